@@ -1,0 +1,61 @@
+/** Bundles the program for publishing: one entry that starts fast, the rest in chunks that are loaded when needed. */
+import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = join(root, 'dist');
+
+/** Says what is wrong on an old Node, where the bundle itself would not even parse. */
+const ENTRY = `#!/usr/bin/env node
+if (Number(process.versions.node.split('.')[0]) < 24) {
+  console.error('slipway needs Node 24 or newer; this is ' + process.version + '.');
+  process.exit(1);
+}
+await import('./main.js');
+`;
+
+/** @returns the path of the built program */
+export async function build(): Promise<string> {
+  rmSync(dist, { recursive: true, force: true });
+  const bundle = await rolldown({
+    input: { main: join(root, 'cli/main.ts') },
+    platform: 'node',
+    cwd: root,
+    logLevel: 'warn',
+  });
+  const { output } = await bundle.write({
+    dir: dist,
+    format: 'esm',
+    minify: false,
+    chunkFileNames: 'chunks/[name]-[hash].js',
+    legalComments: 'inline',
+  });
+  await bundle.close();
+  const program = join(dist, 'slipway.js');
+  writeFileSync(program, ENTRY);
+  chmodSync(program, 0o755);
+  cpSync(join(root, 'examples/quickstart'), join(dist, 'starter'), { recursive: true });
+  const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []));
+  writeFileSync(join(dist, 'THIRD-PARTY.txt'), licences(modules));
+  return program;
+}
+
+/** The licences of what was bundled, as they ask for. */
+function licences(modules: readonly string[]): string {
+  const packages = new Set(modules.flatMap((id) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? []));
+  return [...packages]
+    .sort()
+    .map((folder) => {
+      const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<
+        string,
+        string
+      >;
+      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+      return `${name} ${version} (${license})\n\n${file ? readFileSync(join(folder, file), 'utf8').trim() : ''}\n`;
+    })
+    .join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+if (import.meta.main) await build();

@@ -1,0 +1,95 @@
+import { SlipwayError } from '../../schemas/errors.ts';
+import { findKind, KINDS } from '../../schemas/kinds/index.ts';
+import type { Resource } from '../../schemas/resource.ts';
+import type { Status } from '../../schemas/status.ts';
+import { suggest } from '../../schemas/suggest.ts';
+import { outputOption, TARGET_OPTIONS, type Command, type Invocation } from '../command.ts';
+import { age, table } from '../print/table.ts';
+import { asDocument, formatValue } from '../print/value.ts';
+import { findTarget, type Target } from '../target.ts';
+import { serverRow } from './status.ts';
+
+export const command: Command = {
+  summary: 'list resources and how they do',
+  usage: '<kind> [name]',
+  options: [...TARGET_OPTIONS, outputOption(['table', 'json', 'yaml', 'name'])],
+  examples: ['slipway get servers', 'slipway get srv github -o yaml', 'slipway get all', 'slipway get instances'],
+
+  async run(invocation) {
+    const { args, options, io } = invocation;
+    const [word = '', name] = args;
+    const target = await findTarget(options, io);
+    if (/^instances?$|^inst$/.test(word)) return instances(target, invocation, name);
+    const kind = word === 'all' ? undefined : findKind(word);
+    if (word !== 'all' && !kind) throw unknownKind(word);
+    const path = kind
+      ? `/resources/${kind.plural}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`
+      : '/resources';
+    const resources = await target.json<Resource[]>('GET', path);
+    const documents = resources.map(asDocument);
+    const format = options['output'];
+    if (format === 'json' || format === 'yaml')
+      io.out(formatValue(name === undefined ? documents : documents[0], format));
+    else if (format === 'name')
+      resources.forEach((resource) => io.out(`${resource.kind.toLowerCase()}/${resource.metadata.name}`));
+    else if (kind?.kind === KINDS.Server.kind)
+      io.out(serverTable(await target.json<Status>('GET', '/status'), resources));
+    else io.out(resourceTable(resources));
+    return 0;
+  },
+};
+
+async function instances(target: Target, { options, io }: Invocation, server: string | undefined): Promise<number> {
+  const status = await target.json<Status>('GET', '/status');
+  const found = status.servers
+    .filter((entry) => server === undefined || entry.name === server)
+    .flatMap((entry) => entry.instances.map((instance) => ({ server: entry.name, ...instance })));
+  const format = options['output'];
+  if (format === 'json' || format === 'yaml') io.out(formatValue(found, format));
+  else if (format === 'name') found.forEach((instance) => io.out(instance.name));
+  else
+    io.out(
+      table(
+        ['name', 'server', 'state', 'pid', 'restarts', 'age'],
+        found.map((entry) => [
+          entry.name,
+          entry.server,
+          entry.state,
+          String(entry.pid ?? '-'),
+          String(entry.restarts),
+          age(entry.startedAt),
+        ]),
+      ),
+    );
+  return 0;
+}
+
+function serverTable(status: Status, resources: readonly Resource[]): string {
+  const known = new Map(status.servers.map((server) => [server.name, server]));
+  return table(
+    ['name', 'ready', 'state', 'tools', 'reason'],
+    resources.map(({ metadata }) => {
+      const server = known.get(metadata.name);
+      return server ? serverRow(server) : [metadata.name, 'False', 'disabled', '-', 'Disabled'];
+    }),
+  );
+}
+
+function resourceTable(resources: readonly Resource[]): string {
+  return table(
+    ['kind', 'name', 'source'],
+    resources.map(({ kind, metadata, source }) => [kind, metadata.name, `${source.file}:${source.line}`]),
+  );
+}
+
+function unknownKind(word: string): SlipwayError {
+  const kinds = Object.values(KINDS).flatMap((kind) => [kind.plural, ...kind.short]);
+  const nearest = suggest(word, [...kinds, 'all', 'instances']);
+  return new SlipwayError('unknown-kind', `There is no kind ${word}.`, {
+    hint: nearest
+      ? `Did you mean ${nearest}?`
+      : `Kinds: ${Object.values(KINDS)
+          .map((kind) => kind.plural)
+          .join(', ')}, instances, all.`,
+  });
+}

@@ -1,0 +1,24 @@
+/** The list of commands. A new one is a file beside this one and a line here; only the one that is called is loaded. */
+import type { Command } from '../command.ts';
+
+export interface Listed {
+  readonly summary: string;
+  readonly load: () => Promise<{ command: Command }>;
+}
+
+export const COMMANDS: Readonly<Record<string, Listed>> = {
+  init: { summary: 'make a config repo that works at once', load: () => import('./init.ts') },
+  up: { summary: 'reconcile a config repo and serve its MCP routes', load: () => import('./up.ts') },
+  validate: { summary: 'check YAML and report every issue', load: () => import('./validate.ts') },
+  plan: { summary: 'show what would change', load: () => import('./plan.ts') },
+  diff: { summary: 'show what changes between two commits', load: () => import('./diff.ts') },
+  get: { summary: 'list resources and how they do', load: () => import('./get.ts') },
+  describe: { summary: 'tell all about one resource', load: () => import('./describe.ts') },
+  status: { summary: 'tell how a running Slipway does', load: () => import('./status.ts') },
+  sync: { summary: 'look at the config repo now', load: () => import('./sync.ts') },
+  logs: { summary: 'show what a server writes to stderr', load: () => import('./logs.ts') },
+  call: { summary: 'call a tool through the gateway', load: () => import('./call.ts') },
+  token: { summary: 'make access tokens', load: () => import('./token.ts') },
+  schema: { summary: 'print JSON Schemas for editors', load: () => import('./schema.ts') },
+  version: { summary: 'print versions', load: () => import('./version.ts') },
+};

@@ -1,0 +1,129 @@
+/** `slipway up`: the reconciler and the gateway in one process. One of the few places where rooms are put together. */
+import { resolve } from 'node:path';
+import { startGateway, type Gateway } from '../../gateway/index.ts';
+import {
+  control,
+  emptySnapshot,
+  gitRecorder,
+  noRecorder,
+  openJournal,
+  openState,
+  processDriver,
+  Reconciler,
+  type Publish,
+  type Recorder,
+  type StateDir,
+} from '../../reconciler/index.ts';
+import { SlipwayError } from '../../schemas/errors.ts';
+import { duration, milliseconds } from '../../schemas/kinds/fields.ts';
+import type { Log } from '../../schemas/log.ts';
+import type { Snapshot } from '../../schemas/snapshot.ts';
+import { conditionOf } from '../../schemas/status.ts';
+import { SOURCE_OPTIONS, text, type Command, type Invocation } from '../command.ts';
+import { openSource, placeOf, stateDirOf } from '../source.ts';
+import { VERSION } from '../version.ts';
+
+export const command: Command = {
+  summary: 'reconcile a config repo and serve its MCP routes',
+  options: [
+    ...SOURCE_OPTIONS,
+    { flags: '--listen <address>', description: 'host:port to listen on, whatever the Gateway resource says' },
+    { flags: '--interval <duration>', description: 'how often to look at the config repo', default: '30s' },
+    { flags: '--state-dir <dir>', description: 'where to keep state (default: one per repo, below $XDG_STATE_HOME)' },
+    { flags: '--once', description: 'apply once, tell how it went, and stop' },
+    { flags: '--no-record', description: 'write no audit commits' },
+  ],
+  examples: ['slipway up', 'slipway up --repo https://git.example.com/platform/mcp.git --ref main --path prod'],
+
+  async run({ options, io }: Invocation): Promise<number> {
+    const interval = text(options, 'interval') ?? '30s';
+    if (!duration.safeParse(interval).success)
+      throw new SlipwayError('usage', `--interval ${interval} is no duration such as 30s.`);
+    const place = placeOf(text(options, 'repo') ?? '.', io.cwd);
+    await using stack = new AsyncDisposableStack();
+    const state = stack.use(openState(resolve(stateDirOf(options, place, io))));
+    const source = stack.use(openSource(options, place, state.paths.mirror));
+    const recorder = stack.use(options['record'] === false ? noRecorder : recorderFor(state, source.remote, io.log));
+    const journal = stack.use(openJournal(state.paths.journal));
+    const driver = stack.use(await processDriver({ state, journal, log: io.log, version: VERSION }));
+    const door = new Door();
+    const reconciler = stack.use(
+      new Reconciler({
+        source,
+        drivers: [driver],
+        state,
+        recorder,
+        log: io.log,
+        version: VERSION,
+        intervalMs: milliseconds(interval),
+        publish: door.publish,
+        gatewayUrl: () => door.gateway?.url,
+      }),
+    );
+    io.log('info', `following ${source.description}`, { state: state.root });
+    if (options['once']) return once(reconciler, io.log);
+
+    await reconciler.start();
+    const listen = text(options, 'listen');
+    stack.use(
+      await door.open((snapshot) =>
+        startGateway({
+          snapshot,
+          sessionKey: state.sessionKey,
+          log: io.log,
+          version: VERSION,
+          socketPath: state.paths.control,
+          control: control(reconciler),
+          ready: () => reconciler.world.published,
+          ...(driver.connect ? { connect: driver.connect } : {}),
+          ...(listen === undefined ? {} : { listen }),
+        }),
+      ),
+    );
+    await interrupted(io.signal);
+    io.log('info', 'stopping: no new calls, running ones may finish');
+    return 0;
+  },
+};
+
+function recorderFor({ paths }: StateDir, remote: string | undefined, log: Log): Recorder {
+  return gitRecorder({ outbox: paths.outbox, repository: paths.records, remote, log });
+}
+
+async function once(reconciler: Reconciler, log: Log): Promise<number> {
+  const { commit, outcomes } = await reconciler.sync();
+  for (const { address, result, ms } of outcomes) log('info', `${address} ${result}`, { ms });
+  const ready = conditionOf(await reconciler.status(), 'Ready');
+  log(ready?.status === 'True' ? 'info' : 'error', ready?.message ?? '', { commit: commit.id.slice(0, 8) });
+  return ready?.status === 'True' ? 0 : 1;
+}
+
+/**
+ * Where snapshots go. The gateway can be opened only when there is one (it says where to listen), so until then the
+ * newest is kept.
+ */
+class Door {
+  gateway: Gateway | undefined;
+  #latest: Snapshot | undefined;
+
+  readonly publish: Publish = async (snapshot) => {
+    this.#latest = snapshot;
+    return this.gateway ? this.gateway.swap(snapshot) : { retired: Promise.resolve() };
+  };
+
+  async open(start: (snapshot: Snapshot) => Promise<Gateway>): Promise<Gateway> {
+    const first = this.#latest ?? emptySnapshot();
+    const gateway = await start(first);
+    this.gateway = gateway;
+    if (this.#latest && this.#latest !== first) await gateway.swap(this.#latest);
+    return gateway;
+  }
+}
+
+function interrupted(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) return done();
+    // A signal alone does not keep the process alive; the listeners do.
+    signal.addEventListener('abort', () => done(), { once: true });
+  });
+}

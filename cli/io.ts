@@ -1,0 +1,54 @@
+/** The outside world as one object, so that commands can be tested without a terminal. */
+import { styleText } from 'node:util';
+import type { Level, Log } from '../schemas/log.ts';
+
+export interface Io {
+  /** Data, for pipes. */
+  readonly out: (text: string) => void;
+  /** Talk, for people. */
+  readonly err: (text: string) => void;
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
+  /** Aborts on Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal;
+  /** Colours text where `out` is a terminal. */
+  readonly paint: (style: Style, text: string) => string;
+  readonly log: Log;
+}
+
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
+
+const LEVEL_STYLE: Record<Level, Style> = { debug: 'dim', info: 'cyan', warn: 'yellow', error: 'red' };
+
+export function processIo(signal: AbortSignal): Io {
+  const { stdout, stderr, env } = process;
+  const painter =
+    (stream: NodeJS.WriteStream) =>
+    (style: Style, text: string): string =>
+      styleText(style, text, { stream, validateStream: true });
+  const paintErr = painter(stderr);
+  const err = (text: string): void => void stderr.write(`${text}\n`);
+  return {
+    out: (text) => void stdout.write(`${text}\n`),
+    err,
+    env,
+    cwd: process.cwd(),
+    signal,
+    paint: painter(stdout),
+    log: (level, message, fields = {}) => {
+      if (level === 'debug' && !env['SLIPWAY_DEBUG']) return;
+      err(
+        `${paintErr('dim', new Date().toISOString().slice(11, 19))} ${paintErr(LEVEL_STYLE[level], level.padEnd(5))} ${message}${formatFields(fields)}`,
+      );
+    },
+  };
+}
+
+function formatFields(fields: Readonly<Record<string, unknown>>): string {
+  return Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(
+      ([key, value]) => ` ${key}=${typeof value === 'string' && !/[\s"]/.test(value) ? value : JSON.stringify(value)}`,
+    )
+    .join('');
+}

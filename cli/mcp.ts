@@ -1,0 +1,60 @@
+/** An MCP client for commands: the official SDK's, over whatever way leads to the target. */
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { CallToolResultSchema, McpError, type CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { SlipwayError } from '../schemas/errors.ts';
+import type { Target } from './target.ts';
+import { VERSION } from './version.ts';
+
+export type CallResult = CallToolResult;
+
+export interface McpClient extends AsyncDisposable {
+  callTool(name: string, parameters: Record<string, unknown>, signal: AbortSignal): Promise<CallResult>;
+}
+
+/** @param path the route: `/mcp`, `/servers/<name>/mcp` … */
+export async function connectMcp(target: Target, path: string): Promise<McpClient> {
+  const client = new Client({ name: 'slipway-cli', version: VERSION });
+  // The host is the target's business; only the path matters here.
+  const transport = new StreamableHTTPClientTransport(new URL(path, 'http://localhost'), { fetch: target.fetch });
+  await client.connect(transport as Transport).catch((error: unknown) => {
+    throw asSlipwayError(error);
+  });
+  return {
+    async callTool(name, parameters, signal) {
+      try {
+        return await client.request(
+          { method: 'tools/call', params: { name, arguments: parameters } },
+          CallToolResultSchema,
+          { signal },
+        );
+      } catch (error) {
+        throw asSlipwayError(error);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await transport.terminateSession().catch(() => {});
+      await client.close();
+    },
+  };
+}
+
+/** What the gateway answered with, in its own words. */
+function asSlipwayError(error: unknown): unknown {
+  if (error instanceof SlipwayError || !(error instanceof Error)) return error;
+  if (error instanceof McpError)
+    return new SlipwayError('upstream-unavailable', error.message.replace(/^MCP error -?\d+: /, ''));
+  const answered = /\{.*"error".*\}/s.exec(error.message)?.[0];
+  if (answered === undefined) return error;
+  try {
+    const {
+      error: message,
+      error_code: code,
+      hint,
+    } = JSON.parse(answered) as { error: string; error_code: never; hint: string };
+    return new SlipwayError(code, message, { hint });
+  } catch {
+    return error;
+  }
+}

@@ -1,0 +1,52 @@
+/** From what `--repo` says to a source, and to the state directory that belongs to it. */
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { SlipwayError } from '../schemas/errors.ts';
+import { defaultStateDir, directorySource, gitSource, type Source } from '../reconciler/index.ts';
+import { text, type Options } from './command.ts';
+import type { Io } from './io.ts';
+
+export interface Place {
+  /** A URL, or the absolute path of a folder. */
+  readonly repo: string;
+  readonly kind: 'git' | 'folder';
+}
+
+/** Finds out what `--repo` is: a URL, a git repository on disk, or a plain folder. */
+export function placeOf(repo: string, cwd: string): Place {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(repo) || /^[^/\s]+@[^/\s]+:/.test(repo)) return { repo, kind: 'git' };
+  const path = resolve(cwd, repo);
+  if (!existsSync(path) || !statSync(path).isDirectory())
+    throw new SlipwayError('source-unreachable', `There is no folder ${path}.`);
+  const real = realpathSync(path);
+  return { repo: real, kind: isRepository(real) ? 'git' : 'folder' };
+}
+
+export function stateDirOf(options: Options, place: Place, io: Io): string {
+  return resolve(
+    io.cwd,
+    text(options, 'stateDir') ?? io.env['SLIPWAY_STATE_DIR'] ?? defaultStateDir(place.repo, io.env),
+  );
+}
+
+/** @param mirror where a git source keeps its bare mirror */
+export function openSource(options: Options, place: Place, mirror: string): Source {
+  const ref = text(options, 'ref');
+  const path = text(options, 'path');
+  if (place.kind === 'folder') {
+    if (ref !== undefined)
+      throw new SlipwayError('usage', `${place.repo} is no git repository, so --ref means nothing there.`);
+    return directorySource(path === undefined ? place.repo : join(place.repo, path));
+  }
+  return gitSource({
+    url: place.repo,
+    mirror,
+    ...(ref === undefined ? {} : { ref }),
+    ...(path === undefined ? {} : { path }),
+  });
+}
+
+/** A working tree has `.git`; a bare repository has `HEAD` and `objects` itself. */
+function isRepository(path: string): boolean {
+  return existsSync(join(path, '.git')) || (existsSync(join(path, 'HEAD')) && existsSync(join(path, 'objects')));
+}

@@ -1,0 +1,162 @@
+/** Finds a running Slipway and speaks to it: over its control socket, or over HTTP with a token. */
+import { existsSync, readdirSync } from 'node:fs';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { SlipwayError, ERRORS, type ErrorCode } from '../schemas/errors.ts';
+import { stateHome, statePaths } from '../reconciler/index.ts';
+import { text, type Options } from './command.ts';
+import type { Io } from './io.ts';
+import { placeOf, stateDirOf } from './source.ts';
+
+export interface Target {
+  readonly description: string;
+  /** @returns the JSON of the answer @throws SlipwayError with the code of the answer */
+  json<T>(method: string, path: string, options?: { body?: unknown }): Promise<T>;
+  /** The answer line by line, as it comes. */
+  lines(path: string): AsyncIterable<string>;
+  /** For MCP clients: what `fetch` would do, but to this target. */
+  readonly fetch: typeof fetch;
+}
+
+interface Address {
+  readonly description: string;
+  readonly base: URL;
+  readonly socketPath?: string;
+  readonly token?: string;
+}
+
+/** @throws SlipwayError not-running when there is none, or more than one and none was named */
+export async function findTarget(options: Options, io: Io): Promise<Target> {
+  const server = text(options, 'server');
+  const token = text(options, 'token') ?? io.env['SLIPWAY_TOKEN'];
+  const address: Address =
+    server === undefined
+      ? await findSocket(options, io)
+      : { description: server, base: new URL(server), ...(token === undefined ? {} : { token }) };
+  return {
+    description: address.description,
+    json: async (method, path, { body } = {}) =>
+      readJson(await send(address, method, `/api/v1${path}`, body, io.signal)),
+    async *lines(path) {
+      const response = await send(address, 'GET', `/api/v1${path}`, undefined, io.signal);
+      if (response.statusCode !== 200) await readJson(response);
+      yield* createInterface({ input: response });
+    },
+    fetch: (input, init) => fetchOver(address, input, init),
+  };
+}
+
+/** Named directory, then the one of the config repo we stand in, then the only one that runs. */
+async function findSocket(options: Options, io: Io): Promise<Address> {
+  const named = text(options, 'stateDir') ?? io.env['SLIPWAY_STATE_DIR'];
+  const dirs = named === undefined ? [stateDirOf(options, placeOf('.', io.cwd), io)] : [resolve(io.cwd, named)];
+  const found = await firstAlive(dirs);
+  if (found) return found;
+  if (named !== undefined) throw new SlipwayError('not-running', `No Slipway runs with the state directory ${named}.`);
+  const home = stateHome(io.env);
+  const others = existsSync(home)
+    ? readdirSync(home).flatMap((name) => [join(home, name), join(home, name, 'state')])
+    : [];
+  const alive = (await Promise.all(others.map((dir) => firstAlive([dir])))).filter((address) => address !== undefined);
+  if (alive.length > 1) {
+    const list = alive.map((address) => address.description).join(', ');
+    throw new SlipwayError('not-running', `Several Slipways run: ${list}.`, { hint: 'Name one with --state-dir.' });
+  }
+  if (!alive[0]) throw new SlipwayError('not-running');
+  return alive[0];
+}
+
+async function firstAlive(dirs: readonly string[]): Promise<Address | undefined> {
+  for (const dir of dirs) {
+    const socketPath = statePaths(dir).control;
+    if (!existsSync(socketPath)) continue;
+    const address = { description: dir, base: new URL('http://localhost'), socketPath };
+    const alive = await send(address, 'GET', '/healthz', undefined, AbortSignal.timeout(2000)).then(
+      (response) => response.resume(),
+      () => undefined,
+    );
+    if (alive) return address;
+  }
+  return undefined;
+}
+
+function send(
+  address: Address,
+  method: string,
+  path: string,
+  body: unknown,
+  signal: AbortSignal,
+  headers: Record<string, string> = {},
+): Promise<IncomingMessage> {
+  const url = new URL(path, address.base);
+  const payload = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
+  const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
+    method,
+    signal,
+    ...(address.socketPath === undefined ? {} : { socketPath: address.socketPath }),
+    headers: {
+      ...(payload === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
+      ...(address.token === undefined ? {} : { authorization: `Bearer ${address.token}` }),
+      ...headers,
+    },
+  });
+  return new Promise((fulfil, reject) => {
+    request.once('response', fulfil);
+    request.once('error', (error: NodeJS.ErrnoException) => {
+      const why = signal.aborted
+        ? new SlipwayError('cancelled')
+        : new SlipwayError('not-running', `${address.description} does not answer: ${error.code ?? error.message}.`);
+      reject(why);
+    });
+    request.end(payload);
+  });
+}
+
+async function readJson<T>(response: IncomingMessage): Promise<T> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  const content = Buffer.concat(chunks).toString('utf8');
+  const body = (content.startsWith('{') || content.startsWith('[') ? JSON.parse(content) : {}) as T & Partial<Refusal>;
+  if ((response.statusCode ?? 500) < 300) return body;
+  const code = body.error_code !== undefined && body.error_code in ERRORS ? body.error_code : 'internal';
+  throw new Refused(new SlipwayError(code, body.error, body.hint === undefined ? {} : { hint: body.hint }), body);
+}
+
+interface Refusal {
+  readonly error: string;
+  readonly error_code: ErrorCode;
+  readonly hint: string;
+}
+
+/** An answer that says no, with all that it said. */
+export class Refused extends SlipwayError {
+  readonly body: Readonly<Record<string, unknown>>;
+
+  constructor(error: SlipwayError, body: object) {
+    super(error.code, error.message, { hint: error.hint });
+    this.body = body as Readonly<Record<string, unknown>>;
+  }
+}
+
+async function fetchOver(address: Address, input: string | URL | Request, init: RequestInit = {}): Promise<Response> {
+  const url = new URL(input instanceof Request ? input.url : input);
+  const headers = Object.fromEntries(new Headers(init.headers));
+  const response = await send(
+    address,
+    init.method ?? 'GET',
+    url.pathname + url.search,
+    init.body ?? undefined,
+    init.signal ?? new AbortController().signal,
+    headers,
+  );
+  const status = response.statusCode ?? 500;
+  const kept = Object.entries(response.headers).map(([name, value]): [string, string] => [name, String(value)]);
+  const empty = status === 204 || status === 202 || status === 304;
+  if (empty) response.resume();
+  return new Response(empty ? null : (Readable.toWeb(response) as ReadableStream), { status, headers: kept });
+}

@@ -1,0 +1,91 @@
+/** MCP ≤ 2025-11-25: `initialize`, sessions, and what may be asked within one. */
+import { SlipwayError } from '../../schemas/errors.ts';
+import {
+  asMessage,
+  isNotification,
+  isRequest,
+  LEGACY_VERSIONS,
+  RPC,
+  RpcFailure,
+  type RpcMessage,
+  type RpcNotification,
+  type RpcRequest,
+} from '../../schemas/jsonrpc.ts';
+import { toRpcError } from '../../schemas/peer.ts';
+import type { Caller } from '../exchange.ts';
+import { initialize } from '../methods/initialize.ts';
+import { toolsCall } from '../methods/tools-call.ts';
+import { toolsList } from '../methods/tools-list.ts';
+import { reportUnforeseen } from '../rpc/errors.ts';
+import { Reply } from '../rpc/reply.ts';
+import { sendEmpty } from '../rpc/respond.ts';
+import type { Session } from '../sessions/seal.ts';
+import { sessionOf } from '../sessions/session.ts';
+import type { Method, SessionCall } from './era.ts';
+
+/** A method that is not here does not exist in this era. A Map, so that no inherited name (`constructor`) is one. */
+const methods: ReadonlyMap<string, Method<SessionCall>> = new Map<string, Method<SessionCall>>([
+  ['ping', () => '{}'],
+  ['tools/list', toolsList],
+  ['tools/call', toolsCall],
+]);
+
+/** Notifications that mean something here; others are taken and ignored, as JSON-RPC asks. */
+const notifications: ReadonlyMap<string, (caller: Caller, session: Session, sent: RpcNotification) => void> = new Map([
+  [
+    'notifications/cancelled',
+    ({ state }: Caller, session: Session, { params }: RpcNotification) =>
+      state.calls.cancel(session.id, params?.['requestId']),
+  ],
+]);
+
+/** @throws SlipwayError `unsupported-version` for a header that names another era or none we know */
+export function checkVersion(header: string | string[] | undefined): void {
+  if (header === undefined || (LEGACY_VERSIONS as readonly unknown[]).includes(header)) return;
+  const versions = LEGACY_VERSIONS.join(', ');
+  throw new SlipwayError(
+    'unsupported-version',
+    `Bad Request: Unsupported protocol version (supported versions: ${versions})`,
+    { hint: `Use one of ${versions}.` },
+  );
+}
+
+/** @throws RpcFailure invalid request; also for batches: one body could then run any number of calls past every limit */
+export function decode(body: unknown): RpcMessage {
+  const message = asMessage(body);
+  if (message) return message;
+  const what = Array.isArray(body) ? 'Batches are not supported' : 'Not a JSON-RPC message';
+  throw new RpcFailure({ code: RPC.invalidRequest, message: `Invalid Request: ${what}` });
+}
+
+/**
+ * Serves one message. What a method throws is answered as a JSON-RPC error over HTTP 200.
+ * @throws SlipwayError for what refuses the HTTP request as such: a missing, foreign or ended session
+ */
+export async function serve(caller: Caller, message: RpcMessage): Promise<void> {
+  const starts = isRequest(message) && message.method === 'initialize';
+  const session = starts ? undefined : sessionOf(caller);
+  if (!isRequest(message)) {
+    if (session && isNotification(message)) notifications.get(message.method)?.(caller, session, message);
+    return sendEmpty(caller.response, 202);
+  }
+  const reply = new Reply(caller.response, message.id);
+  try {
+    reply.result(await run(caller, session, message, reply));
+  } catch (error) {
+    reportUnforeseen(caller.state.log, error);
+    reply.error(toRpcError(error));
+  }
+}
+
+function run(
+  caller: Caller,
+  session: Session | undefined,
+  request: RpcRequest,
+  reply: Reply,
+): string | Promise<string> {
+  if (!session) return initialize({ caller, request, reply });
+  const method = methods.get(request.method);
+  if (!method) throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${request.method}` });
+  return method({ caller, session, request, reply });
+}

@@ -1,0 +1,54 @@
+/** What travels through the pipeline: one HTTP request with the snapshot it began with. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Control } from '../schemas/control.ts';
+import type { Log } from '../schemas/log.ts';
+import type { Calls } from './sessions/calls.ts';
+import type { EndedSessions } from './sessions/ended.ts';
+import type { Seal } from './sessions/seal.ts';
+import type { Streams } from './sessions/streams.ts';
+import type { Generation, RouteView } from './snapshot.ts';
+import type { Identity } from './steps/authenticate.ts';
+import type { HostPolicy } from './steps/origin.ts';
+
+/** What all requests of one gateway share. `current` is replaced whole by a swap; `closing` only ever becomes true. */
+export interface State {
+  readonly log: Log;
+  readonly version: string;
+  readonly control: Control | undefined;
+  readonly ready: () => boolean;
+  readonly seal: Seal;
+  readonly ended: EndedSessions;
+  readonly calls: Calls;
+  readonly streams: Streams;
+  /** Control answers that are streamed line by line; a shutdown ends them at once. */
+  readonly followers: Set<AbortController>;
+  current: Generation;
+  closing: boolean;
+}
+
+/** Where a request came in. */
+export interface Source {
+  readonly kind: 'tcp' | 'unix';
+  /** Whether only this machine can reach it. */
+  readonly loopback: boolean;
+  /** The names and origins that are this listener's own; none on a unix socket. */
+  readonly own: HostPolicy;
+  /** Still answering, but no longer accepting. */
+  closing: boolean;
+}
+
+export interface Exchange {
+  readonly state: State;
+  readonly source: Source;
+  readonly generation: Generation;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** The request target up to `?`, as it was sent: never decoded, never normalised. */
+  readonly path: string;
+}
+
+/** An exchange whose caller is known and may use the route. */
+export interface Caller extends Exchange {
+  readonly identity: Identity;
+  readonly route: RouteView;
+}

@@ -1,0 +1,184 @@
+/** A gateway's life: start, swap, shut down. */
+import type { RequestListener } from 'node:http';
+import { SlipwayError } from '../schemas/errors.ts';
+import type { Snapshot } from '../schemas/snapshot.ts';
+import type { Source, State } from './exchange.ts';
+import type { Gateway, GatewayOptions } from './options.ts';
+import { isLoopback, parseListen } from '../schemas/listen.ts';
+import { listenTcp, listenUnix, type Listener } from './listen.ts';
+import { handle } from './pipeline.ts';
+import { Calls } from './sessions/calls.ts';
+import { EndedSessions } from './sessions/ended.ts';
+import { Seal } from './sessions/seal.ts';
+import { Streams, type Stream } from './sessions/streams.ts';
+import { fingerprint, Generation } from './snapshot.ts';
+import { stillKnown } from './steps/authenticate.ts';
+import { mayUse } from './steps/authorize.ts';
+import { opener } from './upstream/connect.ts';
+import { Pool } from './upstream/pool.ts';
+
+const TOOLS_CHANGED = 'notifications/tools/list_changed';
+/** What a cancelled call gets to send its last words (ms). */
+const LAST_WORDS = 500;
+
+export class RunningGateway implements Gateway {
+  readonly #options: GatewayOptions;
+  readonly #pool: Pool;
+  readonly #state: State;
+  readonly #living = new Set<Generation>();
+  readonly #listeners = new Set<Listener>();
+  #tcp: Listener | undefined;
+  #listen = '';
+  #swapping: Promise<unknown> = Promise.resolve();
+  #disposed: Promise<void> | undefined;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    const { log, version, snapshot } = options;
+    this.#pool = new Pool({
+      open: opener(options.connect),
+      version,
+      onToolsChanged: (server) => this.#toolsChanged(server),
+    });
+    this.#state = {
+      log,
+      version,
+      control: options.control,
+      ready: options.ready ?? (() => true),
+      seal: new Seal(options.sessionKey),
+      ended: new EndedSessions(),
+      calls: new Calls(),
+      streams: new Streams((stream) => this.#mayListen(stream)),
+      followers: new Set(),
+      current: this.#generation(snapshot),
+      closing: false,
+    };
+    this.#pool.adopt(this.#state.current.servers);
+  }
+
+  get url(): string {
+    return this.#tcp?.url ?? '';
+  }
+
+  busy(endpointId: string): number {
+    return this.#pool.busy(endpointId);
+  }
+
+  async start(): Promise<void> {
+    const { snapshot, socketPath } = this.#options;
+    await this.#listenOn(this.#addressOf(snapshot), snapshot);
+    if (socketPath !== undefined) this.#listeners.add(await listenUnix(socketPath, this.#handler));
+  }
+
+  swap(snapshot: Snapshot): Promise<{ retired: Promise<void> }> {
+    const swapped = this.#swapping.then(() => this.#swap(snapshot));
+    this.#swapping = swapped.catch(() => {});
+    return swapped;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= this.#shutDown();
+    return this.#disposed;
+  }
+
+  async #swap(snapshot: Snapshot): Promise<{ retired: Promise<void> }> {
+    if (this.#state.closing) throw new SlipwayError('shutting-down');
+    const before = this.#state.current;
+    const generation = new Generation(snapshot, this.#pool.servers(snapshot), this.#warn);
+    const address = this.#addressOf(snapshot);
+    const old = this.#tcp;
+    if (address !== this.#listen) {
+      // On the new address first: a request is welcome on either until the old one is closed.
+      await this.#listenOn(address, snapshot);
+      void old?.close().then(() => this.#listeners.delete(old));
+    }
+    this.#living.add(generation);
+    this.#state.current = generation;
+    this.#pool.adopt(generation.servers);
+    this.#warnIfShut(snapshot);
+    this.#state.streams.review();
+    for (const path of this.#state.streams.routes())
+      if (fingerprint(before, path) !== fingerprint(generation, path)) this.#state.streams.notify(path, TOOLS_CHANGED);
+    const older = [...this.#living].filter((living) => living !== generation);
+    for (const living of older) void living.idle().then(() => this.#retire(living));
+    return { retired: allIdle(older) };
+  }
+
+  #retire(generation: Generation): void {
+    this.#living.delete(generation);
+    this.#pool.prune([...this.#living].map((living) => living.servers));
+  }
+
+  #generation(snapshot: Snapshot): Generation {
+    const generation = new Generation(snapshot, this.#pool.servers(snapshot), this.#warn);
+    this.#living.add(generation);
+    return generation;
+  }
+
+  readonly #warn = (message: string, fields: Readonly<Record<string, unknown>>): void =>
+    this.#options.log('warn', message, fields);
+
+  readonly #handler =
+    (source: Source): RequestListener =>
+    (request, response) =>
+      void handle(this.#state, source, request, response);
+
+  #addressOf(snapshot: Snapshot): string {
+    return this.#options.listen ?? snapshot.gateway.listen;
+  }
+
+  async #listenOn(address: string, snapshot: Snapshot): Promise<void> {
+    const parsed = parseListen(address);
+    // An open gateway on the network hands every tool to whoever finds it.
+    if (!isLoopback(parsed.host) && snapshot.principals.length === 0) throw new SlipwayError('unsafe-listen');
+    this.#tcp = await listenTcp(parsed, this.#handler);
+    this.#listen = address;
+    this.#listeners.add(this.#tcp);
+  }
+
+  #warnIfShut(snapshot: Snapshot): void {
+    if (snapshot.principals.length > 0 || this.#tcp?.source.loopback !== false) return;
+    this.#warn('no Token is left while listening beyond loopback: every request over TCP is refused', {});
+  }
+
+  #mayListen({ principal, route: path, source }: Stream): boolean {
+    const { principals, routes } = this.#state.current;
+    const identity = stillKnown(principals, principal, source);
+    return identity !== undefined && routes.has(path) && mayUse(identity, path, routes.get(path));
+  }
+
+  #toolsChanged(server: string): void {
+    for (const { path, servers } of this.#state.current.routes.values())
+      if (servers.some(({ name }) => name === server)) this.#state.streams.notify(path, TOOLS_CHANGED);
+  }
+
+  async #shutDown(): Promise<void> {
+    const state = this.#state;
+    state.closing = true;
+    await this.#swapping;
+    const closed = [...this.#listeners].map((listener) => listener.close());
+    state.streams.close();
+    for (const follower of state.followers) follower.abort(new SlipwayError('shutting-down'));
+    if (!(await this.#idleWithin(state.current.snapshot.gateway.shutdownTimeoutMs))) {
+      state.calls.abortAll(new SlipwayError('shutting-down'));
+      await this.#idleWithin(LAST_WORDS);
+    }
+    this.#pool.prune([]);
+    for (const listener of this.#listeners) listener.cut();
+    await Promise.all(closed);
+  }
+
+  /** Whether every running request ended in time. */
+  async #idleWithin(ms: number): Promise<boolean> {
+    const timeout = Promise.withResolvers<boolean>();
+    const timer = setTimeout(timeout.resolve, ms, false);
+    const idle = allIdle(this.#living).then(() => true);
+    const result = await Promise.race([idle, timeout.promise]);
+    clearTimeout(timer);
+    return result;
+  }
+}
+
+async function allIdle(generations: Iterable<Generation>): Promise<void> {
+  await Promise.all([...generations].map((generation) => generation.idle()));
+}

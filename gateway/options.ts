@@ -1,0 +1,37 @@
+/** What a gateway is given, and what it gives. */
+import type { Control } from '../schemas/control.ts';
+import type { Log } from '../schemas/log.ts';
+import type { Connect } from '../schemas/peer.ts';
+import type { Snapshot } from '../schemas/snapshot.ts';
+
+export interface GatewayOptions {
+  readonly snapshot: Snapshot;
+  /** 32 bytes that seal client session ids. The same key on a restarted or second gateway keeps sessions alive. */
+  readonly sessionKey: Uint8Array;
+  readonly log: Log;
+  /** For `serverInfo`. */
+  readonly version: string;
+  /** `host:port` instead of the snapshot's; port 0 takes any free one. */
+  readonly listen?: string;
+  /** Also serve on this unix socket (mode 0600); whoever can open it is trusted as the local user. */
+  readonly socketPath?: string;
+  /** Answers `/api/v1/…`. */
+  readonly control?: Control;
+  /** Hands over instances that live in this process; others are dialled at their endpoint's address. */
+  readonly connect?: Connect;
+  /** Asked by `/readyz`, besides whether the gateway itself is up. */
+  readonly ready?: () => boolean;
+}
+
+export interface Gateway extends AsyncDisposable {
+  /** Where it listens: `http://127.0.0.1:9877`. Another one after a swap that changed the address. */
+  readonly url: string;
+  /**
+   * Serves another snapshot from now on; requests that run finish under theirs.
+   * @returns `retired` resolves when no request that began under an older snapshot is still running
+   * @throws SlipwayError `listen-failed`, `unsafe-listen` — then nothing has changed
+   */
+  swap(snapshot: Snapshot): Promise<{ retired: Promise<void> }>;
+  /** Requests in flight to an endpoint. */
+  busy(endpointId: string): number;
+}

@@ -1,0 +1,63 @@
+/** From an HTTP request to its answer: the steps, in their order. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { SlipwayError } from '../schemas/errors.ts';
+import type { Exchange, Source, State } from './exchange.ts';
+import { CONTROL_PREFIX, serveControl } from './routes/control.ts';
+import { HEALTH_PATHS, serveHealth } from './routes/health.ts';
+import { get, isMcpPath, post, remove } from './routes/mcp.ts';
+import { refuse } from './rpc/errors.ts';
+import { authenticate } from './steps/authenticate.ts';
+import { authorize, authorizeControl } from './steps/authorize.ts';
+import { checkOrigin } from './steps/origin.ts';
+
+const mcpMethods = { POST: post, GET: get, DELETE: remove };
+
+/** Answers every request, whatever happens; never throws. */
+export async function handle(
+  state: State,
+  source: Source,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  // The snapshot this request begins with is the one it ends with.
+  const generation = state.current;
+  const path = pathOf(request);
+  try {
+    if (source.closing) response.shouldKeepAlive = false;
+    checkOrigin(request, source.kind, [source.own, generation.policy]);
+    await route({ state, source, generation, request, response, path });
+  } catch (error) {
+    refuse({ request, response, log: state.log, rpc: request.method === 'POST' && isMcpPath(path) }, error);
+  }
+}
+
+async function route(exchange: Exchange): Promise<void> {
+  const { state, path, generation } = exchange;
+  if (HEALTH_PATHS.has(path)) {
+    allow(exchange, ['GET', 'HEAD']);
+    return serveHealth(exchange);
+  }
+  if (state.closing) throw new SlipwayError('shutting-down');
+  if (path === CONTROL_PREFIX || path.startsWith(`${CONTROL_PREFIX}/`)) {
+    authorizeControl(authenticate(exchange), exchange);
+    return serveControl(exchange);
+  }
+  if (!isMcpPath(path) && !generation.routes.has(path)) throw new SlipwayError('not-found');
+  const identity = authenticate(exchange);
+  const view = authorize(identity, path, generation.routes.get(path));
+  const method = allow(exchange, ['GET', 'POST', 'DELETE']);
+  await mcpMethods[method]({ ...exchange, identity, route: view });
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  const query = url.indexOf('?');
+  return query < 0 ? url : url.slice(0, query);
+}
+
+/** @throws SlipwayError `method-not-allowed` */
+function allow<M extends string>({ request, response }: Exchange, methods: readonly M[]): M {
+  const method = methods.find((allowed) => allowed === request.method);
+  if (method !== undefined) return method;
+  response.setHeader('Allow', methods.join(', '));
+  throw new SlipwayError('method-not-allowed');
+}

@@ -1,0 +1,67 @@
+/** Carries the control API between a listener and whoever answers it. */
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { SlipwayError } from '../../schemas/errors.ts';
+import { RpcFailure } from '../../schemas/jsonrpc.ts';
+import type { Exchange } from '../exchange.ts';
+import { sendJson } from '../rpc/respond.ts';
+import { parseJson, readBody } from '../steps/body.ts';
+
+export const CONTROL_PREFIX = '/api/v1';
+
+/** @throws SlipwayError `not-found` where nobody answers, `bad-request` for a body that is not JSON */
+export async function serveControl(exchange: Exchange): Promise<void> {
+  const { state, request, response, path } = exchange;
+  if (!state.control) throw new SlipwayError('not-found');
+  const body = await bodyOf(exchange);
+  const controller = new AbortController();
+  response.once('close', () => controller.abort(new SlipwayError('cancelled')));
+  const answer = await state.control({
+    method: request.method ?? 'GET',
+    path: path.slice(CONTROL_PREFIX.length) || '/',
+    query: new URLSearchParams((request.url ?? '').slice(path.length)),
+    signal: controller.signal,
+    ...(body === undefined ? {} : { body }),
+  });
+  if (!answer.lines) return sendJson(response, answer.status, answer.body ?? {});
+  state.followers.add(controller);
+  try {
+    await sendLines(response, answer.status, answer.lines, controller.signal);
+  } finally {
+    state.followers.delete(controller);
+  }
+}
+
+async function bodyOf({ generation, request, response }: Exchange): Promise<unknown> {
+  const bytes = await readBody(request, response, generation.snapshot.gateway.maxBodyBytes);
+  if (bytes.length === 0) return undefined;
+  try {
+    return parseJson(bytes);
+  } catch (error) {
+    throw error instanceof RpcFailure ? new SlipwayError('bad-request', error.message) : error;
+  }
+}
+
+/** As fast as the client reads, and no longer than it stays. */
+async function sendLines(
+  response: ServerResponse,
+  status: number,
+  lines: AsyncIterable<string>,
+  signal: AbortSignal,
+): Promise<void> {
+  response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'X-Accel-Buffering': 'no' });
+  response.flushHeaders();
+  const stopped = once(signal, 'abort').then(() => undefined);
+  const iterator = lines[Symbol.asyncIterator]();
+  try {
+    while (!signal.aborted) {
+      const next = await Promise.race([iterator.next(), stopped]);
+      if (!next || next.done === true) break;
+      if (!response.write(`${next.value}\n`)) await Promise.race([once(response, 'drain'), stopped]);
+    }
+  } finally {
+    // Not awaited: a generator that waits for its next line comes back only when the signal wakes it.
+    void Promise.resolve(iterator.return?.()).catch(() => {});
+    response.end();
+  }
+}

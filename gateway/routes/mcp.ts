@@ -1,0 +1,69 @@
+/** MCP's Streamable HTTP: what POST, GET and DELETE mean, and which headers they need. */
+import type { IncomingMessage } from 'node:http';
+import { SlipwayError } from '../../schemas/errors.ts';
+import { checkVersion, decode, serve } from '../era/legacy.ts';
+import type { Caller } from '../exchange.ts';
+import { sendEmpty } from '../rpc/respond.ts';
+import { SseWriter } from '../rpc/sse-writer.ts';
+import { endSession, expiryOf, sessionOf } from '../sessions/session.ts';
+import { parseJson, readBody } from '../steps/body.ts';
+
+const MCP_PATH = /^\/(?:mcp|projects\/[^/]+\/mcp|servers\/[^/]+\/mcp)$/;
+
+/** By shape, so that whether a route exists is told only to those who may know. */
+export const isMcpPath = (path: string): boolean => MCP_PATH.test(path);
+
+/** One message from the client. It counts as running under its snapshot until it is answered. */
+export async function post(caller: Caller): Promise<void> {
+  const { generation, request, response } = caller;
+  generation.enter();
+  try {
+    checkContentType(request);
+    checkAccept(request, ['application/json', 'text/event-stream']);
+    checkVersion(request.headers['mcp-protocol-version']);
+    const body = await readBody(request, response, generation.snapshot.gateway.maxBodyBytes);
+    await serve(caller, decode(parseJson(body)));
+  } finally {
+    generation.leave();
+  }
+}
+
+/** Opens the session's stream: what the gateway says unasked. */
+export function get(caller: Caller): void {
+  const { state, source, generation, request, response, identity, route } = caller;
+  checkAccept(request, ['text/event-stream']);
+  checkVersion(request.headers['mcp-protocol-version']);
+  const session = sessionOf(caller);
+  state.streams.claim(session.id);
+  const stream = {
+    sessionId: session.id,
+    route: route.path,
+    principal: identity.key,
+    source,
+    expiresAt: expiryOf(session, generation.snapshot.gateway.sessionTtlMs),
+    writer: new SseWriter(response),
+  };
+  state.streams.add(stream);
+  response.once('close', () => state.streams.remove(stream));
+}
+
+/** Ends the session. */
+export function remove(caller: Caller): void {
+  checkVersion(caller.request.headers['mcp-protocol-version']);
+  endSession(caller, sessionOf(caller));
+  sendEmpty(caller.response, 204);
+}
+
+/** Cross-site forms and simple requests can only send other types, so a page cannot post without a CORS preflight. */
+function checkContentType(request: IncomingMessage): void {
+  if (/^application\/json *(?:;|$)/i.test(request.headers['content-type'] ?? '')) return;
+  throw new SlipwayError('bad-request', 'The Content-Type must be application/json.');
+}
+
+/** No Accept at all means that anything will do. */
+function checkAccept({ headers: { accept } }: IncomingMessage, types: readonly string[]): void {
+  if (accept === undefined || accept.includes('*/*')) return;
+  const lower = accept.toLowerCase();
+  if (!types.every((type) => lower.includes(type)))
+    throw new SlipwayError('not-acceptable', `Accept must include ${types.join(' and ')}.`);
+}

@@ -1,0 +1,44 @@
+/** The answer to one JSON-RPC request over POST: plain JSON, or an event stream as soon as something precedes it. */
+import type { ServerResponse } from 'node:http';
+import type { Id, RpcError } from '../../schemas/jsonrpc.ts';
+import { sendText } from './respond.ts';
+import { SseWriter } from './sse-writer.ts';
+
+export class Reply {
+  readonly #response: ServerResponse;
+  readonly #id: Id;
+  #stream: SseWriter | undefined;
+
+  constructor(response: ServerResponse, id: Id) {
+    this.#response = response;
+    this.#id = id;
+  }
+
+  /** To be called before anything is sent. */
+  sessionId(value: string): void {
+    this.#response.setHeader('Mcp-Session-Id', value);
+  }
+
+  /** Sends a notification ahead of the answer, in order. A client that does not keep up misses some, never the answer. */
+  notify(method: string, params: Record<string, unknown>): void {
+    if (this.#response.writableEnded || this.#response.destroyed) return;
+    this.#stream ??= new SseWriter(this.#response);
+    if (this.#stream.keepsUp) this.#stream.event(JSON.stringify({ jsonrpc: '2.0', method, params }));
+  }
+
+  /** @param json the `result` as JSON text, so that prepared bytes go out as they are */
+  result(json: string): void {
+    this.#finish(`{"jsonrpc":"2.0","id":${JSON.stringify(this.#id)},"result":${json}}`);
+  }
+
+  error(error: RpcError): void {
+    this.#finish(JSON.stringify({ jsonrpc: '2.0', id: this.#id, error }));
+  }
+
+  #finish(json: string): void {
+    if (this.#response.destroyed) return;
+    if (!this.#stream) return sendText(this.#response, 200, json, 'application/json');
+    this.#stream.event(json);
+    this.#stream.end();
+  }
+}

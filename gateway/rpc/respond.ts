@@ -1,0 +1,19 @@
+/** Plain answers. */
+import type { ServerResponse } from 'node:http';
+
+export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  sendText(response, status, JSON.stringify(body) ?? 'null', 'application/json');
+}
+
+export function sendText(response: ServerResponse, status: number, text: string, type = 'text/plain'): void {
+  response.writeHead(status, {
+    'Content-Type': type === 'text/plain' ? 'text/plain; charset=utf-8' : type,
+    'Content-Length': Buffer.byteLength(text),
+  });
+  response.end(text);
+}
+
+export function sendEmpty(response: ServerResponse, status: 202 | 204): void {
+  response.writeHead(status, status === 202 ? { 'Content-Length': 0 } : {});
+  response.end();
+}

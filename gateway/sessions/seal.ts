@@ -1,0 +1,58 @@
+/** Client sessions as sealed values: whoever holds the key can open them, so a restart or another replica loses none. */
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+
+/** What a session id says once it is opened. */
+export interface Session {
+  /** Random; names the session where it must be remembered (running calls, its stream, its end). */
+  readonly id: string;
+  /** URL path of the route it was opened on. */
+  readonly route: string;
+  /** {@link Identity.key} of who opened it. */
+  readonly principal: string;
+  readonly version: string;
+  /** Names of what the client said it can do. */
+  readonly capabilities: readonly string[];
+  /** Unix time in ms. */
+  readonly createdAt: number;
+}
+
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+/** Binds a value to its purpose: nothing else that is ever sealed with the key opens as a session. */
+const PURPOSE = Buffer.from('slipway session v1');
+
+export class Seal {
+  readonly #key: KeyObject;
+
+  /** @param key 32 bytes */
+  constructor(key: Uint8Array) {
+    if (key.length !== 32) throw new RangeError('The session key must be 32 bytes long.');
+    // Prepared once: with raw bytes, every use would cost four times as much.
+    this.#key = createSecretKey(key);
+  }
+
+  /** A new session's id: visible ASCII. Session fixation: it cannot be chosen or guessed by a client. */
+  open(session: Omit<Session, 'id' | 'createdAt'>): string {
+    const whole: Session = { ...session, id: randomBytes(12).toString('base64url'), createdAt: Date.now() };
+    const iv = randomBytes(IV_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', this.#key, iv).setAAD(PURPOSE);
+    const sealed = Buffer.concat([cipher.update(JSON.stringify(whole), 'utf8'), cipher.final()]);
+    return Buffer.concat([iv, sealed, cipher.getAuthTag()]).toString('base64url');
+  }
+
+  /** `undefined` for anything that was not sealed with this key for this purpose. */
+  read(id: string): Session | undefined {
+    const bytes = Buffer.from(id, 'base64url');
+    if (bytes.length <= IV_BYTES + TAG_BYTES || bytes.length > 2048) return undefined;
+    try {
+      const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, IV_BYTES), {
+        authTagLength: TAG_BYTES,
+      });
+      decipher.setAAD(PURPOSE).setAuthTag(bytes.subarray(-TAG_BYTES));
+      const text = decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
+      return JSON.parse(text) as Session;
+    } catch {
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,85 @@
+/** The GET streams: what the gateway tells clients unasked. */
+import { SlipwayError } from '../../schemas/errors.ts';
+import type { Source } from '../exchange.ts';
+import type { SseWriter } from '../rpc/sse-writer.ts';
+
+/** Below the idle limits of common proxies (ms). */
+const KEEP_ALIVE = 25_000;
+
+export interface Stream {
+  readonly sessionId: string;
+  readonly route: string;
+  readonly principal: string;
+  readonly source: Source;
+  /** Unix time (ms) at which its session ends. */
+  readonly expiresAt: number;
+  readonly writer: SseWriter;
+}
+
+export class Streams {
+  readonly #bySession = new Map<string, Stream>();
+  readonly #timer: NodeJS.Timeout;
+
+  /** @param allowed whether a stream's owner may still listen; asked at every keep-alive and by {@link review} */
+  constructor(allowed: (stream: Stream) => boolean) {
+    this.#allowed = allowed;
+    this.#timer = setInterval(() => this.#keepAlive(), KEEP_ALIVE).unref();
+  }
+
+  readonly #allowed: (stream: Stream) => boolean;
+
+  /** @throws SlipwayError `exists`: one stream a session, so that abandoned ones cannot pile up */
+  claim(sessionId: string): void {
+    if (this.#bySession.has(sessionId))
+      throw new SlipwayError('exists', 'The session has an open stream already.', { hint: 'Close it first.' });
+  }
+
+  add(stream: Stream): void {
+    this.#bySession.set(stream.sessionId, stream);
+    stream.writer.comment('open');
+  }
+
+  remove(stream: Stream): void {
+    if (this.#bySession.get(stream.sessionId) === stream) this.#bySession.delete(stream.sessionId);
+  }
+
+  end(sessionId: string): void {
+    this.#bySession.get(sessionId)?.writer.end();
+    this.#bySession.delete(sessionId);
+  }
+
+  /** The routes that somebody listens on. */
+  routes(): Set<string> {
+    return new Set([...this.#bySession.values()].map((stream) => stream.route));
+  }
+
+  notify(route: string, method: string): void {
+    const json = JSON.stringify({ jsonrpc: '2.0', method });
+    for (const stream of this.#bySession.values()) if (stream.route === route) this.#send(stream, json);
+  }
+
+  /** Ends the streams of those who may no longer listen. */
+  review(): void {
+    for (const stream of this.#bySession.values())
+      if (stream.expiresAt <= Date.now() || !this.#allowed(stream)) this.end(stream.sessionId);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    for (const sessionId of this.#bySession.keys()) this.end(sessionId);
+  }
+
+  #keepAlive(): void {
+    this.review();
+    for (const stream of this.#bySession.values()) this.#send(stream);
+  }
+
+  /** A client that does not read loses its stream, not the gateway its memory. */
+  #send(stream: Stream, json?: string): void {
+    if (!stream.writer.keepsUp) {
+      this.remove(stream);
+      stream.writer.destroy();
+    } else if (json === undefined) stream.writer.comment('keep-alive');
+    else stream.writer.event(json);
+  }
+}

@@ -1,0 +1,73 @@
+/** A snapshot made ready to serve from, and the count of the requests that began with it. */
+import type { Snapshot } from '../schemas/snapshot.ts';
+import { Catalog } from './catalog.ts';
+import { indexPrincipals, type Principals } from './steps/authenticate.ts';
+import { configuredHosts, type HostPolicy } from './steps/origin.ts';
+import type { Server } from './upstream/server.ts';
+
+/** A route with its servers looked up. */
+export interface RouteView {
+  readonly path: string;
+  readonly project: string | undefined;
+  readonly instructions: string | undefined;
+  readonly servers: readonly Server[];
+  readonly catalog: Catalog;
+}
+
+export type Warn = (message: string, fields: Readonly<Record<string, unknown>>) => void;
+
+/** Everything a request needs to finish under the snapshot it began with, whatever is swapped in meanwhile. */
+export class Generation {
+  readonly snapshot: Snapshot;
+  readonly servers: ReadonlyMap<string, Server>;
+  readonly routes: ReadonlyMap<string, RouteView>;
+  readonly principals: Principals;
+  readonly policy: HostPolicy;
+  readonly #idle: (() => void)[] = [];
+  #running = 0;
+
+  constructor(snapshot: Snapshot, servers: ReadonlyMap<string, Server>, warn: Warn) {
+    this.snapshot = snapshot;
+    this.servers = servers;
+    this.routes = new Map(Object.keys(snapshot.routes).map((path) => [path, viewOf(snapshot, servers, path, warn)]));
+    this.principals = indexPrincipals(snapshot.principals);
+    this.policy = configuredHosts(snapshot.gateway);
+  }
+
+  enter(): void {
+    this.#running++;
+  }
+
+  leave(): void {
+    if (--this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Resolves when no request runs under this snapshot; new ones must no longer begin with it. */
+  idle(): Promise<void> {
+    if (this.#running === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+}
+
+/** What decides which tools a client sees on a route: when it changes, those who listen are told. */
+export function fingerprint({ snapshot }: Generation, path: string): string {
+  const route = snapshot.routes[path];
+  const servers = (route?.servers ?? []).map((name) => {
+    const entry = snapshot.servers[name];
+    const running = (entry?.endpoints.length ?? 0) > 0;
+    return [name, running && (entry?.tools ?? entry?.endpoints)];
+  });
+  return JSON.stringify([route?.separator, servers]);
+}
+
+function viewOf(snapshot: Snapshot, servers: ReadonlyMap<string, Server>, path: string, warn: Warn): RouteView {
+  const route = snapshot.routes[path];
+  const members = (route?.servers ?? []).flatMap((name) => servers.get(name) ?? []);
+  return {
+    path,
+    project: route?.project,
+    instructions: route?.instructions,
+    servers: members,
+    catalog: new Catalog(members, route?.separator, (message, fields) => warn(message, { route: path, ...fields })),
+  };
+}

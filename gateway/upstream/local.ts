@@ -1,0 +1,34 @@
+/** Instances that live in this process: the bridge's own stream, seen as any other connection. */
+import { RpcFailure } from '../../schemas/jsonrpc.ts';
+import type { Connect, Connection } from '../../schemas/peer.ts';
+import { NotDelivered, type LinkHandlers } from './link.ts';
+
+/** @returns `undefined` if the instance does not live here */
+export function localConnection(
+  connect: Connect | undefined,
+  endpointId: string,
+  handlers: LinkHandlers,
+): Connection | undefined {
+  const connection = connect?.(endpointId, handlers);
+  if (!connection) return undefined;
+  return {
+    get inFlight() {
+      return connection.inFlight;
+    },
+    request: (method, params, options) => {
+      const before = connection.inFlight;
+      const answer = connection.request(method, params, options);
+      if (connection.inFlight > before || options?.signal?.aborted) return answer;
+      // A conversation that has ended takes no request: it does not even count it.
+      return answer.catch((error: unknown) => {
+        // Taken and answered at once.
+        if (error instanceof RpcFailure) throw error;
+        handlers.onClose();
+        connection.close();
+        throw new NotDelivered('The instance has ended.', error);
+      });
+    },
+    notify: (method, params) => connection.notify(method, params),
+    close: () => connection.close(),
+  };
+}

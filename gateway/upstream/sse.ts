@@ -1,0 +1,88 @@
+/** An upstream over HTTP+SSE (MCP 2024-11-05): one GET stream for what it says, POSTs for what we say. */
+import type { IncomingMessage } from 'node:http';
+import { SlipwayError } from '../../schemas/errors.ts';
+import { asMessage } from '../../schemas/jsonrpc.ts';
+import { Peer, type Connection } from '../../schemas/peer.ts';
+import { NotDelivered, type LinkHandlers } from './link.ts';
+import { HttpClient, readEvents } from './post.ts';
+
+/** How long the server may take to name the address to post to (ms). */
+const ENDPOINT_TIMEOUT = 15_000;
+
+/** @throws NotDelivered when there is no such stream */
+export async function connectSse(url: URL, handlers: LinkHandlers): Promise<Connection> {
+  const client = new HttpClient(url);
+  const stop = new AbortController();
+  let endpoint: URL | undefined;
+  const gone = (): void => {
+    if (stop.signal.aborted) return;
+    peer.close(new SlipwayError('upstream-unavailable', 'The server closed the stream.'));
+    close();
+    handlers.onClose();
+  };
+  const taken = (answer: IncomingMessage): void => {
+    answer.resume();
+    if ((answer.statusCode ?? 500) >= 300) gone();
+  };
+  const peer = new Peer({
+    ...handlers,
+    send: (message) => {
+      const body = JSON.stringify(message);
+      const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
+      void client.send(endpoint as URL, { method: 'POST', headers, body, signal: stop.signal }).then(taken, gone);
+    },
+  });
+  const close = (): void => {
+    stop.abort();
+    client.close();
+  };
+  try {
+    endpoint = await openStream({ url, client, signal: stop.signal, peer, gone });
+  } catch (cause) {
+    close();
+    throw new NotDelivered('The event stream could not be opened.', cause);
+  }
+  return {
+    get inFlight() {
+      return peer.inFlight;
+    },
+    request: (method, params, options) => peer.request(method, params, options),
+    notify: (method, params) => peer.notify(method, params),
+    close: () => {
+      peer.close(new SlipwayError('upstream-unavailable', 'The connection was closed.'));
+      close();
+    },
+  };
+}
+
+interface Opening {
+  url: URL;
+  client: HttpClient;
+  signal: AbortSignal;
+  peer: Peer;
+  /** Called when the stream ends. */
+  gone: () => void;
+}
+
+/** @returns the address to post to */
+async function openStream({ url, client, signal, peer, gone }: Opening): Promise<URL> {
+  const timeout = AbortSignal.any([signal, AbortSignal.timeout(ENDPOINT_TIMEOUT)]);
+  const answer = await client.send(url, { method: 'GET', headers: { Accept: 'text/event-stream' }, signal });
+  if (answer.statusCode !== 200) throw new Error(`HTTP ${answer.statusCode}`);
+  return new Promise((resolve, reject) => {
+    timeout.addEventListener('abort', () => reject(new Error('no endpoint event')), { once: true });
+    void readEvents(answer, ({ event, data }) => {
+      if (event === 'endpoint') {
+        const endpoint = new URL(data, url);
+        // SSRF: the stream must not send our messages to another host.
+        if (endpoint.origin === url.origin) resolve(endpoint);
+        else reject(new Error('endpoint of another origin'));
+      } else if (event === 'message') {
+        const message = asMessage(JSON.parse(data));
+        if (message) peer.receive(message);
+      }
+    })
+      .catch(reject)
+      .finally(gone);
+  });
+}

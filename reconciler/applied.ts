@@ -1,0 +1,35 @@
+/** What was applied last and what was learned by it, kept on disk so that a start needs neither git nor luck. */
+import type { Tool } from '../schemas/snapshot.ts';
+import type { CommitInfo } from '../schemas/status.ts';
+import { NOTHING, type Desired } from './compile.ts';
+import type { Failure } from './plan.ts';
+import { readJson, writeAtomically } from './state.ts';
+
+/** What a server showed when it became ready. */
+export interface Readiness {
+  readonly hash: string;
+  readonly tools: readonly Tool[];
+  readonly instructions?: string;
+}
+
+export interface Applied {
+  readonly formatVersion: 1;
+  readonly commit?: CommitInfo;
+  /** The last good version of every resource; where a rollout failed, the one before. */
+  readonly desired: Desired;
+  /** By address. */
+  readonly readiness: Readonly<Record<string, Readiness>>;
+  readonly failures: Readonly<Record<string, Failure>>;
+}
+
+const EMPTY: Applied = { formatVersion: 1, desired: NOTHING, readiness: {}, failures: {} };
+
+/** A missing file, or one of another format, means that nothing is known: the next pass finds out again. */
+export function readApplied(path: string): Applied {
+  const stored = readJson(path) as Applied | undefined;
+  return stored?.formatVersion === 1 ? stored : EMPTY;
+}
+
+export function writeApplied(path: string, applied: Applied): void {
+  writeAtomically(path, JSON.stringify(applied));
+}

@@ -1,0 +1,217 @@
+/**
+ * Makes what runs equal to what is wanted: start new → ready → publish → drain → stop old, for every workload on its own.
+ * One that fails keeps its previous version and leaves the others alone. Every step can be repeated.
+ */
+import { ERRORS, SlipwayError, toSlipwayError } from '../schemas/errors.ts';
+import type { Log } from '../schemas/log.ts';
+import type { Readiness } from './applied.ts';
+import { limiter, pause, untilAborted } from './async.ts';
+import type { Compiled } from './compile.ts';
+import type { Driver, Instance } from './drivers/driver.ts';
+import type { Failure } from './plan.ts';
+import type { Served } from './publish.ts';
+import { waitReady } from './ready.ts';
+import { instanceNames, type Workload } from './workload.ts';
+
+/** How many rollouts run side by side: starting everything at once on a small host makes everything time out. */
+const CONCURRENCY = 8;
+
+export interface ApplyContext {
+  readonly desired: Compiled;
+  /** The last good version of everything, to fall back to. */
+  readonly base: Compiled;
+  readonly instances: readonly Instance[];
+  readonly drivers: ReadonlyMap<string, Driver>;
+  /** What serves each address; changed as rollouts succeed. */
+  readonly served: Map<string, Served>;
+  /** What is known of versions that were ready before. */
+  readonly known: Readonly<Record<string, Readiness>>;
+  readonly failures: Readonly<Record<string, Failure>>;
+  /** Publishes what is served now; the inner promise resolves when nothing uses what was served before. */
+  readonly publish: () => Promise<{ retired: Promise<void> }>;
+  readonly version: string;
+  readonly log: Log;
+}
+
+export interface Outcome {
+  readonly address: string;
+  readonly result: 'unchanged' | 'started' | 'replaced' | 'removed' | 'failed' | 'blocked';
+  readonly ms: number;
+  readonly error?: SlipwayError;
+}
+
+/** @throws only the signal's reason, when a newer commit takes over or Slipway stops */
+export async function apply(context: ApplyContext, signal: AbortSignal): Promise<Outcome[]> {
+  const limit = limiter(CONCURRENCY);
+  const tasks = new Map<string, Promise<Outcome>>();
+  const workloads = new Map(context.desired.workloads.map((workload) => [workload.address, workload]));
+  const task = (workload: Workload): Promise<Outcome> => {
+    const running = tasks.get(workload.address) ?? timed(workload.address, () => rollOut(workload));
+    tasks.set(workload.address, running);
+    return running;
+  };
+  const rollOut = async (workload: Workload): Promise<Outcome['result']> => {
+    for (const address of workload.dependsOn) {
+      const dependency = workloads.get(address);
+      const outcome = dependency && (await task(dependency));
+      if (outcome?.error) throw new SlipwayError('dependency-failed', `It depends on ${address}, which is not ready.`);
+    }
+    return limit(() => rollOutWorkload(workload, context, signal));
+  };
+  const outcomes = await Promise.all(context.desired.workloads.map(task));
+  const removed = await Promise.all(
+    unwanted(context).map((address) => timed(address, () => takeDown(address, context, signal))),
+  );
+  signal.throwIfAborted();
+  return [...outcomes, ...removed];
+}
+
+async function timed(address: string, work: () => Promise<Outcome['result']>): Promise<Outcome> {
+  const began = performance.now();
+  const ms = (): number => Math.round(performance.now() - began);
+  try {
+    return { address, result: await work(), ms: ms() };
+  } catch (error) {
+    const known = toSlipwayError(error, 'start-failed');
+    return { address, result: known.code === 'rolled-back' ? 'blocked' : 'failed', ms: ms(), error: known };
+  }
+}
+
+async function rollOutWorkload(
+  workload: Workload,
+  context: ApplyContext,
+  signal: AbortSignal,
+): Promise<Outcome['result']> {
+  const failure = context.failures[workload.address];
+  try {
+    if (failure?.hash === workload.hash) throw new SlipwayError('rolled-back', failure.message);
+    return await bringUp(workload, context, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    await fallBack(workload, context, signal);
+    throw error;
+  }
+}
+
+interface Rollout {
+  readonly workload: Workload;
+  readonly driver: Driver;
+  readonly context: ApplyContext;
+  readonly signal: AbortSignal;
+}
+
+/** Observe → ensure → sync for one workload. */
+async function bringUp(workload: Workload, context: ApplyContext, signal: AbortSignal): Promise<Outcome['result']> {
+  const driver = driverOf(workload, context);
+  const rollout: Rollout = { workload, driver, context, signal };
+  const present = context.instances.filter((instance) => instance.address === workload.address);
+  const names = instanceNames(workload);
+  const surplus = present.filter((instance) => !names.includes(instance.id));
+  const missing = names.filter((name) => !present.some((instance) => instance.id === name));
+  if (missing.length > 0 && surplus.length > 0 && workload.rollout.strategy === 'stopFirst') {
+    context.served.delete(workload.address);
+    await stopAll(rollout, surplus, await context.publish());
+  }
+  const before = context.served.get(workload.address);
+  try {
+    const instances = await Promise.all(names.map((_, index) => driver.ensure(workload, index, signal)));
+    context.served.set(workload.address, await makeReady(rollout, instances));
+  } catch (error) {
+    if (!signal.aborted) await removeAll(driver, missing);
+    throw error;
+  }
+  if (missing.length === 0 && surplus.length === 0 && before) return 'unchanged';
+  await stopAll(rollout, surplus, await context.publish());
+  return surplus.length > 0 ? 'replaced' : missing.length > 0 ? 'started' : 'unchanged';
+}
+
+async function makeReady(
+  { workload, driver, context, signal }: Rollout,
+  instances: readonly Instance[],
+): Promise<Served> {
+  const endpoints = instances.map((instance) => instance.endpoint);
+  const known = context.known[workload.address];
+  // A version that was ready before need not be woken to prove it again: its first call starts it.
+  if (workload.lifecycle === 'onDemand' && known?.hash === workload.hash) return { endpoints, readiness: known };
+  const checks = instances.map((instance) => waitReady(driver, instance, workload, context.version, signal));
+  const [readiness] = await Promise.all(checks);
+  if (!readiness) throw new SlipwayError('not-ready', 'No instance was started.');
+  return { endpoints, readiness };
+}
+
+/** Stops instances that are no longer wanted, once the calls that still run on them have finished or had their time. */
+async function stopAll(
+  rollout: Rollout,
+  instances: readonly Instance[],
+  { retired }: { retired: Promise<void> },
+): Promise<void> {
+  if (instances.length === 0) return;
+  const { workload, driver, signal } = rollout;
+  const idle = instances.map((instance) => driver.idle?.(instance.id, signal));
+  await within(workload.rollout.drainMs, Promise.all([retired, ...idle]), signal);
+  await removeAll(
+    driver,
+    instances.map((instance) => instance.id),
+  );
+}
+
+/** Waits for `promise`, but no longer than `ms`. */
+async function within(ms: number, promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const done = new AbortController();
+  try {
+    await untilAborted(Promise.race([promise, pause(ms, done.signal)]), signal);
+  } finally {
+    done.abort();
+  }
+}
+
+/** Not aborted by anything: an instance that is half removed is worse than a pass that ends a moment later. */
+async function removeAll(driver: Driver, ids: readonly string[]): Promise<void> {
+  await Promise.all(ids.map((id) => driver.remove(id, new AbortController().signal)));
+}
+
+/** Where nothing serves a workload after its rollout failed, its last good version is started again. */
+async function fallBack(workload: Workload, context: ApplyContext, signal: AbortSignal): Promise<void> {
+  const previous = context.base.workloads.find((candidate) => candidate.address === workload.address);
+  if (!previous || previous.hash === workload.hash) return;
+  const { log } = context;
+  try {
+    await bringUp(previous, context, signal);
+    log('warn', `${workload.address}: its previous version keeps serving`, { hash: previous.hash.slice(0, 8) });
+  } catch (error) {
+    log('error', `${workload.address}: its previous version could not be started either`, {
+      error: toSlipwayError(error).message,
+    });
+  }
+}
+
+/** Addresses with instances or a place in the snapshot that nothing asks for any more. */
+function unwanted({ desired, instances, served }: ApplyContext): string[] {
+  const wanted = new Set(desired.workloads.map((workload) => workload.address));
+  const present = new Set([...instances.map((instance) => instance.address), ...served.keys()]);
+  return [...present].filter((address) => !wanted.has(address));
+}
+
+async function takeDown(address: string, context: ApplyContext, signal: AbortSignal): Promise<Outcome['result']> {
+  context.served.delete(address);
+  const { retired } = await context.publish();
+  const previous = context.base.workloads.find((workload) => workload.address === address);
+  await within(previous?.rollout.drainMs ?? 0, retired, signal);
+  const ids = new Set(
+    context.instances.filter((instance) => instance.address === address).map((instance) => instance.id),
+  );
+  for (const driver of context.drivers.values()) {
+    const own = (await driver.list(signal)).map((instance) => instance.id).filter((id) => ids.has(id));
+    await removeAll(driver, own);
+  }
+  return 'removed';
+}
+
+function driverOf(workload: Workload, { drivers }: ApplyContext): Driver {
+  const driver = drivers.get(workload.driver);
+  if (driver) return driver;
+  const known = [...drivers.keys()].join(', ');
+  throw new SlipwayError('no-driver', `There is no driver named ${workload.driver}; there is ${known}.`, {
+    hint: ERRORS['no-driver'].hint,
+  });
+}

@@ -1,0 +1,35 @@
+/** Growing pauses between restarts of something that keeps crashing: 1 s, 2 s, 4 s … 60 s. */
+
+const FIRST_MS = 1000;
+const LAST_MS = 60_000;
+/** Having run this long, it counts as healthy again. */
+const STABLE_MS = 60_000;
+
+export class CrashBackoff {
+  readonly #now: () => number;
+  #streak = 0;
+  #last = Number.NEGATIVE_INFINITY;
+  /** All crashes so far. */
+  total = 0;
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  /** Notes a crash. @returns how long to wait before the next start, in ms */
+  crashed(): number {
+    this.#streak = this.#now() - this.#last > STABLE_MS + this.#pauseMs() ? 1 : this.#streak + 1;
+    this.#last = this.#now();
+    this.total++;
+    return this.#pauseMs();
+  }
+
+  /** How long from now a start has to wait, in ms. */
+  waitMs(): number {
+    return Math.max(0, this.#last + this.#pauseMs() - this.#now());
+  }
+
+  #pauseMs(): number {
+    return this.#streak === 0 ? 0 : Math.min(LAST_MS, FIRST_MS * 2 ** (this.#streak - 1));
+  }
+}

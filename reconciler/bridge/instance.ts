@@ -1,0 +1,268 @@
+/**
+ * Holds one stdio instance: starts it with the first request, stops it when idle, restarts it after a crash, and lets
+ * any number of connections share its one MCP session. Whoever connects sees a server that is always there.
+ */
+import { SlipwayError } from '../../schemas/errors.ts';
+import { RPC, RpcFailure, type RpcNotification, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import type { Connection, ConnectionHandlers, RequestOptions } from '../../schemas/peer.ts';
+import type { InstanceStatus } from '../../schemas/status.ts';
+import { pause, untilAborted } from '../async.ts';
+import { CrashBackoff } from './crash-backoff.ts';
+import type { LogFile } from './log-file.ts';
+import { openSession, type Session } from './session.ts';
+import type { Start } from './stdio.ts';
+
+export interface StdioInstanceOptions {
+  readonly start: Start;
+  readonly log: LogFile;
+  readonly lifecycle: 'onDemand' | 'always';
+  readonly idleTimeoutMs: number;
+  readonly startTimeoutMs: number;
+  readonly version: string;
+  readonly onChange: () => void;
+}
+
+/** A request that would have to wait longer than this for a crashed server is refused at once, with the reason. */
+const MAX_WAIT_MS = 5000;
+
+export class StdioInstance implements AsyncDisposable {
+  #options: StdioInstanceOptions;
+  readonly #connections = new Set<BridgeConnection>();
+  readonly #closing = new AbortController();
+  readonly #crashes = new CrashBackoff();
+  #session: Promise<Session> | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #restartTimer: NodeJS.Timeout | undefined;
+  #inFlight = 0;
+  #idleWaiters: (() => void)[] = [];
+  #stopping: Promise<void> | undefined;
+  readonly #toldToStop = new WeakSet<Session>();
+  state: InstanceStatus['state'] = 'sleeping';
+  pid: number | undefined;
+  startedAt: string | undefined;
+  lastError: string | undefined;
+
+  constructor(options: StdioInstanceOptions) {
+    this.#options = options;
+    if (options.lifecycle === 'always') this.#startSoon(0);
+  }
+
+  get restarts(): number {
+    return this.#crashes.total;
+  }
+
+  /** Takes over settings that need no restart. */
+  adjust(settings: Pick<StdioInstanceOptions, 'lifecycle' | 'idleTimeoutMs'>): void {
+    const { lifecycle, idleTimeoutMs } = settings;
+    this.#options = { ...this.#options, lifecycle, idleTimeoutMs };
+    if (lifecycle === 'always' && !this.#session) this.#startSoon(this.#crashes.waitMs());
+    if (lifecycle === 'onDemand' && this.#inFlight === 0 && this.#session) this.#sleepWhenIdle();
+  }
+
+  open(handlers: ConnectionHandlers): Connection {
+    const connection: BridgeConnection = new BridgeConnection(this, handlers, () =>
+      this.#connections.delete(connection),
+    );
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  /** @internal For its connections: `initialize` is answered from the session that the bridge holds. */
+  async request(
+    connection: BridgeConnection,
+    method: string,
+    params: Record<string, unknown> | undefined,
+    options: RequestOptions,
+  ): Promise<unknown> {
+    this.#enter();
+    connection.inFlight++;
+    try {
+      const session = await this.#awake(options.signal);
+      if (method === 'initialize') return session.initialized;
+      return await session.peer.request(method, params, options);
+    } finally {
+      connection.inFlight--;
+      this.#leave();
+    }
+  }
+
+  /** @internal */
+  notify(method: string, params?: Record<string, unknown>): void {
+    // The bridge sent its own `initialized`; a sleeping server has nothing to be told.
+    if (method === 'notifications/initialized' || this.state !== 'running') return;
+    void this.#session?.then(({ peer }) => peer.notify(method, params));
+  }
+
+  /** Resolves when no request runs. */
+  idle(): Promise<void> {
+    if (this.#inFlight === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new SlipwayError('upstream-unavailable', 'The instance was removed.'));
+    clearTimeout(this.#restartTimer);
+    await this.#stop();
+  }
+
+  async #awake(signal: AbortSignal | undefined): Promise<Session> {
+    this.#closing.signal.throwIfAborted();
+    await this.#stopping;
+    if (!this.#session) {
+      const wait = this.#crashes.waitMs();
+      if (wait > MAX_WAIT_MS)
+        throw new SlipwayError(
+          'crash-loop',
+          `The server keeps crashing (${this.lastError ?? 'unknown'}); next try in ${Math.ceil(wait / 1000)} s.`,
+        );
+      this.#session = this.#start(wait);
+    }
+    return untilAborted(this.#session, signal);
+  }
+
+  async #start(waitMs: number): Promise<Session> {
+    clearTimeout(this.#restartTimer);
+    const { start, log, startTimeoutMs, version } = this.#options;
+    try {
+      if (waitMs > 0) await pause(waitMs, this.#closing.signal);
+      this.#become('starting');
+      const child = await start();
+      this.pid = child.pid;
+      try {
+        const session = await openSession(child, this.#handlers(), log, {
+          version,
+          timeoutMs: startTimeoutMs,
+          signal: this.#closing.signal,
+        });
+        void child.ended.then((why) => this.#ended(session, why));
+        this.startedAt = new Date().toISOString();
+        this.#become('running');
+        return session;
+      } catch (error) {
+        await child.stop();
+        throw error;
+      }
+    } catch (error) {
+      this.#session = undefined;
+      this.#failed(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  }
+
+  #handlers(): {
+    onRequest(request: RpcRequest): Promise<unknown>;
+    onNotification(notification: RpcNotification): void;
+  } {
+    return {
+      onRequest: (request) => this.#ask(request),
+      onNotification: (notification) =>
+        this.#connections.forEach((connection) => connection.handlers.onNotification?.(notification)),
+    };
+  }
+
+  /** On a shared session a server's question goes to the one client whose call is running; never to a guess. */
+  async #ask(request: RpcRequest): Promise<unknown> {
+    const busy = [...this.#connections].filter((connection) => connection.inFlight > 0);
+    const answer = busy.length === 1 ? busy[0]?.handlers.onRequest : undefined;
+    if (!answer)
+      throw new RpcFailure({ code: RPC.methodNotFound, message: `No client can answer ${request.method} here` });
+    return answer(request);
+  }
+
+  /** The process ended by itself: a crash, unless it was told to stop. */
+  #ended(session: Session, why: string): void {
+    if (this.#toldToStop.has(session)) return;
+    void session.process.stop(); // Ends what it may have left behind in its group.
+    this.#session = undefined;
+    this.#failed(why);
+  }
+
+  #failed(why: string): void {
+    this.pid = undefined;
+    this.startedAt = undefined;
+    if (this.#closing.signal.aborted) return;
+    this.lastError = why;
+    this.#options.log.write('slipway', `the server failed: ${why}`);
+    const wait = this.#crashes.crashed();
+    this.#become('crashed');
+    if (this.#options.lifecycle === 'always') this.#startSoon(wait);
+  }
+
+  #startSoon(waitMs: number): void {
+    this.#restartTimer = setTimeout(() => void this.#awake(undefined).catch(() => {}), waitMs);
+  }
+
+  #enter(): void {
+    this.#inFlight++;
+    clearTimeout(this.#idleTimer);
+  }
+
+  #leave(): void {
+    if (--this.#inFlight > 0) return;
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    if (this.#options.lifecycle === 'always' || this.#closing.signal.aborted) return;
+    this.#sleepWhenIdle();
+  }
+
+  #sleepWhenIdle(): void {
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = setTimeout(() => void this.#sleep(), this.#options.idleTimeoutMs);
+    this.#idleTimer.unref();
+  }
+
+  async #sleep(): Promise<void> {
+    if (this.#inFlight > 0 || !this.#session) return;
+    this.#options.log.write('slipway', 'stopped after being idle');
+    await this.#stop();
+    this.#become('sleeping');
+  }
+
+  #stop(): Promise<void> {
+    clearTimeout(this.#idleTimer);
+    this.#stopping ??= (async () => {
+      const session = await this.#session?.catch(() => undefined);
+      this.#become('stopping');
+      if (session) this.#toldToStop.add(session);
+      await session?.process.stop();
+      this.#session = undefined;
+      this.pid = undefined;
+      this.startedAt = undefined;
+    })().finally(() => {
+      this.#stopping = undefined;
+    });
+    return this.#stopping;
+  }
+
+  #become(state: InstanceStatus['state']): void {
+    this.state = state;
+    this.#options.onChange();
+  }
+}
+
+class BridgeConnection implements Connection {
+  readonly #instance: StdioInstance;
+  readonly #onClose: () => void;
+  readonly #open = new AbortController();
+  readonly handlers: ConnectionHandlers;
+  inFlight = 0;
+
+  constructor(instance: StdioInstance, handlers: ConnectionHandlers, onClose: () => void) {
+    this.#instance = instance;
+    this.handlers = handlers;
+    this.#onClose = onClose;
+  }
+
+  request(method: string, params?: Record<string, unknown>, options: RequestOptions = {}): Promise<unknown> {
+    if (this.#open.signal.aborted) return Promise.reject(new SlipwayError('cancelled', 'The connection was closed.'));
+    return this.#instance.request(this, method, params, options);
+  }
+
+  notify(method: string, params?: Record<string, unknown>): void {
+    this.#instance.notify(method, params);
+  }
+
+  close(): void {
+    this.#open.abort();
+    this.#onClose();
+  }
+}

@@ -1,0 +1,84 @@
+/** A log of bounded size: the file in use and the one before it. Lines come with their time and with secrets masked. */
+import { createReadStream, existsSync, openSync, closeSync, renameSync, statSync, watch, writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+const MAX_BYTES = 1024 * 1024;
+
+export class LogFile {
+  readonly #path: string;
+  #redact: (text: string) => string = (text) => text;
+  #size: number;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#size = existsSync(path) ? statSync(path).size : 0;
+  }
+
+  /** From now on, masks what `redact` masks. */
+  mask(redact: (text: string) => string): void {
+    this.#redact = redact;
+  }
+
+  write(stream: 'stderr' | 'stdout' | 'slipway', text: string): void {
+    const line = `${new Date().toISOString()} ${stream} ${this.#redact(text)}\n`;
+    try {
+      if (this.#size + line.length > MAX_BYTES) this.#rotate();
+      const file = openSync(this.#path, 'a', 0o600);
+      this.#size += writeSync(file, line);
+      closeSync(file);
+    } catch {
+      // A full disk must not take the server down; the log is the one thing that can be done without.
+    }
+  }
+
+  #rotate(): void {
+    renameSync(this.#path, `${this.#path}.1`);
+    this.#size = 0;
+  }
+}
+
+/** Lines of a log from its end, then, with `follow`, each new one until the signal aborts. */
+export async function* readLog(
+  path: string,
+  options: { tail?: number; follow?: boolean; signal: AbortSignal },
+): AsyncGenerator<string> {
+  const lines: string[] = [];
+  const keep = options.tail ?? Number.POSITIVE_INFINITY;
+  for (const file of [`${path}.1`, path]) {
+    if (!existsSync(file)) continue;
+    for await (const line of createInterface({ input: createReadStream(file) })) {
+      lines.push(line);
+      if (lines.length > keep) lines.shift();
+    }
+  }
+  yield* lines;
+  if (options.follow) yield* follow(path, options.signal);
+}
+
+async function* follow(path: string, signal: AbortSignal): AsyncGenerator<string> {
+  let position = existsSync(path) ? statSync(path).size : 0;
+  let wake = (): void => {};
+  const listener = (): void => wake();
+  using watcher = { [Symbol.dispose]: watchFile(path, listener) };
+  void watcher;
+  signal.addEventListener('abort', listener, { once: true });
+  while (!signal.aborted) {
+    const size = existsSync(path) ? statSync(path).size : 0;
+    if (size < position) position = 0; // It was rotated.
+    if (size > position) {
+      const input = createReadStream(path, { start: position, end: size - 1 });
+      position = size;
+      yield* createInterface({ input });
+    } else {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  }
+}
+
+/** Watches the directory, because the file may not exist yet and is replaced when it is rotated. */
+function watchFile(path: string, listener: () => void): () => void {
+  const watcher = watch(path.slice(0, path.lastIndexOf('/')), listener);
+  return () => watcher.close();
+}

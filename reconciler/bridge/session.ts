@@ -1,0 +1,100 @@
+/** One run of a stdio server: its process, and the MCP session that the bridge holds with it. */
+import { SlipwayError } from '../../schemas/errors.ts';
+import {
+  asMessage,
+  LEGACY_VERSIONS,
+  RpcFailure,
+  type RpcNotification,
+  type RpcRequest,
+} from '../../schemas/jsonrpc.ts';
+import { LineSplitter } from '../../schemas/lines.ts';
+import { Peer } from '../../schemas/peer.ts';
+import type { LogFile } from './log-file.ts';
+import type { StdioProcess } from './stdio.ts';
+
+/** A message larger than this is dropped: a runaway server must not eat the host's memory. */
+const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+/** More than this waiting to be read by the server means that it does not read. */
+const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
+
+export interface SessionHandlers {
+  onRequest(request: RpcRequest): Promise<unknown>;
+  onNotification(notification: RpcNotification): void;
+}
+
+export interface SessionOptions {
+  readonly version: string;
+  /** How long the handshake may take. */
+  readonly timeoutMs: number;
+  /** Ends the handshake early. */
+  readonly signal: AbortSignal;
+}
+
+export interface Session {
+  readonly process: StdioProcess;
+  readonly peer: Peer;
+  /** The server's answer to `initialize`. */
+  readonly initialized: Record<string, unknown>;
+}
+
+/** Wires a process's stdio to a peer and performs MCP's handshake. @throws SlipwayError not-ready */
+export async function openSession(
+  process: StdioProcess,
+  handlers: SessionHandlers,
+  log: LogFile,
+  options: SessionOptions,
+): Promise<Session> {
+  const { stdin, stdout, stderr } = process;
+  const peer = new Peer({
+    ...handlers,
+    send: (message) => {
+      if (stdin.writableLength > MAX_UNREAD_BYTES)
+        throw new SlipwayError('upstream-unavailable', 'The server does not read its input.');
+      stdin.write(`${JSON.stringify(message)}\n`);
+    },
+  });
+  const output = new LineSplitter((line) => receive(line, peer, log), {
+    maxBytes: MAX_MESSAGE_BYTES,
+    onTooLong: (bytes) =>
+      log.write('slipway', `dropped a message of ${bytes} bytes: the limit is ${MAX_MESSAGE_BYTES}`),
+  });
+  const errors = new LineSplitter((line) => log.write('stderr', line), { maxBytes: 64 * 1024 });
+  stdout.on('data', (chunk: Buffer) => output.push(chunk));
+  stderr.on('data', (chunk: Buffer) => errors.push(chunk));
+  void process.ended.then((why) => peer.close(new SlipwayError('upstream-unavailable', `The server ended: ${why}.`)));
+  return { process, peer, initialized: await handshake(peer, process, options) };
+}
+
+/** Servers print banners where they should not; what is no message goes to the log. */
+function receive(line: string, peer: Peer, log: LogFile): void {
+  let message;
+  try {
+    message = asMessage(JSON.parse(line));
+  } catch {
+    message = undefined;
+  }
+  if (message) peer.receive(message);
+  else log.write('stdout', line.slice(0, 4096));
+}
+
+async function handshake(peer: Peer, process: StdioProcess, options: SessionOptions): Promise<Record<string, unknown>> {
+  const { version, timeoutMs } = options;
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(timeoutMs)]);
+  const ended = process.ended.then((why) =>
+    Promise.reject(new SlipwayError('not-ready', `The server ended before it was ready: ${why}.`)),
+  );
+  ended.catch(() => {}); // It ends some day; only until the handshake is done does that matter here.
+  const params = { protocolVersion: LEGACY_VERSIONS[0], capabilities: {}, clientInfo: { name: 'slipway', version } };
+  try {
+    const result = await Promise.race([peer.request('initialize', params, { signal }), ended]);
+    peer.notify('notifications/initialized');
+    return result as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof RpcFailure)
+      throw new SlipwayError('not-ready', `The server refused initialize: ${error.message}`);
+    if (signal.aborted && !options.signal.aborted) {
+      throw new SlipwayError('not-ready', `The server did not answer initialize within ${timeoutMs / 1000} s.`);
+    }
+    throw error;
+  }
+}

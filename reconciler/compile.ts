@@ -1,0 +1,54 @@
+/** From checked resources to what must run and what the gateway must know. Pure: the same input, the same output. */
+import { gateway as gatewayKind } from '../schemas/kinds/gateway.ts';
+import type { Resource } from '../schemas/resource.ts';
+import { listener } from './kinds/gateway.ts';
+import { behaviourOf } from './kinds/index.ts';
+import type { CompileContext, Draft } from './kinds/kind.ts';
+import type { Workload, WorkloadFile } from './workload.ts';
+
+/** A commit whose resources are all valid. */
+export interface Desired {
+  readonly commit: string;
+  readonly resources: readonly Resource[];
+  /** Files of the config repo that resources refer to. */
+  readonly files: readonly WorkloadFile[];
+}
+
+export interface Compiled extends Desired {
+  readonly workloads: readonly Workload[];
+  readonly draft: Draft;
+}
+
+export const NOTHING: Desired = { commit: '', resources: [], files: [] };
+
+/** Resources may come in any order: they are sorted by address first, so that output never depends on it. */
+export function compile(desired: Desired): Compiled {
+  const resources = [...desired.resources].sort((a, b) => compareText(key(a), key(b)));
+  const byKey = new Map(resources.map((resource) => [key(resource), resource]));
+  const files = new Map(desired.files.map((file) => [file.path, file]));
+  const context: CompileContext = {
+    find: (kind, name) => byKey.get(`${kind}/${name}`),
+    file: (path) => files.get(path),
+  };
+  const draft = emptyDraft();
+  const workloads: Workload[] = [];
+  for (const resource of resources) {
+    const behaviour = behaviourOf(resource.kind);
+    workloads.push(...(behaviour.workloads?.(resource, context) ?? []));
+    behaviour.contribute?.(resource, draft);
+  }
+  return { ...desired, resources, workloads, draft };
+}
+
+function emptyDraft(): Draft {
+  return {
+    gateway: listener(gatewayKind.spec.parse({})),
+    servers: {},
+    routes: { '/mcp': { servers: [], separator: '__' } },
+    principals: [],
+  };
+}
+
+const key = (resource: Resource): string => `${resource.kind}/${resource.metadata.name}`;
+
+export const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

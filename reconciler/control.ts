@@ -1,0 +1,94 @@
+/** What the CLI can ask a running reconciler. Reading for the most part: changes come from commits. */
+import { ERRORS, SlipwayError, toSlipwayError } from '../schemas/errors.ts';
+import type { Control, ControlRequest, ControlResponse } from '../schemas/control.ts';
+import { findKind } from '../schemas/kinds/index.ts';
+import type { Resource } from '../schemas/resource.ts';
+import { listInstances, observe } from './world.ts';
+import type { Reconciler } from './reconciler.ts';
+
+type Handler = (reconciler: Reconciler, request: ControlRequest, parts: readonly string[]) => Promise<ControlResponse>;
+
+/** Method and first part of the path → handler. */
+const ROUTES: Readonly<Record<string, Handler>> = {
+  'GET status': async (reconciler) => ok(await reconciler.status()),
+  'GET resources': async (reconciler, _request, parts) => ok(resources(reconciler, parts)),
+  'GET actual': async (reconciler, { signal }) => ok(await observe(reconciler.world, signal)),
+  'GET logs': async (reconciler, request, parts) => logs(reconciler, request, parts),
+  'POST sync': async (reconciler, { query }) => {
+    const passing = reconciler.sync({ retry: query.get('retry') === 'true' });
+    if (query.get('wait') !== 'true') {
+      passing.catch(() => {}); // Its outcome is in the status.
+      return { status: 202, body: { accepted: true } };
+    }
+    const { commit, changed, outcomes } = await passing;
+    return ok({
+      commit,
+      changed,
+      outcomes: outcomes.map(({ error, ...outcome }) => ({ ...outcome, ...(error ? { error: error.toJSON() } : {}) })),
+    });
+  },
+};
+
+export function control(reconciler: Reconciler): Control {
+  return async (request) => {
+    const [first = '', ...parts] = request.path.split('/').filter(Boolean).map(decodeURIComponent);
+    try {
+      const handler = ROUTES[`${request.method} ${first}`];
+      if (!handler)
+        throw new SlipwayError('not-found', `There is no ${request.method} /api/v1/${first}.`, {
+          hint: ERRORS['not-found'].hint,
+        });
+      return await handler(reconciler, request, parts);
+    } catch (error) {
+      const known = toSlipwayError(error);
+      const issues = known.code === 'invalid-config' ? { issues: reconciler.world.issues } : {};
+      return { status: known.row.http, body: { ...known.toJSON(), ...issues } };
+    }
+  };
+}
+
+const ok = (body: unknown): ControlResponse => ({ status: 200, body });
+
+/** `/resources`, `/resources/<kind>`, `/resources/<kind>/<name>`: what the last good commit says. */
+function resources(reconciler: Reconciler, [word, name]: readonly string[]): readonly Resource[] {
+  const { resources: all } = reconciler.world.compiled;
+  if (word === undefined) return all;
+  const kind = findKind(word);
+  if (!kind) throw new SlipwayError('unknown-kind', `There is no kind ${word}.`);
+  const found = all.filter(
+    (resource) => resource.kind === kind.kind && (name === undefined || resource.metadata.name === name),
+  );
+  if (name !== undefined && found.length === 0)
+    throw new SlipwayError('not-found', `There is no ${kind.kind} named ${name}.`);
+  return found;
+}
+
+async function logs(
+  reconciler: Reconciler,
+  { query, signal }: ControlRequest,
+  [server]: readonly string[],
+): Promise<ControlResponse> {
+  const { world } = reconciler;
+  const instances = (await listInstances(world, signal)).filter((instance) => instance.address === `Server/${server}`);
+  const index = query.get('index');
+  const chosen = instances.find((instance) => index === null || instance.index === Number(index));
+  if (!chosen)
+    throw new SlipwayError(
+      'not-found',
+      `There is no instance of ${server}${index === null ? '' : ` with index ${index}`}.`,
+    );
+  for (const driver of world.drivers.values()) {
+    const mine = (await driver.list(signal)).some((instance) => instance.id === chosen.id);
+    if (!mine || !driver.logs) continue;
+    const tail = query.get('tail');
+    return {
+      status: 200,
+      lines: driver.logs(chosen.id, {
+        signal,
+        follow: query.get('follow') === 'true',
+        ...(tail === null ? {} : { tail: Number(tail) }),
+      }),
+    };
+  }
+  throw new SlipwayError('not-found', `The driver of ${server} keeps no logs.`);
+}

@@ -1,0 +1,119 @@
+/** Runs workloads as processes of this host: stdio ones through the bridge, HTTP ones on a loopback port. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { LogFile, readLog } from '../../bridge/log-file.ts';
+import type { Start } from '../../bridge/stdio.ts';
+import type { Log } from '../../../schemas/log.ts';
+import { redactor } from '../../../schemas/sensitive.ts';
+import type { Journal } from '../../journal.ts';
+import { openEnv } from '../../secrets/secrets.ts';
+import type { StateDir } from '../../state.ts';
+import { instanceName, type Workload } from '../../workload.ts';
+import type { Driver, Instance } from '../driver.ts';
+import { startChild } from './child.ts';
+import { INSTANCE_VARIABLE, OWNER_VARIABLE, scrubbedEnv } from './environment.ts';
+import { HttpProcess } from './http-process.ts';
+import { prepare, type Prepared } from './prepare.ts';
+import { reapLeftovers } from './reap.ts';
+import type { Running } from './running.ts';
+import { StdioProcessInstance } from './stdio-process.ts';
+
+export interface ProcessDriverOptions {
+  readonly state: StateDir;
+  readonly journal: Journal;
+  readonly log: Log;
+  readonly version: string;
+}
+
+/** Reaps what an earlier run left behind, then is ready for work. */
+export async function processDriver(options: ProcessDriverOptions): Promise<Driver> {
+  const { state, journal, log } = options;
+  await reapLeftovers(journal, state.owner, log);
+  const instances = new Map<string, Running>();
+  const listeners = new Set<(id: string) => void>();
+  const changed = (id: string): void => listeners.forEach((listener) => listener(id));
+  const logPath = (id: string): string => join(state.paths.logs, `${id}.log`);
+
+  return {
+    name: 'process',
+    list: async () => [...instances.values()].map((instance) => instance.observe()),
+
+    async ensure(workload, index, signal): Promise<Instance> {
+      const id = instanceName(workload, index);
+      const existing = instances.get(id);
+      if (existing) {
+        existing.adjust(workload);
+        return existing.observe();
+      }
+      const prepared = await prepare(workload.run, state.paths, log, signal);
+      signal.throwIfAborted();
+      journal.append({ op: 'create', instance: id, driver: 'process', address: workload.address, hash: workload.hash });
+      const file = new LogFile(logPath(id));
+      const context = { id, index, workload, log: file, version: options.version, onChange: () => changed(id) };
+      const start = starter(id, workload, prepared, file, options);
+      const instance =
+        workload.run.transport === 'stdio'
+          ? await StdioProcessInstance.create({
+              ...context,
+              start: () => start({}),
+              socket: join(state.paths.sockets, `${id}.sock`),
+            })
+          : await HttpProcess.create({ ...context, start });
+      instances.set(id, instance);
+      changed(id);
+      return instance.observe();
+    },
+
+    async remove(id) {
+      const instance = instances.get(id);
+      if (!instance) return;
+      await instance[Symbol.asyncDispose]();
+      instances.delete(id);
+      journal.append({ op: 'removed', instance: id });
+      for (const suffix of ['', '.1']) rmSync(`${logPath(id)}${suffix}`, { force: true });
+      changed(id);
+    },
+
+    idle: async (id) => instances.get(id)?.idle(),
+    connect: (id, handlers) => instances.get(id)?.open?.(handlers),
+    watch(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
+    logs: (id, logOptions) => readLog(logPath(id), logOptions),
+
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...instances.values()].map((instance) => instance[Symbol.asyncDispose]()));
+      for (const id of instances.keys()) journal.append({ op: 'removed', instance: id });
+      instances.clear();
+    },
+  };
+}
+
+/** Starts one run of the instance. Secrets are opened here and nowhere before; the journal frames every process. */
+function starter(
+  id: string,
+  workload: Workload,
+  prepared: Prepared,
+  file: LogFile,
+  { state, journal }: ProcessDriverOptions,
+) {
+  return async (extra: Readonly<Record<string, string>>): ReturnType<Start> => {
+    const { variables, secrets } = await openEnv(workload.run.env);
+    file.mask(redactor(secrets));
+    const marks = { [OWNER_VARIABLE]: state.owner, [INSTANCE_VARIABLE]: id };
+    journal.append({ op: 'starting', instance: id });
+    try {
+      const child = await startChild({ ...prepared, env: { ...scrubbedEnv(), ...extra, ...variables, ...marks } });
+      journal.append({ op: 'started', instance: id, process: child.identity });
+      const ended = child.ended.then((why) => {
+        journal.append({ op: 'ended', instance: id });
+        return why;
+      });
+      return { ...child, ended };
+    } catch (error) {
+      journal.append({ op: 'ended', instance: id });
+      throw error;
+    }
+  };
+}

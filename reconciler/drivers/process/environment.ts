@@ -1,0 +1,15 @@
+/** What a server's process sees of the environment: a few standard names and what its spec says. */
+
+const PASSED_ON = /^(PATH|HOME|LANG|LC_[A-Z]+|TMPDIR|TZ)$/;
+
+/** Marks processes as ours, so that the next start finds those that a crash left behind. */
+export const OWNER_VARIABLE = 'SLIPWAY_OWNER';
+export const INSTANCE_VARIABLE = 'SLIPWAY_INSTANCE';
+
+/** Slipway's own environment often holds credentials (of CI, of clouds); a server that could read them would leak them. */
+export function scrubbedEnv(env: NodeJS.ProcessEnv = process.env): Record<string, string> {
+  const kept = Object.entries(env).filter(
+    (entry): entry is [string, string] => PASSED_ON.test(entry[0]) && entry[1] !== undefined,
+  );
+  return Object.fromEntries(kept);
+}

@@ -1,0 +1,82 @@
+/** An instance that speaks MCP over stdio: held by the bridge, served on a unix socket. */
+import { StdioInstance } from '../../bridge/instance.ts';
+import { serveSocket } from '../../bridge/socket.ts';
+import type { Start } from '../../bridge/stdio.ts';
+import type { Connection, ConnectionHandlers } from '../../../schemas/peer.ts';
+import type { Workload } from '../../workload.ts';
+import type { Instance } from '../driver.ts';
+import type { Running, RunningContext } from './running.ts';
+
+export interface StdioContext extends RunningContext {
+  readonly start: Start;
+  readonly socket: string;
+}
+
+export class StdioProcessInstance implements Running {
+  readonly #context: StdioContext;
+  readonly #bridge: StdioInstance;
+  readonly #socket: AsyncDisposable;
+
+  static async create(context: StdioContext): Promise<StdioProcessInstance> {
+    const { workload } = context;
+    const bridge = new StdioInstance({
+      start: context.start,
+      log: context.log,
+      lifecycle: workload.lifecycle,
+      idleTimeoutMs: workload.idleTimeoutMs,
+      startTimeoutMs: workload.rollout.timeoutMs,
+      version: context.version,
+      onChange: context.onChange,
+    });
+    try {
+      return new StdioProcessInstance(
+        context,
+        bridge,
+        await serveSocket(context.socket, (handlers) => bridge.open(handlers)),
+      );
+    } catch (error) {
+      await bridge[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  private constructor(context: StdioContext, bridge: StdioInstance, socket: AsyncDisposable) {
+    this.#context = context;
+    this.#bridge = bridge;
+    this.#socket = socket;
+  }
+
+  observe(): Instance {
+    const { id, index, workload, socket } = this.#context;
+    const { state, restarts, pid, startedAt, lastError } = this.#bridge;
+    return {
+      id,
+      address: workload.address,
+      hash: workload.hash,
+      index,
+      state,
+      restarts,
+      endpoint: { id, transport: 'stdio', address: `unix:${socket}` },
+      ...(pid === undefined ? {} : { pid }),
+      ...(startedAt === undefined ? {} : { startedAt }),
+      ...(lastError === undefined ? {} : { lastError }),
+    };
+  }
+
+  adjust(workload: Workload): void {
+    this.#bridge.adjust(workload);
+  }
+
+  idle(): Promise<void> {
+    return this.#bridge.idle();
+  }
+
+  open(handlers: ConnectionHandlers): Connection {
+    return this.#bridge.open(handlers);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#socket[Symbol.asyncDispose]();
+    await this.#bridge[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,22 @@
+/** What a kind turns into. Pure: the answer depends on the resource and the context alone. */
+import type { Resource } from '../../schemas/resource.ts';
+import type { Snapshot } from '../../schemas/snapshot.ts';
+import type { Workload, WorkloadFile } from '../workload.ts';
+
+/** The snapshot while kinds add their parts; endpoints of workloads are filled in when instances are ready. */
+export type Draft = {
+  -readonly [Key in keyof Omit<Snapshot, 'formatVersion' | 'commit'>]: Snapshot[Key];
+};
+
+export interface CompileContext {
+  /** Another resource of the same commit; references were checked, so it is there. */
+  find(kind: string, name: string): Resource | undefined;
+  file(path: string): WorkloadFile | undefined;
+}
+
+export interface KindBehaviour<Spec> {
+  /** What must run because of this resource. */
+  workloads?(resource: Resource<Spec>, context: CompileContext): Workload[];
+  /** What the gateway must know because of this resource. */
+  contribute?(resource: Resource<Spec>, draft: Draft): void;
+}

@@ -1,0 +1,94 @@
+/** From a revision of a source to checked resources, or to all of its issues. */
+import { ERRORS } from '../schemas/errors.ts';
+import { kindOf } from '../schemas/kinds/index.ts';
+import { MAX_FILE_BYTES, parseFile, refuse } from '../schemas/parse.ts';
+import { checkTogether } from '../schemas/refs.ts';
+import { formatPath, type Issue, type Resource } from '../schemas/resource.ts';
+import { suggest } from '../schemas/suggest.ts';
+import { compareText, type Desired } from './compile.ts';
+import type { ParseCache } from './parse-cache.ts';
+import type { Source, SourceFile } from './source/source.ts';
+import type { WorkloadFile } from './workload.ts';
+
+export interface Loaded extends Desired {
+  /** Empty if the commit is valid. A commit with issues is refused as a whole. */
+  readonly issues: readonly Issue[];
+}
+
+const LOCK_FILE = 'slipway.lock.yaml';
+
+/** @throws SlipwayError when the source cannot be read; what is wrong with its content is in `issues` */
+export async function load(source: Source, revision: string, cache: ParseCache, signal: AbortSignal): Promise<Loaded> {
+  const tree = await source.files(revision, signal);
+  const yaml = tree.filter((file) => /\.ya?ml$/.test(file.path) && !file.path.endsWith(LOCK_FILE));
+  const { resources, issues } = await parseAll(source, revision, yaml, cache, signal);
+  const together = checkTogether(resources);
+  const byPath = new Map(tree.map((file) => [file.path, file]));
+  const missing = resources.flatMap((resource) => missingFiles(resource, byPath));
+  cache.save(yaml);
+  return {
+    commit: revision,
+    resources,
+    files: referencedFiles(resources, byPath),
+    issues: [...issues, ...together, ...missing].sort(byPosition),
+  };
+}
+
+async function parseAll(
+  source: Source,
+  revision: string,
+  files: readonly SourceFile[],
+  cache: ParseCache,
+  signal: AbortSignal,
+) {
+  const resources: Resource[] = [];
+  const issues: Issue[] = [];
+  const unknown: SourceFile[] = [];
+  for (const file of files) {
+    const cached = cache.get(file.id, file.path);
+    if (file.type === 'symlink') issues.push(...refuse(file.path, 'symlink').issues);
+    else if (file.bytes > MAX_FILE_BYTES)
+      issues.push(...refuse(file.path, 'file-too-large', `The file has ${file.bytes} bytes.`).issues);
+    else if (cached) resources.push(...cached);
+    else unknown.push(file);
+  }
+  const contents = await source.read(revision, unknown, signal);
+  for (const [index, file] of unknown.entries()) {
+    const parsed = parseFile(file.path, contents[index] ?? Buffer.alloc(0));
+    resources.push(...parsed.resources);
+    issues.push(...parsed.issues);
+    if (parsed.issues.length === 0) cache.set(file.id, file.path, parsed.resources);
+  }
+  return { resources, issues };
+}
+
+function filesOf(resource: Resource): readonly { path: readonly (string | number)[]; file: string }[] {
+  return kindOf(resource.kind)?.files?.(resource.spec) ?? [];
+}
+
+function missingFiles(resource: Resource, tree: ReadonlyMap<string, SourceFile>): Issue[] {
+  return filesOf(resource).flatMap(({ path, file }): Issue[] => {
+    const found = tree.get(file);
+    const at = { ...resource.source, path: formatPath(['spec', ...path]) };
+    if (found?.type === 'symlink')
+      return [{ ...at, code: 'symlink', message: `${file} is a symbolic link.`, hint: ERRORS.symlink.hint }];
+    if (found) return [];
+    const nearest = suggest(file, tree.keys());
+    const hint =
+      nearest === undefined
+        ? 'Paths are relative to the config path; dot-folders are left out.'
+        : `Did you mean ${nearest}?`;
+    return [{ ...at, code: 'dangling-reference', message: `There is no file ${file}.`, hint }];
+  });
+}
+
+function referencedFiles(resources: readonly Resource[], tree: ReadonlyMap<string, SourceFile>): WorkloadFile[] {
+  const wanted = new Set(resources.flatMap((resource) => filesOf(resource).map(({ file }) => file)));
+  return [...wanted].sort(compareText).flatMap((path): WorkloadFile[] => {
+    const file = tree.get(path);
+    return file && file.type !== 'symlink' ? [{ path, id: file.id, executable: file.type === 'executable' }] : [];
+  });
+}
+
+const byPosition = (a: Issue, b: Issue): number =>
+  compareText(a.file, b.file) || a.line - b.line || a.column - b.column;

@@ -1,0 +1,163 @@
+/**
+ * The difference between what a commit asks for and what runs, as a value. Pure: knows no driver and does no I/O, so
+ * that the pull request, the command line and the reconciler all show the same plan.
+ */
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import { ERRORS } from '../schemas/errors.ts';
+import { isLoopback, parseListen } from '../schemas/listen.ts';
+import type { Action, Change, Downtime, Drift, Guard, Plan } from '../schemas/plan.ts';
+import { addressOf, type Resource } from '../schemas/resource.ts';
+import { compareText, type Compiled, type Desired } from './compile.ts';
+import { diffResources, sameResource } from './diff.ts';
+import type { Instance } from './drivers/driver.ts';
+import { instanceNames, type Workload } from './workload.ts';
+
+/** What is there now: what was applied last, the instances that drivers observe, and rollouts that failed. */
+export interface Actual {
+  readonly applied: Desired;
+  readonly instances: readonly Instance[];
+  readonly failures: Readonly<Record<string, Failure>>;
+}
+
+/** A rollout that failed. Not tried again until the spec hash changes or somebody asks for it. */
+export interface Failure {
+  readonly hash: string;
+  readonly code: string;
+  readonly message: string;
+  readonly at: string;
+}
+
+export function plan(desired: Compiled, actual: Actual): Plan {
+  const view = viewOf(desired, actual);
+  const addresses = [...new Set([...view.wanted.keys(), ...view.applied.keys(), ...view.running.keys()])].sort(
+    compareText,
+  );
+  const changes = addresses.map((address) => changeOf(address, view));
+  const drift = changes.flatMap((change) => driftOf(change, view));
+  const guards = guardsOf(desired, actual);
+  const base = actual.applied.commit;
+  const summary = { create: 0, update: 0, replace: 0, delete: 0, noop: 0 };
+  for (const change of changes) summary[change.action]++;
+  const effective = changes.filter((change) => change.action !== 'noop');
+  const planDigest = sha256(canonicalize({ base, head: desired.commit, changes: effective, drift, guards }) ?? '');
+  return {
+    formatVersion: 1,
+    ...(base === '' ? {} : { base }),
+    head: desired.commit,
+    planDigest,
+    changes,
+    drift,
+    guards,
+    summary,
+  };
+}
+
+interface View {
+  readonly wanted: ReadonlyMap<string, Resource>;
+  readonly applied: ReadonlyMap<string, Resource>;
+  readonly workloads: ReadonlyMap<string, Workload>;
+  readonly running: ReadonlyMap<string, readonly Instance[]>;
+  readonly failures: Readonly<Record<string, Failure>>;
+}
+
+function viewOf(desired: Compiled, actual: Actual): View {
+  return {
+    wanted: new Map(desired.resources.map((resource) => [addressOf(resource), resource])),
+    applied: new Map(actual.applied.resources.map((resource) => [addressOf(resource), resource])),
+    workloads: new Map(desired.workloads.map((workload) => [workload.address, workload])),
+    running: Map.groupBy(actual.instances, (instance) => instance.address),
+    failures: actual.failures,
+  };
+}
+
+function changeOf(address: string, view: View): Change {
+  const before = view.applied.get(address);
+  const after = view.wanted.get(address);
+  const workload = view.workloads.get(address);
+  const failure = view.failures[address];
+  const blocked = failure !== undefined && failure.hash === workload?.hash;
+  return {
+    address,
+    ...verdict(before, after, workload, view.running.get(address) ?? []),
+    ...diffResources(before, after),
+    blockedBy: blocked ? [`an earlier rollout of this version failed: ${failure.message}`] : [],
+    ...(after ? { source: { file: after.source.file, line: after.source.line } } : {}),
+  };
+}
+
+interface Verdict {
+  readonly action: Action;
+  readonly reason: string;
+  readonly downtime: Downtime;
+}
+
+function verdict(
+  before: Resource | undefined,
+  after: Resource | undefined,
+  workload: Workload | undefined,
+  instances: readonly Instance[],
+): Verdict {
+  if (!after) return gone(before, instances);
+  const others = instances.filter((instance) => instance.hash !== workload?.hash);
+  if (workload && others.length > 0) {
+    const swap = workload.rollout.strategy === 'startFirst';
+    return { action: 'replace', reason: 'its spec hash changed', downtime: swap ? 'swap' : 'restart' };
+  }
+  if (!before) return { action: 'create', reason: 'it is new in the config', downtime: 'none' };
+  const changed = !sameResource(before, after);
+  if (!workload && instances.length > 0)
+    return { action: 'update', reason: 'it no longer runs here', downtime: 'stop' };
+  if (changed) return { action: 'update', reason: 'its fields changed', downtime: 'reload' };
+  if (workload && !isComplete(workload, instances))
+    return { action: 'update', reason: 'its instances differ from replicas', downtime: 'none' };
+  return { action: 'noop', reason: 'nothing changed', downtime: 'none' };
+}
+
+function gone(before: Resource | undefined, instances: readonly Instance[]): Verdict {
+  const reason = before ? 'it is no longer in the config' : 'nothing in the config asks for it';
+  return { action: 'delete', reason, downtime: instances.length > 0 ? 'stop' : 'reload' };
+}
+
+function isComplete(workload: Workload, instances: readonly Instance[]): boolean {
+  const names = new Set(instances.map((instance) => instance.id));
+  return names.size === workload.replicas && instanceNames(workload).every((name) => names.has(name));
+}
+
+/** Drift is what changed without a commit: the config is the same, the instances are not. */
+function driftOf(change: Change, view: View): Drift[] {
+  const workload = view.workloads.get(change.address);
+  const unchanged = sameResource(view.applied.get(change.address), view.wanted.get(change.address));
+  if (!workload || !unchanged || change.action === 'noop') return [];
+  const present = new Set((view.running.get(change.address) ?? []).map((instance) => instance.id));
+  return instanceNames(workload)
+    .filter((name) => !present.has(name))
+    .map((instance) => ({ address: change.address, instance, reason: 'it is not there' }));
+}
+
+/** Each guard names what it protects from. */
+function guardsOf(desired: Compiled, actual: Actual): Guard[] {
+  return [...emptyLoad(desired, actual), ...unsafeListen(desired)];
+}
+
+/** An empty load is far more often a wrong path or a bad merge than a wish to delete everything. */
+function emptyLoad(desired: Compiled, actual: Actual): Guard[] {
+  const loss = actual.applied.resources.length + actual.instances.length;
+  if (desired.resources.length > 0 || loss === 0) return [];
+  return [
+    {
+      code: 'empty-load',
+      message: `The commit holds no resources at all; applying it would delete ${loss}.`,
+      allow: 'Keep at least one resource (a Gateway, for instance), or correct --path.',
+    },
+  ];
+}
+
+/** Beyond loopback without a single Token, anybody on the network could call every tool. */
+function unsafeListen({ draft }: Compiled): Guard[] {
+  if (draft.principals.length > 0 || isLoopback(parseListen(draft.gateway.listen).host)) return [];
+  const message = `The gateway would listen on ${draft.gateway.listen}, beyond loopback, without any Token.`;
+  return [{ code: 'unsafe-listen', message, allow: ERRORS['unsafe-listen'].hint }];
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -1,0 +1,69 @@
+/** From what the config says and what is ready to the snapshot that the gateway serves. */
+import { snapshotSchema, type Endpoint, type ServerEntry, type Snapshot } from '../schemas/snapshot.ts';
+import type { Readiness } from './applied.ts';
+import { compile, NOTHING, type Compiled } from './compile.ts';
+import type { Failure } from './plan.ts';
+import { readJson, writeAtomically } from './state.ts';
+
+/** What serves a workload now: the instances that are ready, and what they showed. */
+export interface Served {
+  readonly endpoints: readonly Endpoint[];
+  readonly readiness: Readiness;
+}
+
+/** Hands a snapshot to the gateway. `retired` resolves when no call runs on an older one any more. */
+export type Publish = (snapshot: Snapshot) => Promise<{ retired: Promise<void> }>;
+
+export interface Serving {
+  /** By address. */
+  readonly served: ReadonlyMap<string, Served>;
+  readonly known: Readonly<Record<string, Readiness>>;
+  readonly failures: Readonly<Record<string, Failure>>;
+}
+
+/** Pure. Servers that are not ready stay in their routes, with the reason, so that agents are told rather than confused. */
+export function composeSnapshot(compiled: Compiled, serving: Serving): Snapshot {
+  const { draft } = compiled;
+  const servers: Record<string, ServerEntry> = { ...draft.servers };
+  for (const workload of compiled.workloads) {
+    const entry = servers[workload.name];
+    if (entry) servers[workload.name] = { ...entry, ...stateOf(workload.address, workload.hash, serving) };
+  }
+  const routes = Object.entries(draft.routes).map(
+    ([path, route]) => [path, { ...route, servers: route.servers.filter((name) => name in servers) }] as const,
+  );
+  return { ...draft, formatVersion: 1, commit: compiled.commit, servers, routes: Object.fromEntries(routes) };
+}
+
+/** What is served while there is no good commit yet: nothing, on the default address. */
+export function emptySnapshot(): Snapshot {
+  return composeSnapshot(compile(NOTHING), { served: new Map(), known: {}, failures: {} });
+}
+
+function stateOf(address: string, hash: string, { served, known, failures }: Serving): Partial<ServerEntry> {
+  const ready = served.get(address);
+  const readiness = ready?.readiness ?? (known[address]?.hash === hash ? known[address] : undefined);
+  const failure = failures[address];
+  return {
+    endpoints: [...(ready?.endpoints ?? [])],
+    ...(readiness ? { tools: [...readiness.tools] } : {}),
+    ...(readiness?.instructions === undefined ? {} : { instructions: readiness.instructions }),
+    ...(ready
+      ? {}
+      : {
+          unavailable: failure
+            ? { code: failure.code, message: failure.message }
+            : { code: 'not-ready', message: 'The server is starting.' },
+        }),
+  };
+}
+
+export function writeSnapshot(path: string, snapshot: Snapshot): void {
+  writeAtomically(path, JSON.stringify(snapshot));
+}
+
+/** The last snapshot, if there is one and it fits the schema. */
+export function readSnapshot(path: string): Snapshot | undefined {
+  const parsed = snapshotSchema.safeParse(readJson(path));
+  return parsed.success ? parsed.data : undefined;
+}

@@ -1,0 +1,31 @@
+/** A connection to an HTTP instance for the readiness check, through the SDK: off the hot path, its weight does not matter. */
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { ResultSchema } from '@modelcontextprotocol/sdk/types.js';
+import type { Connection } from '../schemas/peer.ts';
+import type { Endpoint } from '../schemas/snapshot.ts';
+
+/** Performs the handshake. @throws when nothing listens yet or the handshake fails */
+export async function connectHttp(endpoint: Endpoint, version: string, signal: AbortSignal): Promise<Connection> {
+  const client = new Client({ name: 'slipway', version });
+  const url = new URL(endpoint.address);
+  const transport = endpoint.transport === 'sse' ? new SSEClientTransport(url) : new StreamableHTTPClientTransport(url);
+  await client.connect(transport as Transport, { signal });
+  const initialized = { capabilities: client.getServerCapabilities() ?? {}, instructions: client.getInstructions() };
+  return {
+    inFlight: 0,
+    // The handshake was made by `connect`, so its answer is what `initialize` gets.
+    request: async (method, params, options) =>
+      method === 'initialize'
+        ? initialized
+        : client.request(
+            { method, ...(params ? { params } : {}) },
+            ResultSchema,
+            options?.signal ? { signal: options.signal } : {},
+          ),
+    notify() {},
+    close: () => void client.close(),
+  };
+}

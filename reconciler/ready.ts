@@ -1,0 +1,105 @@
+/** What “ready” means: the MCP handshake works, the tools can be listed, and the probe, if there is one, passes. */
+import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
+import { LEGACY_VERSIONS, RpcFailure } from '../schemas/jsonrpc.ts';
+import type { Channel, Connection } from '../schemas/peer.ts';
+import type { Tool } from '../schemas/snapshot.ts';
+import type { Readiness } from './applied.ts';
+import { pause, untilAborted } from './async.ts';
+import type { Driver, Instance } from './drivers/driver.ts';
+import type { Workload } from './workload.ts';
+
+/** A server that pages for ever must not hold a rollout for ever. */
+const MAX_PAGES = 100;
+
+/** @throws SlipwayError not-ready (or what the driver knows better), when it is not ready within `rollout.timeoutMs` */
+export async function waitReady(
+  driver: Driver,
+  instance: Instance,
+  workload: Workload,
+  version: string,
+  signal: AbortSignal,
+): Promise<Readiness> {
+  const limit = AbortSignal.timeout(workload.rollout.timeoutMs);
+  const both = AbortSignal.any([signal, limit]);
+  try {
+    const local = driver.connect?.(instance.id, {});
+    return await untilAborted(
+      local ? inspect(local, workload, version, both) : inspectHttp(driver, instance, workload, version, both),
+      both,
+    );
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    if (limit.aborted)
+      throw new SlipwayError('not-ready', `It was not ready within ${workload.rollout.timeoutMs / 1000} s.`);
+    if (error instanceof RpcFailure) throw new SlipwayError('not-ready', `It answered with an error: ${error.message}`);
+    throw toSlipwayError(error, 'not-ready');
+  }
+}
+
+async function inspect(
+  connection: Connection,
+  workload: Workload,
+  version: string,
+  signal: AbortSignal,
+): Promise<Readiness> {
+  try {
+    const params = { protocolVersion: LEGACY_VERSIONS[0], capabilities: {}, clientInfo: { name: 'slipway', version } };
+    const initialized = (await connection.request('initialize', params, { signal })) as {
+      instructions?: string;
+      capabilities?: { tools?: unknown };
+    };
+    connection.notify('notifications/initialized');
+    const tools = initialized.capabilities?.tools === undefined ? [] : await listTools(connection, signal);
+    await probe(connection, workload, signal);
+    const { instructions } = initialized;
+    return { hash: workload.hash, tools, ...(instructions === undefined ? {} : { instructions }) };
+  } finally {
+    connection.close();
+  }
+}
+
+async function listTools(channel: Channel, signal: AbortSignal): Promise<Tool[]> {
+  const tools: Tool[] = [];
+  let cursor: string | undefined;
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const params = cursor === undefined ? {} : { cursor };
+    const result = (await channel.request('tools/list', params, { signal })) as { tools: Tool[]; nextCursor?: string };
+    tools.push(...result.tools);
+    cursor = result.nextCursor;
+    if (cursor === undefined) return tools;
+  }
+  throw new SlipwayError('not-ready', `Its list of tools has more than ${MAX_PAGES} pages.`);
+}
+
+async function probe(channel: Channel, workload: Workload, signal: AbortSignal): Promise<void> {
+  if (!workload.probe) return;
+  const { tool, arguments: args } = workload.probe;
+  const result = (await channel.request('tools/call', { name: tool, arguments: args }, { signal })) as {
+    isError?: boolean;
+  };
+  if (result.isError) throw new SlipwayError('not-ready', `The probe's tool ${tool} answered with an error.`);
+}
+
+/** Over HTTP there is no event for “it listens now”, so it is asked again until it does or the time is up. */
+async function inspectHttp(
+  driver: Driver,
+  instance: Instance,
+  workload: Workload,
+  version: string,
+  signal: AbortSignal,
+): Promise<Readiness> {
+  const { connectHttp } = await import('./ready-http.ts');
+  for (let wait = 20; ; wait = Math.min(wait * 1.5, 500)) {
+    signal.throwIfAborted();
+    await failIfCrashed(driver, instance, signal);
+    const connection = await connectHttp(instance.endpoint, version, signal).catch((error: unknown) => error);
+    if (connection instanceof Error) await pause(wait, signal);
+    else return await inspect(connection as Connection, workload, version, signal);
+  }
+}
+
+async function failIfCrashed(driver: Driver, instance: Instance, signal: AbortSignal): Promise<void> {
+  const now = (await driver.list(signal)).find((candidate) => candidate.id === instance.id);
+  if (now?.state === 'crashed')
+    throw new SlipwayError('start-failed', `The server ended before it was ready: ${now.lastError ?? 'unknown'}.`);
+}

@@ -1,0 +1,44 @@
+/**
+ * Records on their way to git: written here first, so that an unreachable remote, a full quota or a crash loses none,
+ * and deleted only when the remote has them.
+ */
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeAtomically } from '../state.ts';
+
+export interface Entry {
+  /** Sorts by time: `20261121T104501123Z-1a2b3c4d`. */
+  readonly id: string;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly subject: string;
+  readonly trailers: readonly string[];
+  /** Where it goes on the branch. */
+  readonly path: string;
+  readonly content: string;
+}
+
+export interface Outbox {
+  add(entry: Omit<Entry, 'id' | 'path'>): void;
+  /** Oldest first. */
+  pending(): Entry[];
+  remove(id: string): void;
+}
+
+export function outbox(dir: string): Outbox {
+  const file = (id: string): string => join(dir, `${id}.json`);
+  return {
+    add(entry) {
+      const id = `${entry.at.replaceAll(/[-:.]/g, '')}-${randomBytes(4).toString('hex')}`;
+      const path = `${entry.at.slice(0, 10).replaceAll('-', '/')}/${id}.json`;
+      writeAtomically(file(id), JSON.stringify({ ...entry, id, path } satisfies Entry));
+    },
+    pending: () =>
+      readdirSync(dir)
+        .filter((name) => name.endsWith('.json'))
+        .sort()
+        .map((name) => JSON.parse(readFileSync(join(dir, name), 'utf8')) as Entry),
+    remove: (id) => rmSync(file(id), { force: true }),
+  };
+}

@@ -1,0 +1,51 @@
+/** What an audit record says: who asked for what, what was planned, what came of it. Facts, never a secret. */
+import type { Plan } from '../../schemas/plan.ts';
+import type { CommitInfo } from '../../schemas/status.ts';
+import { hasChanges } from '../../schemas/plan.ts';
+
+export interface AuditRecord {
+  readonly formatVersion: 1;
+  readonly type: 'reconcile';
+  /** ISO 8601. */
+  readonly at: string;
+  readonly durationMs: number;
+  readonly result: 'applied' | 'failed' | 'refused' | 'blocked' | 'superseded';
+  readonly commit: CommitInfo;
+  readonly planDigest?: string;
+  /** The changes of the plan, without those that were none. */
+  readonly changes: readonly {
+    address: string;
+    action: string;
+    reason: string;
+    downtime: string;
+    fields: readonly unknown[];
+  }[];
+  readonly drift: readonly unknown[];
+  readonly guards: readonly unknown[];
+  readonly outcomes: readonly {
+    address: string;
+    result: string;
+    ms: number;
+    error?: { code: string; message: string };
+  }[];
+  readonly issues: readonly unknown[];
+}
+
+export function planPart(
+  plan: Plan | undefined,
+): Pick<AuditRecord, 'changes' | 'drift' | 'guards'> & { planDigest?: string } {
+  if (!plan) return { changes: [], drift: [], guards: [] };
+  const changes = plan.changes
+    .filter((change) => change.action !== 'noop')
+    .map(({ address, action, reason, downtime, fields }) => ({ address, action, reason, downtime, fields }));
+  return { planDigest: plan.planDigest, changes, drift: plan.drift, guards: plan.guards };
+}
+
+/** One line for the commit: `applied 1a2b3c4d: 2 to create, 1 to replace`. */
+export function subjectOf(record: AuditRecord, plan: Plan | undefined): string {
+  const head = `${record.result} ${record.commit.id.slice(0, 8)}`;
+  if (record.issues.length > 0) return `${head}: ${record.issues.length} issues`;
+  if (!plan || !hasChanges(plan)) return head;
+  const parts = Object.entries(plan.summary).filter(([action, count]) => count > 0 && action !== 'noop');
+  return `${head}: ${parts.map(([action, count]) => `${count} to ${action}`).join(', ') || `${plan.drift.length} drifted`}`;
+}

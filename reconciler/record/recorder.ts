@@ -1,0 +1,83 @@
+/** Writes what happened: to the outbox at once, to git when it can. */
+import { toSlipwayError } from '../../schemas/errors.ts';
+import type { Log } from '../../schemas/log.ts';
+import type { Plan } from '../../schemas/plan.ts';
+import type { Status } from '../../schemas/status.ts';
+import { coalesce } from '../async.ts';
+import { appendToBranch } from './branch.ts';
+import { outbox } from './outbox.ts';
+import { subjectOf, type AuditRecord } from './record.ts';
+
+export interface Recorder extends AsyncDisposable {
+  write(record: AuditRecord, plan: Plan | undefined): void;
+  /** Resolves when what was pending has reached the remote, or could not. Never rejects. */
+  flush(): Promise<void>;
+  state(): Status['outbox'];
+}
+
+export interface RecorderOptions {
+  readonly outbox: string;
+  /** A bare repository of our own to build commits in. */
+  readonly repository: string;
+  /** Absent: records stay in `repository`. */
+  readonly remote: string | undefined;
+  readonly log: Log;
+  readonly retryMs?: number;
+}
+
+const RETRY_MS = 60_000;
+
+export function gitRecorder(options: RecorderOptions): Recorder {
+  const box = outbox(options.outbox);
+  const stop = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let lastError: string | undefined;
+  let lastCommit: string | undefined;
+
+  const flush = coalesce(async () => {
+    clearTimeout(timer);
+    const entries = box.pending();
+    if (entries.length === 0 || stop.signal.aborted) return;
+    try {
+      lastCommit = await appendToBranch(options.repository, options.remote ?? options.repository, entries, stop.signal);
+      for (const entry of entries) box.remove(entry.id);
+      lastError = undefined;
+    } catch (error) {
+      if (stop.signal.aborted) return;
+      lastError = toSlipwayError(error).message;
+      options.log('warn', 'audit records wait for the remote', { pending: entries.length, error: lastError });
+      timer = setTimeout(() => void flush(), options.retryMs ?? RETRY_MS);
+      timer.unref();
+    }
+  });
+
+  return {
+    write(record, plan) {
+      const trailers = [
+        `Slipway-Commit: ${record.commit.id}`,
+        ...(record.planDigest === undefined ? [] : [`Slipway-Plan: ${record.planDigest}`]),
+      ];
+      box.add({ at: record.at, subject: subjectOf(record, plan), trailers, content: JSON.stringify(record, null, 2) });
+      void flush();
+    },
+    flush,
+    state: () => ({
+      pending: box.pending().length,
+      ...(lastError === undefined ? {} : { lastError }),
+      ...(lastCommit === undefined ? {} : { lastCommit }),
+    }),
+    async [Symbol.asyncDispose]() {
+      clearTimeout(timer);
+      await flush();
+      stop.abort();
+    },
+  };
+}
+
+/** For `--no-record`. */
+export const noRecorder: Recorder = {
+  write() {},
+  flush: async () => {},
+  state: () => ({ pending: 0 }),
+  async [Symbol.asyncDispose]() {},
+};

@@ -1,0 +1,193 @@
+/** One pass: from whatever the source says now to the world looking like it. Its steps in order, on one screen. */
+import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
+import { hasChanges, type Plan } from '../schemas/plan.ts';
+import { addressOf, type Issue, type Resource } from '../schemas/resource.ts';
+import type { CommitInfo } from '../schemas/status.ts';
+import { apply, type Outcome } from './apply.ts';
+import { writeApplied, type Applied, type Readiness } from './applied.ts';
+import { compile, type Compiled, type Desired } from './compile.ts';
+import { load } from './load.ts';
+import { plan, type Failure } from './plan.ts';
+import { planPart, type AuditRecord } from './record/record.ts';
+import { stageFiles } from './stage.ts';
+import { applyContext, observe, publishNow, type World } from './world.ts';
+
+export interface PassResult {
+  readonly commit: CommitInfo;
+  readonly changed: boolean;
+  readonly outcomes: readonly Outcome[];
+}
+
+export interface PassOptions {
+  /** Try again what failed before. */
+  readonly retry?: boolean;
+}
+
+/** @throws SlipwayError when the commit cannot be had, is refused, or is blocked; what runs is then left alone */
+export async function run(world: World, options: PassOptions, signal: AbortSignal): Promise<PassResult> {
+  const began = performance.now();
+  const commit = await world.source.fetch(signal);
+  world.attempted = commit;
+  const note = recordOf(world, commit, began);
+  try {
+    const loaded = await load(world.source, commit.id, world.cache, signal);
+    world.issues = loaded.issues;
+    if (loaded.issues.length > 0) throw refused(loaded.issues);
+    if (options.retry) world.applied = { ...world.applied, failures: {} };
+
+    const desired = compile(loaded);
+    note.plan = plan(desired, await observe(world, signal));
+    if (note.plan.guards.length > 0) throw blocked(note.plan);
+    const settled = !hasChanges(note.plan) && world.applied.commit?.id === commit.id;
+    if (settled && world.published) return done(world, commit, []);
+
+    world.working = hasChanges(note.plan);
+    world.changed();
+    await stageFiles(desired, world.source, world.state.paths.blobs, signal);
+    note.outcomes = await applyAll(world, desired, signal);
+    keep(world, desired, commit, note.outcomes);
+    note.write(note.outcomes.some((outcome) => outcome.error) ? 'failed' : 'applied', hasChanges(note.plan));
+    return done(world, commit, note.outcomes);
+  } catch (error) {
+    const known = toSlipwayError(error);
+    world.problem = known.code === 'superseded' ? undefined : known;
+    note.write(resultOf(known), !note.repeats(known));
+    throw error;
+  } finally {
+    world.working = false;
+    world.changed();
+  }
+}
+
+/** Brings the last good commit back, without asking the source: for a start while git is away, or is slow. */
+export async function resume(world: World, signal: AbortSignal): Promise<void> {
+  await applyAll(world, compile(world.applied.desired), signal);
+}
+
+async function applyAll(world: World, desired: Compiled, signal: AbortSignal): Promise<Outcome[]> {
+  world.compiled = desired;
+  // Routes, tokens and remote servers are in force before the first workload is ready.
+  await publishNow(world);
+  const outcomes = await apply(await applyContext(world, signal), signal);
+  await publishNow(world);
+  world.errors = new Map(
+    outcomes.flatMap((outcome) => (outcome.error ? [[outcome.address, outcome.error] as const] : [])),
+  );
+  for (const { address, error } of outcomes) {
+    if (error) world.log('error', `${address}: ${error.message}`, { code: error.code, hint: error.hint });
+  }
+  return outcomes;
+}
+
+/** Remembers what is good now: new versions where they became ready, the one before where they did not. */
+function keep(world: World, desired: Compiled, commit: CommitInfo, outcomes: readonly Outcome[]): void {
+  const before = world.applied;
+  const failed = new Map(
+    outcomes.flatMap((outcome) => (outcome.error ? [[outcome.address, outcome.error] as const] : [])),
+  );
+  const previous = new Map(before.desired.resources.map((resource) => [addressOf(resource), resource]));
+  const resources = desired.resources.flatMap((resource): Resource[] => {
+    const old = previous.get(addressOf(resource));
+    if (!failed.has(addressOf(resource))) return [resource];
+    return old ? [old] : [];
+  });
+  const good: Desired = {
+    commit: commit.id,
+    resources,
+    files: mergeFiles(desired, failed.size > 0 ? before.desired : undefined),
+  };
+  const applied: Applied = {
+    formatVersion: 1,
+    commit,
+    desired: good,
+    readiness: readinessOf(world),
+    failures: failuresOf(desired, failed, before),
+  };
+  world.applied = applied;
+  writeApplied(world.state.paths.applied, applied);
+}
+
+/** Files of both, because a version that was kept still needs its own. */
+function mergeFiles(desired: Desired, before: Desired | undefined): Desired['files'] {
+  const known = new Set(desired.files.map((file) => file.path));
+  return [...desired.files, ...(before?.files ?? []).filter((file) => !known.has(file.path))];
+}
+
+function readinessOf(world: World): Record<string, Readiness> {
+  return Object.fromEntries([...world.served].map(([address, { readiness }]) => [address, readiness]));
+}
+
+/** Only what needs a person is remembered; what may heal by itself is tried again. */
+function failuresOf(
+  desired: Compiled,
+  failed: ReadonlyMap<string, SlipwayError>,
+  before: Applied,
+): Record<string, Failure> {
+  const entries = desired.workloads.flatMap(({ address, hash }): [string, Failure][] => {
+    const error = failed.get(address);
+    const known = before.failures[address];
+    if (!error || error.row.next === 'retry') return [];
+    return [
+      [
+        address,
+        known?.hash === hash ? known : { hash, code: error.code, message: error.message, at: new Date().toISOString() },
+      ],
+    ];
+  });
+  return Object.fromEntries(entries);
+}
+
+function done(world: World, commit: CommitInfo, outcomes: readonly Outcome[]): PassResult {
+  world.problem = undefined;
+  return { commit, changed: outcomes.some((outcome) => outcome.result !== 'unchanged'), outcomes };
+}
+
+function refused(issues: readonly Issue[]): SlipwayError {
+  return new SlipwayError('invalid-config', `The commit has ${issues.length} issue${issues.length === 1 ? '' : 's'}.`);
+}
+
+function blocked({ guards }: Plan): SlipwayError {
+  return new SlipwayError('blocked', guards.map((guard) => guard.message).join(' '), {
+    hint: guards.map((guard) => guard.allow).join(' '),
+  });
+}
+
+function resultOf(error: SlipwayError): AuditRecord['result'] {
+  if (error.code === 'invalid-config') return 'refused';
+  if (error.code === 'blocked' || error.code === 'superseded') return error.code;
+  return 'failed';
+}
+
+/** Gathers what the audit record says while the pass goes on. */
+function recordOf(world: World, commit: CommitInfo, began: number) {
+  const note = {
+    plan: undefined as Plan | undefined,
+    outcomes: [] as readonly Outcome[],
+    /** A refusal that was recorded already says nothing new: polling the same bad commit writes one record. */
+    repeats: (error: SlipwayError): boolean =>
+      error.code === 'shutting-down' || world.lastRecorded === `${commit.id} ${error.code} ${error.message}`,
+    write(result: AuditRecord['result'], wanted: boolean): void {
+      if (!wanted) return;
+      const problem = world.problem;
+      world.lastRecorded = problem ? `${commit.id} ${problem.code} ${problem.message}` : commit.id;
+      const record: AuditRecord = {
+        formatVersion: 1,
+        type: 'reconcile',
+        at: new Date().toISOString(),
+        durationMs: Math.round(performance.now() - began),
+        result,
+        commit,
+        ...planPart(note.plan),
+        outcomes: note.outcomes.map(({ address, result: outcome, ms, error }) => ({
+          address,
+          result: outcome,
+          ms,
+          ...(error ? { error: { code: error.code, message: error.message } } : {}),
+        })),
+        issues: result === 'refused' ? world.issues : [],
+      };
+      world.recorder.write(record, note.plan);
+    },
+  };
+  return note;
+}

@@ -1,0 +1,106 @@
+/** A plain folder as the config: watched, no git needed. Its revision is the hash of its content. */
+import { createHash } from 'node:crypto';
+import { watch } from 'node:fs';
+import { lstat, readdir, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { SlipwayError } from '../../schemas/errors.ts';
+import { compareText } from '../compile.ts';
+import { isVisible, type Revision, type Source, type SourceFile } from './source.ts';
+
+/** Editors write a file in several steps; changes within this time are one. */
+const SETTLE_MS = 50;
+
+interface Entry extends SourceFile {
+  /** Changes whenever the content may have changed. */
+  readonly stamp: string;
+}
+
+export function directorySource(folder: string): Source {
+  const root = resolve(folder);
+  let known = new Map<string, Entry>();
+
+  /** Hashes only files whose size or time changed since the last look. */
+  const scan = async (signal: AbortSignal): Promise<Entry[]> => {
+    const entries = await walk(root, '', known, signal);
+    known = new Map(entries.map((entry) => [entry.path, entry]));
+    return entries;
+  };
+  const revisionOf = (entries: readonly Entry[]): string => {
+    const hash = createHash('sha256');
+    for (const entry of entries) hash.update(`${entry.path}\0${entry.id}\0${entry.type}\n`);
+    return hash.digest('hex');
+  };
+
+  return {
+    description: root,
+    probe: async (signal) => revisionOf(await scan(signal)),
+    async fetch(signal): Promise<Revision> {
+      return { id: revisionOf(await scan(signal)), at: new Date().toISOString() };
+    },
+    files: async () => [...known.values()],
+    read: (_revision, files, signal) =>
+      Promise.all(
+        files.map(async (file) => {
+          const content = await readFile(join(root, file.path), { signal });
+          // The plan must be of one state of the folder, so a file that changed meanwhile makes the pass start again.
+          if (hashOf(content) !== file.id)
+            throw new SlipwayError('source-unreachable', `${file.path} changed while it was read.`);
+          return content;
+        }),
+      ),
+    watch(listener) {
+      let timer: NodeJS.Timeout | undefined;
+      const watcher = watch(root, { recursive: true, persistent: false }, () => {
+        clearTimeout(timer);
+        timer = setTimeout(listener, SETTLE_MS);
+      });
+      watcher.on('error', () => {}); // The folder was removed: polling says so.
+      return { [Symbol.dispose]: () => (clearTimeout(timer), watcher.close()) };
+    },
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+async function walk(
+  root: string,
+  below: string,
+  known: ReadonlyMap<string, Entry>,
+  signal: AbortSignal,
+): Promise<Entry[]> {
+  signal.throwIfAborted();
+  let names: string[];
+  try {
+    names = (await readdir(join(root, below))).sort(compareText);
+  } catch (error) {
+    if (below !== '') return []; // Removed while we looked.
+    throw new SlipwayError('path-not-found', `The folder ${root} cannot be read.`, { cause: error });
+  }
+  const entries: Entry[] = [];
+  for (const name of names) {
+    const path = below === '' ? name : `${below}/${name}`;
+    if (!isVisible(path)) continue;
+    const info = await lstat(join(root, path)).catch(() => undefined);
+    if (info?.isDirectory()) entries.push(...(await walk(root, path, known, signal)));
+    else if (info) entries.push(...(await entryOf(root, path, info, known.get(path))));
+  }
+  return entries;
+}
+
+type Info = Awaited<ReturnType<typeof lstat>>;
+
+async function entryOf(root: string, path: string, info: Info, before: Entry | undefined): Promise<Entry[]> {
+  const stamp = `${info.ino}:${info.size}:${Number(info.mtimeMs)}:${info.mode}`;
+  const bytes = Number(info.size);
+  // Links are never followed: one could lead anywhere on this host.
+  if (info.isSymbolicLink()) return [{ path, id: stamp, bytes, type: 'symlink', stamp }];
+  if (!info.isFile()) return [];
+  if (before?.stamp === stamp) return [before];
+  const content = await readFile(join(root, path)).catch(() => undefined);
+  if (!content) return [];
+  const type = (Number(info.mode) & 0o100) === 0 ? 'file' : 'executable';
+  return [{ path, id: hashOf(content), bytes, type, stamp }];
+}
+
+/** git's own blob id, so that a plan of a working tree and one of its commit name the same content alike. */
+const hashOf = (content: Buffer): string =>
+  createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');

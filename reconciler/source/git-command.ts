@@ -1,0 +1,83 @@
+/** Runs git: argv only, no prompt, no hooks, nothing of the repository's own configuration that could run a program. */
+import { spawn } from 'node:child_process';
+import { SlipwayError } from '../../schemas/errors.ts';
+
+export interface GitOptions {
+  readonly cwd?: string;
+  readonly signal: AbortSignal;
+  readonly input?: string | Buffer;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A remote that accepts the connection and then says nothing must not hold a pass for ever. */
+const TIMEOUT_MS = 120_000;
+
+const SAFE = [
+  '-c',
+  'core.hooksPath=/dev/null', // A hook would be a program of the repository's choosing.
+  '-c',
+  'core.fsmonitor=false',
+  '-c',
+  'protocol.ext.allow=never', // ext:: URLs are shell commands.
+  '-c',
+  'gc.auto=0',
+];
+
+const ENV = {
+  GIT_TERMINAL_PROMPT: '0', // A prompt nobody sees would hang for ever.
+  GIT_OPTIONAL_LOCKS: '0',
+  GIT_NO_LAZY_FETCH: '1',
+  LC_ALL: 'C',
+};
+
+/** @returns stdout as text @throws SlipwayError source-unreachable with git's own words, or ref-not-found */
+export async function git(args: readonly string[], options: GitOptions): Promise<string> {
+  return (await gitStream(args, options)).toString('utf8');
+}
+
+/** @returns stdout as bytes */
+export function gitStream(args: readonly string[], options: GitOptions): Promise<Buffer> {
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  return new Promise((resolve, reject) => {
+    const child = spawn('git', [...SAFE, ...args], {
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      env: { ...process.env, ...ENV, ...options.env },
+      signal,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    const output: Buffer[] = [];
+    const errors: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
+    child.stdin.on('error', () => {}); // git may end before it has read everything; its exit code tells why.
+    child.stdin.end(options.input ?? '');
+    child.once('error', (error: NodeJS.ErrnoException) => reject(failure(error, options.signal)));
+    child.once('close', (code) => {
+      if (code === 0) resolve(Buffer.concat(output));
+      else if (signal.aborted) reject(failure(signal.reason as Error, options.signal));
+      else reject(refusal(args, Buffer.concat(errors).toString('utf8')));
+    });
+  });
+}
+
+function failure(error: NodeJS.ErrnoException, caller: AbortSignal): unknown {
+  if (caller.aborted) return caller.reason;
+  if (error.code === 'ENOENT') return new SlipwayError('tool-missing', 'git is not installed on this host.');
+  return new SlipwayError('source-unreachable', `git did not finish within ${TIMEOUT_MS / 1000} s.`, { cause: error });
+}
+
+function refusal(args: readonly string[], stderr: string): SlipwayError {
+  const said = stderr
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => /^(fatal|error|remote): ?/.test(line) && !/^remote: *$/.test(line));
+  const words =
+    said
+      .slice(0, 2)
+      .join(' ')
+      .replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^/@\s]*@/gi, '$1') || 'git failed.';
+  const code = /couldn't find remote ref|not our ref|unadvertised object/.test(stderr)
+    ? 'ref-not-found'
+    : 'source-unreachable';
+  return new SlipwayError(code, `git ${args[0]}: ${words}`);
+}

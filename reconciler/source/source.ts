@@ -1,0 +1,41 @@
+/** Where the desired state comes from. `test/contract/source.ts` holds what every source promises. */
+
+/** A state of the source, addressed by content: reading it twice gives the same bytes. */
+export interface Revision {
+  readonly id: string;
+  readonly author?: string;
+  readonly subject?: string;
+  /** ISO 8601. */
+  readonly at: string;
+}
+
+export interface SourceFile {
+  /** Relative to the config path, with `/`. */
+  readonly path: string;
+  /** Hash of the content. */
+  readonly id: string;
+  readonly bytes: number;
+  readonly type: 'file' | 'executable' | 'symlink';
+}
+
+export interface Source extends AsyncDisposable {
+  /** For people: a URL without credentials, or a path. */
+  readonly description: string;
+  /** Where audit records are pushed to; absent where the source is no git repo. */
+  readonly remote?: string;
+  /** The id of what is wanted now, found as cheaply as the source can. @throws SlipwayError source-unreachable, ref-not-found */
+  probe(signal: AbortSignal): Promise<string>;
+  /** Brings the wanted revision here. @throws SlipwayError source-unreachable, ref-not-found */
+  fetch(signal: AbortSignal): Promise<Revision>;
+  /** Every file below the config path, dot-folders left out. @throws SlipwayError path-not-found */
+  files(revision: string, signal: AbortSignal): Promise<SourceFile[]>;
+  /** The contents of files of a revision that was fetched, in the order asked for. */
+  read(revision: string, files: readonly SourceFile[], signal: AbortSignal): Promise<Buffer[]>;
+  /** Calls back when something may have changed. A source that cannot tell leaves it out and is polled. */
+  watch?(listener: () => void): Disposable;
+}
+
+/** Dot-folders hold tools' own files (`.git`, `.github`) and `node_modules` other people's: neither is config. */
+export function isVisible(path: string): boolean {
+  return !path.split('/').some((part) => part.startsWith('.') || part === 'node_modules');
+}

@@ -1,0 +1,148 @@
+/** The state directory: where things are, who owns it, and how it is written so that a crash leaves the old or the new. */
+import { createHash, randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { SlipwayError } from '../schemas/errors.ts';
+import { identify, isSame } from './process-identity.ts';
+
+export interface StateDir extends Disposable {
+  readonly root: string;
+  /** Random, made once: what is ours carries it, and only what carries it is touched. */
+  readonly owner: string;
+  /** 32 bytes that seal client sessions, so that a restart loses none. */
+  readonly sessionKey: Uint8Array;
+  readonly paths: StatePaths;
+}
+
+export interface StatePaths {
+  readonly mirror: string;
+  readonly snapshot: string;
+  readonly applied: string;
+  readonly journal: string;
+  readonly parseCache: string;
+  readonly outbox: string;
+  readonly records: string;
+  readonly logs: string;
+  readonly packages: string;
+  readonly files: string;
+  readonly blobs: string;
+  readonly sockets: string;
+  readonly control: string;
+}
+
+/** `$XDG_STATE_HOME/slipway/<id of the repo>`. */
+export function defaultStateDir(repo: string, env: NodeJS.ProcessEnv = process.env): string {
+  return join(stateHome(env), repoId(repo));
+}
+
+export function stateHome(env: NodeJS.ProcessEnv = process.env): string {
+  return join(env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state'), 'slipway');
+}
+
+/** Readable and unique: the last part of the URL, and eight digits of the hash of all of it. */
+export function repoId(repo: string): string {
+  const name =
+    repo
+      .replace(/\/+$/, '')
+      .replace(/\.git$/, '')
+      .split(/[/:]/)
+      .at(-1) ?? '';
+  const slug = name.replace(/[^A-Za-z0-9._-]/g, '-').slice(0, 40) || 'repo';
+  return `${slug}-${createHash('sha256').update(repo).digest('hex').slice(0, 8)}`;
+}
+
+export function statePaths(root: string): StatePaths {
+  const sockets = socketDir(root);
+  return {
+    mirror: join(root, 'mirror.git'),
+    snapshot: join(root, 'snapshot.json'),
+    applied: join(root, 'applied.json'),
+    journal: join(root, 'journal.jsonl'),
+    parseCache: join(root, 'index.parse.json'),
+    outbox: join(root, 'outbox'),
+    records: join(root, 'records.git'),
+    logs: join(root, 'logs'),
+    packages: join(root, 'packages'),
+    files: join(root, 'files'),
+    blobs: join(root, 'blobs'),
+    sockets,
+    control: join(sockets, 'control.sock'),
+  };
+}
+
+/** A socket's path may have 107 bytes (103 on macOS); instance names take up to 90 of them in a deep directory. */
+function socketDir(root: string): string {
+  const direct = join(root, 'run');
+  if (Buffer.byteLength(direct) <= 40) return direct;
+  const short = createHash('sha256').update(resolve(root)).digest('hex').slice(0, 12);
+  return join(process.env['XDG_RUNTIME_DIR'] || tmpdir(), `slipway-${process.getuid?.() ?? 0}-${short}`);
+}
+
+/** Makes the directory, takes its lock, and reads or makes the owner id. @throws SlipwayError state-locked, state-unwritable */
+export function openState(root: string): StateDir {
+  const paths = statePaths(root);
+  try {
+    for (const dir of [root, paths.outbox, paths.logs, paths.packages, paths.files, paths.blobs, paths.sockets]) {
+      mkdirSync(dir, { recursive: true, mode: 0o700 });
+    }
+    const unlock = lock(join(root, 'lock'));
+    const owner = once(join(root, 'owner'), 16);
+    const sessionKey = Buffer.from(once(join(root, 'session.key'), 32), 'hex');
+    return { root, owner, sessionKey, paths, [Symbol.dispose]: unlock };
+  } catch (error) {
+    if (error instanceof SlipwayError) throw error;
+    throw new SlipwayError('state-unwritable', `Cannot write ${root}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Writes so that a reader, or the next start after a crash, sees the old content or the new one, never half of it. */
+export function writeAtomically(path: string, content: string, mode = 0o600): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  const file = openSync(temporary, 'w', mode);
+  try {
+    writeSync(file, content);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(temporary, path);
+}
+
+/** The JSON in a file; `undefined` when there is no file or it cannot be read as JSON. */
+export function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function once(path: string, bytes: number): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    const value = randomBytes(bytes).toString('hex');
+    writeAtomically(path, value);
+    return value;
+  }
+}
+
+/** One Slipway per state directory. The lock of a dead process (or of another with its pid) is taken over. */
+function lock(path: string): () => void {
+  const mine = JSON.stringify(identify(process.pid));
+  for (;;) {
+    try {
+      const file = openSync(path, 'wx', 0o600);
+      writeSync(file, mine);
+      closeSync(file);
+      return () => rmSync(path, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const holder = readJson(path);
+    if (holder !== undefined && isSame(holder))
+      throw new SlipwayError('state-locked', `Another Slipway (pid ${holder.pid}) uses ${path}.`);
+    rmSync(path, { force: true });
+  }
+}

@@ -1,0 +1,207 @@
+/** From facts to conditions that a person can act on. Pure: steps note facts, only this file decides what they mean. */
+import { reasonOf, type SlipwayError } from '../schemas/errors.ts';
+import { addressOf, type Issue, type Resource } from '../schemas/resource.ts';
+import type { CommitInfo, Condition, ConditionType, InstanceStatus, ServerStatus, Status } from '../schemas/status.ts';
+import type { Applied } from './applied.ts';
+import type { Compiled } from './compile.ts';
+import type { Instance } from './drivers/driver.ts';
+import type { Served } from './publish.ts';
+import type { Workload } from './workload.ts';
+
+export interface Facts {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly source: string;
+  readonly gatewayUrl?: string | undefined;
+  /** What the last pass worked towards. */
+  readonly compiled: Compiled;
+  readonly applied: Applied;
+  readonly attempted?: CommitInfo | undefined;
+  /** True while a pass changes something. */
+  readonly working: boolean;
+  /** Why the last pass failed as a whole. */
+  readonly problem?: SlipwayError | undefined;
+  readonly issues: readonly Issue[];
+  /** Why rollouts failed, by address. */
+  readonly errors: ReadonlyMap<string, SlipwayError>;
+  readonly instances: readonly Instance[];
+  readonly served: ReadonlyMap<string, Served>;
+  readonly lastProbe?: string | undefined;
+  readonly lastReached?: string | undefined;
+  readonly outbox: Status['outbox'];
+}
+
+type Draft = Omit<Condition, 'lastTransitionTime' | 'observedCommit'>;
+
+/** @param previous the status before, from which unchanged conditions keep their transition time; @param now ISO 8601 */
+export function summarize(facts: Facts, previous: Status | undefined, now: string): Status {
+  const servers = serversOf(facts, previous, now);
+  const commit = facts.attempted?.id;
+  const { applied } = facts;
+  return {
+    formatVersion: 1,
+    version: facts.version,
+    pid: facts.pid,
+    startedAt: facts.startedAt,
+    source: facts.source,
+    ...(facts.gatewayUrl === undefined ? {} : { gateway: { url: facts.gatewayUrl } }),
+    conditions: dated(overall(facts, servers), previous?.conditions ?? [], commit, now),
+    ...(facts.attempted ? { lastAttempted: facts.attempted } : {}),
+    ...(applied.commit ? { lastApplied: applied.commit } : {}),
+    ...(facts.lastProbe === undefined ? {} : { lastProbe: facts.lastProbe }),
+    ...(facts.lastReached === undefined ? {} : { lastReached: facts.lastReached }),
+    issues: facts.issues.map((issue) => ({ ...issue })),
+    servers,
+    outbox: facts.outbox,
+  };
+}
+
+function overall(facts: Facts, servers: readonly ServerStatus[]): Draft[] {
+  const unhealthy = servers.filter((server) =>
+    server.conditions.some((entry) => entry.type === 'Ready' && entry.status === 'False'),
+  );
+  const healthy: Draft =
+    unhealthy.length === 0
+      ? { type: 'Healthy', status: 'True', reason: 'Succeeded', message: `${servers.length} servers` }
+      : {
+          type: 'Healthy',
+          status: 'False',
+          reason: 'ServersNotReady',
+          message: `not ready: ${unhealthy.map((server) => server.name).join(', ')}`,
+        };
+  return [...progress(facts, unhealthy), healthy];
+}
+
+function progress(facts: Facts, unhealthy: readonly ServerStatus[]): Draft[] {
+  const { problem, issues } = facts;
+  if (facts.working)
+    return [
+      ready('Unknown', 'Progressing', 'a commit is being applied'),
+      { type: 'Reconciling', status: 'True', reason: 'Progressing', message: 'a commit is being applied' },
+    ];
+  if (problem) {
+    const first = issues[0];
+    const detail = first
+      ? `${first.file}:${first.line}:${first.column} ${first.message}${issues.length > 1 ? ` (and ${issues.length - 1} more)` : ''}`
+      : problem.message;
+    const type = problem.row.next === 'fix' ? 'Stalled' : 'Reconciling';
+    return [
+      ready('False', reasonOf(problem.code), detail),
+      { type, status: 'True', reason: reasonOf(problem.code), message: detail },
+    ];
+  }
+  if (!facts.applied.commit)
+    return [
+      ready('Unknown', 'Progressing', 'nothing was applied yet'),
+      { type: 'Reconciling', status: 'True', reason: 'Progressing', message: 'waiting for the first commit' },
+    ];
+  const failed = unhealthy.filter((server) => facts.errors.has(`Server/${server.name}`));
+  if (failed.length > 0)
+    return [ready('False', 'RolloutFailed', `failed: ${failed.map((server) => server.name).join(', ')}`)];
+  if (unhealthy.length > 0)
+    return [ready('False', 'ServersNotReady', `not ready: ${unhealthy.map((server) => server.name).join(', ')}`)];
+  return [ready('True', 'Succeeded', `applied ${facts.applied.commit.id.slice(0, 8)}`)];
+}
+
+const ready = (status: Condition['status'], reason: string, message: string): Draft => ({
+  type: 'Ready',
+  status,
+  reason,
+  message,
+});
+
+function serversOf(facts: Facts, previous: Status | undefined, now: string): ServerStatus[] {
+  const workloads = new Map(facts.compiled.workloads.map((workload) => [workload.address, workload]));
+  return facts.compiled.resources
+    .filter((resource) => facts.compiled.draft.servers[resource.metadata.name] && resource.kind === 'Server')
+    .map((resource) => serverStatus(resource, workloads.get(addressOf(resource)), facts, previous, now));
+}
+
+function serverStatus(
+  resource: Resource,
+  workload: Workload | undefined,
+  facts: Facts,
+  previous: Status | undefined,
+  now: string,
+): ServerStatus {
+  const { name } = resource.metadata;
+  const address = addressOf(resource);
+  const instances = facts.instances.filter((instance) => instance.address === address);
+  const served = facts.served.get(address);
+  const before = previous?.servers.find((server) => server.name === name)?.conditions ?? [];
+  const conditions = serverConditions(address, workload, instances, facts);
+  return {
+    name,
+    runtime: workload?.driver ?? 'remote',
+    enabled: true,
+    transport: workload?.run.transport ?? facts.compiled.draft.servers[name]?.endpoints[0]?.transport ?? 'http',
+    ...(served ? { tools: served.readiness.tools.map((tool) => tool.name) } : {}),
+    conditions: dated(conditions, before, facts.attempted?.id, now),
+    instances: instances.map(instanceStatus),
+    source: { file: resource.source.file, line: resource.source.line },
+  };
+}
+
+function serverConditions(
+  address: string,
+  workload: Workload | undefined,
+  instances: readonly Instance[],
+  facts: Facts,
+): Draft[] {
+  if (!workload) return [ready('True', 'Remote', 'runs elsewhere')];
+  const error = facts.errors.get(address);
+  const served = facts.served.get(address);
+  const crashed = instances.filter((instance) => instance.state === 'crashed');
+  if (error && served)
+    return [ready('False', 'RolledBack', `${error.message} The previous version keeps serving.`), stalled(error)];
+  if (error) return [ready('False', reasonOf(error.code), error.message), stalled(error)];
+  const loop = crashed.find((instance) => instance.restarts >= 3);
+  if (loop) return [ready('False', 'CrashLoop', `${loop.id}: ${loop.lastError ?? 'it keeps crashing'}`)];
+  if (crashed.length > 0 && crashed.length === instances.length)
+    return [ready('False', 'Crashed', crashed[0]?.lastError ?? 'it crashed')];
+  if (served) return [ready('True', 'Succeeded', `${served.readiness.tools.length} tools`)];
+  return [
+    ready('Unknown', 'Progressing', 'it is starting'),
+    { type: 'Reconciling', status: 'True', reason: 'Progressing', message: 'it is starting' },
+  ];
+}
+
+function stalled(error: SlipwayError): Draft {
+  const retried = error.row.next === 'retry';
+  return {
+    type: retried ? 'Reconciling' : 'Stalled',
+    status: 'True',
+    reason: reasonOf(error.code),
+    message: error.hint,
+  };
+}
+
+function instanceStatus(instance: Instance): InstanceStatus {
+  const { id, state, hash, pid, restarts, startedAt, lastError } = instance;
+  return {
+    name: id,
+    state,
+    hash,
+    restarts,
+    ...(pid === undefined ? {} : { pid }),
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(lastError === undefined ? {} : { lastError }),
+  };
+}
+
+/** `lastTransitionTime` says since when a condition has its status, so it changes only with it. */
+function dated(
+  drafts: readonly Draft[],
+  before: readonly Condition[],
+  commit: string | undefined,
+  now: string,
+): Condition[] {
+  const since = (type: ConditionType, status: string): string =>
+    before.find((entry) => entry.type === type && entry.status === status)?.lastTransitionTime ?? now;
+  return drafts.map((draft) => ({
+    ...draft,
+    ...(commit === undefined ? {} : { observedCommit: commit }),
+    lastTransitionTime: since(draft.type, draft.status),
+  }));
+}

@@ -1,0 +1,112 @@
+/** What a running reconciler holds between passes. Steps change it; `status.ts` reads it. */
+import type { SlipwayError } from '../schemas/errors.ts';
+import type { Log } from '../schemas/log.ts';
+import type { Issue } from '../schemas/resource.ts';
+import type { CommitInfo } from '../schemas/status.ts';
+import type { ApplyContext } from './apply.ts';
+import { readApplied, type Applied } from './applied.ts';
+import { coalesce } from './async.ts';
+import { compile, type Compiled } from './compile.ts';
+import type { Driver, Instance } from './drivers/driver.ts';
+import { parseCache, type ParseCache } from './parse-cache.ts';
+import type { Actual } from './plan.ts';
+import { composeSnapshot, writeSnapshot, type Publish, type Served } from './publish.ts';
+import type { Recorder } from './record/recorder.ts';
+import type { Source } from './source/source.ts';
+import type { StateDir } from './state.ts';
+
+export interface WorldOptions {
+  readonly source: Source;
+  readonly drivers: readonly Driver[];
+  readonly state: StateDir;
+  readonly recorder: Recorder;
+  readonly publish: Publish;
+  readonly log: Log;
+  readonly version: string;
+}
+
+export interface World extends Omit<WorldOptions, 'drivers'> {
+  readonly drivers: ReadonlyMap<string, Driver>;
+  readonly cache: ParseCache;
+  readonly served: Map<string, Served>;
+  /** Called after facts changed. */
+  changed: () => void;
+  applied: Applied;
+  compiled: Compiled;
+  attempted: CommitInfo | undefined;
+  problem: SlipwayError | undefined;
+  issues: readonly Issue[];
+  errors: ReadonlyMap<string, SlipwayError>;
+  working: boolean;
+  /** True once a snapshot was handed to the gateway. */
+  published: boolean;
+  /** Resolves at that moment. */
+  readonly firstPublish: PromiseWithResolvers<void>;
+  lastRecorded: string;
+  republish: () => Promise<{ retired: Promise<void> }>;
+}
+
+export function createWorld(options: WorldOptions): World {
+  const applied = readApplied(options.state.paths.applied);
+  const world: World = {
+    ...options,
+    drivers: new Map(options.drivers.map((driver) => [driver.name, driver])),
+    cache: parseCache(options.state.paths.parseCache),
+    served: new Map(),
+    changed: () => {},
+    applied,
+    compiled: compile(applied.desired),
+    attempted: undefined,
+    problem: undefined,
+    issues: [],
+    errors: new Map(),
+    working: false,
+    published: false,
+    firstPublish: Promise.withResolvers(),
+    lastRecorded: '',
+    republish: coalesce(() => publishOnce(world)),
+  };
+  return world;
+}
+
+/** Publishes what is served now. Calls that come while one runs share the next. */
+export function publishNow(world: World): Promise<{ retired: Promise<void> }> {
+  return world.republish();
+}
+
+async function publishOnce(world: World): Promise<{ retired: Promise<void> }> {
+  const { served, applied, compiled } = world;
+  const snapshot = composeSnapshot(compiled, { served, known: applied.readiness, failures: applied.failures });
+  const published = await world.publish(snapshot);
+  // Written after the gateway took it: what is on disk is what was served.
+  writeSnapshot(world.state.paths.snapshot, snapshot);
+  world.published = true;
+  world.firstPublish.resolve();
+  return published;
+}
+
+export async function listInstances(world: World, signal: AbortSignal): Promise<Instance[]> {
+  const lists = await Promise.all([...world.drivers.values()].map((driver) => driver.list(signal)));
+  return lists.flat();
+}
+
+export async function observe(world: World, signal: AbortSignal): Promise<Actual> {
+  const { desired, failures } = world.applied;
+  return { applied: desired, instances: await listInstances(world, signal), failures };
+}
+
+export async function applyContext(world: World, signal: AbortSignal): Promise<ApplyContext> {
+  const { applied, compiled, drivers, served, version, log } = world;
+  return {
+    desired: compiled,
+    base: compile(applied.desired),
+    instances: await listInstances(world, signal),
+    drivers,
+    served,
+    known: applied.readiness,
+    failures: applied.failures,
+    publish: () => publishNow(world),
+    version,
+    log,
+  };
+}

@@ -1,0 +1,222 @@
+/**
+ * Every way Slipway can say no, in one table. A code is stable; its row says what a person can do (`hint`), which
+ * exit code the CLI ends with, which status a REST or MCP client sees, and whether trying again can help.
+ */
+
+/** What happens next: `fix` needs a person, `retry` may heal by itself. */
+export type Next = 'fix' | 'retry';
+
+export interface ErrorRow {
+  readonly meaning: string;
+  readonly hint: string;
+  readonly exit: 1 | 3 | 64;
+  readonly http: number;
+  readonly next: Next;
+}
+
+const row = (meaning: string, hint: string, more: Partial<ErrorRow> = {}): ErrorRow => ({
+  meaning,
+  hint,
+  exit: 1,
+  http: 400,
+  next: 'fix',
+  ...more,
+});
+
+export const ERRORS = {
+  // What was written (issues with file, line and column).
+  'yaml-syntax': row('The file is not valid YAML.', 'Fix the syntax at the position given; YAML indents with spaces.'),
+  'yaml-alias': row(
+    'Aliases expand too far or refer to themselves.',
+    'Write the repeated part out; aliases are limited to 100 uses.',
+  ),
+  'not-utf8': row('The file is not UTF-8 text.', 'Save the file as UTF-8.'),
+  'file-too-large': row('The file is over 1 MiB.', 'Split the file, or keep data out of the config path.'),
+  symlink: row(
+    'A symbolic link stands where a YAML file is expected.',
+    'Commit the file itself: links are never followed.',
+  ),
+  'not-a-resource': row(
+    'The document is not a Slipway resource.',
+    'Start it with apiVersion: slipway/v1 and a kind, or move it out of the config path.',
+  ),
+  'unknown-kind': row('There is no such kind.', 'See `slipway schema` for the kinds.'),
+  'unknown-field': row('The field does not exist here.', 'See `slipway schema <kind>` for the fields.'),
+  'missing-field': row('A required field is missing.', 'Add the field.'),
+  'wrong-type': row('The value has the wrong type.', 'See `slipway schema <kind>` for the type.'),
+  'invalid-value': row('The value is not allowed here.', 'See `slipway schema <kind>` for what is allowed.'),
+  'conflicting-fields': row('Fields contradict each other.', 'Keep one of them.'),
+  'reserved-name': row('The name is reserved.', 'Choose another name.'),
+  'duplicate-resource': row('Two resources have the same kind and name.', 'Rename or remove one of them.'),
+  singleton: row('There may be only one resource of this kind.', 'Keep one of them.'),
+  'dangling-reference': row('A referenced resource does not exist.', 'Create it, or correct the name.'),
+  'reference-cycle': row('Resources refer to each other in a circle.', 'Remove one reference of the path shown.'),
+
+  // Getting at the desired state.
+  'source-unreachable': row(
+    'The config repo cannot be reached.',
+    'Check the URL, the network and the credentials; the last good commit stays in force.',
+    { http: 502, next: 'retry' },
+  ),
+  'ref-not-found': row(
+    'The branch, tag or commit does not exist in the repo.',
+    'Push the branch, or correct --ref; the last good commit stays in force.',
+    { http: 404, next: 'retry' },
+  ),
+  'path-not-found': row('The config path does not exist in the repo.', 'Correct --path.', { http: 404 }),
+  'invalid-config': row(
+    'The commit was refused as a whole because of its issues.',
+    'Fix the issues and push again; the last good commit stays in force.',
+  ),
+  blocked: row('A guard blocked the plan.', 'See the guard for what would have happened and how to allow it.', {
+    exit: 3,
+    http: 409,
+  }),
+
+  // Making it run.
+  'no-driver': row('No driver of that name is available here.', 'Use runtime: process, or a build with that driver.', {
+    http: 501,
+  }),
+  'install-failed': row('The package could not be installed.', 'Check the name, the exact version and the registry.', {
+    http: 502,
+    next: 'retry',
+  }),
+  'tool-missing': row('A program that is needed is not installed.', 'Install it on this host.', { http: 502 }),
+  'start-failed': row('The server could not be started.', 'See `slipway logs <server>`.', { http: 502 }),
+  'not-ready': row(
+    'The server started but did not become ready.',
+    'See `slipway logs <server>`; rollout.timeout says how long it may take.',
+    { http: 502 },
+  ),
+  'crash-loop': row('The server keeps crashing.', 'See `slipway logs <server>`; it is restarted with growing pauses.', {
+    http: 502,
+    next: 'retry',
+  }),
+  'secret-unavailable': row(
+    'A secret could not be read.',
+    'Set the environment variable or create the file that the Secret names.',
+    { http: 502, next: 'retry' },
+  ),
+  'rolled-back': row(
+    'A rollout failed and the previous version was kept.',
+    'Change the server, or retry with `slipway sync --retry`.',
+    { http: 409 },
+  ),
+  'dependency-failed': row('A server this one depends on is not ready.', 'Fix the dependency first.', {
+    http: 424,
+    next: 'retry',
+  }),
+  superseded: row('A newer commit replaced this one before it was applied.', 'Nothing to do.', {
+    http: 409,
+    next: 'retry',
+  }),
+  cancelled: row('The operation was cancelled.', 'Try again.', { http: 499, next: 'retry' }),
+  'state-locked': row(
+    'Another Slipway uses this state directory.',
+    'Stop it, or give this one a --state-dir of its own.',
+    { http: 423 },
+  ),
+  'state-unwritable': row('The state directory cannot be written.', 'Check free space and permissions.', {
+    http: 507,
+    next: 'retry',
+  }),
+  'unsafe-listen': row(
+    'Listening beyond loopback needs at least one Token.',
+    'Create one with `slipway token create`, or listen on 127.0.0.1.',
+    { http: 403 },
+  ),
+  'listen-failed': row('The address cannot be listened on.', 'Choose another port, or stop what uses it.', {
+    http: 503,
+  }),
+
+  // Through the gateway.
+  unauthorized: row('No valid token was given.', 'Send Authorization: Bearer <token>.', { http: 401 }),
+  forbidden: row('The token may not do this.', 'Ask for a token with access to this project.', { http: 403 }),
+  'host-not-allowed': row(
+    'The Host header is not allowed (DNS rebinding guard).',
+    'Add the name to Gateway spec.allowedHosts.',
+    { http: 403 },
+  ),
+  'origin-not-allowed': row(
+    'The Origin header is not allowed (DNS rebinding guard).',
+    'Add the origin to Gateway spec.allowedOrigins.',
+    { http: 403 },
+  ),
+  'body-too-large': row('The request body is over the limit.', 'Send less, or raise Gateway spec.maxBodySize.', {
+    http: 413,
+  }),
+  'bad-request': row('The request is malformed.', 'Send one JSON-RPC message as application/json.', { http: 400 }),
+  'not-found': row(
+    'There is nothing at this address.',
+    'See `slipway get projects` and `slipway get servers` for the routes.',
+    { http: 404 },
+  ),
+  'method-not-allowed': row('The HTTP method is not allowed here.', 'Use the methods of the Allow header.', {
+    http: 405,
+  }),
+  'not-acceptable': row(
+    'The client accepts none of the content types on offer.',
+    'Accept application/json and text/event-stream.',
+    { http: 406 },
+  ),
+  'session-not-found': row('The session has ended or belongs to somebody else.', 'Initialize again.', { http: 404 }),
+  'unsupported-version': row('The protocol version is not supported.', 'Use one of the versions listed.', {
+    http: 400,
+  }),
+  'upstream-unavailable': row(
+    'The server behind this tool cannot be reached.',
+    'See `slipway describe server <name>`.',
+    { http: 502, next: 'retry' },
+  ),
+  'upstream-timeout': row('The server did not answer in time.', 'Try again, or raise Server spec.timeout.', {
+    http: 504,
+    next: 'retry',
+  }),
+  'shutting-down': row('Slipway is shutting down.', 'Try again in a moment.', { http: 503, next: 'retry' }),
+
+  // The command line.
+  usage: row('The command was used wrongly.', 'See `slipway help`.', { exit: 64 }),
+  'not-running': row(
+    'No running Slipway was found.',
+    'Start one with `slipway up`, or name it with --state-dir or --server.',
+    { http: 503, next: 'retry' },
+  ),
+  exists: row('It exists already.', 'Choose another name, or remove it first.', { http: 409 }),
+  internal: row('Something unexpected happened.', 'Please report it with the log.', { http: 500, next: 'retry' }),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error that was foreseen: `code` is its row in {@link ERRORS}; `message` is safe to show. */
+export class SlipwayError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string;
+
+  constructor(code: ErrorCode, message?: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message ?? ERRORS[code].meaning, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = 'SlipwayError';
+    this.code = code;
+    this.hint = options.hint ?? ERRORS[code].hint;
+  }
+
+  get row(): ErrorRow {
+    return ERRORS[this.code];
+  }
+
+  toJSON(): { error: string; error_code: ErrorCode; hint: string } {
+    return { error: this.message, error_code: this.code, hint: this.hint };
+  }
+}
+
+/** Hides what was not foreseen: secrets ride in the messages of unknown errors. The original stays as `cause`. */
+export function toSlipwayError(error: unknown, fallback: ErrorCode = 'internal'): SlipwayError {
+  if (error instanceof SlipwayError) return error;
+  if (error instanceof Error && error.name === 'AbortError')
+    return new SlipwayError('cancelled', undefined, { cause: error });
+  return new SlipwayError(fallback, undefined, { cause: error });
+}
+
+/** The reason a status condition carries for an error code: `crash-loop` → `CrashLoop`. */
+export function reasonOf(code: ErrorCode): string {
+  return code.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,73 @@
+/** JSON Schemas (draft 2020-12) made from the zod shapes, for editors and for anybody's own checks. */
+import { z } from 'zod';
+import { findKind, KINDS, type KindName } from './kinds/index.ts';
+import type { Kind } from './kinds/kind.ts';
+import { metadata } from './parse.ts';
+import { planSchema } from './plan.ts';
+import { API_VERSION } from './resource.ts';
+import { snapshotSchema } from './snapshot.ts';
+import { statusSchema } from './status.ts';
+
+export type JsonSchema = Record<string, unknown>;
+
+/** The schema of a whole document of one kind. */
+export function documentSchema(kind: Kind): JsonSchema {
+  const document = z.strictObject({
+    apiVersion: z.literal(API_VERSION),
+    kind: z.literal(kind.kind),
+    metadata,
+    spec: acceptsNothing(kind.spec) ? kind.spec.optional() : kind.spec,
+  });
+  const reserved = Object.keys(kind.reserved ?? {});
+  const schema = toJson(document, `Slipway ${kind.kind}`, kind.description);
+  if (reserved.length === 0) return schema;
+  return {
+    ...schema,
+    not: { properties: { metadata: { properties: { name: { enum: reserved } }, required: ['name'] } } },
+  };
+}
+
+/** Every schema that is published, by file name: one per kind, one for any kind, and the plan, snapshot and status. */
+export function allSchemas(): Record<string, JsonSchema> {
+  const kinds = (Object.keys(KINDS) as KindName[]).map(
+    (kind) => [`${kind.toLowerCase()}.json`, documentSchema(KINDS[kind] as Kind)] as const,
+  );
+  return {
+    ...Object.fromEntries(kinds),
+    'slipway.json': anyKind(),
+    'plan.json': toJson(planSchema, 'Slipway plan', 'What `slipway plan -o json` prints.'),
+    'status.json': toJson(statusSchema, 'Slipway status', 'What `slipway status -o json` prints.'),
+    'snapshot.json': toJson(snapshotSchema, 'Slipway snapshot', 'All that the gateway needs to know.'),
+  };
+}
+
+/** The schema for a kind as people type it, or the one for any kind. */
+export function schemaFor(word?: string): JsonSchema | undefined {
+  if (word === undefined) return anyKind();
+  const kind = findKind(word);
+  return kind ? documentSchema(kind) : allSchemas()[`${word}.json`];
+}
+
+/** `if kind … then …` rather than `oneOf`: an editor then reports the errors of the right kind only. */
+function anyKind(): JsonSchema {
+  const kinds = Object.values(KINDS) as Kind[];
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'Slipway resource',
+    type: 'object',
+    required: ['apiVersion', 'kind', 'metadata'],
+    properties: { apiVersion: { const: API_VERSION }, kind: { enum: kinds.map((kind) => kind.kind) } },
+    allOf: kinds.map((kind) => ({
+      if: { properties: { kind: { const: kind.kind } }, required: ['kind'] },
+      // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own keyword
+      then: { ...documentSchema(kind), $schema: undefined },
+    })),
+  };
+}
+
+function toJson(schema: z.ZodType, title: string, description: string): JsonSchema {
+  const made = z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12' });
+  return { ...made, title, description };
+}
+
+const acceptsNothing = (schema: z.ZodType): boolean => schema.safeParse({}).success;

@@ -1,0 +1,75 @@
+/** JSON-RPC 2.0 as MCP uses it (https://modelcontextprotocol.io/specification): the shapes of messages and error codes. */
+
+export type Id = string | number;
+
+export interface RpcError {
+  code: number;
+  message: string;
+  data?: unknown;
+}
+
+export interface RpcRequest {
+  jsonrpc: '2.0';
+  id: Id;
+  method: string;
+  params?: Record<string, unknown>;
+}
+
+export interface RpcNotification {
+  jsonrpc: '2.0';
+  method: string;
+  params?: Record<string, unknown>;
+}
+
+export interface RpcResponse {
+  jsonrpc: '2.0';
+  id: Id | null;
+  result?: unknown;
+  error?: RpcError;
+}
+
+export type RpcMessage = RpcRequest | RpcNotification | RpcResponse;
+
+export const RPC = {
+  parseError: -32_700,
+  invalidRequest: -32_600,
+  methodNotFound: -32_601,
+  invalidParams: -32_602,
+  internalError: -32_603,
+  /** Slipway's own: the upstream cannot be reached or did not answer. */
+  upstream: -32_010,
+} as const;
+
+/** MCP revisions with `initialize` that Slipway speaks, newest first. */
+export const LEGACY_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] as const;
+
+export const isRequest = (message: RpcMessage): message is RpcRequest => 'method' in message && 'id' in message;
+export const isNotification = (message: RpcMessage): message is RpcNotification =>
+  'method' in message && !('id' in message);
+export const isResponse = (message: RpcMessage): message is RpcResponse => !('method' in message);
+
+/** Checks the envelope only; `undefined` for anything that is not one JSON-RPC message. */
+export function asMessage(value: unknown): RpcMessage | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  const message = value as Record<string, unknown>;
+  if (message['jsonrpc'] !== '2.0') return undefined;
+  const { id, method, params } = message;
+  const idFits = id === undefined || typeof id === 'string' || (typeof id === 'number' && Number.isFinite(id));
+  if (typeof method === 'string') {
+    const paramsFit = params === undefined || (typeof params === 'object' && params !== null && !Array.isArray(params));
+    return idFits && paramsFit ? (value as RpcMessage) : undefined;
+  }
+  if (method !== undefined || !(idFits || id === null)) return undefined;
+  return 'result' in message !== 'error' in message ? (value as RpcMessage) : undefined;
+}
+
+/** An error that a JSON-RPC peer answered with; `error` is passed on as it came. */
+export class RpcFailure extends Error {
+  readonly error: RpcError;
+
+  constructor(error: RpcError) {
+    super(error.message);
+    this.name = 'RpcFailure';
+    this.error = error;
+  }
+}

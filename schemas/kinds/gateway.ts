@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { duration, httpUrl, size } from './fields.ts';
+import { defineKind } from './kind.ts';
+
+/** Host or bracketed IPv6, and a port of at most 65535. */
+const LISTEN =
+  /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$/;
+
+const host = z
+  .string()
+  .regex(/^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$/, 'must be a host name, with a port if the port matters');
+
+export const gateway = defineKind({
+  kind: 'Gateway',
+  plural: 'gateways',
+  short: ['gw'],
+  description: 'How the gateway listens and what it refuses. One per config.',
+  singleton: true,
+  spec: z.strictObject({
+    listen: z
+      .string()
+      .regex(LISTEN, 'must be host:port')
+      .default('127.0.0.1:9877')
+      .describe('Address to listen on. Beyond loopback only while at least one Token exists.'),
+    publicUrl: httpUrl
+      .optional()
+      .describe('How clients reach the gateway from outside, behind a TLS proxy for instance.'),
+    allowedHosts: z
+      .array(host)
+      .default([])
+      .describe('Host headers to accept besides loopback and the listen address (DNS rebinding guard).'),
+    allowedOrigins: z
+      .array(httpUrl)
+      .default([])
+      .describe('Browser origins to accept besides the gateway itself (DNS rebinding guard).'),
+    maxBodySize: size.default('4Mi').describe('Largest request body.'),
+    sessionTtl: duration.default('7d').describe('How long a client session stays valid.'),
+    shutdownTimeout: duration.default('10s').describe('How long running calls may take to finish on shutdown.'),
+  }),
+  references: () => [],
+  example: `apiVersion: slipway/v1
+kind: Gateway
+metadata: { name: main }
+spec:
+  listen: 127.0.0.1:9877
+  maxBodySize: 4Mi
+`,
+});

@@ -1,0 +1,26 @@
+/** The list of kinds. A new kind is a file beside this one and a line here. */
+import { gateway } from './gateway.ts';
+import type { Kind } from './kind.ts';
+import { project } from './project.ts';
+import { secret } from './secret.ts';
+import { server } from './server.ts';
+import { token } from './token.ts';
+
+export const KINDS = { Gateway: gateway, Server: server, Project: project, Secret: secret, Token: token } as const;
+
+export type KindName = keyof typeof KINDS;
+
+const byName: ReadonlyMap<string, Kind> = new Map(Object.entries(KINDS));
+
+export function kindOf(kind: string): Kind | undefined {
+  return byName.get(kind);
+}
+
+/** Finds a kind as people type it: `Server`, `servers`, `srv`. */
+export function findKind(word: string): Kind | undefined {
+  const wanted = word.toLowerCase();
+  for (const kind of byName.values()) {
+    if (kind.kind.toLowerCase() === wanted || kind.plural === wanted || kind.short.includes(wanted)) return kind;
+  }
+  return undefined;
+}

@@ -1,0 +1,47 @@
+/** What a kind is, as far as writing it goes. What it turns into is `reconciler/kinds`. */
+import type { z } from 'zod';
+
+/** A field that names another resource. `path` starts below `spec`. */
+export interface Reference {
+  readonly path: readonly (string | number)[];
+  readonly kind: string;
+  readonly name: string;
+  /** A key that the target must have, e.g. in a Secret's data. */
+  readonly key?: string;
+  /** True where following such references in a circle would wait for ever. */
+  readonly acyclic?: boolean;
+}
+
+/** A field that names a file of the config repo, relative to the config path. */
+export interface FileReference {
+  readonly path: readonly (string | number)[];
+  readonly file: string;
+}
+
+export interface Kind<Name extends string = string, Schema extends z.ZodType = z.ZodType> {
+  readonly kind: Name;
+  readonly plural: string;
+  readonly short: readonly string[];
+  readonly description: string;
+  readonly spec: Schema;
+  /** True if a config may hold only one. */
+  readonly singleton?: boolean;
+  /** Names that cannot be used, each with the reason. */
+  readonly reserved?: Readonly<Record<string, string>>;
+  /** A whole YAML document that is valid. */
+  readonly example: string;
+  references(spec: z.output<Schema>): Reference[];
+  /** The keys that references with a `key` may name. */
+  keys?(spec: z.output<Schema>): readonly string[];
+  /** Files of the config repo that the resource needs; checked to exist. */
+  files?(spec: z.output<Schema>): readonly FileReference[];
+  /** Paths below `spec` whose values must never be shown; list items by name: `['env', 'API_KEY', 'value']`. */
+  sensitive?(path: readonly (string | number)[]): boolean;
+}
+
+/** Keeps the literal types of a kind's name and schema. */
+export function defineKind<Name extends string, Schema extends z.ZodType>(
+  kind: Kind<Name, Schema>,
+): Kind<Name, Schema> {
+  return kind;
+}

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { name } from './fields.ts';
+import { defineKind } from './kind.ts';
+
+export const project = defineKind({
+  kind: 'Project',
+  plural: 'projects',
+  short: ['proj'],
+  description: 'A route of the gateway: a set of servers that a team or an agent uses together.',
+  reserved: { all: 'the route /mcp already holds every server' },
+  spec: z.strictObject({
+    description: z.string().max(4096).optional().describe('What the project is for.'),
+    servers: z.array(name).default([]).describe('Servers reachable at /projects/<name>/mcp, in display order.'),
+    toolSeparator: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{1,8}$/, 'must be 1–8 of A–Z, a–z, 0–9, _ and -')
+      .default('__')
+      .describe('What stands between server and tool in a tool’s name.'),
+  }),
+  references: (spec) =>
+    spec.servers.map((target, index) => ({ path: ['servers', index], kind: 'Server', name: target })),
+  example: `apiVersion: slipway/v1
+kind: Project
+metadata: { name: dev }
+spec:
+  description: What the developers use every day.
+  servers: [everything]
+`,
+});

@@ -1,0 +1,203 @@
+import { z } from 'zod';
+import { looksSecret } from '../sensitive.ts';
+import { duration, envName, exactVersion, httpUrl, name, secretRef, size } from './fields.ts';
+import { defineKind, type Reference } from './kind.ts';
+
+const argument = z.string().max(32_768);
+
+const packageSpec = z
+  .strictObject({
+    npm: z
+      .string()
+      .regex(/^(@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/, 'must be an npm package name')
+      .optional()
+      .describe('npm package with a bin.'),
+    pypi: z
+      .string()
+      .regex(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/, 'must be a PyPI project name')
+      .optional()
+      .describe('PyPI project with a console script; needs uvx on the host.'),
+    version: exactVersion.describe('One exact version; nothing floats.'),
+    bin: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]+$/)
+      .optional()
+      .describe('Which of the package’s programs to run, if it has several.'),
+    args: z.array(argument).default([]).describe('Arguments for the program.'),
+  })
+  .check((check) => {
+    if ((check.value.npm === undefined) === (check.value.pypi === undefined))
+      check.issues.push({
+        code: 'custom',
+        input: check.value,
+        path: [],
+        message: 'must have either npm or pypi',
+        params: { conflict: true },
+      });
+  })
+  .meta({ oneOf: [{ required: ['npm'] }, { required: ['pypi'] }] });
+
+const ways = ['package', 'command', 'image', 'url'] as const;
+
+const environmentVariable = z
+  .strictObject({
+    name: envName,
+    value: z.string().max(131_072).optional().describe('The value itself. Not for secrets: they belong into a Secret.'),
+    valueFrom: secretRef.optional(),
+  })
+  .check((check) => {
+    if ((check.value.value === undefined) === (check.value.valueFrom === undefined))
+      check.issues.push({
+        code: 'custom',
+        input: check.value,
+        path: [],
+        message: 'must have either value or valueFrom',
+        params: { conflict: true },
+      });
+  })
+  .meta({ oneOf: [{ required: ['value'] }, { required: ['valueFrom'] }] });
+
+const serverSpec = z
+  .strictObject({
+    description: z.string().max(4096).optional().describe('What the server is for, for people and agents.'),
+    package: packageSpec.optional().describe('Run a published package, installed once by exact version.'),
+    command: z
+      .array(argument.min(1))
+      .min(1)
+      .optional()
+      .describe('Run a program: its path or name, then its arguments. No shell is involved.'),
+    files: z
+      .array(
+        z
+          .string()
+          .regex(/^(?!.*(^|\/)\.\.?(\/|$))[^/\0\\][^\0\\]*$/, 'must be a path inside the config path, without . or ..')
+          .max(1024),
+      )
+      .default([])
+      .describe('Files of the config repo that the command needs. They are laid out in its working directory.'),
+    image: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9._/:@-]{0,511}$/, 'must be an image reference')
+      .optional()
+      .describe('Run a container image.'),
+    url: httpUrl.optional().describe('Use a server that runs elsewhere.'),
+    transport: z
+      .enum(['stdio', 'http', 'sse'])
+      .optional()
+      .describe('How to speak to it. Default: http for url, stdio otherwise.'),
+    http: z
+      .strictObject({
+        port: z
+          .int()
+          .min(1)
+          .max(65_535)
+          .optional()
+          .describe('Port the program listens on. Default: a free one, given to it as PORT.'),
+        path: z
+          .string()
+          .regex(/^\/[^\s?#]*$/, 'must be an absolute path')
+          .default('/mcp')
+          .describe('Path of its MCP endpoint.'),
+      })
+      .optional()
+      .describe('Where a program with transport http listens (on 127.0.0.1).'),
+    env: z
+      .array(environmentVariable)
+      .default([])
+      .describe('Environment of the program; it sees only these and a few standard names.'),
+    replicas: z.int().min(1).max(64).default(1).describe('How many instances to run.'),
+    enabled: z.boolean().default(true).describe('False keeps the server in the config without running it.'),
+    runtime: name.optional().describe('Driver that runs it. Default: docker for image, process otherwise.'),
+    lifecycle: z
+      .enum(['onDemand', 'always'])
+      .optional()
+      .describe(
+        'onDemand starts it with the first call and stops it when idle. Default: onDemand for stdio, always for http.',
+      ),
+    idleTimeout: duration.default('10m').describe('With onDemand: stop after this long without a call.'),
+    timeout: duration.default('60s').describe('How long one call may take.'),
+    dependsOn: z.array(name).default([]).describe('Servers that must be ready before this one starts.'),
+    probe: z
+      .strictObject({
+        tool: z.string().min(1).max(128).optional().describe('A tool to call before the server counts as ready.'),
+        arguments: z.record(z.string(), z.json()).default({}).describe('Arguments for that tool.'),
+      })
+      .optional()
+      .describe('What ready means besides an MCP handshake and a listing of the tools.'),
+    rollout: z
+      .strictObject({
+        strategy: z
+          .enum(['startFirst', 'stopFirst'])
+          .optional()
+          .describe('Default: startFirst; stopFirst where a fixed port cannot be shared.'),
+        timeout: duration.default('60s').describe('How long a new version may take to become ready.'),
+        drain: duration.default('30s').describe('How long running calls on the old version may take to finish.'),
+      })
+      .prefault({})
+      .describe('How a change is rolled out.'),
+    resources: z
+      .strictObject({
+        memory: size.optional().describe('Memory limit.'),
+        cpu: z.number().min(0.01).max(256).optional().describe('CPU limit in cores.'),
+      })
+      .optional()
+      .describe('Limits, enforced by drivers that can: see `slipway describe`.'),
+  })
+  .check((check) => {
+    const refuse = (path: string[], message: string): void => {
+      check.issues.push({ code: 'custom', input: check.value, path, message, params: { conflict: true } });
+    };
+    const used = ways.filter((way) => check.value[way] !== undefined);
+    if (used.length === 0) refuse([], `must have one of ${ways.join(', ')}`);
+    if (used.length > 1) refuse([used[1] as string], `cannot stand beside ${used[0]}: a server runs in one way only`);
+    if (check.value.url !== undefined && check.value.transport === 'stdio')
+      refuse(['transport'], 'cannot be stdio for a url');
+    if (check.value.http?.port !== undefined && (check.value.replicas ?? 1) > 1)
+      refuse(['replicas'], 'must be 1 with a fixed http.port');
+  })
+  .meta({
+    oneOf: ways.map((way) => ({ required: [way] })),
+    not: {
+      anyOf: [
+        { properties: { transport: { const: 'stdio' } }, required: ['url', 'transport'] },
+        { properties: { http: { required: ['port'] }, replicas: { minimum: 2 } }, required: ['http', 'replicas'] },
+      ],
+    },
+  });
+
+export type ServerSpec = z.output<typeof serverSpec>;
+
+function references(spec: ServerSpec): Reference[] {
+  const secrets = spec.env.flatMap((variable, index): Reference[] => {
+    const target = variable.valueFrom?.secretRef;
+    return target
+      ? [{ path: ['env', index, 'valueFrom', 'secretRef'], kind: 'Secret', name: target.name, key: target.key }]
+      : [];
+  });
+  const servers = spec.dependsOn.map((target, index): Reference => ({
+    path: ['dependsOn', index],
+    kind: 'Server',
+    name: target,
+    acyclic: true,
+  }));
+  return [...secrets, ...servers];
+}
+
+export const server = defineKind({
+  kind: 'Server',
+  plural: 'servers',
+  short: ['srv'],
+  description: 'An MCP server: how it runs, or where it is.',
+  reserved: { slipway: 'it stands for Slipway’s own tools', all: '`get all` means every kind' },
+  spec: serverSpec,
+  references,
+  files: (spec) => spec.files.map((file, index) => ({ path: ['files', index], file })),
+  sensitive: (path) => path[0] === 'env' && path[2] === 'value' && looksSecret(String(path[1])),
+  example: `apiVersion: slipway/v1
+kind: Server
+metadata: { name: everything }
+spec:
+  description: The reference server of the MCP project.
+  package: { npm: "@modelcontextprotocol/server-everything", version: 2026.8.31 }
+`,
+});

@@ -1,0 +1,72 @@
+/** The contract of `slipway plan -o json`: the difference between what a commit asks for and what runs. */
+import { z } from 'zod';
+
+export const ACTIONS = ['create', 'update', 'replace', 'delete', 'noop'] as const;
+export type Action = (typeof ACTIONS)[number];
+
+/** What users of the resource notice. `swap`: new beside old, no gap. `restart`: a gap. `stop`: it is gone. */
+export const DOWNTIMES = ['none', 'reload', 'swap', 'restart', 'stop'] as const;
+export type Downtime = (typeof DOWNTIMES)[number];
+
+const field = z.strictObject({
+  /** List items are named, not numbered: `spec.env.API_KEY.value`. */
+  path: z.string(),
+  /** JSON of the value; absent where there was or will be none; `***` where `sensitive`. */
+  before: z.json().optional(),
+  after: z.json().optional(),
+  sensitive: z.boolean(),
+});
+
+const change = z.strictObject({
+  address: z.string(),
+  action: z.enum(ACTIONS),
+  /** Completes “because …”. */
+  reason: z.string(),
+  downtime: z.enum(DOWNTIMES),
+  fields: z.array(field),
+  /** RFC 6902 patch from the applied to the desired resource, sensitive values masked. */
+  patch: z.array(z.looseObject({ op: z.string(), path: z.string() })),
+  /** Why it will not be done now. */
+  blockedBy: z.array(z.string()),
+  source: z.strictObject({ file: z.string(), line: z.number() }).optional(),
+});
+
+const drift = z.strictObject({ address: z.string(), instance: z.string(), reason: z.string() });
+
+const guard = z.strictObject({ code: z.string(), message: z.string(), allow: z.string() });
+
+export const planSchema = z.strictObject({
+  formatVersion: z.literal(1),
+  /** Commit that is applied now; absent before the first. */
+  base: z.string().optional(),
+  head: z.string(),
+  /** SHA-256 over base, head and changes: the same plan has the same digest. */
+  planDigest: z.string(),
+  changes: z.array(change),
+  drift: z.array(drift),
+  guards: z.array(guard),
+  summary: z.strictObject({
+    create: z.int(),
+    update: z.int(),
+    replace: z.int(),
+    delete: z.int(),
+    noop: z.int(),
+  }),
+});
+
+export type Plan = z.output<typeof planSchema>;
+export type Change = z.output<typeof change>;
+export type FieldChange = z.output<typeof field>;
+export type Drift = z.output<typeof drift>;
+export type Guard = z.output<typeof guard>;
+
+/** True if applying the plan would do something. */
+export function hasChanges(plan: Plan): boolean {
+  return plan.changes.some((entry) => entry.action !== 'noop') || plan.drift.length > 0;
+}
+
+/** The exit code of `plan` and `diff`: 0 nothing to do, 2 changes, 3 blocked by a guard. */
+export function exitCodeOf(plan: Plan): 0 | 2 | 3 {
+  if (plan.guards.length > 0) return 3;
+  return hasChanges(plan) ? 2 : 0;
+}

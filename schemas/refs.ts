@@ -1,0 +1,122 @@
+/** Checks that need all resources at once: duplicates, singletons, references, circles. Pure. */
+import { ERRORS, type ErrorCode } from './errors.ts';
+import { kindOf } from './kinds/index.ts';
+import type { Reference } from './kinds/kind.ts';
+import { addressOf, formatPath, type Issue, type Resource } from './resource.ts';
+import { suggest } from './suggest.ts';
+
+/** Issues of a set of resources that are each fine on their own. Order of the input does not matter to which are found. */
+export function checkTogether(resources: readonly Resource[]): Issue[] {
+  const byAddress = new Map<string, Resource>();
+  const issues: Issue[] = [];
+  for (const resource of [...resources].sort(bySource)) {
+    const first = byAddress.get(addressOf(resource));
+    if (first) issues.push(duplicate(resource, first));
+    else byAddress.set(addressOf(resource), resource);
+  }
+  const unique = [...byAddress.values()];
+  return [
+    ...issues,
+    ...singletons(unique),
+    ...unique.flatMap((resource) => dangling(resource, byAddress)),
+    ...cycles(unique, byAddress),
+  ];
+}
+
+/** All references of a resource, the project in its metadata included. Paths start at the document. */
+export function referencesOf(resource: Resource): Reference[] {
+  const own = kindOf(resource.kind)?.references(resource.spec) ?? [];
+  const refs = own.map((reference) => ({ ...reference, path: ['spec', ...reference.path] }));
+  const { project } = resource.metadata;
+  return project === undefined ? refs : [{ path: ['metadata', 'project'], kind: 'Project', name: project }, ...refs];
+}
+
+function duplicate(resource: Resource, first: Resource): Issue {
+  const where = `${first.source.file}:${first.source.line}`;
+  return issueAt(
+    resource,
+    ['metadata', 'name'],
+    'duplicate-resource',
+    `${addressOf(resource)} is already defined at ${where}.`,
+  );
+}
+
+function singletons(resources: readonly Resource[]): Issue[] {
+  const seen = new Map<string, Resource>();
+  return resources.flatMap((resource) => {
+    if (!kindOf(resource.kind)?.singleton) return [];
+    const first = seen.get(resource.kind);
+    seen.set(resource.kind, first ?? resource);
+    if (!first) return [];
+    const where = `${first.source.file}:${first.source.line}`;
+    return [
+      issueAt(
+        resource,
+        ['kind'],
+        'singleton',
+        `There is already a ${resource.kind}, ${first.metadata.name}, at ${where}.`,
+      ),
+    ];
+  });
+}
+
+function dangling(resource: Resource, byAddress: ReadonlyMap<string, Resource>): Issue[] {
+  return referencesOf(resource).flatMap((reference) => {
+    const target = byAddress.get(`${reference.kind}/${reference.name}`);
+    if (!target) {
+      const names = [...byAddress.values()]
+        .filter((candidate) => candidate.kind === reference.kind)
+        .map((candidate) => candidate.metadata.name);
+      const message = `There is no ${reference.kind} named ${reference.name}.`;
+      return [issueAt(resource, reference.path, 'dangling-reference', message, nearest(reference.name, names))];
+    }
+    const keys = kindOf(target.kind)?.keys?.(target.spec);
+    if (reference.key === undefined || !keys || keys.includes(reference.key)) return [];
+    const message = `${reference.kind} ${reference.name} has no key ${reference.key}.`;
+    return [issueAt(resource, [...reference.path, 'key'], 'dangling-reference', message, nearest(reference.key, keys))];
+  });
+}
+
+/** Depth-first search over the references that must not form a circle; each circle is reported once, as a path. */
+function cycles(resources: readonly Resource[], byAddress: ReadonlyMap<string, Resource>): Issue[] {
+  const done = new Set<string>();
+  const issues: Issue[] = [];
+  const walk = (resource: Resource, trail: readonly string[]): void => {
+    const address = addressOf(resource);
+    if (done.has(address)) return;
+    for (const reference of referencesOf(resource)) {
+      if (!reference.acyclic) continue;
+      const next = `${reference.kind}/${reference.name}`;
+      const path = [...trail, address];
+      const start = path.indexOf(next);
+      const target = byAddress.get(next);
+      if (start >= 0)
+        issues.push(
+          issueAt(resource, reference.path, 'reference-cycle', `${[...path.slice(start), next].join(' → ')}.`),
+        );
+      else if (target) walk(target, path);
+    }
+    done.add(address);
+  };
+  for (const resource of resources) walk(resource, []);
+  return issues;
+}
+
+function issueAt(
+  resource: Resource,
+  path: readonly PropertyKey[],
+  code: ErrorCode,
+  message: string,
+  hint?: string,
+): Issue {
+  return { ...resource.source, path: formatPath(path), code, message, hint: hint ?? ERRORS[code].hint };
+}
+
+function nearest(word: string, known: readonly string[]): string | undefined {
+  const found = suggest(word, known);
+  if (found !== undefined) return `Did you mean ${found}?`;
+  return known.length > 0 && known.length <= 10 ? `There is: ${known.join(', ')}.` : undefined;
+}
+
+const bySource = (a: Resource, b: Resource): number =>
+  a.source.file < b.source.file ? -1 : a.source.file > b.source.file ? 1 : a.source.line - b.source.line;

@@ -1,0 +1,57 @@
+/** A resource is one checked YAML document and where it came from. */
+import type { ErrorCode } from './errors.ts';
+
+export const API_VERSION = 'slipway/v1';
+
+export interface Metadata {
+  readonly name: string;
+  readonly project?: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** Where a resource was written. `line` and `column` count from 1; `commit` is absent for a plain folder. */
+export interface Source {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** `spec` has its defaults filled in; its shape is the kind's (`schemas/kinds`). */
+export interface Resource<Spec = unknown> {
+  readonly kind: string;
+  readonly metadata: Metadata;
+  readonly spec: Spec;
+  readonly source: Source;
+}
+
+/** One thing wrong with what was written. `path` names the field: `spec.env[0].name`. */
+export interface Issue {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly path: string;
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** `Server/github`: how plans, status and errors name a resource. */
+export function addressOf(resource: { kind: string; metadata: { name: string } }): string {
+  return `${resource.kind}/${resource.metadata.name}`;
+}
+
+/** `config/servers.yaml:3:5 unknown-field …`, one line, as compilers print it so that editors can jump there. */
+export function formatIssue(issue: Issue): string {
+  const where = `${issue.file}:${issue.line}:${issue.column}`;
+  const path = issue.path === '' ? '' : ` (${issue.path})`;
+  return `${where}: ${issue.code}: ${issue.message}${path}\n    hint: ${issue.hint}`;
+}
+
+/** `['env', 0, 'name']` → `env[0].name`. */
+export function formatPath(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`),
+    '',
+  );
+}

@@ -1,0 +1,71 @@
+/**
+ * The contract between reconciler and gateway: all that the gateway needs to know, in one immutable value.
+ * Holds hashes of tokens and references to secrets, never a secret value. Durations are milliseconds.
+ */
+import { z } from 'zod';
+
+/** A tool as its server defined it (MCP `Tool`), kept whole: the gateway passes it on untouched but for the name. */
+export const toolSchema = z.looseObject({ name: z.string().min(1) });
+export type Tool = z.output<typeof toolSchema>;
+
+const endpoint = z.strictObject({
+  /** Name of the instance, or of the server for a remote one. */
+  id: z.string(),
+  transport: z.enum(['stdio', 'http', 'sse']),
+  /** `unix:/path/to.sock` for stdio (the bridge's socket), an http(s) URL otherwise. */
+  address: z.string(),
+});
+
+const serverEntry = z.strictObject({
+  description: z.string().optional(),
+  endpoints: z.array(endpoint),
+  timeoutMs: z.number(),
+  /** What the server listed when it last became ready, so that listing tools need not wake it. */
+  tools: z.array(toolSchema).optional(),
+  instructions: z.string().optional(),
+  /** Why there is no endpoint. */
+  unavailable: z.strictObject({ code: z.string(), message: z.string() }).optional(),
+});
+
+const route = z.strictObject({
+  project: z.string().optional(),
+  instructions: z.string().optional(),
+  servers: z.array(z.string()),
+  /** What joins server and tool in a tool's name; absent where names are kept as they are. */
+  separator: z.string().optional(),
+});
+
+const principal = z.strictObject({
+  name: z.string(),
+  sha256: z.string(),
+  /** Absent: everything. */
+  projects: z.array(z.string()).optional(),
+  /** Unix time in ms. */
+  expiresAt: z.number().optional(),
+});
+
+const listener = z.strictObject({
+  listen: z.string(),
+  publicUrl: z.string().optional(),
+  allowedHosts: z.array(z.string()),
+  allowedOrigins: z.array(z.string()),
+  maxBodyBytes: z.number(),
+  sessionTtlMs: z.number(),
+  shutdownTimeoutMs: z.number(),
+});
+
+export const snapshotSchema = z.strictObject({
+  formatVersion: z.literal(1),
+  commit: z.string(),
+  gateway: listener,
+  servers: z.record(z.string(), serverEntry),
+  /** By URL path: `/mcp`, `/projects/dev/mcp`, `/servers/github/mcp`. */
+  routes: z.record(z.string(), route),
+  principals: z.array(principal),
+});
+
+export type Snapshot = z.output<typeof snapshotSchema>;
+export type ServerEntry = z.output<typeof serverEntry>;
+export type Endpoint = z.output<typeof endpoint>;
+export type Route = z.output<typeof route>;
+export type Principal = z.output<typeof principal>;

@@ -1,0 +1,92 @@
+/** The contract of `slipway status -o json`, after Kubernetes' conditions and Flux' use of them. */
+import { z } from 'zod';
+
+export const CONDITIONS = ['Ready', 'Reconciling', 'Stalled', 'Healthy'] as const;
+export type ConditionType = (typeof CONDITIONS)[number];
+
+const condition = z.strictObject({
+  type: z.enum(CONDITIONS),
+  status: z.enum(['True', 'False', 'Unknown']),
+  /** For machines: `Succeeded`, `InvalidConfig`, `CrashLoop` … */
+  reason: z.string(),
+  message: z.string(),
+  observedCommit: z.string().optional(),
+  /** ISO 8601; changes only when `status` does. */
+  lastTransitionTime: z.string(),
+});
+
+const instance = z.strictObject({
+  name: z.string(),
+  state: z.enum(['starting', 'running', 'sleeping', 'crashed', 'stopping']),
+  hash: z.string(),
+  pid: z.int().optional(),
+  restarts: z.int(),
+  startedAt: z.string().optional(),
+  lastError: z.string().optional(),
+});
+
+const commit = z.strictObject({
+  id: z.string(),
+  author: z.string().optional(),
+  subject: z.string().optional(),
+  at: z.string(),
+});
+
+const server = z.strictObject({
+  name: z.string(),
+  runtime: z.string(),
+  enabled: z.boolean(),
+  transport: z.string(),
+  tools: z.array(z.string()).optional(),
+  conditions: z.array(condition),
+  instances: z.array(instance),
+  source: z.strictObject({ file: z.string(), line: z.int() }).optional(),
+});
+
+export const statusSchema = z.strictObject({
+  formatVersion: z.literal(1),
+  version: z.string(),
+  pid: z.int(),
+  startedAt: z.string(),
+  source: z.string(),
+  gateway: z.strictObject({ url: z.string() }).optional(),
+  conditions: z.array(condition),
+  lastAttempted: commit.optional(),
+  lastApplied: commit.optional(),
+  /** When the source was last asked, whatever it answered with, and when it last answered. */
+  lastProbe: z.string().optional(),
+  lastReached: z.string().optional(),
+  issues: z.array(z.looseObject({ file: z.string(), line: z.number(), code: z.string(), message: z.string() })),
+  servers: z.array(server),
+  /** Audit records that wait for the remote. */
+  outbox: z.strictObject({ pending: z.int(), lastError: z.string().optional(), lastCommit: z.string().optional() }),
+});
+
+export type Status = z.output<typeof statusSchema>;
+export type Condition = z.output<typeof condition>;
+export type ServerStatus = z.output<typeof server>;
+export type InstanceStatus = z.output<typeof instance>;
+export type CommitInfo = z.output<typeof commit>;
+
+export function conditionOf(holder: { conditions: readonly Condition[] }, type: ConditionType): Condition | undefined {
+  return holder.conditions.find((entry) => entry.type === type);
+}
+
+/**
+ * What must hold of every set of conditions (after fluxcd/pkg `runtime/conditions/check`). Empty when all is well.
+ * Asserted after each status write in tests.
+ */
+export function brokenInvariants(conditions: readonly Condition[]): string[] {
+  const is = (type: ConditionType, status: string): boolean =>
+    conditions.some((entry) => entry.type === type && entry.status === status);
+  const ready = conditions.find((entry) => entry.type === 'Ready');
+  const broken: string[] = [];
+  if (!ready) broken.push('Ready must be present');
+  if (new Set(conditions.map((entry) => entry.type)).size !== conditions.length) broken.push('each type at most once');
+  if (is('Reconciling', 'True') && is('Stalled', 'True')) broken.push('never Reconciling and Stalled together');
+  if (is('Stalled', 'True') && !is('Ready', 'False')) broken.push('Stalled means not Ready');
+  if (is('Ready', 'Unknown') && !is('Reconciling', 'True')) broken.push('Ready is Unknown only while Reconciling');
+  if (is('Ready', 'True') && is('Healthy', 'False')) broken.push('Ready means not unhealthy');
+  for (const entry of conditions) if (entry.reason === '') broken.push(`${entry.type} needs a reason`);
+  return broken;
+}

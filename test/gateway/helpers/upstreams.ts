@@ -1,0 +1,147 @@
+/** Real little upstreams on real sockets, and what they have seen. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSocketServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { RpcMessage } from '../../../schemas/jsonrpc.ts';
+import type { Endpoint } from '../../../schemas/snapshot.ts';
+import { server as mind, TOOLS, type FixtureTool } from '../fixtures/tools.mjs';
+
+export interface Upstream extends AsyncDisposable {
+  readonly endpoint: Endpoint;
+  readonly seen: RpcMessage[];
+  readonly headers: IncomingHttpHeaders[];
+  readonly tools: FixtureTool[];
+  /** How many connections (sockets) or sessions (HTTP) were opened. */
+  readonly opened: number;
+  /** Says something unasked to all who listen. */
+  say(message: object): void;
+  /** Cuts every connection, or forgets every session. */
+  drop(): void;
+  /** Resolves with the first message of that method, past or future. */
+  saw(method: string): Promise<RpcMessage>;
+}
+
+/** Collects what a server sees, and lets a test wait for it. */
+function watch(): { seen: RpcMessage[]; saw: Upstream['saw'] } {
+  const seen: RpcMessage[] = [];
+  const waiting: { method: string; resolve: (message: RpcMessage) => void }[] = [];
+  const push = seen.push.bind(seen);
+  seen.push = (...messages) => {
+    for (const message of messages)
+      for (const waiter of waiting)
+        if ('method' in message && message.method === waiter.method) waiter.resolve(message);
+    return push(...messages);
+  };
+  const saw = (method: string): Promise<RpcMessage> => {
+    const found = seen.find((message) => 'method' in message && message.method === method);
+    return found ? Promise.resolve(found) : new Promise((resolve) => waiting.push({ method, resolve }));
+  };
+  return { seen, saw };
+}
+
+/** An instance behind a unix socket, as the bridge serves it. */
+export async function socketUpstream(name: string): Promise<Upstream> {
+  const folder = mkdtempSync(join(tmpdir(), 'slw-'));
+  const path = join(folder, `${name}.sock`);
+  const { seen, saw } = watch();
+  const tools = [...TOOLS];
+  const sockets = new Set<Socket>();
+  let opened = 0;
+  const listener = createSocketServer((socket) => {
+    opened++;
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket)).on('error', () => {});
+    const send = (message: object): void => void socket.write(`${JSON.stringify(message)}\n`);
+    const receive = mind({ name, send, seen, tools });
+    createInterface({ input: socket }).on('line', (line) => receive(JSON.parse(line) as RpcMessage));
+  });
+  await listening(listener, { path });
+  const drop = (): void => sockets.forEach((socket) => socket.destroy());
+  return {
+    endpoint: { id: name, transport: 'stdio', address: `unix:${path}` },
+    seen,
+    saw,
+    tools,
+    headers: [],
+    get opened() {
+      return opened;
+    },
+    say: (message) => sockets.forEach((socket) => void socket.write(`${JSON.stringify(message)}\n`)),
+    drop,
+    [Symbol.asyncDispose]: async () => {
+      drop();
+      await closed(listener);
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** A remote server over Streamable HTTP; `stream` makes it answer calls with events. */
+export async function httpUpstream(name: string, options: { stream?: boolean } = {}): Promise<Upstream> {
+  const { seen, saw } = watch();
+  const tools = [...TOOLS];
+  const headers: IncomingHttpHeaders[] = [];
+  const sessions = new Set<string>();
+  const listeners = new Set<ServerResponse>();
+  let opened = 0;
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    headers.push(request.headers);
+    const session = String(request.headers['mcp-session-id'] ?? '');
+    if (request.method === 'GET')
+      return void listeners.add(
+        response.writeHead(200, { 'Content-Type': 'text/event-stream' }).on('close', () => listeners.delete(response)),
+      );
+    let body = '';
+    for await (const chunk of request) body += String(chunk);
+    if (request.method === 'DELETE') return void response.writeHead(200).end();
+    const message = JSON.parse(body) as RpcMessage & { method: string };
+    if (message.method === 'initialize') {
+      sessions.add(`s${++opened}`);
+      response.setHeader('Mcp-Session-Id', `s${opened}`);
+    } else if (!sessions.has(session)) return void response.writeHead(404).end();
+    const streamed = options.stream === true && message.method === 'tools/call';
+    let begun = false;
+    const send = (out: object): void => {
+      if (streamed && !begun) response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      begun = true;
+      if (streamed) response.write(`data: ${JSON.stringify(out)}\r\n\r\n`);
+      else if ('id' in out) response.writeHead(200, { 'Content-Type': 'application/json' }).write(JSON.stringify(out));
+      if ('id' in out) response.end();
+    };
+    mind({ name, send, seen, tools })(message);
+    if (!('id' in message)) response.writeHead(202).end();
+  };
+  const listener = createServer((request, response) => void handle(request, response));
+  await listening(listener, { port: 0, host: '127.0.0.1' });
+  return {
+    endpoint: {
+      id: name,
+      transport: 'http',
+      address: `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`,
+    },
+    seen,
+    saw,
+    tools,
+    headers,
+    get opened() {
+      return opened;
+    },
+    say: (message) => listeners.forEach((stream) => void stream.write(`data: ${JSON.stringify(message)}\n\n`)),
+    drop: () => sessions.clear(),
+    [Symbol.asyncDispose]: async () => {
+      listener.closeAllConnections();
+      await closed(listener);
+    },
+  };
+}
+
+function listening(server: Server, where: object): Promise<void> {
+  return new Promise((resolve, reject) => server.once('error', reject).listen(where, resolve));
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}

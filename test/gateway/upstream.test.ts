@@ -1,0 +1,125 @@
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import * as fc from 'fast-check';
+import { expect, onTestFinished, test } from 'vitest';
+import { SseParser, type SseEvent } from '../../gateway/upstream/sse-parser.ts';
+import { Peer, type Connect } from '../../schemas/peer.ts';
+import { SlipwayError } from '../../schemas/errors.ts';
+import { server as mind } from './fixtures/tools.mjs';
+import { session, start } from './helpers/gateway.ts';
+import { httpUpstream } from './helpers/upstreams.ts';
+import type { RpcMessage } from '../../schemas/jsonrpc.ts';
+
+/** An HTTP+SSE server of 2024-11-05; `elsewhere` makes it name a post address on another origin. */
+async function sseUpstream(elsewhere?: string): Promise<string> {
+  let stream: ServerResponse | undefined;
+  const receive = mind({ name: 'old', send: (message) => void stream?.write(`data: ${JSON.stringify(message)}\n\n`) });
+  const listener = createServer(async (request, response) => {
+    if (request.method === 'GET') {
+      stream = response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      return void stream.write(`event: endpoint\ndata: ${elsewhere ?? '/messages?id=1'}\n\n`);
+    }
+    let body = '';
+    for await (const chunk of request) body += String(chunk);
+    response.writeHead(202).end();
+    receive(JSON.parse(body) as RpcMessage);
+  });
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    listener.closeAllConnections();
+    listener.close();
+  });
+  return `http://127.0.0.1:${(listener.address() as AddressInfo).port}/sse`;
+}
+
+test('a server of 2024-11-05 is reached over HTTP+SSE', async () => {
+  const address = await sseUpstream();
+  await using gateway = await start({ servers: { old: { id: 'old', transport: 'sse', address } } });
+  const mine = await session(gateway.url);
+  const { json } = await mine.rpc('tools/call', { name: 'old__who' });
+  expect(json.result).toEqual({ content: [{ type: 'text', text: 'old' }] });
+});
+
+test('SSRF: a server that sends us to another origin gets nothing there', async () => {
+  await using victim = await httpUpstream('victim');
+  const address = await sseUpstream(victim.endpoint.address);
+  await using gateway = await start({ servers: { old: { id: 'old', transport: 'sse', address } } });
+  const mine = await session(gateway.url);
+  expect((await mine.rpc('tools/call', { name: 'old__who' })).json.error?.code).toBe(-32010);
+  expect(victim.headers).toEqual([]);
+});
+
+test('SSRF: a redirect is not followed', async () => {
+  await using victim = await httpUpstream('victim');
+  const listener = createServer(
+    (_, response) => void response.writeHead(307, { Location: victim.endpoint.address }).end(),
+  );
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void listener.close());
+  const address = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`;
+  await using gateway = await start({ servers: { up: { id: 'up', transport: 'http', address } } });
+  const mine = await session(gateway.url);
+  const { json } = await mine.rpc('tools/call', { name: 'up__who' });
+  expect(json.error).toMatchObject({ code: -32010, message: expect.stringContaining('HTTP 307') });
+  expect(victim.headers).toEqual([]);
+});
+
+test('an instance of this process is handed over, and opened again after it ended', async () => {
+  const peers: Peer[] = [];
+  const end = (peer: Peer | undefined): void => peer?.close(new SlipwayError('upstream-unavailable', 'ended'));
+  const connect: Connect = (id, handlers) => {
+    if (id !== 'here') return undefined;
+    const receive = mind({ name: 'here', send: (message) => peer.receive(message as RpcMessage) });
+    const peer = new Peer({ ...handlers, send: receive });
+    peers.push(peer);
+    return {
+      get inFlight() {
+        return peer.inFlight;
+      },
+      request: (method, params, options) => peer.request(method, params, options),
+      notify: (method, params) => peer.notify(method, params),
+      close: () => end(peer),
+    };
+  };
+  const endpoint = { id: 'here', transport: 'stdio', address: 'unix:/nonexistent' } as const;
+  await using gateway = await start({ servers: { up: endpoint } }, { connect });
+  const mine = await session(gateway.url);
+  const who = async (): Promise<unknown> => (await mine.rpc('tools/call', { name: 'up__who' })).json.result;
+  expect(await who()).toEqual({ content: [{ type: 'text', text: 'here' }] });
+  end(peers[0]);
+  expect(await who()).toEqual({ content: [{ type: 'text', text: 'here' }] });
+  expect(peers).toHaveLength(2);
+});
+
+test('event streams read the same however they are cut', () => {
+  const line = fc.string({ unit: 'grapheme', maxLength: 12 }).map((text) => text.replace(/[\r\n\uFEFF]/g, ''));
+  const events = fc.array(
+    fc.record({ event: fc.constantFrom('message', 'endpoint'), data: fc.array(line, { minLength: 1, maxLength: 3 }) }),
+    { maxLength: 5 },
+  );
+  fc.assert(
+    fc.property(
+      events,
+      fc.constantFrom('\n', '\r\n', '\r'),
+      fc.array(fc.nat(9), { minLength: 1 }),
+      (sent, eol, cuts) => {
+        const text = sent
+          .map(({ event, data }) =>
+            [`event: ${event}`, ': note', ...data.map((part) => `data: ${part}`), '', ''].join(eol),
+          )
+          .join('');
+        const bytes = Buffer.from(`\uFEFF${text}`);
+        const got: SseEvent[] = [];
+        const parser = new SseParser((event) => got.push(event), 10_000);
+        for (let at = 0, turn = 0; at < bytes.length; turn++) {
+          const size = (cuts[turn % cuts.length] ?? 0) + 1;
+          parser.push(bytes.subarray(at, at + size));
+          at += size;
+        }
+        expect(got).toEqual(sent.map(({ event, data }) => ({ event, data: data.join('\n') })));
+      },
+    ),
+  );
+  const parser = new SseParser(() => {}, 100);
+  expect(() => Array.from({ length: 20 }, () => parser.push(Buffer.from('data: xxxx')))).toThrow(RangeError);
+});
