@@ -30,7 +30,7 @@ export async function build(): Promise<string> {
     format: 'esm',
     minify: false,
     chunkFileNames: 'chunks/[name]-[hash].js',
-    legalComments: 'inline',
+    comments: { legal: true },
   });
   await bundle.close();
   const program = join(dist, 'slipway.js');

@@ -1,10 +1,4 @@
 /** The version of this program, from its package. */
-import { readFileSync } from 'node:fs';
+import manifest from '../package.json' with { type: 'json' };
 
-interface Manifest {
-  readonly version: string;
-}
-
-/** The manifest lies one folder up, beside the source as beside the bundle. */
-export const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as Manifest)
-  .version;
+export const VERSION: string = manifest.version;

@@ -80,6 +80,7 @@ export const command: Command = {
         }),
       ),
     );
+    io.log('info', `serving ${door.gateway?.url}/mcp`);
     await interrupted(io.signal);
     io.log('info', 'stopping: no new calls, running ones may finish');
     return 0;

@@ -1,0 +1,211 @@
+/**
+ * ajv over the published JSON Schemas and zod over the shapes that they are made from never disagree about a document.
+ * Left out, because no schema ever sees them: broken YAML, `__proto__` keys, and everything that needs other documents.
+ */
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { z } from 'zod';
+import { documentSchema, schemaFor } from '../../schemas/json-schema.ts';
+import { KINDS } from '../../schemas/kinds/index.ts';
+import type { Kind } from '../../schemas/kinds/kind.ts';
+import { parseFile } from '../../schemas/parse.ts';
+import { FIXTURES, readCases } from '../helpers/corpus.ts';
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+type Path = readonly (string | number)[];
+
+interface Sample {
+  readonly name: string;
+  readonly kind: string;
+  readonly value: Json;
+}
+
+// Kinds nest `required` and `properties` in `oneOf` and `not`, where strictTypes wants the type written once more.
+const ajv = new Ajv2020({ strict: true, strictTypes: false });
+ajv.addFormat('date-time', z.regexes.datetime({ offset: true }));
+const validators: ReadonlyMap<string, ValidateFunction> = new Map(
+  Object.values<Kind>(KINDS).map((kind) => [kind.kind, ajv.compile(documentSchema(kind))]),
+);
+const anyKind = ajv.compile(schemaFor() ?? {});
+
+const valid = await samples('valid');
+const invalid = await samples('invalid');
+
+describe('corpus', () => {
+  test('covers every kind on both sides', () => {
+    const kinds = Object.keys(KINDS).sort();
+    expect([...new Set(valid.map((sample) => sample.kind))].sort()).toEqual(kinds);
+    expect([...new Set(invalid.filter((sample) => !zodAccepts(sample.value)).map((one) => one.kind))].sort()).toEqual(
+      kinds,
+    );
+  });
+
+  test.each([...valid, ...invalid])('$name', ({ kind, value }) => {
+    expect(verdicts(kind, value)).toEqual(agreed(value));
+  });
+});
+
+describe('documents on which they could differ', () => {
+  const server = (spec: Json): Json => document('Server', spec);
+  const url = 'https://example.com/mcp';
+  const long = (unit: string, count: number): string => unit.repeat(count);
+  const hash = long('a', 64);
+  const cases: [name: string, value: Json][] = [
+    ['an empty spec of a Gateway', document('Gateway', null)],
+    ['an empty spec of a Project', document('Project', null)],
+    ['empty metadata', { apiVersion: 'slipway/v1', kind: 'Gateway', metadata: null }],
+    ['4096 characters outside the basic plane', server({ command: ['x'], description: long('😀', 4096) })],
+    ['4097 characters', server({ command: ['x'], description: long('x', 4097) })],
+    ['a long argument outside the basic plane', server({ command: [long('😀', 20_000)] })],
+    ['a long secret key outside the basic plane', server(withSecretKey(long('😀', 200)))],
+    ['a long probe tool outside the basic plane', server({ command: ['x'], probe: { tool: long('😀', 100) } })],
+    ['a long label outside the basic plane', document('Gateway', {}, { labels: { a: long('😀', 3000) } })],
+    ['a long URL outside the basic plane', server({ url: `${url}/${long('😀', 1500)}` })],
+    ['a long file name outside the basic plane', server({ command: ['x'], files: [long('😀', 600)] })],
+    ['a lone surrogate', server({ command: ['\uD83D'] })],
+    ['a line break at the end of a name', document('Gateway', {}, { name: 'main\n' })],
+    ['a line break in a secret file', document('Secret', { data: { a: { file: '/a\nb' } } })],
+    ['stdio for a url', server({ url, transport: 'stdio' })],
+    ['a port and replicas', server({ command: ['x'], http: { port: 80 }, replicas: 2 })],
+    ['a port and one replica', server({ command: ['x'], http: { port: 80 }, replicas: 1 })],
+    ['two ways to run', server({ command: ['x'], url })],
+    ['a whole number written as a fraction', server({ command: ['x'], replicas: 2.0 })],
+    ['a whole number beyond the safe ones', server({ command: ['x'], replicas: 2 ** 60 })],
+    ['an upper-case hash', document('Token', { sha256: hash.toUpperCase() })],
+    ['a leap second', document('Token', { sha256: hash, expiresAt: '2027-06-30T23:59:60Z' })],
+    ['a lower-case date', document('Token', { sha256: hash, expiresAt: '2027-06-30t23:59:59z' })],
+    ['a date without seconds', document('Token', { sha256: hash, expiresAt: '2027-06-30T23:59Z' })],
+    ['a reserved name', document('Server', { command: ['x'] }, { name: 'slipway' })],
+    ['a name that every object has', document('Server', { command: ['x'] }, { name: 'constructor' })],
+    ['a key that every object has', document('Secret', { data: { constructor: { env: 'A' } } })],
+    ['another api version', { apiVersion: 'slipway/v2', kind: 'Gateway', metadata: { name: 'a' } }],
+  ];
+
+  test.each(cases)('%s', (_, value) => {
+    const kind = z.looseObject({ kind: z.string() }).parse(value).kind;
+    expect(verdicts(kind, value)).toEqual(agreed(value));
+  });
+
+  function withSecretKey(key: string): Json {
+    return { command: ['x'], env: [{ name: 'A', valueFrom: { secretRef: { name: 's', key } } }] };
+  }
+});
+
+describe('properties', () => {
+  const originals = valid.filter((sample) => JSON.stringify(sample.value).length < 4000);
+  const pool = [...new Set(originals.flatMap((sample) => everyPath(sample.value).map((path) => read(sample, path))))];
+  const names = [...new Set(originals.flatMap((sample) => everyPath(sample.value).flatMap((path) => path.at(-1) ?? [])))];
+  const replacement = fc.oneof(
+    fc.constantFrom(...pool),
+    fc.constantFrom<Json>(null, '', 0, -1, 1.5, 65_536, true, [], {}, [null], { a: 1 }, ' ', '^1', '5 s', '😀', '\n'),
+    fc.jsonValue({ maxDepth: 2 }).map((value) => plain(value)),
+  );
+  const mutation = fc.record({
+    sample: fc.constantFrom(...originals),
+    steps: fc.array(
+      fc.record({
+        at: fc.nat(),
+        action: fc.constantFrom('drop', 'rename', 'replace', 'add'),
+        name: fc.oneof(fc.constantFrom(...names.map(String)), fc.string({ maxLength: 8 }), fc.constant('constructor')),
+        value: replacement,
+      }),
+      { minLength: 1, maxLength: 3 },
+    ),
+  });
+
+  test('no mutation of a valid document makes them disagree', { timeout: 60_000 }, () => {
+    fc.assert(
+      fc.property(mutation, ({ sample, steps }) => {
+        let value = sample.value;
+        for (const step of steps) {
+          const paths = everyPath(value);
+          const path = paths[step.at % paths.length];
+          if (path) value = change(value, path, step.action, step.name, step.value);
+        }
+        fc.pre(!hasProto(value));
+        expect(verdicts(sample.kind, value)).toEqual(agreed(value));
+      }),
+      { numRuns: 1500 },
+    );
+  });
+});
+
+/** What both schemas say of a document that was meant to be of one kind; a document of another kind is just wrong. */
+function verdicts(kind: string, value: Json): { own: boolean; any: boolean } {
+  const own = validators.get(kind);
+  if (!own) throw new Error(`no kind ${kind}`);
+  return { own: own(value), any: anyKind(value) };
+}
+
+function agreed(value: Json): { own: boolean; any: boolean } {
+  const accepted = zodAccepts(value);
+  return { own: accepted, any: accepted };
+}
+
+/** JSON is YAML, so the document goes the way that any file goes. */
+function zodAccepts(value: Json): boolean {
+  return parseFile('document.yaml', new TextEncoder().encode(JSON.stringify(value))).issues.length === 0;
+}
+
+async function samples(folder: string): Promise<Sample[]> {
+  const cases = await readCases(`${FIXTURES}/${folder}`);
+  return cases.flatMap(({ name, files }) =>
+    files.flatMap((file) =>
+      [...parseAllDocuments(Buffer.from(file.content).toString('utf8'))].flatMap((document, index): Sample[] => {
+        if (document.errors.length > 0 || document.warnings.length > 0) return [];
+        const value = tryPlain(() => document.toJS());
+        const kind = z.looseObject({ kind: z.string() }).safeParse(value);
+        if (value === undefined || !kind.success || !validators.has(kind.data.kind) || hasProto(value)) return [];
+        return [{ name: `${name} ${file.path} #${index + 1}`, kind: kind.data.kind, value }];
+      }),
+    ),
+  );
+}
+
+function document(kind: string, spec: Json, metadata: { [key: string]: Json } = {}): Json {
+  return { apiVersion: 'slipway/v1', kind, metadata: { name: 'a', ...metadata }, spec };
+}
+
+/** What is left after a journey through JSON, as both judges get it; `undefined` for what has no end. */
+function tryPlain(make: () => unknown): Json | undefined {
+  try {
+    return plain(make());
+  } catch {
+    return undefined;
+  }
+}
+
+const plain = (value: unknown): Json => z.json().parse(JSON.parse(JSON.stringify(value)));
+
+function everyPath(value: Json, path: Path = []): Path[] {
+  if (typeof value !== 'object' || value === null) return [path];
+  return [path, ...Object.entries(value).flatMap(([key, inner]) => everyPath(inner, [...path, key]))];
+}
+
+const read = (sample: Sample, path: Path): Json =>
+  path.reduce<Json>((current, key) => z.json().parse(Reflect.get(Object(current), key)), sample.value);
+
+function change(value: Json, path: Path, action: string, name: string, given: Json): Json {
+  const [head, ...rest] = path;
+  if (head === undefined) {
+    if (action === 'add' && isMap(value)) return { ...value, [name]: given };
+    return action === 'replace' && isMap(given) ? given : value;
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).flatMap(([key, inner]): [string, Json][] => {
+    if (key !== String(head)) return [[key, inner]];
+    if (rest.length > 0) return [[key, change(inner, rest, action, name, given)]];
+    if (action === 'drop') return [];
+    if (action === 'rename') return [[name, inner]];
+    if (action === 'add') return [[key, isMap(inner) ? { ...inner, [name]: given } : [inner]]];
+    return [[key, given]];
+  });
+  return Array.isArray(value) ? entries.map(([, inner]) => inner) : Object.fromEntries(entries);
+}
+
+const isMap = (value: Json): value is { [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const hasProto = (value: Json): boolean => everyPath(value).some((path) => path.includes('__proto__'));
