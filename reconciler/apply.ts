@@ -46,7 +46,7 @@ export async function apply(context: ApplyContext, signal: AbortSignal): Promise
   const tasks = new Map<string, Promise<Outcome>>();
   const workloads = new Map(context.desired.workloads.map((workload) => [workload.address, workload]));
   const task = (workload: Workload): Promise<Outcome> => {
-    const running = tasks.get(workload.address) ?? timed(workload.address, () => rollOut(workload));
+    const running = tasks.get(workload.address) ?? timed(workload.address, context.log, () => rollOut(workload));
     tasks.set(workload.address, running);
     return running;
   };
@@ -60,20 +60,25 @@ export async function apply(context: ApplyContext, signal: AbortSignal): Promise
   };
   const outcomes = await Promise.all(context.desired.workloads.map(task));
   const removed = await Promise.all(
-    unwanted(context).map((address) => timed(address, () => takeDown(address, context, signal))),
+    unwanted(context).map((address) => timed(address, context.log, () => takeDown(address, context, signal))),
   );
   signal.throwIfAborted();
   return [...outcomes, ...removed];
 }
 
-async function timed(address: string, work: () => Promise<Outcome['result']>): Promise<Outcome> {
+/** Runs one rollout to its outcome, and tells it as soon as it is known. */
+async function timed(address: string, log: Log, work: () => Promise<Outcome['result']>): Promise<Outcome> {
   const began = performance.now();
-  const ms = (): number => Math.round(performance.now() - began);
+  const elapsed = (): number => Math.round(performance.now() - began);
   try {
-    return { address, result: await work(), ms: ms() };
+    const result = await work();
+    if (result !== 'unchanged') log('info', `${address} ${result}`, { ms: elapsed() });
+    return { address, result, ms: elapsed() };
   } catch (error) {
     const known = toSlipwayError(error, 'start-failed');
-    return { address, result: known.code === 'rolled-back' ? 'blocked' : 'failed', ms: ms(), error: known };
+    const expected = known.code === 'superseded' || known.code === 'shutting-down';
+    log(expected ? 'debug' : 'error', `${address}: ${known.message}`, { code: known.code, hint: known.hint });
+    return { address, result: known.code === 'rolled-back' ? 'blocked' : 'failed', ms: elapsed(), error: known };
   }
 }
 

@@ -44,6 +44,7 @@ function emptyDraft(): Draft {
   return {
     gateway: listener(gatewayKind.spec.parse({})),
     servers: {},
+    origins: {},
     routes: { '/mcp': { servers: [], separator: '__' } },
     principals: [],
   };

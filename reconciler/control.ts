@@ -66,17 +66,17 @@ function resources(reconciler: Reconciler, [word, name]: readonly string[]): rea
 async function logs(
   reconciler: Reconciler,
   { query, signal }: ControlRequest,
-  [server]: readonly string[],
+  parts: readonly string[],
 ): Promise<ControlResponse> {
   const { world } = reconciler;
-  const instances = (await listInstances(world, signal)).filter((instance) => instance.address === `Server/${server}`);
+  const address = parts.join('/');
+  const instances = (await listInstances(world, signal)).filter((instance) => instance.address === address);
   const index = query.get('index');
   const chosen = instances.find((instance) => index === null || instance.index === Number(index));
-  if (!chosen)
-    throw new SlipwayError(
-      'not-found',
-      `There is no instance of ${server}${index === null ? '' : ` with index ${index}`}.`,
-    );
+  if (!chosen) {
+    const which = index === null ? '' : ` with index ${index}`;
+    throw new SlipwayError('not-found', `There is no instance of ${address}${which}.`);
+  }
   for (const driver of world.drivers.values()) {
     const mine = (await driver.list(signal)).some((instance) => instance.id === chosen.id);
     if (!mine || !driver.logs) continue;
@@ -90,5 +90,5 @@ async function logs(
       }),
     };
   }
-  throw new SlipwayError('not-found', `The driver of ${server} keeps no logs.`);
+  throw new SlipwayError('not-found', `The driver of ${address} keeps no logs.`);
 }

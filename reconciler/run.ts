@@ -73,10 +73,6 @@ async function applyAll(world: World, desired: Compiled, signal: AbortSignal): P
   world.errors = new Map(
     outcomes.flatMap((outcome) => (outcome.error ? [[outcome.address, outcome.error] as const] : [])),
   );
-  for (const { address, result, ms, error } of outcomes) {
-    if (error) world.log('error', `${address}: ${error.message}`, { code: error.code, hint: error.hint });
-    else if (result !== 'unchanged') world.log('info', `${address} ${result}`, { ms });
-  }
   return outcomes;
 }
 

@@ -96,7 +96,7 @@ function progress(facts: Facts, unhealthy: readonly ServerStatus[]): Draft[] {
       ready('Unknown', 'Progressing', 'nothing was applied yet'),
       { type: 'Reconciling', status: 'True', reason: 'Progressing', message: 'waiting for the first commit' },
     ];
-  const failed = unhealthy.filter((server) => facts.errors.has(`Server/${server.name}`));
+  const failed = unhealthy.filter((server) => facts.errors.has(server.address));
   if (failed.length > 0)
     return [ready('False', 'RolloutFailed', `failed: ${failed.map((server) => server.name).join(', ')}`)];
   if (unhealthy.length > 0)
@@ -113,8 +113,9 @@ const ready = (status: Condition['status'], reason: string, message: string): Dr
 
 function serversOf(facts: Facts, previous: Status | undefined, now: string): ServerStatus[] {
   const workloads = new Map(facts.compiled.workloads.map((workload) => [workload.address, workload]));
+  const origins = new Set(Object.values(facts.compiled.draft.origins));
   return facts.compiled.resources
-    .filter((resource) => facts.compiled.draft.servers[resource.metadata.name] && resource.kind === 'Server')
+    .filter((resource) => origins.has(addressOf(resource)))
     .map((resource) => serverStatus(resource, workloads.get(addressOf(resource)), facts, previous, now));
 }
 
@@ -129,10 +130,11 @@ function serverStatus(
   const address = addressOf(resource);
   const instances = facts.instances.filter((instance) => instance.address === address);
   const served = facts.served.get(address);
-  const before = previous?.servers.find((server) => server.name === name)?.conditions ?? [];
+  const before = previous?.servers.find((server) => server.address === address)?.conditions ?? [];
   const conditions = serverConditions(address, workload, instances, facts);
   return {
     name,
+    address,
     runtime: workload?.driver ?? 'remote',
     enabled: true,
     transport: workload?.run.transport ?? facts.compiled.draft.servers[name]?.endpoints[0]?.transport ?? 'http',

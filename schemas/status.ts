@@ -34,6 +34,8 @@ const commit = z.strictObject({
 
 const server = z.strictObject({
   name: z.string(),
+  /** Of the resource it comes from: `Server/github`. */
+  address: z.string(),
   runtime: z.string(),
   enabled: z.boolean(),
   transport: z.string(),

@@ -29,8 +29,7 @@ export const command: Command = {
 };
 
 function sections(resource: Resource, all: readonly Resource[], status: Status): string[] {
-  const server =
-    resource.kind === 'Server' ? status.servers.find((entry) => entry.name === resource.metadata.name) : undefined;
+  const server = status.servers.find((entry) => entry.address === addressOf(resource));
   const { file, line } = resource.source;
   const commit = status.lastApplied;
   return [

@@ -1,6 +1,6 @@
 import { SlipwayError } from '../../schemas/errors.ts';
 import { findKind, KINDS } from '../../schemas/kinds/index.ts';
-import type { Resource } from '../../schemas/resource.ts';
+import { addressOf, type Resource } from '../../schemas/resource.ts';
 import type { Status } from '../../schemas/status.ts';
 import { suggest } from '../../schemas/suggest.ts';
 import { outputOption, TARGET_OPTIONS, type Command, type Invocation } from '../command.ts';
@@ -32,9 +32,7 @@ export const command: Command = {
       io.out(formatValue(name === undefined ? documents : documents[0], format));
     else if (format === 'name')
       resources.forEach((resource) => io.out(`${resource.kind.toLowerCase()}/${resource.metadata.name}`));
-    else if (kind?.kind === KINDS.Server.kind)
-      io.out(serverTable(await target.json<Status>('GET', '/status'), resources));
-    else io.out(resourceTable(resources));
+    else io.out(resourceTable(resources, await target.json<Status>('GET', '/status')));
     return 0;
   },
 };
@@ -64,21 +62,20 @@ async function instances(target: Target, { options, io }: Invocation, server: st
   return 0;
 }
 
-function serverTable(status: Status, resources: readonly Resource[]): string {
-  const known = new Map(status.servers.map((server) => [server.name, server]));
+/** What runs is shown with how it does; what is only read, with where it stands. */
+function resourceTable(resources: readonly Resource[], status: Status): string {
+  const known = new Map(status.servers.map((server) => [server.address, server]));
+  if (resources.length > 0 && resources.every((resource) => known.has(addressOf(resource)))) {
+    const rows = resources.map((resource) => known.get(addressOf(resource))).filter((server) => server !== undefined);
+    return table(['name', 'ready', 'state', 'tools', 'reason'], rows.map(serverRow));
+  }
   return table(
-    ['name', 'ready', 'state', 'tools', 'reason'],
-    resources.map(({ metadata }) => {
-      const server = known.get(metadata.name);
-      return server ? serverRow(server) : [metadata.name, 'False', 'disabled', '-', 'Disabled'];
+    ['kind', 'name', 'ready', 'source'],
+    resources.map((resource) => {
+      const server = known.get(addressOf(resource));
+      const { file, line } = resource.source;
+      return [resource.kind, resource.metadata.name, server ? (serverRow(server)[1] ?? '') : '-', `${file}:${line}`];
     }),
-  );
-}
-
-function resourceTable(resources: readonly Resource[]): string {
-  return table(
-    ['kind', 'name', 'source'],
-    resources.map(({ kind, metadata, source }) => [kind, metadata.name, `${source.file}:${source.line}`]),
   );
 }
 

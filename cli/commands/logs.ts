@@ -21,7 +21,7 @@ export const command: Command = {
       query.set(name, value);
     }
     const target = await findTarget(options, io);
-    for await (const line of target.lines(`/logs/${encodeURIComponent(server)}?${query}`)) io.out(line);
+    for await (const line of target.lines(`/logs/Server/${encodeURIComponent(server)}?${query}`)) io.out(line);
     return 0;
   },
 };

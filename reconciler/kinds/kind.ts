@@ -6,6 +6,9 @@ import type { Workload, WorkloadFile } from '../workload.ts';
 /** The snapshot while kinds add their parts; endpoints of workloads are filled in when instances are ready. */
 export type Draft = {
   -readonly [Key in keyof Omit<Snapshot, 'formatVersion' | 'commit'>]: Snapshot[Key];
+} & {
+  /** Which resource each entry of `servers` comes from: name → address. Not published. */
+  readonly origins: Record<string, string>;
 };
 
 export interface CompileContext {

@@ -37,6 +37,7 @@ export const server: KindBehaviour<ServerSpec> = {
       timeoutMs: milliseconds(spec.timeout),
       endpoints: remote(resource),
     };
+    draft.origins[metadata.name] = addressOf(resource);
     draft.routes['/mcp']?.servers.push(metadata.name);
     draft.routes[`/servers/${metadata.name}/mcp`] = { servers: [metadata.name] };
   },

@@ -2,7 +2,7 @@
  * ajv over the published JSON Schemas and zod over the shapes that they are made from never disagree about a document.
  * Left out, because no schema ever sees them: broken YAML, `__proto__` keys, and everything that needs other documents.
  */
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import type { ValidateFunction } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
@@ -12,6 +12,7 @@ import { KINDS } from '../../schemas/kinds/index.ts';
 import type { Kind } from '../../schemas/kinds/kind.ts';
 import { parseFile } from '../../schemas/parse.ts';
 import { FIXTURES, readCases } from '../helpers/corpus.ts';
+import { strictAjv } from './strict-ajv.ts';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type Path = readonly (string | number)[];
@@ -22,9 +23,7 @@ interface Sample {
   readonly value: Json;
 }
 
-// Kinds nest `required` and `properties` in `oneOf` and `not`, where strictTypes wants the type written once more.
-const ajv = new Ajv2020({ strict: true, strictTypes: false });
-ajv.addFormat('date-time', z.regexes.datetime({ offset: true }));
+const ajv = strictAjv();
 const validators: ReadonlyMap<string, ValidateFunction> = new Map(
   Object.values<Kind>(KINDS).map((kind) => [kind.kind, ajv.compile(documentSchema(kind))]),
 );
