@@ -16,8 +16,8 @@ export interface Place {
 export function placeOf(repo: string, cwd: string): Place {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(repo) || /^[^/\s]+@[^/\s]+:/.test(repo)) return { repo, kind: 'git' };
   const path = resolve(cwd, repo);
-  if (!existsSync(path) || !statSync(path).isDirectory())
-    throw new SlipwayError('source-unreachable', `There is no folder ${path}.`);
+  // Not there (yet, or any more): the last good commit must be served all the same.
+  if (!existsSync(path) || !statSync(path).isDirectory()) return { repo: path, kind: 'git' };
   const real = realpathSync(path);
   return { repo: real, kind: isRepository(real) ? 'git' : 'folder' };
 }

@@ -46,7 +46,7 @@ export async function apply(context: ApplyContext, signal: AbortSignal): Promise
   const tasks = new Map<string, Promise<Outcome>>();
   const workloads = new Map(context.desired.workloads.map((workload) => [workload.address, workload]));
   const task = (workload: Workload): Promise<Outcome> => {
-    const running = tasks.get(workload.address) ?? timed(workload.address, context.log, () => rollOut(workload));
+    const running = tasks.get(workload.address) ?? timed(workload.address, context, () => rollOut(workload));
     tasks.set(workload.address, running);
     return running;
   };
@@ -60,25 +60,26 @@ export async function apply(context: ApplyContext, signal: AbortSignal): Promise
   };
   const outcomes = await Promise.all(context.desired.workloads.map(task));
   const removed = await Promise.all(
-    unwanted(context).map((address) => timed(address, context.log, () => takeDown(address, context, signal))),
+    unwanted(context).map((address) => timed(address, context, () => takeDown(address, context, signal))),
   );
   signal.throwIfAborted();
   return [...outcomes, ...removed];
 }
 
 /** Runs one rollout to its outcome, and tells it as soon as it is known. */
-async function timed(address: string, log: Log, work: () => Promise<Outcome['result']>): Promise<Outcome> {
+async function timed(address: string, context: ApplyContext, work: () => Promise<Outcome['result']>): Promise<Outcome> {
   const began = performance.now();
   const elapsed = (): number => Math.round(performance.now() - began);
   try {
     const result = await work();
-    if (result !== 'unchanged') log('info', `${address} ${result}`, { ms: elapsed() });
+    if (result !== 'unchanged') context.log('info', `${address} ${result}`, { ms: elapsed() });
     return { address, result, ms: elapsed() };
   } catch (error) {
     const known = toSlipwayError(error, 'start-failed');
-    const expected = known.code === 'superseded' || known.code === 'shutting-down';
-    log(expected ? 'debug' : 'error', `${address}: ${known.message}`, { code: known.code, hint: known.hint });
-    return { address, result: known.code === 'rolled-back' ? 'blocked' : 'failed', ms: elapsed(), error: known };
+    const heldBack = isHeldBack(address, context);
+    const expected = heldBack || known.code === 'superseded' || known.code === 'shutting-down';
+    context.log(expected ? 'debug' : 'error', `${address}: ${known.message}`, { code: known.code, hint: known.hint });
+    return { address, result: heldBack ? 'blocked' : 'failed', ms: elapsed(), error: known };
   }
 }
 
@@ -89,7 +90,7 @@ async function rollOutWorkload(
 ): Promise<Outcome['result']> {
   const failure = context.failures[workload.address];
   try {
-    if (failure?.hash === workload.hash) throw new SlipwayError('rolled-back', failure.message);
+    if (failure && isHeldBack(workload.address, context)) throw new SlipwayError(failure.code, failure.message);
     return await bringUp(workload, context, signal);
   } catch (error) {
     signal.throwIfAborted();
@@ -103,6 +104,15 @@ interface Rollout {
   readonly driver: Driver;
   readonly context: ApplyContext;
   readonly signal: AbortSignal;
+}
+
+/** True if this very version failed before, in a way that only a person can mend. */
+function isHeldBack(address: string, { desired, failures }: ApplyContext): boolean {
+  const failure = failures[address];
+  return (
+    failure !== undefined &&
+    desired.workloads.some((workload) => workload.address === address && workload.hash === failure.hash)
+  );
 }
 
 /** Observe → ensure → sync for one workload. */

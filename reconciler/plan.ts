@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
-import { ERRORS } from '../schemas/errors.ts';
+import { ERRORS, type ErrorCode } from '../schemas/errors.ts';
 import { isLoopback, parseListen } from '../schemas/listen.ts';
 import type { Action, Change, Downtime, Drift, Guard, Plan } from '../schemas/plan.ts';
 import { addressOf, type Resource } from '../schemas/resource.ts';
@@ -23,7 +23,7 @@ export interface Actual {
 /** A rollout that failed. Not tried again until the spec hash changes or somebody asks for it. */
 export interface Failure {
   readonly hash: string;
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly message: string;
   readonly at: string;
 }

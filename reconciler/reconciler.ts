@@ -18,6 +18,8 @@ export interface ReconcilerOptions extends WorldOptions {
 }
 
 const RESYNC_MS = 300_000;
+/** What becomes ready this fast is there when the gateway opens. */
+const GRACE_MS = 1000;
 
 export class Reconciler implements AsyncDisposable {
   readonly world: World;
@@ -46,15 +48,16 @@ export class Reconciler implements AsyncDisposable {
   }
 
   /**
-   * Brings the last good commit back, then follows the source. Resolves once there is a snapshot to serve: at once after
-   * a restart, after the first pass (or its failure) otherwise.
+   * Brings the last good commit back, then follows the source. Resolves once there is a snapshot to serve and the first
+   * pass is done (or failed), or takes long.
    */
   async start(): Promise<void> {
     const { world } = this;
     world.attempted = world.applied.commit;
     const first = this.#loop.request('push').catch(() => {});
     this.#follow();
-    await Promise.race([first, world.firstPublish.promise]);
+    const grace = pause(GRACE_MS, this.#stop.signal).catch(() => {});
+    await Promise.race([first, Promise.all([grace, world.firstPublish.promise])]);
   }
 
   /** Looks at the source now. @returns what the pass did @throws SlipwayError as {@link run} */

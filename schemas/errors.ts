@@ -97,11 +97,6 @@ export const ERRORS = {
     'Set the environment variable or create the file that the Secret names.',
     { http: 502, next: 'retry' },
   ),
-  'rolled-back': row(
-    'A rollout failed and the previous version was kept.',
-    'Change the server, or retry with `slipway sync --retry`.',
-    { http: 409 },
-  ),
   'dependency-failed': row('A server this one depends on is not ready.', 'Fix the dependency first.', {
     http: 424,
     next: 'retry',

@@ -61,7 +61,7 @@ export const command: Command = {
       }),
     );
     io.log('info', `following ${source.description}`, { state: state.root });
-    if (options['once']) return once(reconciler, io.log);
+    if (options['once']) return await once(reconciler, io.log);
 
     await reconciler.start();
     const listen = text(options, 'listen');

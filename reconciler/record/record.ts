@@ -44,7 +44,7 @@ export function planPart(
 /** One line for the commit: `applied 1a2b3c4d: 2 to create, 1 to replace`. */
 export function subjectOf(record: AuditRecord, plan: Plan | undefined): string {
   const head = `${record.result} ${record.commit.id.slice(0, 8)}`;
-  if (record.issues.length > 0) return `${head}: ${record.issues.length} issues`;
+  if (record.issues.length > 0) return `${head}: ${record.issues.length} issue${record.issues.length === 1 ? '' : 's'}`;
   if (!plan || !hasChanges(plan)) return head;
   const parts = Object.entries(plan.summary).filter(([action, count]) => count > 0 && action !== 'noop');
   return `${head}: ${parts.map(([action, count]) => `${count} to ${action}`).join(', ') || `${plan.drift.length} drifted`}`;
