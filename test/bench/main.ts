@@ -1,0 +1,23 @@
+/**
+ * `npm run bench [-- reconcile|gateway] [--json file]`. Numbers, not tests: machines differ and are noisy, so compare ratios
+ * of one run.
+ */
+import { writeFileSync } from 'node:fs';
+import { build } from '../../cli/build.ts';
+import { gatewayBench } from './gateway.ts';
+import type { Row } from './measure.ts';
+import { reconcileBench } from './reconcile.ts';
+
+const SUITES: Readonly<Record<string, (program: string) => Promise<Row[]>>> = {
+  reconcile: reconcileBench,
+  gateway: gatewayBench,
+};
+
+const args = process.argv.slice(2);
+const json = args.includes('--json') ? args[args.indexOf('--json') + 1] : undefined;
+const wanted = args.filter((argument) => argument in SUITES);
+const program = await build();
+const results: Record<string, Row[]> = {};
+for (const name of wanted.length > 0 ? wanted : Object.keys(SUITES))
+  results[name] = (await SUITES[name]?.(program)) ?? [];
+if (json !== undefined) writeFileSync(json, `${JSON.stringify(results, null, 2)}\n`);
