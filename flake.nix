@@ -10,8 +10,9 @@
       inherit (nixpkgs) lib;
       inherit (lib.importJSON ./package.json) version;
 
-      # The hash of what `npm ci` installs. Not known yet: the first build of the package on a system fails and prints
-      # it; put it here. One per system, since some packages carry binaries. Only `nix develop` works without.
+      # The hash of what `npm ci` installs, one per system, since some packages carry binaries. NOT KNOWN YET: the first
+      # build on a system fails, and Nix prints the right hash to put here; so again after package-lock.json changed.
+      # Until then only `nix develop` works.
       nodeModulesHash = {
         x86_64-linux = lib.fakeHash;
         aarch64-linux = lib.fakeHash;
@@ -20,14 +21,14 @@
       };
 
       forAllSystems =
-        f: lib.genAttrs (lib.attrNames nodeModulesHash) (system: f system nixpkgs.legacyPackages.${system});
+        f: lib.mapAttrs (system: _hash: f system nixpkgs.legacyPackages.${system}) nodeModulesHash;
 
       # package-lock.json names no URLs, so npm itself must fetch: with the network, hence with a fixed output.
       # The lock's own hash is in the name, so that a changed lock cannot go on with the old modules.
       nodeModules =
         system: pkgs:
         pkgs.stdenvNoCC.mkDerivation {
-          name = "slipway-modules-${lib.substring 0 8 (lib.hashFile "sha256" ./package-lock.json)}";
+          name = "slipway-modules-${lib.substring 0 8 (builtins.hashFile "sha256" ./package-lock.json)}";
           src = self;
           nativeBuildInputs = [
             pkgs.nodejs_24
@@ -48,8 +49,8 @@
     in
     {
       devShells = forAllSystems (
-        system: pkgs: {
-          default = pkgs.mkShell {
+        _system: pkgs: {
+          default = pkgs.mkShellNoCC {
             packages = [
               pkgs.nodejs_24
               pkgs.git
@@ -96,7 +97,7 @@
       );
 
       apps = forAllSystems (
-        system: pkgs: {
+        system: _pkgs: {
           default = {
             type = "app";
             program = "${self.packages.${system}.default}/bin/slipway";
@@ -104,7 +105,8 @@
         }
       );
 
-      # The type check, and that the built program starts and accepts the quickstart. Not the tests: those run in CI.
+      # Covers the type check, and that the built program starts and accepts the quickstart. Not the tests, which
+      # `npm test` runs outside Nix.
       checks = forAllSystems (
         system: pkgs: {
           default = pkgs.stdenvNoCC.mkDerivation {

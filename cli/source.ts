@@ -2,6 +2,7 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { SlipwayError } from '../schemas/errors.ts';
+import type { Log } from '../schemas/log.ts';
 import { defaultStateDir, directorySource, gitSource, type Source } from '../reconciler/index.ts';
 import { text, type Options } from './command.ts';
 import type { Io } from './io.ts';
@@ -30,7 +31,7 @@ export function stateDirOf(options: Options, place: Place, io: Io): string {
 }
 
 /** @param mirror where a git source keeps its bare mirror */
-export function openSource(options: Options, place: Place, mirror: string): Source {
+export function openSource(options: Options, place: Place, mirror: string, log: Log): Source {
   const ref = text(options, 'ref');
   const path = text(options, 'path');
   if (place.kind === 'folder') {
@@ -41,6 +42,7 @@ export function openSource(options: Options, place: Place, mirror: string): Sour
   return gitSource({
     url: place.repo,
     mirror,
+    log,
     ...(ref === undefined ? {} : { ref }),
     ...(path === undefined ? {} : { path }),
   });

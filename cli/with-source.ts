@@ -27,7 +27,7 @@ export async function withSource<T>(
   const known = existsSync(stateDir);
   const mirror = known ? join(stateDir, 'plan.git') : join(mkdtempSync(join(tmpdir(), 'slipway-plan-')), 'mirror.git');
   try {
-    await using source = openSource(options, place, mirror);
+    await using source = openSource(options, place, mirror, io.log);
     return await use(source, stateDir);
   } finally {
     if (!known) rmSync(join(mirror, '..'), { recursive: true, force: true });

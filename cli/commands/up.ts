@@ -42,7 +42,7 @@ export const command: Command = {
     const place = placeOf(text(options, 'repo') ?? '.', io.cwd);
     await using stack = new AsyncDisposableStack();
     const state = stack.use(openState(resolve(stateDirOf(options, place, io))));
-    const source = stack.use(openSource(options, place, state.paths.mirror));
+    const source = stack.use(openSource(options, place, state.paths.mirror, io.log));
     const recorder = stack.use(options['record'] === false ? noRecorder : recorderFor(state, source.remote, io.log));
     const journal = stack.use(openJournal(state.paths.journal));
     const driver = stack.use(await processDriver({ state, journal, log: io.log, version: VERSION }));

@@ -41,7 +41,12 @@ export function gitStream(args: readonly string[], options: GitOptions): Promise
   return new Promise((resolve, reject) => {
     const child = spawn('git', [...SAFE, ...args], {
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      env: { ...process.env, ...ENV, ...options.env },
+      env: {
+        ...surroundings(),
+        ...ENV,
+        ...(options.cwd === undefined ? {} : { GIT_DIR: options.cwd }),
+        ...options.env,
+      },
       signal,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
@@ -60,6 +65,13 @@ export function gitStream(args: readonly string[], options: GitOptions): Promise
   });
 }
 
+/** Without what git tells its hooks (`GIT_DIR` …): it would lead us into a repository that is not ours. */
+function surroundings(): NodeJS.ProcessEnv {
+  const local =
+    /^GIT_(DIR|WORK_TREE|INDEX_FILE|PREFIX|COMMON_DIR|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|NAMESPACE)$/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !local.test(name)));
+}
+
 function failure(error: NodeJS.ErrnoException, caller: AbortSignal): unknown {
   if (caller.aborted) return caller.reason;
   if (error.code === 'ENOENT') return new SlipwayError('tool-missing', 'git is not installed on this host.');
@@ -71,13 +83,14 @@ function refusal(args: readonly string[], stderr: string): SlipwayError {
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => /^(fatal|error|remote): ?/.test(line) && !/^remote: *$/.test(line));
-  const words =
-    said
-      .slice(0, 2)
-      .join(' ')
-      .replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^/@\s]*@/gi, '$1') || 'git failed.';
+  const words = withoutCredentials(said.slice(0, 2).join(' ')) || 'git failed.';
   const code = /couldn't find remote ref|not our ref|unadvertised object/.test(stderr)
     ? 'ref-not-found'
     : 'source-unreachable';
   return new SlipwayError(code, `git ${args[0]}: ${words}`);
+}
+
+/** URLs end up in status, logs and audit; credentials in them must not, even where a password was not encoded (`/`, `@`). */
+export function withoutCredentials(text: string): string {
+  return text.replaceAll(/([a-z][a-z0-9+.-]*:\/\/)(?:[^/?#\s]*@|[^@\s/]*:(?!\d*(?:\/|$))\S*@)/gi, '$1');
 }

@@ -5,7 +5,8 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { SlipwayError } from '../../schemas/errors.ts';
-import { git, gitStream } from './git-command.ts';
+import type { Log } from '../../schemas/log.ts';
+import { git, gitStream, withoutCredentials } from './git-command.ts';
 import { isVisible, type Revision, type Source, type SourceFile } from './source.ts';
 
 export interface GitSourceOptions {
@@ -17,6 +18,7 @@ export interface GitSourceOptions {
   readonly path?: string;
   /** Directory of the bare mirror. */
   readonly mirror: string;
+  readonly log?: Log;
 }
 
 const HEAD_REF = 'refs/slipway/head';
@@ -30,8 +32,11 @@ export function gitSource(options: GitSourceOptions): Source {
   const probe = async (signal: AbortSignal): Promise<string> => (await resolveRef(url, options.ref, signal)).id;
 
   const fetchInto = async (signal: AbortSignal): Promise<Revision> => {
-    if (!existsSync(mirror)) await git(['init', '--quiet', '--bare', mirror], { signal });
     const { id, ref } = await resolveRef(url, options.ref, signal);
+    if (!existsSync(mirror)) {
+      options.log?.('info', `cloning ${withoutCredentials(url)}`);
+      await git(['init', '--quiet', '--bare', mirror], { signal });
+    }
     // `+`: a force-push is followed. Only this ref, no tags: other branches are nobody's business here.
     await git(
       ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-gc', '--', url, `+${ref}:${HEAD_REF}`],
@@ -58,6 +63,8 @@ export function gitSource(options: GitSourceOptions): Source {
         ['ls-tree', '-r', '-z', '-l', '--full-tree', revision, ...(path ? ['--', `${path}/`] : [])],
         { cwd: mirror, signal },
       );
+      if (/(^|\0)\d+ blob [0-9a-f]+ +BAD\t/.test(listing))
+        throw await lost(mirror, `a file of ${path || 'the config'}`);
       const files = parseTree(listing, path);
       if (path !== '' && files.length === 0)
         throw new SlipwayError('path-not-found', `There is no folder ${path} in commit ${revision.slice(0, 8)}.`);
@@ -131,6 +138,12 @@ function parseTree(listing: string, path: string): SourceFile[] {
   });
 }
 
+/** The mirror is made anew by the next fetch. What it does not have must never look like what the config does not say. */
+async function lost(mirror: string, what: string): Promise<SlipwayError> {
+  await rm(mirror, { recursive: true, force: true });
+  return new SlipwayError('source-unreachable', `The mirror lost an object of ${what}; it is fetched again.`);
+}
+
 /** One `cat-file --batch` for all of them: 0.02 ms a blob against 5 ms for a process each. */
 async function readBlobs(mirror: string, files: readonly SourceFile[], signal: AbortSignal): Promise<Buffer[]> {
   if (files.length === 0) return [];
@@ -144,18 +157,10 @@ async function readBlobs(mirror: string, files: readonly SourceFile[], signal: A
   for (const file of files) {
     const end = output.indexOf(0x0a, offset);
     const match = /^[0-9a-f]+ blob (\d+)$/.exec(output.toString('latin1', offset, end));
-    if (!match) {
-      await rm(mirror, { recursive: true, force: true }); // Made anew by the next fetch.
-      throw new SlipwayError('source-unreachable', `The mirror lost an object of ${file.path}; it is fetched again.`);
-    }
+    if (!match) throw await lost(mirror, file.path);
     const start = end + 1;
     blobs.push(output.subarray(start, start + Number(match[1])));
     offset = start + Number(match[1]) + 1;
   }
   return blobs;
-}
-
-/** URLs end up in status, logs and audit; credentials in them must not. */
-export function withoutCredentials(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, '$1');
 }

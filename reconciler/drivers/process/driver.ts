@@ -1,4 +1,5 @@
 /** Runs workloads as processes of this host: stdio ones through the bridge, HTTP ones on a loopback port. */
+import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { LogFile, readLog } from '../../bridge/log-file.ts';
@@ -56,7 +57,7 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
           ? await StdioProcessInstance.create({
               ...context,
               start: () => start({}),
-              socket: join(state.paths.sockets, `${id}.sock`),
+              socket: socketPath(state.paths.sockets, id),
             })
           : await HttpProcess.create({ ...context, start });
       instances.set(id, instance);
@@ -88,6 +89,13 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
       instances.clear();
     },
   };
+}
+
+/** Named after the instance where a socket's path (107 bytes, 103 on macOS) has room for that, else after its hash. */
+function socketPath(dir: string, id: string): string {
+  const path = join(dir, `${id}.sock`);
+  if (Buffer.byteLength(path) <= 100) return path;
+  return join(dir, `${createHash('sha256').update(id).digest('hex').slice(0, 16)}.sock`);
 }
 
 /** Starts one run of the instance. Secrets are opened here and nowhere before; the journal frames every process. */
