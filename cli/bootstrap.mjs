@@ -56,13 +56,17 @@ function bundledNode() {
   return binary;
 }
 
-/** `npm ci` where the lock file is newer than what is installed. No package may run an install script that was not allowed. */
+/**
+ * Installs what the lock file says where it is newer than what is installed. `npm install --no-save` rather than `npm ci`:
+ * the lock file leaves out binaries of platforms that a registry does not carry, and `ci` takes that for a fault.
+ * No package may run an install script that was not allowed.
+ */
 function installDependencies() {
   const marker = join(root, 'node_modules', '.package-lock.json');
   const lock = join(root, 'package-lock.json');
   if (existsSync(marker) && statSync(marker).mtimeMs >= statSync(lock).mtimeMs) return;
   console.error('Installing dependencies.');
-  npm(['ci', '--strict-allow-scripts', '--no-audit', '--no-fund', '--loglevel=error'], root);
+  npm(['install', '--no-save', '--strict-allow-scripts', '--no-audit', '--no-fund', '--loglevel=error'], root);
 }
 
 function npm(npmArgs, cwd) {
