@@ -10,7 +10,7 @@
       inherit (nixpkgs) lib;
       inherit (lib.importJSON ./package.json) version;
 
-      # The hash of what `npm ci` installs, one per system, since some packages carry binaries. NOT KNOWN YET: the first
+      # The hash of what npm installs, one per system, since some packages carry binaries. NOT KNOWN YET: the first
       # build on a system fails, and Nix prints the right hash to put here; so again after package-lock.json changed.
       # Until then only `nix develop` works.
       nodeModulesHash = {
@@ -35,7 +35,7 @@
             pkgs.cacert
           ];
           buildPhase = ''
-            HOME=$TMPDIR npm ci --ignore-scripts --no-audit --no-fund
+            HOME=$TMPDIR npm install --no-save --ignore-scripts --no-audit --no-fund
           '';
           installPhase = ''
             mkdir $out

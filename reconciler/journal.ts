@@ -4,7 +4,7 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import type { ProcessIdentity } from './process-identity.ts';
-import { writeAtomically } from './state.ts';
+import { unwritable, writeAtomically } from './state.ts';
 
 export type JournalEntry =
   /** An instance is about to be created. */
@@ -25,6 +25,7 @@ export type JournalEntry =
   | { readonly op: 'removed'; readonly instance: string };
 
 export interface Journal extends Disposable {
+  /** @throws SlipwayError state-unwritable; then nothing may be done that the entry was to announce */
   append(entry: JournalEntry): void;
   /** Instances that the previous run left behind. */
   readonly leftovers: readonly Leftover[];
@@ -51,8 +52,12 @@ export function openJournal(path: string, onAppend: (entry: JournalEntry) => voi
   return {
     leftovers,
     append(entry) {
-      writeSync(file, `${JSON.stringify(entry)}\n`);
-      fsyncSync(file);
+      try {
+        writeSync(file, `${JSON.stringify(entry)}\n`);
+        fsyncSync(file);
+      } catch (error) {
+        throw unwritable(path, error);
+      }
       onAppend(entry);
     },
     [Symbol.dispose]: () => closeSync(file),

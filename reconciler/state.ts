@@ -1,6 +1,16 @@
 /** The state directory: where things are, who owns it, and how it is written so that a crash leaves the old or the new. */
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { SlipwayError } from '../schemas/errors.ts';
@@ -92,21 +102,33 @@ export function openState(root: string): StateDir {
     return { root, owner, sessionKey, paths, [Symbol.dispose]: unlock };
   } catch (error) {
     if (error instanceof SlipwayError) throw error;
-    throw new SlipwayError('state-unwritable', `Cannot write ${root}: ${(error as Error).message}`, { cause: error });
+    throw unwritable(root, error);
   }
 }
 
-/** Writes so that a reader, or the next start after a crash, sees the old content or the new one, never half of it. */
+/**
+ * Writes so that a reader, or the next start after a crash, sees the old content or the new one, never half of it.
+ * @throws SlipwayError state-unwritable
+ */
 export function writeAtomically(path: string, content: string, mode = 0o600): void {
   const temporary = `${path}.${process.pid}.tmp`;
-  const file = openSync(temporary, 'w', mode);
   try {
-    writeSync(file, content);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
+    const file = openSync(temporary, 'w', mode);
+    try {
+      writeFileSync(file, content);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    throw unwritable(path, error);
   }
-  renameSync(temporary, path);
+}
+
+/** A full disk is the usual reason; it must be told, and told apart from a fault of ours. */
+export function unwritable(path: string, error: unknown): SlipwayError {
+  return new SlipwayError('state-unwritable', `Cannot write ${path}: ${(error as Error).message}`, { cause: error });
 }
 
 /** The JSON in a file; `undefined` when there is no file or it cannot be read as JSON. */

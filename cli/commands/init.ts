@@ -28,7 +28,7 @@ export const command: Command = {
 /** The quickstart example is the starter: one story, kept working by the same tests. */
 function copyStarter(root: string): void {
   const beside = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-  const starter = [beside('./starter'), beside('../../examples/quickstart')].find((path) => existsSync(path));
+  const starter = [beside('../starter'), beside('../../examples/quickstart')].find((path) => existsSync(path));
   if (starter === undefined)
     throw new SlipwayError('internal', 'The starter files are missing from this installation.');
   mkdirSync(root, { recursive: true });

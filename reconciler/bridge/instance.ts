@@ -137,6 +137,7 @@ export class StdioInstance implements AsyncDisposable {
         void child.ended.then((why) => this.#ended(session, why));
         this.startedAt = new Date().toISOString();
         this.#become('running');
+        if (this.#inFlight === 0) this.#sleepWhenIdle();
         return session;
       } catch (error) {
         await child.stop();
@@ -185,7 +186,7 @@ export class StdioInstance implements AsyncDisposable {
     this.#options.log.write('slipway', `the server failed: ${why}`);
     const wait = this.#crashes.crashed();
     this.#become('crashed');
-    if (this.#options.lifecycle === 'always') this.#startSoon(wait);
+    this.#startSoon(wait);
   }
 
   #startSoon(waitMs: number): void {
@@ -200,12 +201,12 @@ export class StdioInstance implements AsyncDisposable {
   #leave(): void {
     if (--this.#inFlight > 0) return;
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
-    if (this.#options.lifecycle === 'always' || this.#closing.signal.aborted) return;
     this.#sleepWhenIdle();
   }
 
   #sleepWhenIdle(): void {
     clearTimeout(this.#idleTimer);
+    if (this.#options.lifecycle === 'always' || this.#closing.signal.aborted) return;
     this.#idleTimer = setTimeout(() => void this.#sleep(), this.#options.idleTimeoutMs);
     this.#idleTimer.unref();
   }

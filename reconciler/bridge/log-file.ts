@@ -1,17 +1,27 @@
 /** A log of bounded size: the file in use and the one before it. Lines come with their time and with secrets masked. */
-import { createReadStream, existsSync, openSync, closeSync, renameSync, statSync, watch, writeSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  fstatSync,
+  openSync,
+  renameSync,
+  statSync,
+  watch,
+  writeSync,
+} from 'node:fs';
 import { createInterface } from 'node:readline';
 
 const MAX_BYTES = 1024 * 1024;
 
-export class LogFile {
+export class LogFile implements Disposable {
   readonly #path: string;
   #redact: (text: string) => string = (text) => text;
-  #size: number;
+  #file: number | undefined;
+  #size = 0;
 
   constructor(path: string) {
     this.#path = path;
-    this.#size = existsSync(path) ? statSync(path).size : 0;
   }
 
   /** From now on, masks what `redact` masks. */
@@ -22,18 +32,29 @@ export class LogFile {
   write(stream: 'stderr' | 'stdout' | 'slipway', text: string): void {
     const line = `${new Date().toISOString()} ${stream} ${this.#redact(text)}\n`;
     try {
+      this.#file ??= this.#open();
       if (this.#size + line.length > MAX_BYTES) this.#rotate();
-      const file = openSync(this.#path, 'a', 0o600);
-      this.#size += writeSync(file, line);
-      closeSync(file);
+      this.#size += writeSync(this.#file, line);
     } catch {
       // A full disk must not take the server down; the log is the one thing that can be done without.
     }
   }
 
+  [Symbol.dispose](): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  #open(): number {
+    const file = openSync(this.#path, 'a', 0o600);
+    this.#size = fstatSync(file).size;
+    return file;
+  }
+
   #rotate(): void {
+    this[Symbol.dispose]();
     renameSync(this.#path, `${this.#path}.1`);
-    this.#size = 0;
+    this.#file = this.#open();
   }
 }
 

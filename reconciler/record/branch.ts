@@ -2,7 +2,8 @@
  * Appends records to an orphan branch of a remote, one commit each, without any working tree. Fast-forward only: history
  * that somebody else wrote meanwhile is fetched and built upon, never overwritten.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { git, type GitOptions } from '../source/git-command.ts';
 import type { Entry } from './outbox.ts';
 
@@ -20,6 +21,7 @@ export async function appendToBranch(
 ): Promise<string> {
   const options: GitOptions = { cwd: mirror, signal };
   if (!existsSync(mirror)) await git(['init', '--quiet', '--bare', mirror], { signal });
+  rmSync(join(mirror, `${LOCAL}.lock`), { force: true }); // Left by a git that was killed with us; nobody else writes here.
   const tip = await fetchTip(remote, options);
   const missing = tip === undefined ? entries : await withoutPresent(entries, tip, options);
   if (missing.length === 0 && tip !== undefined) return tip;

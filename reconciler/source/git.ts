@@ -53,7 +53,8 @@ export function gitSource(options: GitSourceOptions): Source {
       try {
         return await fetchInto(signal);
       } catch (error) {
-        if (!existsSync(mirror) || !(await isCorrupt(mirror, signal))) throw error;
+        const locked = /\.lock': File exists/.test((error as Error).message); // Left by a git that was killed with us.
+        if (!existsSync(mirror) || !(locked || (await isCorrupt(mirror, signal)))) throw error;
         await rm(mirror, { recursive: true, force: true });
         return fetchInto(signal);
       }

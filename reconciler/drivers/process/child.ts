@@ -64,10 +64,13 @@ function spawned(child: ChildProcessWithoutNullStreams, program: string): Promis
 /** End of stdin (what MCP asks for) → SIGTERM → SIGKILL, each to the whole group. Resolves when it has ended. */
 async function stop(child: ChildProcessWithoutNullStreams, ended: Promise<string>): Promise<void> {
   const pid = child.pid as number;
+  // An HTTP server's stdin ended when it started, so there is nothing to wait for before SIGTERM.
+  let graceMs = child.stdin.writableEnded ? 0 : GRACE_MS;
   child.stdin.end();
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    if (await exitsWithin(child, GRACE_MS)) break;
+    if (await exitsWithin(child, graceMs)) break;
     signalGroup(pid, signal);
+    graceMs = GRACE_MS;
   }
   // The leader is gone or going; whoever it started and left behind goes too.
   signalGroup(pid, 'SIGKILL');

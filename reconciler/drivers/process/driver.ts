@@ -6,7 +6,7 @@ import { LogFile, readLog } from '../../bridge/log-file.ts';
 import type { Start } from '../../bridge/stdio.ts';
 import type { Log } from '../../../schemas/log.ts';
 import { redactor } from '../../../schemas/sensitive.ts';
-import type { Journal } from '../../journal.ts';
+import type { Journal, JournalEntry } from '../../journal.ts';
 import { openEnv } from '../../secrets/secrets.ts';
 import type { StateDir } from '../../state.ts';
 import { instanceName, type Workload } from '../../workload.ts';
@@ -70,7 +70,7 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
       if (!instance) return;
       await instance[Symbol.asyncDispose]();
       instances.delete(id);
-      journal.append({ op: 'removed', instance: id });
+      note(journal, { op: 'removed', instance: id }, log);
       for (const suffix of ['', '.1']) rmSync(`${logPath(id)}${suffix}`, { force: true });
       changed(id);
     },
@@ -85,7 +85,7 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
 
     async [Symbol.asyncDispose]() {
       await Promise.all([...instances.values()].map((instance) => instance[Symbol.asyncDispose]()));
-      for (const id of instances.keys()) journal.append({ op: 'removed', instance: id });
+      for (const id of instances.keys()) note(journal, { op: 'removed', instance: id }, log);
       instances.clear();
     },
   };
@@ -104,24 +104,33 @@ function starter(
   workload: Workload,
   prepared: Prepared,
   file: LogFile,
-  { state, journal }: ProcessDriverOptions,
+  { state, journal, log }: ProcessDriverOptions,
 ) {
   return async (extra: Readonly<Record<string, string>>): ReturnType<Start> => {
     const { variables, secrets } = await openEnv(workload.run.env);
     file.mask(redactor(secrets));
     const marks = { [OWNER_VARIABLE]: state.owner, [INSTANCE_VARIABLE]: id };
     journal.append({ op: 'starting', instance: id });
+    const child = await startChild({ ...prepared, env: { ...scrubbedEnv(), ...extra, ...variables, ...marks } });
     try {
-      const child = await startChild({ ...prepared, env: { ...scrubbedEnv(), ...extra, ...variables, ...marks } });
       journal.append({ op: 'started', instance: id, process: child.identity });
-      const ended = child.ended.then((why) => {
-        journal.append({ op: 'ended', instance: id });
-        return why;
-      });
-      return { ...child, ended };
     } catch (error) {
-      journal.append({ op: 'ended', instance: id });
+      await child.stop(); // What could not be noted would be nobody's after a crash.
       throw error;
     }
+    const ended = child.ended.then((why) => {
+      note(journal, { op: 'ended', instance: id }, log);
+      return why;
+    });
+    return { ...child, ended };
   };
+}
+
+/** For entries that only spare the next start some work: a full disk must not turn the end of a process into a failure. */
+function note(journal: Journal, entry: JournalEntry, log: Log): void {
+  try {
+    journal.append(entry);
+  } catch (error) {
+    log('error', (error as Error).message, { op: entry.op, instance: entry.instance });
+  }
 }

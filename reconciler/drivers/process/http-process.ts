@@ -65,6 +65,7 @@ export class HttpProcess implements Running {
     clearTimeout(this.#timer);
     const child = await this.#process;
     await child?.stop();
+    this.#context.log[Symbol.dispose]();
   }
 
   async #run(): Promise<StdioProcess | undefined> {

@@ -78,5 +78,6 @@ export class StdioProcessInstance implements Running {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#socket[Symbol.asyncDispose]();
     await this.#bridge[Symbol.asyncDispose]();
+    this.#context.log[Symbol.dispose]();
   }
 }

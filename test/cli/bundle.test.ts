@@ -1,0 +1,26 @@
+/** What is published: the bundle works on its own, away from the source and from node_modules. */
+import { spawnSync } from 'node:child_process';
+import { cpSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { build } from '../../cli/build.ts';
+import { Desk } from '../helpers/slipway.ts';
+
+test('the bundle runs without anything beside it', async () => {
+  await using desk = new Desk();
+  const installed = join(desk.home, 'installed');
+  cpSync(dirname(await build()), installed, { recursive: true });
+  const slipway = (...args: string[]) =>
+    spawnSync(process.execPath, [join(installed, 'slipway.js'), ...args], {
+      cwd: desk.home,
+      env: desk.env(),
+      encoding: 'utf8',
+    });
+  expect(slipway('version').stdout).toContain('config slipway/v1');
+  expect(slipway('init', 'demo').status).toBe(0);
+  expect(slipway('validate', 'demo').stdout).toContain('4 resources, no issues');
+  expect(slipway('plan', '--repo', 'demo').status).toBe(2);
+  expect(JSON.parse(slipway('schema', 'plan').stdout)).toHaveProperty('title', 'Slipway plan');
+  const licences = readFileSync(join(installed, 'THIRD-PARTY.txt'), 'utf8');
+  for (const name of ['zod', 'yaml', 'commander', '@modelcontextprotocol/sdk']) expect(licences).toContain(`${name} `);
+});
