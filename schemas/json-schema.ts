@@ -19,7 +19,7 @@ export function documentSchema(kind: Kind): JsonSchema {
     spec: acceptsNothing(kind.spec) ? kind.spec.optional() : kind.spec,
   });
   const reserved = Object.keys(kind.reserved ?? {});
-  const schema = toJson(document, `Slipway ${kind.kind}`, kind.description);
+  const schema = emptySpec(kind, toJson(document, `Slipway ${kind.kind}`, kind.description));
   if (reserved.length === 0) return schema;
   return {
     ...schema,
@@ -51,23 +51,43 @@ export function schemaFor(word?: string): JsonSchema | undefined {
 /** `if kind … then …` rather than `oneOf`: an editor then reports the errors of the right kind only. */
 function anyKind(): JsonSchema {
   const kinds = Object.values(KINDS) as Kind[];
+  const parts = kinds.map((kind) => ({ kind, ...withoutDefinitions(kind) }));
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'Slipway resource',
     type: 'object',
     required: ['apiVersion', 'kind', 'metadata'],
     properties: { apiVersion: { const: API_VERSION }, kind: { enum: kinds.map((kind) => kind.kind) } },
-    allOf: kinds.map((kind) => ({
+    allOf: parts.map(({ kind, schema }) => ({
       if: { properties: { kind: { const: kind.kind } }, required: ['kind'] },
       // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own keyword
-      then: { ...documentSchema(kind), $schema: undefined },
+      then: schema,
     })),
+    $defs: Object.assign({}, ...parts.map(({ definitions }) => definitions)) as JsonSchema,
   };
+}
+
+/** References are resolved from the root, so what a kind's schema defines moves there, under names of its own. */
+function withoutDefinitions(kind: Kind): { schema: JsonSchema; definitions: JsonSchema } {
+  const text = JSON.stringify(documentSchema(kind)).replaceAll('"#/$defs/', `"#/$defs/${kind.kind}-`);
+  const { $defs = {}, $schema: _, ...schema } = JSON.parse(text) as JsonSchema;
+  const definitions = Object.entries($defs as JsonSchema).map(([name, definition]) => [
+    `${kind.kind}-${name}`,
+    definition,
+  ]);
+  return { schema, definitions: Object.fromEntries(definitions) as JsonSchema };
 }
 
 function toJson(schema: z.ZodType, title: string, description: string): JsonSchema {
   const made = z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12' });
   return { ...made, title, description };
+}
+
+/** `spec:` with nothing behind it is null in YAML, and means the same as leaving it out. */
+function emptySpec(kind: Kind, schema: JsonSchema): JsonSchema {
+  const properties = schema['properties'] as Record<string, JsonSchema>;
+  if (!acceptsNothing(kind.spec)) return schema;
+  return { ...schema, properties: { ...properties, spec: { ...properties['spec'], type: ['object', 'null'] } } };
 }
 
 const acceptsNothing = (schema: z.ZodType): boolean => schema.safeParse({}).success;

@@ -59,8 +59,15 @@ export function asMessage(value: unknown): RpcMessage | undefined {
     const paramsFit = params === undefined || (typeof params === 'object' && params !== null && !Array.isArray(params));
     return idFits && paramsFit ? (value as RpcMessage) : undefined;
   }
-  if (method !== undefined || !(idFits || id === null)) return undefined;
-  return 'result' in message !== 'error' in message ? (value as RpcMessage) : undefined;
+  if (method !== undefined || id === undefined || !(idFits || id === null)) return undefined;
+  if ('result' in message === 'error' in message) return undefined;
+  return 'result' in message || isError(message['error']) ? (value as RpcMessage) : undefined;
+}
+
+function isError(value: unknown): value is RpcError {
+  if (typeof value !== 'object' || value === null) return false;
+  const { code, message } = value as Partial<RpcError>;
+  return typeof code === 'number' && typeof message === 'string';
 }
 
 /** An error that a JSON-RPC peer answered with; `error` is passed on as it came. */

@@ -2,19 +2,22 @@
  * From the bytes of one file to checked resources. Reports every issue at once, each with its position.
  * Pure, so that the result can be cached by the content's hash.
  */
-import { LineCounter, parseAllDocuments, visit, type Document } from 'yaml';
+import { LineCounter, parseAllDocuments, type Document } from 'yaml';
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from './errors.ts';
 import { name } from './kinds/fields.ts';
 import { KINDS, kindOf } from './kinds/index.ts';
 import type { Kind } from './kinds/kind.ts';
+import { add, unknownField, type Context } from './issue-list.ts';
 import { locate } from './position.ts';
 import { API_VERSION, formatPath, type Issue, type Resource } from './resource.ts';
 import { suggest } from './suggest.ts';
+import { toValue } from './yaml-value.ts';
 
 /** Larger files are refused: configuration is written by people, and parsing costs about 0.7 ms a kilobyte. */
 export const MAX_FILE_BYTES = 1024 * 1024;
-const MAX_ALIASES = 100;
+/** Of one map. More say nothing new, and finding each one's place takes time. */
+const MAX_UNKNOWN = 50;
 
 const label = z.record(
   z.string().regex(/^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/, 'must be a label key'),
@@ -28,16 +31,12 @@ export const metadata = z.strictObject({
   annotations: label.default({}).describe('Notes for people and tools.'),
 });
 
+/** YAML 1.2 and nothing else, whatever a `%YAML` directive says: no merge keys, no sets, no binary. */
+const PARSE_OPTIONS = { merge: false, schema: 'core', resolveKnownTags: false, uniqueKeys: false } as const;
+
 export interface Parsed {
   readonly resources: readonly Resource[];
   readonly issues: readonly Issue[];
-}
-
-interface Context {
-  readonly file: string;
-  readonly lines: LineCounter;
-  readonly document: Document.Parsed;
-  readonly issues: Issue[];
 }
 
 /** @param file how the file is named in issues; @param content its raw bytes */
@@ -50,10 +49,11 @@ export function parseFile(file: string, content: Uint8Array): Parsed {
   } catch {
     return refuse(file, 'not-utf8');
   }
+  if (text.includes('\0')) return refuseNull(file, text);
   const lines = new LineCounter();
   const resources: Resource[] = [];
   const issues: Issue[] = [];
-  for (const document of parseAllDocuments(text, { lineCounter: lines, merge: false })) {
+  for (const document of parseAllDocuments(text, { lineCounter: lines, ...PARSE_OPTIONS })) {
     const resource = readDocument({ file, lines, document: document as Document.Parsed, issues });
     if (resource) resources.push(resource);
   }
@@ -65,6 +65,14 @@ export function refuse(file: string, code: ErrorCode, message: string = ERRORS[c
   return { resources: [], issues: [{ file, line: 1, column: 1, path: '', code, message, hint: ERRORS[code].hint }] };
 }
 
+/** YAML allows no NUL, and neither does anything that values end up in: argv, environment, paths. */
+function refuseNull(file: string, text: string): Parsed {
+  const before = text.slice(0, text.indexOf('\0')).split('\n');
+  const place = { line: before.length, column: (before.at(-1) ?? '').length + 1 };
+  const [issue] = refuse(file, 'yaml-syntax', 'The file contains a NUL character.').issues;
+  return { resources: [], issues: issue ? [{ ...issue, ...place }] : [] };
+}
+
 function readDocument(context: Context): Resource | undefined {
   const { document, lines } = context;
   for (const problem of [...document.errors, ...document.warnings]) {
@@ -73,27 +81,9 @@ function readDocument(context: Context): Resource | undefined {
     add(context, { code: 'yaml-syntax', message, at: { line: position.line, column: position.col } });
   }
   if (document.errors.length > 0 || document.warnings.length > 0) return undefined;
-  if (document.contents === null) return undefined;
   const value = toValue(context);
-  return value === undefined ? undefined : readResource(context, value);
-}
-
-/** The document as plain data. Refuses billion-laughs expansion and anchors that contain themselves. */
-function toValue(context: Context): unknown {
-  let circular = false;
-  visit(context.document, {
-    Alias(_, node, path) {
-      const target = node.resolve(context.document);
-      if (target && path.includes(target)) circular = true;
-    },
-  });
-  try {
-    if (circular) throw new ReferenceError('An alias refers to the value that contains it.');
-    return context.document.toJS({ maxAliasCount: MAX_ALIASES });
-  } catch {
-    add(context, { code: 'yaml-alias' });
-    return undefined;
-  }
+  // `---` with nothing but comments below it.
+  return value === undefined || value === null ? undefined : readResource(context, value);
 }
 
 function readResource(context: Context, value: unknown): Resource | undefined {
@@ -129,8 +119,8 @@ function readResource(context: Context, value: unknown): Resource | undefined {
 }
 
 function checkReserved(context: Context, kind: Kind, given: string): void {
+  if (!Object.hasOwn(kind.reserved ?? {}, given)) return;
   const reason = kind.reserved?.[given];
-  if (reason === undefined) return;
   add(context, {
     code: 'reserved-name',
     path: ['metadata', 'name'],
@@ -162,8 +152,8 @@ function report(
   const given = at(value, issue.path);
   if (issue.code === 'unrecognized_keys') {
     const known = fieldsAt(schema, issue.path);
-    for (const key of issue.keys) unknownField(context, [...path, key], known);
-  } else if (issue.code === 'custom') {
+    for (const key of issue.keys.slice(0, MAX_UNKNOWN)) unknownField(context, [...path, key], known);
+  } else if (issue.code === 'custom' && issue.params?.['conflict']) {
     add(context, { code: 'conflicting-fields', path, message: `${formatPath(path)} ${issue.message}.` });
   } else if (given === undefined && issue.code !== 'invalid_key') {
     add(context, { code: 'missing-field', path, message: `${formatPath(path)} is missing.` });
@@ -188,42 +178,12 @@ function report(
       ...hint,
     });
   } else {
-    const message = issue.code === 'invalid_key' ? 'has a key that is not allowed' : lowerFirst(issue.message);
-    add(context, { code: 'invalid-value', path, message: `${formatPath(path)} ${message}.` });
+    const [message, on] =
+      issue.code === 'invalid_key'
+        ? (['is not allowed as a key', 'key'] as const)
+        : ([lowerFirst(issue.message), 'value'] as const);
+    add(context, { code: 'invalid-value', path, message: `${formatPath(path)} ${message}.`, on });
   }
-}
-
-function unknownField(context: Context, path: readonly PropertyKey[], known: readonly string[]): void {
-  const nearest = suggest(String(path.at(-1)), known);
-  const hint = nearest
-    ? `Did you mean ${nearest}?`
-    : known.length > 0
-      ? `Known here: ${known.join(', ')}.`
-      : ERRORS['unknown-field'].hint;
-  add(context, { code: 'unknown-field', path, message: `There is no field ${formatPath(path)}.`, hint, on: 'key' });
-}
-
-interface NewIssue {
-  code: ErrorCode;
-  path?: readonly PropertyKey[];
-  message?: string;
-  hint?: string;
-  on?: 'key' | 'value';
-  at?: { line: number; column: number };
-}
-
-function add(context: Context, issue: NewIssue): void {
-  const path = issue.path ?? [];
-  const position = issue.at ?? locate(context.document, context.lines, path, issue.on ?? 'value');
-  const { meaning, hint } = ERRORS[issue.code];
-  context.issues.push({
-    file: context.file,
-    ...position,
-    path: formatPath(path),
-    code: issue.code,
-    message: issue.message ?? meaning,
-    hint: issue.hint ?? hint,
-  });
 }
 
 /** The field names that an object schema has at `path`; empty where any are allowed. */

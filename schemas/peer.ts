@@ -143,15 +143,17 @@ export class Peer implements Channel {
 
   async #answer(request: RpcRequest): Promise<void> {
     const { id } = request;
-    try {
-      if (request.method === 'ping') return this.#handlers.send({ jsonrpc: '2.0', id, result: {} });
-      if (!this.#handlers.onRequest)
-        throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${request.method}` });
-      const result = await this.#handlers.onRequest(request);
-      if (!this.#closed) this.#handlers.send({ jsonrpc: '2.0', id, result });
-    } catch (error) {
-      if (!this.#closed) this.#handlers.send({ jsonrpc: '2.0', id, error: toRpcError(error) });
-    }
+    if (request.method === 'ping' && !this.#closed) return this.#handlers.send({ jsonrpc: '2.0', id, result: {} });
+    const answer = await this.#resultOf(request).then(
+      (result) => ({ result }),
+      (error: unknown) => ({ error: toRpcError(error) }),
+    );
+    if (!this.#closed) this.#handlers.send({ jsonrpc: '2.0', id, ...answer });
+  }
+
+  async #resultOf(request: RpcRequest): Promise<unknown> {
+    if (this.#handlers.onRequest) return this.#handlers.onRequest(request);
+    throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${request.method}` });
   }
 }
 
@@ -174,12 +176,18 @@ function envelope(head: { id?: Id; method: string }, params: Record<string, unkn
   return { jsonrpc: '2.0', ...head, ...(params === undefined ? {} : { params }) } as RpcMessage;
 }
 
-/** Progress tokens must be unique on this wire, so ours replaces the client's; none is asked for where nobody listens. */
+/**
+ * Progress tokens must be unique on this wire, so ours replaces the client's. Where nobody listens none is asked for: the
+ * client's own could be the id of somebody else's request.
+ */
 function withProgressToken(
   params: Record<string, unknown> | undefined,
   options: RequestOptions,
   id: Id,
 ): Record<string, unknown> | undefined {
-  if (options.onProgress === undefined) return params;
-  return { ...params, _meta: { ...(params?.['_meta'] as object | undefined), progressToken: id } };
+  const meta = params?.['_meta'] as Record<string, unknown> | undefined;
+  if (options.onProgress !== undefined) return { ...params, _meta: { ...meta, progressToken: id } };
+  if (meta?.['progressToken'] === undefined) return params;
+  const { progressToken: _, ...rest } = meta;
+  return { ...params, _meta: rest };
 }

@@ -1,5 +1,5 @@
 /** Where a field stands in a YAML document. */
-import { isMap, isNode, isScalar, isSeq, type Document, type LineCounter, type Node } from 'yaml';
+import { isMap, isNode, isPair, isScalar, isSeq, type Document, type LineCounter, type Node } from 'yaml';
 
 export interface Position {
   readonly line: number;
@@ -37,3 +37,12 @@ function child(node: Node | null, step: PropertyKey, wantKey: boolean): Node | n
 
 const asNode = (value: unknown): Node | null => (isNode(value) ? value : null);
 const offsetOf = (node: Node | null): number | undefined => node?.range?.[0];
+
+/** The field names and indexes that lead to the last of `ancestors`, as `yaml`'s visitor hands them over. */
+export function pathOf(ancestors: readonly unknown[]): PropertyKey[] {
+  return ancestors.flatMap((node, index): PropertyKey[] => {
+    if (isPair(node)) return isScalar(node.key) ? [String(node.key.value)] : [];
+    const next = ancestors[index + 1];
+    return isSeq(node) && next !== undefined ? [node.items.indexOf(next)] : [];
+  });
+}

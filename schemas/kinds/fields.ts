@@ -17,18 +17,25 @@ export const size = z
   .string()
   .regex(/^[1-9][0-9]{0,11}(Ki|Mi|Gi)?$/, 'must be a size such as 512Mi, 2Gi or a number of bytes');
 
-/** A version that names one release: no range, no tag. Letters and dots cover both semver and PEP 440. */
-export const exactVersion = z
-  .string()
-  .regex(
-    /^[0-9][0-9A-Za-z]*([.+!-][0-9A-Za-z]+)*$/,
-    'must be one exact version such as 1.4.2: no ^, ~, ranges, * or tags',
-  )
-  .max(128);
+/** A version that names one release of an npm package (https://semver.org): no range, no tag, nothing left out. */
+export const SEMVER = /^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/;
+
+/** The same for PyPI (PEP 440, normalised). */
+export const PEP440 =
+  /^([0-9]+!)?[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]+)?(\+[a-z0-9]+(\.[a-z0-9]+)*)?$/;
+
+/** Text that can be an argument or the value of an environment variable: neither can hold a NUL. */
+export const plainText = z.string().regex(/^[^\0]*$/, 'must not contain a NUL character');
+
+/** A port of at most 65535, as a pattern. */
+export const PORT = '([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])';
 
 export const httpUrl = z
   .string()
-  .regex(/^https?:\/\/[^\s/?#@]+([/?#][^\s]*)?$/, 'must be an http(s) URL without user name or password')
+  .regex(
+    new RegExp(`^https?://(\\[[0-9A-Fa-f:.]+\\]|[^\\s/?#@:[\\]]+)(:${PORT})?([/?#]\\S*)?$`),
+    'must be an http(s) URL without user name or password',
+  )
   .max(2048);
 
 export const envName = z

@@ -1,10 +1,8 @@
 import { z } from 'zod';
-import { duration, httpUrl, size } from './fields.ts';
+import { duration, httpUrl, PORT, size } from './fields.ts';
 import { defineKind } from './kind.ts';
 
-/** Host or bracketed IPv6, and a port of at most 65535. */
-const LISTEN =
-  /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$/;
+const LISTEN = new RegExp(`^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):${PORT}$`);
 
 const host = z
   .string()

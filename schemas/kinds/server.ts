@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import { looksSecret } from '../sensitive.ts';
-import { duration, envName, exactVersion, httpUrl, name, secretRef, size } from './fields.ts';
+import { duration, envName, httpUrl, name, PEP440, plainText, secretRef, SEMVER, size } from './fields.ts';
 import { defineKind, type Reference } from './kind.ts';
 
-const argument = z.string().max(32_768);
+const argument = plainText.max(32_768);
 
 const packageSpec = z
   .strictObject({
     npm: z
       .string()
-      .regex(/^(@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/, 'must be an npm package name')
+      .regex(/^(@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~][a-z0-9._~-]*$/, 'must be an npm package name')
       .optional()
       .describe('npm package with a bin.'),
     pypi: z
@@ -17,32 +17,37 @@ const packageSpec = z
       .regex(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/, 'must be a PyPI project name')
       .optional()
       .describe('PyPI project with a console script; needs uvx on the host.'),
-    version: exactVersion.describe('One exact version; nothing floats.'),
+    version: z.string().max(128).describe('One exact version; nothing floats.'),
     bin: z
       .string()
-      .regex(/^[A-Za-z0-9._-]+$/)
+      .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]*$/, 'must be the name of a program')
       .optional()
       .describe('Which of the package’s programs to run, if it has several.'),
     args: z.array(argument).default([]).describe('Arguments for the program.'),
   })
   .check((check) => {
-    if ((check.value.npm === undefined) === (check.value.pypi === undefined))
-      check.issues.push({
-        code: 'custom',
-        input: check.value,
-        path: [],
-        message: 'must have either npm or pypi',
-        params: { conflict: true },
-      });
+    const { npm, pypi, version } = check.value;
+    if ((npm === undefined) === (pypi === undefined)) {
+      const message = 'must have either npm or pypi';
+      check.issues.push({ code: 'custom', input: check.value, path: [], message, params: { conflict: true } });
+    } else if (!(npm === undefined ? PEP440 : SEMVER).test(version)) {
+      const message = 'must be one exact version such as 1.4.2: no ^, ~, ranges, * or tags';
+      check.issues.push({ code: 'custom', input: version, path: ['version'], message });
+    }
   })
-  .meta({ oneOf: [{ required: ['npm'] }, { required: ['pypi'] }] });
+  .meta({
+    oneOf: [
+      { required: ['npm'], properties: { version: { pattern: SEMVER.source } } },
+      { required: ['pypi'], properties: { version: { pattern: PEP440.source } } },
+    ],
+  });
 
 const ways = ['package', 'command', 'image', 'url'] as const;
 
 const environmentVariable = z
   .strictObject({
     name: envName,
-    value: z.string().max(131_072).optional().describe('The value itself. Not for secrets: they belong into a Secret.'),
+    value: plainText.max(131_072).optional().describe('The value itself. Not for secrets: they belong into a Secret.'),
     valueFrom: secretRef.optional(),
   })
   .check((check) => {

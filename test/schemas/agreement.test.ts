@@ -3,7 +3,7 @@
  * Left out, because no schema ever sees them: broken YAML, `__proto__` keys, and everything that needs other documents.
  */
 import type { ValidateFunction } from 'ajv/dist/2020.js';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
@@ -90,8 +90,7 @@ describe('documents on which they could differ', () => {
   ];
 
   test.each(cases)('%s', (_, value) => {
-    const kind = z.looseObject({ kind: z.string() }).parse(value).kind;
-    expect(ajvAccepts(kind, value)).toBe(zodAccepts(value));
+    expect(ajvAccepts(kindIn(value) ?? '', value)).toBe(zodAccepts(value));
   });
 
   function withSecretKey(key: string): Json {
@@ -102,7 +101,9 @@ describe('documents on which they could differ', () => {
 describe('properties', () => {
   const originals = valid.filter((sample) => JSON.stringify(sample.value).length < 4000);
   const pool = [...new Set(originals.flatMap((sample) => everyPath(sample.value).map((path) => read(sample, path))))];
-  const names = [...new Set(originals.flatMap((sample) => everyPath(sample.value).flatMap((path) => path.at(-1) ?? [])))];
+  const names = [
+    ...new Set(originals.flatMap((sample) => everyPath(sample.value).flatMap((path) => path.at(-1) ?? []))),
+  ];
   const replacement = fc.oneof(
     fc.constantFrom(...pool),
     fc.constantFrom<Json>(null, '', 0, -1, 1.5, 65_536, true, [], {}, [null], { a: 1 }, ' ', '^1', '5 s', '😀', '\n'),
@@ -131,12 +132,19 @@ describe('properties', () => {
           if (path) value = change(value, path, step.action, step.name, step.value);
         }
         fc.pre(!hasProto(value));
-        expect(ajvAccepts(sample.kind, value)).toBe(zodAccepts(value));
+        const kind = kindIn(value) ?? sample.kind;
+        expect(ajvAccepts(kind, value), JSON.stringify(value)).toBe(zodAccepts(value));
       }),
       { numRuns: 1500 },
     );
   });
 });
+
+/** The kind that a document says it has, if there is such a kind. */
+function kindIn(value: Json): string | undefined {
+  const kind = isMap(value) ? value['kind'] : undefined;
+  return typeof kind === 'string' && validators.has(kind) ? kind : undefined;
+}
 
 function ajvAccepts(kind: string, value: Json): boolean {
   const validate = validators.get(kind);
@@ -153,12 +161,12 @@ async function samples(folder: string): Promise<Sample[]> {
   const cases = await readCases(`${FIXTURES}/${folder}`);
   return cases.flatMap(({ name, files }) =>
     files.flatMap((file) =>
-      [...parseAllDocuments(Buffer.from(file.content).toString('utf8'))].flatMap((document, index): Sample[] => {
-        if (document.errors.length > 0 || document.warnings.length > 0) return [];
-        const value = tryPlain(() => document.toJS());
-        const kind = z.looseObject({ kind: z.string() }).safeParse(value);
-        if (value === undefined || !kind.success || !validators.has(kind.data.kind) || hasProto(value)) return [];
-        return [{ name: `${name} ${file.path} #${index + 1}`, kind: kind.data.kind, value }];
+      [...parseAllDocuments(Buffer.from(file.content).toString('utf8'))].flatMap((parsed, index): Sample[] => {
+        if (parsed.errors.length > 0 || parsed.warnings.length > 0) return [];
+        const value = tryPlain(() => parsed.toJS());
+        const kind = value === undefined ? undefined : kindIn(value);
+        if (value === undefined || kind === undefined || hasProto(value)) return [];
+        return [{ name: `${name} ${file.path} #${index + 1}`, kind, value }];
       }),
     ),
   );
@@ -170,22 +178,27 @@ function document(kind: string, spec: Json, metadata: { [key: string]: Json } = 
 
 /** What is left after a journey through JSON, as both judges get it; `undefined` for what has no end. */
 function tryPlain(make: () => unknown): Json | undefined {
+  let made: unknown;
   try {
-    return plain(make());
+    made = JSON.stringify(make());
   } catch {
     return undefined;
   }
+  return typeof made === 'string' ? plain(JSON.parse(made)) : undefined;
 }
 
-const plain = (value: unknown): Json => z.json().parse(JSON.parse(JSON.stringify(value)));
+function plain(value: unknown): Json {
+  return z.json().parse(JSON.parse(JSON.stringify(value)));
+}
 
 function everyPath(value: Json, path: Path = []): Path[] {
   if (typeof value !== 'object' || value === null) return [path];
   return [path, ...Object.entries(value).flatMap(([key, inner]) => everyPath(inner, [...path, key]))];
 }
 
-const read = (sample: Sample, path: Path): Json =>
-  path.reduce<Json>((current, key) => z.json().parse(Reflect.get(Object(current), key)), sample.value);
+function read(sample: Sample, path: Path): Json {
+  return path.reduce<Json>((current, key) => z.json().parse(Reflect.get(Object(current), key)), sample.value);
+}
 
 function change(value: Json, path: Path, action: string, name: string, given: Json): Json {
   const [head, ...rest] = path;
@@ -205,7 +218,10 @@ function change(value: Json, path: Path, action: string, name: string, given: Js
   return Array.isArray(value) ? entries.map(([, inner]) => inner) : Object.fromEntries(entries);
 }
 
-const isMap = (value: Json): value is { [key: string]: Json } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+function isMap(value: Json): value is { [key: string]: Json } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
-const hasProto = (value: Json): boolean => everyPath(value).some((path) => path.includes('__proto__'));
+function hasProto(value: Json): boolean {
+  return everyPath(value).some((path) => path.includes('__proto__'));
+}

@@ -3,8 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { refuse } from '../../schemas/parse.ts';
-import { formatIssue, type Issue } from '../../schemas/resource.ts';
+import { z } from 'zod';
+import { parseFile, refuse } from '../../schemas/parse.ts';
+import { formatIssue, type Issue, type Resource } from '../../schemas/resource.ts';
 import { expectedOf, FIXTURES, issuesOf, readCases, readExpected, writeGeneratedCases } from '../helpers/corpus.ts';
 
 const invalid = await readCases(join(FIXTURES, 'invalid'));
@@ -54,7 +55,7 @@ describe('hints', () => {
     ['dangling-secret-key', 'Did you mean token?'],
   ])('%s: %s', (name, hint) => {
     const files = invalid.find((entry) => entry.name === name)?.files ?? [];
-    expect(issuesOf(files).map((issue) => issue.hint)).toEqual([hint]);
+    expect(issuesOf(files).map((issue) => issue.hint)).toContain(hint);
   });
 
   test('a value with credentials is not repeated in the issue', () => {
@@ -82,6 +83,34 @@ describe('valid', () => {
   test.each(valid)('$name', ({ files }) => {
     expect(issuesOf(files)).toEqual([]);
   });
+
+  test('a hash in upper case is normalised', () => {
+    const [given, normal] = ['token-upper-case-hash.yaml', 'token-no-projects.yaml'].map(onlyResource);
+    expect(given?.spec).toEqual({ sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(normal?.spec).toMatchObject({ sha256: z.object({ sha256: z.string() }).parse(given?.spec).sha256 });
+  });
+
+  test('anchors stand for what they name', () => {
+    const resource = onlyResource('anchors.yaml');
+    expect(resource?.metadata.labels).toEqual({ app: 'a' });
+    expect(resource?.spec).toMatchObject({ timeout: '30s', rollout: { timeout: '30s', drain: '30s' } });
+  });
+
+  test('line breaks and byte order marks of Windows leave no trace', () => {
+    expect(onlyResource('crlf')?.spec).toMatchObject({ command: ['node', 'server.js'], description: 'Two\nlines.\n' });
+    expect(onlyResource('bom.yaml')?.source).toEqual({ file: 'bom.yaml', line: 1, column: 1 });
+  });
+
+  test('a resource knows where it was written', () => {
+    const files = valid.find((entry) => entry.name === 'comments.yaml')?.files ?? [];
+    const places = files.flatMap((file) => parseFile(file.path, file.content).resources.map((one) => one.source.line));
+    expect(places).toEqual([4, 15]);
+  });
+
+  function onlyResource(name: string): Resource | undefined {
+    const files = valid.find((entry) => entry.name === name)?.files ?? [];
+    return files.flatMap((file) => parseFile(file.path, file.content).resources)[0];
+  }
 });
 
 describe('generated', () => {

@@ -1,0 +1,56 @@
+/** Gathers the issues of one file, each with its place. */
+import type { Document, LineCounter, Range } from 'yaml';
+import { ERRORS, type ErrorCode } from './errors.ts';
+import { locate } from './position.ts';
+import { formatPath, type Issue } from './resource.ts';
+import { suggest } from './suggest.ts';
+
+/** One document of the file, and where its issues go. */
+export interface Context {
+  readonly file: string;
+  readonly lines: LineCounter;
+  readonly document: Document.Parsed;
+  readonly issues: Issue[];
+}
+
+export interface NewIssue {
+  code: ErrorCode;
+  path?: readonly PropertyKey[];
+  message?: string;
+  hint?: string;
+  on?: 'key' | 'value';
+  at?: { line: number; column: number };
+}
+
+export function add(context: Context, issue: NewIssue): void {
+  const path = issue.path ?? [];
+  const position = issue.at ?? locate(context.document, context.lines, path, issue.on ?? 'value');
+  const { meaning, hint } = ERRORS[issue.code];
+  context.issues.push({
+    file: context.file,
+    ...position,
+    path: formatPath(path),
+    code: issue.code,
+    message: issue.message ?? meaning,
+    hint: issue.hint ?? hint,
+  });
+}
+
+/** @param known the fields that exist there; one of them may have been meant */
+export function unknownField(context: Context, path: readonly PropertyKey[], known: readonly string[]): void {
+  const nearest = suggest(String(path.at(-1)), known);
+  const hint = nearest
+    ? `Did you mean ${nearest}?`
+    : known.length > 0
+      ? `Known here: ${known.join(', ')}.`
+      : ERRORS['unknown-field'].hint;
+  add(context, { code: 'unknown-field', path, message: `There is no field ${formatPath(path)}.`, hint, on: 'key' });
+}
+
+export function positionOf(
+  { lines }: Context,
+  node: { range?: Range | null | undefined },
+): { line: number; column: number } {
+  const { line, col } = lines.linePos(node.range?.[0] ?? 0);
+  return { line, column: col };
+}
