@@ -10,6 +10,7 @@ import {
   RPC,
   RpcFailure,
   type Id,
+  type RpcError,
   type RpcMessage,
   type RpcNotification,
   type RpcRequest,
@@ -124,10 +125,7 @@ export class Peer implements Channel {
     return pending;
   }
 
-  #settle(
-    id: Id | null,
-    message: { result?: unknown; error?: { code: number; message: string; data?: unknown } },
-  ): void {
+  #settle(id: Id | null, message: { result?: unknown; error?: RpcError }): void {
     const pending = this.#take(id);
     if (message.error) pending?.reject(new RpcFailure(message.error));
     else pending?.resolve(message.result);
@@ -142,23 +140,24 @@ export class Peer implements Channel {
   }
 
   async #answer(request: RpcRequest): Promise<void> {
-    const { id } = request;
-    if (request.method === 'ping' && !this.#closed) return this.#handlers.send({ jsonrpc: '2.0', id, result: {} });
-    const answer = await this.#resultOf(request).then(
-      (result) => ({ result }),
-      (error: unknown) => ({ error: toRpcError(error) }),
-    );
+    const { id, method } = request;
+    let answer: { result: unknown } | { error: RpcError };
+    try {
+      answer = { result: method === 'ping' ? {} : await this.#ask(request) };
+    } catch (error) {
+      answer = { error: toRpcError(error) };
+    }
     if (!this.#closed) this.#handlers.send({ jsonrpc: '2.0', id, ...answer });
   }
 
-  async #resultOf(request: RpcRequest): Promise<unknown> {
+  #ask(request: RpcRequest): Promise<unknown> {
     if (this.#handlers.onRequest) return this.#handlers.onRequest(request);
     throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${request.method}` });
   }
 }
 
 /** What a peer is told about a failure: its own error passed on, a foreseen one by code, nothing of an unforeseen one. */
-export function toRpcError(error: unknown): { code: number; message: string; data?: unknown } {
+export function toRpcError(error: unknown): RpcError {
   if (error instanceof RpcFailure) return error.error;
   if (error instanceof SlipwayError) {
     const code = error.row.http >= 500 ? RPC.upstream : RPC.invalidRequest;
