@@ -86,12 +86,7 @@ export class RunningGateway implements Gateway {
     const before = this.#state.current;
     const generation = new Generation(snapshot, this.#pool.servers(snapshot), this.#warn);
     const address = this.#addressOf(snapshot);
-    const old = this.#tcp;
-    if (address !== this.#listen) {
-      // On the new address first: a request is welcome on either until the old one is closed.
-      await this.#listenOn(address, snapshot);
-      void old?.close().then(() => this.#listeners.delete(old));
-    }
+    if (address !== this.#listen) await this.#moveTo(address, snapshot);
     this.#living.add(generation);
     this.#state.current = generation;
     this.#pool.adopt(generation.servers);
@@ -134,6 +129,25 @@ export class RunningGateway implements Gateway {
     this.#tcp = await listenTcp(parsed, this.#handler);
     this.#listen = address;
     this.#listeners.add(this.#tcp);
+  }
+
+  /**
+   * On the new address first: a request is welcome on either until the old one is closed. Where both share a port, the
+   * old one has to let go of it before, and takes it back if the new one fails.
+   */
+  async #moveTo(address: string, snapshot: Snapshot): Promise<void> {
+    const old = this.#tcp;
+    const before = this.#listen;
+    const leave = (): void => void old?.close().then(() => this.#listeners.delete(old));
+    const shared = parseListen(address).port === parseListen(before).port && parseListen(address).port !== 0;
+    if (shared) leave();
+    try {
+      await this.#listenOn(address, snapshot);
+    } catch (error) {
+      if (shared) await this.#listenOn(before, this.#state.current.snapshot);
+      throw error;
+    }
+    if (!shared) leave();
   }
 
   #warnIfShut(snapshot: Snapshot): void {
