@@ -129,15 +129,21 @@ async function bringUp(workload: Workload, context: ApplyContext, signal: AbortS
   }
   const before = context.served.get(workload.address);
   try {
-    const instances = await Promise.all(names.map((_, index) => driver.ensure(workload, index, signal)));
+    const instances = await all(names.map((_, index) => driver.ensure(workload, index, signal)));
     context.served.set(workload.address, await makeReady(rollout, instances));
   } catch (error) {
-    if (!signal.aborted) await removeAll(driver, missing);
+    if (!signal.aborted) await removeAll(context, missing);
     throw error;
   }
   if (missing.length === 0 && surplus.length === 0 && before) return 'unchanged';
   await stopAll(rollout, surplus, await context.publish());
   return surplus.length > 0 ? 'replaced' : missing.length > 0 ? 'started' : 'unchanged';
+}
+
+/** Waits for every one before it fails with the first: what is still on its way could not be removed. */
+async function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
 }
 
 async function makeReady(
@@ -161,11 +167,11 @@ async function stopAll(
   { retired }: { retired: Promise<void> },
 ): Promise<void> {
   if (instances.length === 0) return;
-  const { workload, driver, signal } = rollout;
+  const { workload, driver, context, signal } = rollout;
   const idle = instances.map((instance) => driver.idle?.(instance.id, signal));
   await within(workload.rollout.drainMs, Promise.all([retired, ...idle]), signal);
   await removeAll(
-    driver,
+    context,
     instances.map((instance) => instance.id),
   );
 }
@@ -180,9 +186,13 @@ async function within(ms: number, promise: Promise<unknown>, signal: AbortSignal
   }
 }
 
-/** Not aborted by anything: an instance that is half removed is worse than a pass that ends a moment later. */
-async function removeAll(driver: Driver, ids: readonly string[]): Promise<void> {
-  await Promise.all(ids.map((id) => driver.remove(id, new AbortController().signal)));
+/**
+ * Not aborted by anything: an instance that is half removed is worse than a pass that ends a moment later. Every driver
+ * is asked, because the workload may have moved to another; that one does not know an instance is no error.
+ */
+async function removeAll({ drivers }: ApplyContext, ids: readonly string[]): Promise<void> {
+  const { signal } = new AbortController();
+  await Promise.all([...drivers.values()].flatMap((driver) => ids.map((id) => driver.remove(id, signal))));
 }
 
 /** Where nothing serves a workload after its rollout failed, its last good version is started again. */
@@ -211,14 +221,10 @@ async function takeDown(address: string, context: ApplyContext, signal: AbortSig
   context.served.delete(address);
   const { retired } = await context.publish();
   const previous = context.base.workloads.find((workload) => workload.address === address);
-  await within(previous?.rollout.drainMs ?? 0, retired, signal);
-  const ids = new Set(
-    context.instances.filter((instance) => instance.address === address).map((instance) => instance.id),
-  );
-  for (const driver of context.drivers.values()) {
-    const own = (await driver.list(signal)).map((instance) => instance.id).filter((id) => ids.has(id));
-    await removeAll(driver, own);
-  }
+  const ids = context.instances.filter((instance) => instance.address === address).map((instance) => instance.id);
+  const idle = [...context.drivers.values()].flatMap((driver) => ids.map((id) => driver.idle?.(id, signal)));
+  await within(previous?.rollout.drainMs ?? 0, Promise.all([retired, ...idle]), signal);
+  await removeAll(context, ids);
   return 'removed';
 }
 

@@ -74,7 +74,8 @@ function readEntries(path: string): JournalEntry[] {
   }
   return text.split('\n').flatMap((line) => {
     try {
-      return [JSON.parse(line) as JournalEntry];
+      const entry = JSON.parse(line) as JournalEntry | null;
+      return typeof entry?.instance === 'string' ? [entry] : [];
     } catch {
       return [];
     }

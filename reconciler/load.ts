@@ -21,8 +21,8 @@ const LOCK_FILE = 'slipway.lock.yaml';
 export async function load(source: Source, revision: string, cache: ParseCache, signal: AbortSignal): Promise<Loaded> {
   const tree = await source.files(revision, signal);
   const yaml = tree.filter((file) => /\.ya?ml$/.test(file.path) && !file.path.endsWith(LOCK_FILE));
-  const { resources, issues } = await parseAll(source, revision, yaml, cache, signal);
-  const together = checkTogether(resources);
+  const { resources, issues, refused } = await parseAll(source, revision, yaml, cache, signal);
+  const together = checkTogether(resources, refused);
   const byPath = new Map(tree.map((file) => [file.path, file]));
   const missing = resources.flatMap((resource) => missingFiles(resource, byPath));
   cache.save(yaml);
@@ -43,6 +43,7 @@ async function parseAll(
 ) {
   const resources: Resource[] = [];
   const issues: Issue[] = [];
+  const refused: string[] = [];
   const unknown: SourceFile[] = [];
   for (const file of files) {
     const cached = cache.get(file.id, file.path);
@@ -57,9 +58,10 @@ async function parseAll(
     const parsed = parseFile(file.path, contents[index] ?? Buffer.alloc(0));
     resources.push(...parsed.resources);
     issues.push(...parsed.issues);
+    refused.push(...parsed.refused);
     if (parsed.issues.length === 0) cache.set(file.id, file.path, parsed.resources);
   }
-  return { resources, issues };
+  return { resources, issues, refused };
 }
 
 function filesOf(resource: Resource): readonly { path: readonly (string | number)[]; file: string }[] {

@@ -18,7 +18,7 @@ export interface Serving {
   /** By address. */
   readonly served: ReadonlyMap<string, Served>;
   readonly known: Readonly<Record<string, Readiness>>;
-  readonly failures: Readonly<Record<string, Failure>>;
+  readonly failures: Readonly<Record<string, Pick<Failure, 'code' | 'message'>>>;
 }
 
 /** Pure. Servers that are not ready stay in their routes, with the reason, so that agents are told rather than confused. */

@@ -31,7 +31,10 @@ export async function waitReady(
     if (signal.aborted) throw signal.reason;
     if (limit.aborted)
       throw new SlipwayError('not-ready', `It was not ready within ${workload.rollout.timeoutMs / 1000} s.`);
-    if (error instanceof RpcFailure) throw new SlipwayError('not-ready', `It answered with an error: ${error.message}`);
+    if (error instanceof RpcFailure) {
+      const said = driver.mask?.(instance.id, error.message) ?? error.message;
+      throw new SlipwayError('not-ready', `It answered with an error: ${said}`);
+    }
     throw toSlipwayError(error, 'not-ready');
   }
 }

@@ -23,6 +23,8 @@ export interface PassOptions {
   readonly retry?: boolean;
 }
 
+const CHANGED: ReadonlySet<Outcome['result']> = new Set(['started', 'replaced', 'removed']);
+
 /** @throws SlipwayError when the commit cannot be had, is refused, or is blocked; what runs is then left alone */
 export async function run(world: World, options: PassOptions, signal: AbortSignal): Promise<PassResult> {
   const began = performance.now();
@@ -46,7 +48,9 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
     await stageFiles(desired, world.source, world.state.paths.blobs, signal);
     note.outcomes = await applyAll(world, desired, signal);
     keep(world, desired, commit, note.outcomes);
-    note.write(note.outcomes.some((outcome) => outcome.error) ? 'failed' : 'applied', hasChanges(note.plan));
+    // A rollout that failed stays in the plan; looking at it again is no news.
+    const news = world.lastRecorded !== commit.id || note.outcomes.some(({ result }) => CHANGED.has(result));
+    note.write(note.outcomes.some((outcome) => outcome.error) ? 'failed' : 'applied', hasChanges(note.plan) && news);
     return done(world, commit, note.outcomes);
   } catch (error) {
     const known = toSlipwayError(error);
@@ -69,10 +73,10 @@ async function applyAll(world: World, desired: Compiled, signal: AbortSignal): P
   // Routes, tokens and remote servers are in force before the first workload is ready.
   await publishNow(world);
   const outcomes = await apply(await applyContext(world, signal), signal);
-  await publishNow(world);
   world.errors = new Map(
     outcomes.flatMap((outcome) => (outcome.error ? [[outcome.address, outcome.error] as const] : [])),
   );
+  await publishNow(world); // With the reasons of those that failed.
   return outcomes;
 }
 

@@ -45,7 +45,7 @@ export interface Workload {
   readonly address: string;
   readonly name: string;
   readonly driver: string;
-  /** {@link specHash} of `run`. */
+  /** {@link specHash} of `run` and `driver`. */
   readonly hash: string;
   readonly run: RunSpec;
   readonly replicas: number;
@@ -62,12 +62,12 @@ export interface Workload {
 }
 
 /**
- * SHA-256, in hex, of the run spec in canonical JSON (RFC 8785). A changed formula would restart everybody's servers:
+ * SHA-256, in hex, of the run spec and the driver's name in canonical JSON (RFC 8785). A changed formula would restart everybody's servers:
  * a golden test pins it.
  */
-export function specHash(run: RunSpec): string {
+export function specHash(run: RunSpec, driver: string): string {
   return createHash('sha256')
-    .update(canonicalize(run) ?? '')
+    .update(canonicalize({ ...run, driver }) ?? '')
     .digest('hex');
 }
 

@@ -76,7 +76,8 @@ export function publishNow(world: World): Promise<{ retired: Promise<void> }> {
 
 async function publishOnce(world: World): Promise<{ retired: Promise<void> }> {
   const { served, applied, compiled } = world;
-  const snapshot = composeSnapshot(compiled, { served, known: applied.readiness, failures: applied.failures });
+  const failures = { ...applied.failures, ...Object.fromEntries(world.errors) };
+  const snapshot = composeSnapshot(compiled, { served, known: applied.readiness, failures });
   const published = await world.publish(snapshot);
   // Written after the gateway took it: what is on disk is what was served.
   writeSnapshot(world.state.paths.snapshot, snapshot);

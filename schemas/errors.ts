@@ -45,7 +45,7 @@ export const ERRORS = {
   'missing-field': row('A required field is missing.', 'Add the field.'),
   'wrong-type': row('The value has the wrong type.', 'See `slipway schema <kind>` for the type.'),
   'invalid-value': row('The value is not allowed here.', 'See `slipway schema <kind>` for what is allowed.'),
-  'conflicting-fields': row('Fields contradict each other.', 'Keep one of them.'),
+  'conflicting-fields': row('Fields contradict each other.', 'Give exactly one of them.'),
   'reserved-name': row('The name is reserved.', 'Choose another name.'),
   'duplicate-resource': row('Two resources have the same kind and name.', 'Rename or remove one of them.'),
   singleton: row('There may be only one resource of this kind.', 'Keep one of them.'),

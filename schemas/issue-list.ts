@@ -11,6 +11,7 @@ export interface Context {
   readonly lines: LineCounter;
   readonly document: Document.Parsed;
   readonly issues: Issue[];
+  readonly refused: string[];
 }
 
 export interface NewIssue {

@@ -37,6 +37,8 @@ const PARSE_OPTIONS = { merge: false, schema: 'core', resolveKnownTags: false, u
 export interface Parsed {
   readonly resources: readonly Resource[];
   readonly issues: readonly Issue[];
+  /** Addresses of documents with issues: what refers to them is not dangling. */
+  readonly refused: readonly string[];
 }
 
 /** @param file how the file is named in issues; @param content its raw bytes */
@@ -53,16 +55,21 @@ export function parseFile(file: string, content: Uint8Array): Parsed {
   const lines = new LineCounter();
   const resources: Resource[] = [];
   const issues: Issue[] = [];
+  const refused: string[] = [];
   for (const document of parseAllDocuments(text, { lineCounter: lines, ...PARSE_OPTIONS })) {
-    const resource = readDocument({ file, lines, document: document as Document.Parsed, issues });
+    const resource = readDocument({ file, lines, document: document as Document.Parsed, issues, refused });
     if (resource) resources.push(resource);
   }
-  return { resources, issues: issues.sort((a, b) => a.line - b.line || a.column - b.column) };
+  return { resources, issues: issues.sort((a, b) => a.line - b.line || a.column - b.column), refused };
 }
 
 /** An issue about a whole file, for callers that cannot even read it. */
 export function refuse(file: string, code: ErrorCode, message: string = ERRORS[code].meaning): Parsed {
-  return { resources: [], issues: [{ file, line: 1, column: 1, path: '', code, message, hint: ERRORS[code].hint }] };
+  return {
+    refused: [],
+    resources: [],
+    issues: [{ file, line: 1, column: 1, path: '', code, message, hint: ERRORS[code].hint }],
+  };
 }
 
 /** YAML allows no NUL, and neither does anything that values end up in: argv, environment, paths. */
@@ -70,7 +77,7 @@ function refuseNull(file: string, text: string): Parsed {
   const before = text.slice(0, text.indexOf('\0')).split('\n');
   const place = { line: before.length, column: (before.at(-1) ?? '').length + 1 };
   const [issue] = refuse(file, 'yaml-syntax', 'The file contains a NUL character.').issues;
-  return { resources: [], issues: issue ? [{ ...issue, ...place }] : [] };
+  return { refused: [], resources: [], issues: issue ? [{ ...issue, ...place }] : [] };
 }
 
 function readDocument(context: Context): Resource | undefined {
@@ -113,7 +120,11 @@ function readResource(context: Context, value: unknown): Resource | undefined {
   const meta = check(context, metadata, value['metadata'] ?? {}, ['metadata']);
   const spec = check(context, kind.spec, value['spec'] ?? {}, ['spec']);
   if (meta) checkReserved(context, kind, meta.name);
-  if (!meta || spec === undefined) return undefined;
+  if (!meta || spec === undefined) {
+    const given = at(value, ['metadata', 'name']);
+    if (typeof given === 'string') context.refused.push(`${kind.kind}/${given}`);
+    return undefined;
+  }
   const start = locate(context.document, context.lines, [], 'value');
   return { kind: kind.kind, metadata: meta, spec, source: { file: context.file, ...start } };
 }

@@ -5,8 +5,11 @@ import type { Reference } from './kinds/kind.ts';
 import { addressOf, formatPath, type Issue, type Resource } from './resource.ts';
 import { suggest } from './suggest.ts';
 
-/** Issues of a set of resources that are each fine on their own. Order of the input does not matter to which are found. */
-export function checkTogether(resources: readonly Resource[]): Issue[] {
+/**
+ * Issues of a set of resources that are each fine on their own. Order of the input does not matter to which are found.
+ * @param refused addresses that exist but have issues of their own; one mistake is not reported twice
+ */
+export function checkTogether(resources: readonly Resource[], refused: readonly string[] = []): Issue[] {
   const byAddress = new Map<string, Resource>();
   const issues: Issue[] = [];
   for (const resource of [...resources].sort(bySource)) {
@@ -18,7 +21,7 @@ export function checkTogether(resources: readonly Resource[]): Issue[] {
   return [
     ...issues,
     ...singletons(unique),
-    ...unique.flatMap((resource) => dangling(resource, byAddress)),
+    ...unique.flatMap((resource) => dangling(resource, byAddress, new Set(refused))),
     ...cycles(unique, byAddress),
   ];
 }
@@ -60,9 +63,11 @@ function singletons(resources: readonly Resource[]): Issue[] {
   });
 }
 
-function dangling(resource: Resource, byAddress: ReadonlyMap<string, Resource>): Issue[] {
+function dangling(resource: Resource, byAddress: ReadonlyMap<string, Resource>, refused: ReadonlySet<string>): Issue[] {
   return referencesOf(resource).flatMap((reference) => {
-    const target = byAddress.get(`${reference.kind}/${reference.name}`);
+    const address = `${reference.kind}/${reference.name}`;
+    const target = byAddress.get(address);
+    if (!target && refused.has(address)) return [];
     if (!target) {
       const names = [...byAddress.values()]
         .filter((candidate) => candidate.kind === reference.kind)

@@ -2,16 +2,30 @@
 
 export const MASK = '***';
 
-const SECRET_NAME = /(^|[_.-])(token|secret|passw(or)?d|passphrase|credentials?|api_?key|private_?key|auth)([_.-]|$)/i;
+const SECRET_NAME =
+  /(^|[_.-])(token|secret|passw(or)?d|passphrase|credentials?|api_?key|private_?key|auth(orization)?)([_.-]|$)/i;
 
 /** True if a variable of this name most likely holds a secret, even where somebody wrote it in plain text. */
 export function looksSecret(name: string): boolean {
-  return SECRET_NAME.test(name);
+  return SECRET_NAME.test(name.replace(/([a-z0-9])([A-Z])/g, '$1_$2'));
 }
 
 /** A function that masks the given values in text. Values under 4 characters are too common to hide. */
 export function redactor(values: readonly string[]): (text: string) => string {
-  const hidden = [...new Set(values)].filter((value) => value.length >= 4).sort((a, b) => b.length - a.length);
+  const hidden = [...new Set(values.flatMap(forms))]
+    .filter((value) => value.length >= 4)
+    .sort((a, b) => b.length - a.length);
   if (hidden.length === 0) return (text) => text;
-  return (text) => hidden.reduce((result, value) => result.replaceAll(value, MASK), text);
+  const mask = (text: string): string => hidden.reduce((result, value) => result.replaceAll(value, MASK), text);
+  return (text) => {
+    // Again until nothing changes: a mask and what stands beside it can make up a value. Each round is shorter.
+    for (let before = text, after = mask(text); ; [before, after] = [after, mask(after)])
+      if (after === before) return after;
+  };
+}
+
+/** As it is, as it looks inside JSON, and, since logs are lines, each line of it that says something. */
+function forms(value: string): string[] {
+  const lines = value.split(/\r?\n/).filter((line) => line.trim().length >= 8);
+  return [value, JSON.stringify(value).slice(1, -1), ...lines];
 }

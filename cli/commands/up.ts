@@ -15,7 +15,7 @@ import {
   type StateDir,
 } from '../../reconciler/index.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
-import { duration, milliseconds } from '../../schemas/kinds/fields.ts';
+import { duration, timerMs } from '../../schemas/kinds/fields.ts';
 import type { Log } from '../../schemas/log.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import { conditionOf } from '../../schemas/status.ts';
@@ -55,7 +55,7 @@ export const command: Command = {
         recorder,
         log: io.log,
         version: VERSION,
-        intervalMs: milliseconds(interval),
+        intervalMs: timerMs(interval),
         publish: door.publish,
         gatewayUrl: () => door.gateway?.url,
       }),

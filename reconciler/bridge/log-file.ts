@@ -29,6 +29,11 @@ export class LogFile implements Disposable {
     this.#redact = redact;
   }
 
+  /** The text as it may be shown. */
+  redact(text: string): string {
+    return this.#redact(text);
+  }
+
   write(stream: 'stderr' | 'stdout' | 'slipway', text: string): void {
     const line = `${new Date().toISOString()} ${stream} ${this.#redact(text)}\n`;
     try {
@@ -65,31 +70,45 @@ export async function* readLog(
 ): AsyncGenerator<string> {
   const lines: string[] = [];
   const keep = options.tail ?? Number.POSITIVE_INFINITY;
-  for (const file of [`${path}.1`, path]) {
-    if (!existsSync(file)) continue;
-    for await (const line of createInterface({ input: createReadStream(file) })) {
-      lines.push(line);
-      if (lines.length > keep) lines.shift();
-    }
-  }
+  const seen = placeOf(path);
+  for await (const line of linesOf(`${path}.1`, 0)) if (lines.push(line) > keep) lines.shift();
+  for await (const line of linesOf(path, 0, seen.size)) if (lines.push(line) > keep) lines.shift();
   yield* lines;
-  if (options.follow) yield* follow(path, options.signal);
+  if (options.follow) yield* follow(path, seen, options.signal);
 }
 
-async function* follow(path: string, signal: AbortSignal): AsyncGenerator<string> {
-  let position = existsSync(path) ? statSync(path).size : 0;
+/** How far a log was read: in which file, up to which byte. */
+interface Place {
+  readonly file: number;
+  readonly size: number;
+}
+
+function placeOf(path: string): Place {
+  const info = statSync(path, { throwIfNoEntry: false });
+  return { file: info?.ino ?? 0, size: info?.size ?? 0 };
+}
+
+async function* linesOf(path: string, start: number, end?: number): AsyncGenerator<string> {
+  if (!existsSync(path) || (end !== undefined && end <= start)) return;
+  yield* createInterface({ input: createReadStream(path, { start, ...(end === undefined ? {} : { end: end - 1 }) }) });
+}
+
+async function* follow(path: string, from: Place, signal: AbortSignal): AsyncGenerator<string> {
+  let read = from;
   let wake = (): void => {};
   const listener = (): void => wake();
   using watcher = { [Symbol.dispose]: watchFile(path, listener) };
   void watcher;
   signal.addEventListener('abort', listener, { once: true });
   while (!signal.aborted) {
-    const size = existsSync(path) ? statSync(path).size : 0;
-    if (size < position) position = 0; // It was rotated.
-    if (size > position) {
-      const input = createReadStream(path, { start: position, end: size - 1 });
-      position = size;
-      yield* createInterface({ input });
+    const now = placeOf(path);
+    if (now.file !== read.file) {
+      // It was rotated: first what was not read of the old file, then the new one.
+      if (read.file !== 0) yield* linesOf(`${path}.1`, read.size);
+      read = { file: now.file, size: 0 };
+    } else if (now.size > read.size) {
+      yield* linesOf(path, read.size, now.size);
+      read = now;
     } else {
       await new Promise<void>((resolve) => {
         wake = resolve;

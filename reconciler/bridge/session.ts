@@ -2,6 +2,7 @@
 import { SlipwayError } from '../../schemas/errors.ts';
 import {
   asMessage,
+  isRequest,
   LEGACY_VERSIONS,
   RpcFailure,
   type RpcNotification,
@@ -48,9 +49,11 @@ export async function openSession(
   const peer = new Peer({
     ...handlers,
     send: (message) => {
-      if (stdin.writableLength > MAX_UNREAD_BYTES)
+      const full = stdin.writableLength > MAX_UNREAD_BYTES;
+      if (full && isRequest(message))
         throw new SlipwayError('upstream-unavailable', 'The server does not read its input.');
-      stdin.write(`${JSON.stringify(message)}\n`);
+      // Nobody waits for anything else, and nobody could catch what is thrown here.
+      if (!full) stdin.write(`${JSON.stringify(message)}\n`);
     },
   });
   const output = new LineSplitter((line) => receive(line, peer, log), {
@@ -61,8 +64,10 @@ export async function openSession(
   const errors = new LineSplitter((line) => log.write('stderr', line), { maxBytes: 64 * 1024 });
   stdout.on('data', (chunk: Buffer) => output.push(chunk));
   stderr.on('data', (chunk: Buffer) => errors.push(chunk));
+  // Before the handshake is done, its end means something else: see there.
+  const initialized = await handshake(peer, process, log, options);
   void process.ended.then((why) => peer.close(new SlipwayError('upstream-unavailable', `The server ended: ${why}.`)));
-  return { process, peer, initialized: await handshake(peer, process, options) };
+  return { process, peer, initialized };
 }
 
 /** Servers print banners where they should not; what is no message goes to the log. */
@@ -77,7 +82,12 @@ function receive(line: string, peer: Peer, log: LogFile): void {
   else log.write('stdout', line.slice(0, 4096));
 }
 
-async function handshake(peer: Peer, process: StdioProcess, options: SessionOptions): Promise<Record<string, unknown>> {
+async function handshake(
+  peer: Peer,
+  process: StdioProcess,
+  log: LogFile,
+  options: SessionOptions,
+): Promise<Record<string, unknown>> {
   const { version, timeoutMs } = options;
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(timeoutMs)]);
   const ended = process.ended.then((why) =>
@@ -91,7 +101,7 @@ async function handshake(peer: Peer, process: StdioProcess, options: SessionOpti
     return result as Record<string, unknown>;
   } catch (error) {
     if (error instanceof RpcFailure)
-      throw new SlipwayError('not-ready', `The server refused initialize: ${error.message}`);
+      throw new SlipwayError('not-ready', `The server refused initialize: ${log.redact(error.message)}`);
     if (signal.aborted && !options.signal.aborted) {
       throw new SlipwayError('not-ready', `The server did not answer initialize within ${timeoutMs / 1000} s.`);
     }

@@ -43,5 +43,7 @@ export interface Driver extends AsyncDisposable {
   connect?: Connect;
   /** Called on every change of an instance's state. */
   watch?(listener: (id: string) => void): Disposable;
+  /** Hides the secrets that the instance was given in what it said: errors end up in status, logs and git. */
+  mask?(id: string, text: string): string;
   logs?(id: string, options: LogOptions): AsyncIterable<string>;
 }

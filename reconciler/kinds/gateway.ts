@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { gateway as schema } from '../../schemas/kinds/gateway.ts';
-import { bytes, milliseconds } from '../../schemas/kinds/fields.ts';
+import { bytes, milliseconds, timerMs } from '../../schemas/kinds/fields.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import type { KindBehaviour } from './kind.ts';
 
@@ -14,7 +14,7 @@ export function listener(spec: Spec): Snapshot['gateway'] {
     allowedOrigins: spec.allowedOrigins,
     maxBodyBytes: bytes(spec.maxBodySize),
     sessionTtlMs: milliseconds(spec.sessionTtl),
-    shutdownTimeoutMs: milliseconds(spec.shutdownTimeout),
+    shutdownTimeoutMs: timerMs(spec.shutdownTimeout),
   };
 }
 

@@ -1,4 +1,4 @@
-import { bytes, milliseconds } from '../../schemas/kinds/fields.ts';
+import { bytes, timerMs } from '../../schemas/kinds/fields.ts';
 import type { ServerSpec } from '../../schemas/kinds/server.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import {
@@ -18,13 +18,14 @@ export const server: KindBehaviour<ServerSpec> = {
     const program = programOf(spec);
     if (!program || !spec.enabled) return [];
     const run = runSpec(spec, program, context);
+    const rest = around(spec, run, program);
     return [
       {
         address: addressOf(resource),
         name: resource.metadata.name,
-        hash: specHash(run),
+        hash: specHash(run, rest.driver),
         run,
-        ...around(spec, run, program),
+        ...rest,
       },
     ];
   },
@@ -34,7 +35,7 @@ export const server: KindBehaviour<ServerSpec> = {
     if (!spec.enabled) return;
     draft.servers[metadata.name] = {
       ...(spec.description === undefined ? {} : { description: spec.description }),
-      timeoutMs: milliseconds(spec.timeout),
+      timeoutMs: timerMs(spec.timeout),
       endpoints: remote(resource),
     };
     draft.origins[metadata.name] = addressOf(resource);
@@ -98,14 +99,14 @@ function around(spec: ServerSpec, run: RunSpec, program: Program): Omit<Workload
     driver: spec.runtime ?? (program.type === 'image' ? 'docker' : 'process'),
     replicas: spec.replicas,
     lifecycle: run.transport === 'stdio' ? (spec.lifecycle ?? 'onDemand') : 'always',
-    idleTimeoutMs: milliseconds(spec.idleTimeout),
-    callTimeoutMs: milliseconds(spec.timeout),
+    idleTimeoutMs: timerMs(spec.idleTimeout),
+    callTimeoutMs: timerMs(spec.timeout),
     dependsOn: spec.dependsOn.map((name) => `Server/${name}`),
     ...(spec.probe?.tool === undefined ? {} : { probe: { tool: spec.probe.tool, arguments: spec.probe.arguments } }),
     rollout: {
       strategy: spec.rollout.strategy ?? (fixedPort ? 'stopFirst' : 'startFirst'),
-      timeoutMs: milliseconds(spec.rollout.timeout),
-      drainMs: milliseconds(spec.rollout.drain),
+      timeoutMs: timerMs(spec.rollout.timeout),
+      drainMs: timerMs(spec.rollout.drain),
     },
   };
 }

@@ -20,7 +20,7 @@ export async function appendToBranch(
   signal: AbortSignal,
 ): Promise<string> {
   const options: GitOptions = { cwd: mirror, signal };
-  if (!existsSync(mirror)) await git(['init', '--quiet', '--bare', mirror], { signal });
+  if (!existsSync(join(mirror, 'HEAD'))) await git(['init', '--quiet', '--bare', mirror], { signal });
   rmSync(join(mirror, `${LOCAL}.lock`), { force: true }); // Left by a git that was killed with us; nobody else writes here.
   const tip = await fetchTip(remote, options);
   const missing = tip === undefined ? entries : await withoutPresent(entries, tip, options);

@@ -1,4 +1,5 @@
 /** Writes what happened: to the outbox at once, to git when it can. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { toSlipwayError } from '../../schemas/errors.ts';
 import type { Log } from '../../schemas/log.ts';
 import type { Plan } from '../../schemas/plan.ts';
@@ -26,6 +27,8 @@ export interface RecorderOptions {
 }
 
 const RETRY_MS = 60_000;
+/** A remote that does not answer must not hold up the end: what it did not take is delivered by the next run. */
+const LAST_FLUSH_MS = 5000;
 
 export function gitRecorder(options: RecorderOptions): Recorder {
   const box = outbox(options.outbox);
@@ -68,8 +71,10 @@ export function gitRecorder(options: RecorderOptions): Recorder {
     }),
     async [Symbol.asyncDispose]() {
       clearTimeout(timer);
-      await flush();
+      const last = flush();
+      await Promise.race([last, delay(LAST_FLUSH_MS, undefined, { ref: false })]);
       stop.abort();
+      await last;
     },
   };
 }

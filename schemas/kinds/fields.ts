@@ -61,6 +61,14 @@ export function milliseconds(text: string): number {
   return Number(match[1]) * (UNIT_MS[match[2] ?? ''] ?? 1);
 }
 
+/** Timers count in 31 bits: what is longer would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Like {@link milliseconds}, for a timer: at most 24.8 days. */
+export function timerMs(text: string): number {
+  return Math.min(milliseconds(text), MAX_TIMER_MS);
+}
+
 const UNIT_BYTES: Record<string, number> = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
 
 /** `4Mi` → 4194304. The text must have passed {@link size}. */

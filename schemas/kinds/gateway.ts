@@ -4,9 +4,18 @@ import { defineKind } from './kind.ts';
 
 const LISTEN = new RegExp(`^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):${PORT}$`);
 
+const HOST = '(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]{1,253})';
+
 const host = z
   .string()
-  .regex(/^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$/, 'must be a host name, with a port if the port matters');
+  .regex(new RegExp(`^${HOST}(:${PORT})?$`), 'must be a host name, with a port if the port matters');
+
+const origin = z
+  .string()
+  .regex(
+    new RegExp(`^https?://${HOST}(:${PORT})?$`),
+    'must be an origin: http(s)://host, with a port but without a path',
+  );
 
 export const gateway = defineKind({
   kind: 'Gateway',
@@ -28,7 +37,7 @@ export const gateway = defineKind({
       .default([])
       .describe('Host headers to accept besides loopback and the listen address (DNS rebinding guard).'),
     allowedOrigins: z
-      .array(httpUrl)
+      .array(origin)
       .default([])
       .describe('Browser origins to accept besides the gateway itself (DNS rebinding guard).'),
     maxBodySize: size.default('4Mi').describe('Largest request body.'),

@@ -51,8 +51,11 @@ describe('answering', () => {
     const gates = new Map<unknown, (result: unknown) => void>();
     const { peer, sent } = open({ onRequest: ({ id }) => new Promise((resolve) => gates.set(id, resolve)) });
     for (const id of [1, 2, 3]) peer.receive(request(id, 'work'));
-    for (const id of [3, 1, 2]) gates.get(id)?.(`done ${id}`);
     await settled();
+    for (const id of [3, 1, 2]) {
+      gates.get(id)?.(`done ${id}`);
+      await settled();
+    }
     expect(sent.map((message) => 'id' in message && message.id)).toEqual([3, 1, 2]);
   });
 

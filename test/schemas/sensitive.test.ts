@@ -35,6 +35,15 @@ describe('redactor', () => {
     );
   });
 
+  test.each([
+    ['the mask completes another value', ['****', 'aaaa'], 'aaaaaaaa'],
+    ['the mask and what follows make a value', ['***a', 'bbbb'], 'bbbba'],
+    ['what is left of a value makes it again', ['****'], '*****'],
+  ])('nor where %s', (_, values, text) => {
+    const shown = redactor(values)(text);
+    for (const value of values) expect(shown).not.toContain(value);
+  });
+
   test('text without a secret is left as it is', () => {
     fc.assert(
       fc.property(fc.array(secret), fc.string(), (values, text) => {

@@ -39,6 +39,12 @@ export async function startChild(command: Command): Promise<Child> {
   // Without these, a pipe that breaks (the child ended while we wrote) would be an uncaught exception.
   for (const pipe of [stdin, stdout, stderr]) pipe.on('error', () => {});
   const pid = child.pid as number;
+  // What it leaves behind would hold its pipes open, so that its end were never seen: its group is ended, and what left
+  // the group is no longer listened to.
+  child.once('exit', () => {
+    signalGroup(pid, 'SIGKILL');
+    setTimeout(() => (stdout.destroy(), stderr.destroy()), GRACE_MS).unref();
+  });
   return {
     stdin,
     stdout,

@@ -35,45 +35,61 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
   const changed = (id: string): void => listeners.forEach((listener) => listener(id));
   const logPath = (id: string): string => join(state.paths.logs, `${id}.log`);
 
+  // A pass that was interrupted may still be at it when the next one asks for the same instance.
+  const busy = new Map<string, Promise<unknown>>();
+  const alone = async <T>(id: string, work: (id: string) => Promise<T>): Promise<T> => {
+    while (busy.has(id)) await busy.get(id)?.catch(() => {});
+    const running = work(id).finally(() => busy.delete(id));
+    busy.set(id, running);
+    return running;
+  };
+
   return {
     name: 'process',
     list: async () => [...instances.values()].map((instance) => instance.observe()),
 
-    async ensure(workload, index, signal): Promise<Instance> {
-      const id = instanceName(workload, index);
-      const existing = instances.get(id);
-      if (existing) {
-        existing.adjust(workload);
-        return existing.observe();
-      }
-      const prepared = await prepare(workload.run, state.paths, log, signal);
-      signal.throwIfAborted();
-      journal.append({ op: 'create', instance: id, driver: 'process', address: workload.address, hash: workload.hash });
-      const file = new LogFile(logPath(id));
-      const context = { id, index, workload, log: file, version: options.version, onChange: () => changed(id) };
-      const start = starter(id, workload, prepared, file, options);
-      const instance =
-        workload.run.transport === 'stdio'
-          ? await StdioProcessInstance.create({
-              ...context,
-              start: () => start({}),
-              socket: socketPath(state.paths.sockets, id),
-            })
-          : await HttpProcess.create({ ...context, start });
-      instances.set(id, instance);
-      changed(id);
-      return instance.observe();
-    },
+    ensure: (workload, index, signal) =>
+      alone(instanceName(workload, index), async (id): Promise<Instance> => {
+        const existing = instances.get(id);
+        if (existing) {
+          existing.adjust(workload);
+          return existing.observe();
+        }
+        const prepared = await prepare(workload.run, state.paths, log, signal);
+        signal.throwIfAborted();
+        journal.append({
+          op: 'create',
+          instance: id,
+          driver: 'process',
+          address: workload.address,
+          hash: workload.hash,
+        });
+        const file = new LogFile(logPath(id));
+        const context = { id, index, workload, log: file, version: options.version, onChange: () => changed(id) };
+        const start = starter(id, workload, prepared, file, options);
+        const instance =
+          workload.run.transport === 'stdio'
+            ? await StdioProcessInstance.create({
+                ...context,
+                start: () => start({}),
+                socket: socketPath(state.paths.sockets, id),
+              })
+            : await HttpProcess.create({ ...context, start });
+        instances.set(id, instance);
+        changed(id);
+        return instance.observe();
+      }),
 
-    async remove(id) {
-      const instance = instances.get(id);
-      if (!instance) return;
-      await instance[Symbol.asyncDispose]();
-      instances.delete(id);
-      note(journal, { op: 'removed', instance: id }, log);
-      for (const suffix of ['', '.1']) rmSync(`${logPath(id)}${suffix}`, { force: true });
-      changed(id);
-    },
+    remove: (wanted) =>
+      alone(wanted, async (id) => {
+        const instance = instances.get(id);
+        if (!instance) return;
+        await instance[Symbol.asyncDispose]();
+        instances.delete(id);
+        note(journal, { op: 'removed', instance: id }, log);
+        for (const suffix of ['', '.1']) rmSync(`${logPath(id)}${suffix}`, { force: true });
+        changed(id);
+      }),
 
     idle: async (id) => instances.get(id)?.idle(),
     connect: (id, handlers) => instances.get(id)?.open?.(handlers),
@@ -81,9 +97,11 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
       listeners.add(listener);
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
+    mask: (id, text) => instances.get(id)?.mask(text) ?? text,
     logs: (id, logOptions) => readLog(logPath(id), logOptions),
 
     async [Symbol.asyncDispose]() {
+      await Promise.allSettled(busy.values());
       await Promise.all([...instances.values()].map((instance) => instance[Symbol.asyncDispose]()));
       for (const id of instances.keys()) note(journal, { op: 'removed', instance: id }, log);
       instances.clear();
@@ -108,7 +126,7 @@ function starter(
 ) {
   return async (extra: Readonly<Record<string, string>>): ReturnType<Start> => {
     const { variables, secrets } = await openEnv(workload.run.env);
-    file.mask(redactor(secrets));
+    file.mask(redactor(secrets.flatMap((secret) => [secret, ...secret.split('\n')]))); // A log has one line at a time.
     const marks = { [OWNER_VARIABLE]: state.owner, [INSTANCE_VARIABLE]: id };
     journal.append({ op: 'starting', instance: id });
     const child = await startChild({ ...prepared, env: { ...scrubbedEnv(), ...extra, ...variables, ...marks } });

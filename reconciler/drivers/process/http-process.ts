@@ -26,8 +26,8 @@ export class HttpProcess implements Running {
   /** The port is chosen once, so that the endpoint stays the same when the process is restarted. */
   static async create(context: HttpContext): Promise<HttpProcess> {
     const instance = new HttpProcess(context, context.workload.run.http?.port ?? (await freePort()));
-    instance.#process = instance.#run();
-    await instance.#process;
+    // A first start that fails is the caller's to deal with, who may know a version that works.
+    instance.#process = Promise.resolve(await instance.#start());
     return instance;
   }
 
@@ -60,6 +60,10 @@ export class HttpProcess implements Running {
   /** Calls go to the process directly, so only the gateway knows; it is asked by waiting for its old snapshot to retire. */
   async idle(): Promise<void> {}
 
+  mask(text: string): string {
+    return this.#context.log.redact(text);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -68,27 +72,29 @@ export class HttpProcess implements Running {
     this.#context.log[Symbol.dispose]();
   }
 
-  async #run(): Promise<StdioProcess | undefined> {
+  async #start(): Promise<StdioProcess> {
     const { start, log } = this.#context;
-    try {
-      const child = await start({ PORT: String(this.#port), HOST: '127.0.0.1' });
-      child.stdin.end();
-      for (const [name, stream] of [
-        ['stdout', child.stdout],
-        ['stderr', child.stderr],
-      ] as const) {
-        const lines = new LineSplitter((line) => log.write(name, line), { maxBytes: 64 * 1024 });
-        stream.on('data', (chunk: Buffer) => lines.push(chunk));
-      }
-      this.#pid = child.pid;
-      this.#startedAt = new Date().toISOString();
-      this.#become('running');
-      void child.ended.then((why) => this.#failed(why));
-      return child;
-    } catch (error) {
+    const child = await start({ PORT: String(this.#port), HOST: '127.0.0.1' });
+    child.stdin.end();
+    for (const [name, stream] of [
+      ['stdout', child.stdout],
+      ['stderr', child.stderr],
+    ] as const) {
+      const lines = new LineSplitter((line) => log.write(name, line), { maxBytes: 64 * 1024 });
+      stream.on('data', (chunk: Buffer) => lines.push(chunk));
+    }
+    this.#pid = child.pid;
+    this.#startedAt = new Date().toISOString();
+    this.#become('running');
+    void child.ended.then((why) => this.#failed(why));
+    return child;
+  }
+
+  #restart(): Promise<StdioProcess | undefined> {
+    return this.#start().catch((error: unknown) => {
       this.#failed(error instanceof Error ? error.message : String(error));
       return undefined;
-    }
+    });
   }
 
   #failed(why: string): void {
@@ -100,7 +106,7 @@ export class HttpProcess implements Running {
     const wait = this.#crashes.crashed();
     this.#become('crashed');
     this.#timer = setTimeout(() => {
-      this.#process = this.#run();
+      this.#process = this.#restart();
     }, wait);
   }
 

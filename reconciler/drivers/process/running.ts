@@ -10,6 +10,8 @@ export interface Running extends AsyncDisposable {
   adjust(workload: Workload): void;
   /** Resolves when no call runs, as far as it can be told. */
   idle(): Promise<void>;
+  /** Hides the secrets that it was given. */
+  mask(text: string): string;
   open?(handlers: ConnectionHandlers): Connection;
 }
 

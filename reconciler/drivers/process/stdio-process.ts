@@ -75,6 +75,10 @@ export class StdioProcessInstance implements Running {
     return this.#bridge.open(handlers);
   }
 
+  mask(text: string): string {
+    return this.#context.log.redact(text);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#socket[Symbol.asyncDispose]();
     await this.#bridge[Symbol.asyncDispose]();

@@ -1,0 +1,180 @@
+/** A whole reconciler on real parts: a source, drivers, a state directory, and a gateway as small as one can be. */
+import { expect } from 'vitest';
+import type { Driver } from '../../reconciler/drivers/driver.ts';
+import { memoryDriver, type MemoryDriver, type MemoryOptions } from '../../reconciler/drivers/memory.ts';
+import { processDriver } from '../../reconciler/drivers/process/driver.ts';
+import { openJournal } from '../../reconciler/journal.ts';
+import { connectHttp } from '../../reconciler/ready-http.ts';
+import { Reconciler, type ReconcilerOptions } from '../../reconciler/reconciler.ts';
+import { gitRecorder, noRecorder } from '../../reconciler/record/recorder.ts';
+import { gitSource } from '../../reconciler/source/git.ts';
+import { openState, type StateDir } from '../../reconciler/state.ts';
+import type { Log } from '../../schemas/log.ts';
+import type { Connection } from '../../schemas/peer.ts';
+import type { Snapshot } from '../../schemas/snapshot.ts';
+import { brokenInvariants, statusSchema, type Status } from '../../schemas/status.ts';
+import { callTool, initialize } from './mcp.ts';
+import { TestRepo } from './repo.ts';
+import { tempDir } from './temp.ts';
+import { until } from './until.ts';
+
+export interface RigOptions extends Partial<Pick<ReconcilerOptions, 'intervalMs' | 'resyncMs' | 'source'>> {
+  /** Where an earlier rig left its state. */
+  readonly stateDir?: string;
+  readonly repo?: TestRepo;
+  readonly memory?: MemoryOptions;
+  /** Write audit records to the repo. */
+  readonly record?: boolean;
+}
+
+const HOUR = 3_600_000;
+
+export class Rig implements AsyncDisposable {
+  readonly #stack = new AsyncDisposableStack();
+  readonly #calls = new Set<Promise<unknown>>();
+  readonly #listeners = new Set<() => void>();
+  readonly repo: TestRepo;
+  readonly state: StateDir;
+  readonly memory: MemoryDriver;
+  readonly snapshots: Snapshot[] = [];
+  readonly statuses: Status[] = [];
+  readonly logs: string[] = [];
+  #process: Driver | undefined;
+  #reconciler: Reconciler | undefined;
+
+  static async make(options: RigOptions = {}): Promise<Rig> {
+    const rig = new Rig(options);
+    await rig.#compose(options);
+    return rig;
+  }
+
+  private constructor(options: RigOptions) {
+    this.repo = options.repo ?? this.#stack.use(new TestRepo());
+    const root = options.stateDir ?? this.#stack.use(tempDir()).at('state');
+    this.state = this.#stack.use(openState(root));
+    this.memory = this.#stack.use(memoryDriver(options.memory));
+  }
+
+  async #compose({ record, intervalMs = HOUR, resyncMs = HOUR, ...options }: RigOptions): Promise<void> {
+    const { state, repo, log } = this;
+    const journal = this.#stack.use(openJournal(state.paths.journal));
+    this.#process = this.#stack.use(await processDriver({ state, journal, log, version: 'test' }));
+    const { outbox, records: repository } = state.paths;
+    const recorder = record ? gitRecorder({ outbox, repository, remote: repo.url, log }) : noRecorder;
+    this.#reconciler = new Reconciler({
+      source: options.source ?? gitSource({ url: repo.url, ref: 'main', mirror: state.paths.mirror }),
+      drivers: [this.memory, this.#process],
+      state,
+      recorder: this.#stack.use(recorder),
+      publish: (snapshot) => this.#publish(snapshot),
+      log,
+      version: 'test',
+      intervalMs,
+      resyncMs,
+      onStatus: (status) => this.#noteStatus(status),
+    });
+    this.#stack.use(this.#reconciler);
+  }
+
+  get reconciler(): Reconciler {
+    if (!this.#reconciler) throw new Error('not composed');
+    return this.#reconciler;
+  }
+
+  get driver(): Driver {
+    if (!this.#process) throw new Error('not composed');
+    return this.#process;
+  }
+
+  get snapshot(): Snapshot {
+    const last = this.snapshots.at(-1);
+    if (!last) throw new Error('nothing was published');
+    return last;
+  }
+
+  /** Pushes the files as a commit, and looks at the source. */
+  async apply(files: Parameters<TestRepo['push']>[0], options: { retry?: boolean } = {}): Promise<string> {
+    const id = this.repo.push(files);
+    await this.reconciler.sync(options);
+    return id;
+  }
+
+  /** A condition of a server, as `status=reason`. */
+  async condition(name: string, type = 'Ready'): Promise<string | undefined> {
+    const { servers } = await this.reconciler.status();
+    const found = servers.find((entry) => entry.name === name)?.conditions.find((entry) => entry.type === type);
+    return found && `${found.status}=${found.reason}`;
+  }
+
+  async overall(type = 'Ready'): Promise<string | undefined> {
+    const found = (await this.reconciler.status()).conditions.find((entry) => entry.type === type);
+    return found && `${found.status}=${found.reason}`;
+  }
+
+  /** Resolves once a condition of a server, as a status told it, is that. */
+  told(name: string, wanted: string): Promise<void> {
+    const isTold = (): boolean => {
+      const conditions = this.statuses.at(-1)?.servers.find((entry) => entry.name === name)?.conditions ?? [];
+      return conditions.some((entry) => `${entry.type}:${entry.status}=${entry.reason}` === wanted);
+    };
+    return this.untilStatus(isTold);
+  }
+
+  /** Resolves once `condition` holds after a status write or a published snapshot. */
+  untilStatus(condition: () => boolean): Promise<void> {
+    const subscribe = (listener: () => void): Disposable => {
+      this.#listeners.add(listener);
+      return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+    };
+    return until(subscribe, condition);
+  }
+
+  /** Calls a tool through what is published now, as the gateway would. */
+  call(name: string, tool: string, args: Record<string, unknown> = {}): Promise<string> {
+    const call = this.#dial(name).then(async (connection) => {
+      try {
+        return await callTool(connection, tool, args);
+      } finally {
+        connection.close();
+      }
+    });
+    this.#calls.add(call);
+    void Promise.allSettled([call]).then(() => this.#calls.delete(call));
+    return call;
+  }
+
+  async #dial(name: string): Promise<Connection> {
+    const endpoint = this.snapshot.servers[name]?.endpoints[0];
+    if (!endpoint) throw new Error(`${name} has no endpoint`);
+    const local = this.driver.connect?.(endpoint.id, {}) ?? this.memory.connect?.(endpoint.id, {});
+    if (!local) return connectHttp(endpoint, 'test', AbortSignal.timeout(5000));
+    await initialize(local);
+    return local;
+  }
+
+  async #publish(snapshot: Snapshot): Promise<{ retired: Promise<void> }> {
+    const before = [...this.#calls];
+    this.snapshots.push(snapshot);
+    for (const listener of this.#listeners) listener();
+    return { retired: Promise.allSettled(before).then(() => undefined) };
+  }
+
+  #noteStatus(status: Status): void {
+    this.statuses.push(structuredClone(status));
+    for (const listener of this.#listeners) listener();
+  }
+
+  readonly log: Log = (level, message, fields) => void this.logs.push(JSON.stringify({ level, message, ...fields }));
+
+  /** Stops everything, then checks that no status ever broke a rule. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+    for (const status of this.statuses) {
+      expect(statusSchema.safeParse(status).error).toBeUndefined();
+      for (const holder of [status, ...status.servers])
+        expect({ conditions: holder.conditions, broken: brokenInvariants(holder.conditions) }).toMatchObject({
+          broken: [],
+        });
+    }
+  }
+}

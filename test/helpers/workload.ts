@@ -1,0 +1,33 @@
+/** Workloads as `compile` makes them, without a config. */
+import { specHash, type RunSpec, type Workload } from '../../reconciler/workload.ts';
+
+export interface WorkloadOptions extends Partial<Omit<Workload, 'run' | 'hash' | 'address'>> {
+  readonly argv: readonly string[];
+  readonly env?: RunSpec['env'];
+  readonly transport?: RunSpec['transport'];
+}
+
+export function workload({ argv, env = [], transport = 'stdio', ...around }: WorkloadOptions): Workload {
+  const run: RunSpec = {
+    program: { type: 'command', argv },
+    transport,
+    ...(transport === 'stdio' ? {} : { http: { path: '/mcp' } }),
+    env,
+    files: [],
+  };
+  const name = around.name ?? 'tiny';
+  return {
+    address: `Server/${name}`,
+    name,
+    driver: 'process',
+    hash: specHash(run, around.driver ?? 'process'),
+    run,
+    replicas: 1,
+    lifecycle: transport === 'stdio' ? 'onDemand' : 'always',
+    idleTimeoutMs: 600_000,
+    callTimeoutMs: 60_000,
+    dependsOn: [],
+    rollout: { strategy: 'startFirst', timeoutMs: 10_000, drainMs: 1000 },
+    ...around,
+  };
+}
