@@ -4,13 +4,25 @@ import { processIo } from './io.ts';
 import { run } from './run.ts';
 
 const stop = new AbortController();
-const interrupt = (): void => {
-  // A second Ctrl-C means now.
-  if (stop.signal.aborted) process.exit(130);
+const io = processIo(stop.signal);
+let interrupted = 0;
+process.on('SIGINT', () => {
+  // A second Ctrl-C, not the same one that reached us on two ways, means now.
+  if (interrupted > 0 && performance.now() - interrupted > 500) process.exit(130);
+  interrupted ||= performance.now();
   stop.abort();
-};
-process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+});
+process.on('SIGTERM', () => stop.abort());
+// A fault of ours must not leave servers behind: everything is still brought to its end.
+process.on('unhandledRejection', (error) => {
+  io.log('error', 'something unexpected happened; stopping', {
+    cause: error instanceof Error ? error.stack : String(error),
+  });
+  process.exitCode = 1;
+  stop.abort();
+});
 // `slipway get … | head` closes the pipe early; that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
-process.exitCode = await run(process.argv.slice(2), processIo(stop.signal));
+const code = await run(process.argv.slice(2), io);
+process.exitCode ||= code;

@@ -7,6 +7,9 @@ import { SlipwayError } from '../schemas/errors.ts';
 import type { Target } from './target.ts';
 import { VERSION } from './version.ts';
 
+/** The gateway knows how long a call may take (`Server spec.timeout`), so the client does not set a limit of its own. */
+const NO_TIMEOUT = 2 ** 31 - 1;
+
 export type CallResult = CallToolResult;
 
 export interface McpClient extends AsyncDisposable {
@@ -27,7 +30,7 @@ export async function connectMcp(target: Target, path: string): Promise<McpClien
         return await client.request(
           { method: 'tools/call', params: { name, arguments: parameters } },
           CallToolResultSchema,
-          { signal },
+          { signal, timeout: NO_TIMEOUT },
         );
       } catch (error) {
         throw asSlipwayError(error);

@@ -58,7 +58,9 @@ async function follow(running: ChildProcess, place: Quickstart, check: boolean):
   stop.signal.addEventListener('abort', ask);
   try {
     const story = ready(place).then((status) => (check ? proveIt(status, place) : welcome(status, place)));
+    story.catch(() => {}); // Heard of below, unless the end came first.
     const first = await Promise.race([story, ended]);
+    if (stop.signal.aborted) return 130;
     return check ? (first ?? 1) : await ended;
   } finally {
     stop.abort(); // Ends the program, and whatever still waits for it.

@@ -28,14 +28,17 @@ interface Address {
   readonly token?: string;
 }
 
+/** `own`: only the Slipway of this repo will do. `any`: the only one that runs will do as well. */
+export type Scope = 'own' | 'any';
+
 /** @throws SlipwayError not-running when there is none, or more than one and none was named */
-export async function findTarget(options: Options, io: Io): Promise<Target> {
+export async function findTarget(options: Options, io: Io, scope: Scope = 'any'): Promise<Target> {
   const server = text(options, 'server');
   const token = text(options, 'token') ?? io.env['SLIPWAY_TOKEN'];
   const address: Address =
     server === undefined
-      ? await findSocket(options, io)
-      : { description: server, base: new URL(server), ...(token === undefined ? {} : { token }) };
+      ? await findSocket(options, io, scope)
+      : { description: server, base: urlOf(server), ...(token === undefined ? {} : { token }) };
   return {
     description: address.description,
     json: async (method, path, { body } = {}) =>
@@ -50,12 +53,16 @@ export async function findTarget(options: Options, io: Io): Promise<Target> {
 }
 
 /** Named directory, then the one of the config repo we stand in, then the only one that runs. */
-async function findSocket(options: Options, io: Io): Promise<Address> {
+async function findSocket(options: Options, io: Io, scope: Scope): Promise<Address> {
   const named = text(options, 'stateDir') ?? io.env['SLIPWAY_STATE_DIR'];
-  const dirs = named === undefined ? [stateDirOf(options, placeOf('.', io.cwd), io)] : [resolve(io.cwd, named)];
+  const dirs =
+    named === undefined
+      ? [stateDirOf(options, placeOf(text(options, 'repo') ?? '.', io.cwd), io)]
+      : [resolve(io.cwd, named)];
   const found = await firstAlive(dirs);
   if (found) return found;
   if (named !== undefined) throw new SlipwayError('not-running', `No Slipway runs with the state directory ${named}.`);
+  if (scope === 'own') throw new SlipwayError('not-running');
   const home = stateHome(io.env);
   const others = existsSync(home)
     ? readdirSync(home).flatMap((name) => [join(home, name), join(home, name, 'state')])
@@ -66,7 +73,14 @@ async function findSocket(options: Options, io: Io): Promise<Address> {
     throw new SlipwayError('not-running', `Several Slipways run: ${list}.`, { hint: 'Name one with --state-dir.' });
   }
   if (!alive[0]) throw new SlipwayError('not-running');
+  io.err(`(speaking to the only Slipway that runs: ${alive[0].description})`);
   return alive[0];
+}
+
+function urlOf(server: string): URL {
+  const url = URL.canParse(server) ? new URL(server) : undefined;
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  throw new SlipwayError('usage', `--server ${server} is no URL.`, { hint: 'For example http://127.0.0.1:9877.' });
 }
 
 async function firstAlive(dirs: readonly string[]): Promise<Address | undefined> {

@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { directorySource, type Source } from '../reconciler/index.ts';
+import { directorySource, resolveCommit, type Source } from '../reconciler/index.ts';
 import { text, type Options } from './command.ts';
 import type { Io } from './io.ts';
 import { openSource, placeOf, stateDirOf } from './source.ts';
@@ -27,11 +27,18 @@ export async function withSource<T>(
   const known = existsSync(stateDir);
   const mirror = known ? join(stateDir, 'plan.git') : join(mkdtempSync(join(tmpdir(), 'slipway-plan-')), 'mirror.git');
   try {
-    await using source = openSource(options, place, mirror, io.log);
+    await using source = openSource(await withFullId(options, place.repo, io), place, mirror, io.log);
     return await use(source, stateDir);
   } finally {
     if (!known) rmSync(join(mirror, '..'), { recursive: true, force: true });
   }
+}
+
+/** In a repo on this disk people name commits as git lets them: `HEAD~1`, a short id, `origin/main`. */
+async function withFullId(options: Options, repo: string, io: Io): Promise<Options> {
+  const ref = text(options, 'ref');
+  const id = ref === undefined || isUrl(repo) ? undefined : await resolveCommit(repo, ref, io.signal);
+  return id === undefined ? options : { ...options, ref: id };
 }
 
 const isUrl = (repo: string): boolean => !repo.startsWith('/');

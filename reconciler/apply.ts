@@ -59,6 +59,7 @@ export async function apply(context: ApplyContext, signal: AbortSignal): Promise
     return limit(() => rollOutWorkload(workload, context, signal));
   };
   const outcomes = await Promise.all(context.desired.workloads.map(task));
+  signal.throwIfAborted();
   const removed = await Promise.all(
     unwanted(context).map((address) => timed(address, context, () => takeDown(address, context, signal))),
   );

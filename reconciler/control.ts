@@ -3,7 +3,8 @@ import { ERRORS, SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import type { Control, ControlRequest, ControlResponse } from '../schemas/control.ts';
 import { findKind } from '../schemas/kinds/index.ts';
 import type { Resource } from '../schemas/resource.ts';
-import { listInstances, observe } from './world.ts';
+import { maskedResource } from './diff.ts';
+import { observe } from './world.ts';
 import type { Reconciler } from './reconciler.ts';
 
 type Handler = (reconciler: Reconciler, request: ControlRequest, parts: readonly string[]) => Promise<ControlResponse>;
@@ -51,7 +52,7 @@ const ok = (body: unknown): ControlResponse => ({ status: 200, body });
 
 /** `/resources`, `/resources/<kind>`, `/resources/<kind>/<name>`: what the last good commit says. */
 function resources(reconciler: Reconciler, [word, name]: readonly string[]): readonly Resource[] {
-  const { resources: all } = reconciler.world.compiled;
+  const all = reconciler.world.compiled.resources.map(maskedResource);
   if (word === undefined) return all;
   const kind = findKind(word);
   if (!kind) throw new SlipwayError('unknown-kind', `There is no kind ${word}.`);
@@ -68,27 +69,17 @@ async function logs(
   { query, signal }: ControlRequest,
   parts: readonly string[],
 ): Promise<ControlResponse> {
-  const { world } = reconciler;
   const address = parts.join('/');
-  const instances = (await listInstances(world, signal)).filter((instance) => instance.address === address);
-  const index = query.get('index');
-  const chosen = instances.find((instance) => index === null || instance.index === Number(index));
-  if (!chosen) {
-    const which = index === null ? '' : ` with index ${index}`;
-    throw new SlipwayError('not-found', `There is no instance of ${address}${which}.`);
+  const [index, tail] = [query.get('index'), query.get('tail')];
+  const options = {
+    signal,
+    follow: query.get('follow') === 'true',
+    ...(index === null ? {} : { index: Number(index) }),
+    ...(tail === null ? {} : { tail: Number(tail) }),
+  };
+  for (const driver of reconciler.world.drivers.values()) {
+    const lines = driver.logs?.(address, options);
+    if (lines) return { status: 200, lines };
   }
-  for (const driver of world.drivers.values()) {
-    const mine = (await driver.list(signal)).some((instance) => instance.id === chosen.id);
-    if (!mine || !driver.logs) continue;
-    const tail = query.get('tail');
-    return {
-      status: 200,
-      lines: driver.logs(chosen.id, {
-        signal,
-        follow: query.get('follow') === 'true',
-        ...(tail === null ? {} : { tail: Number(tail) }),
-      }),
-    };
-  }
-  throw new SlipwayError('not-found', `The driver of ${address} keeps no logs.`);
+  throw new SlipwayError('not-found', `There is no log of ${address}${index === null ? '' : ` with index ${index}`}.`);
 }

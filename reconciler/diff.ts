@@ -92,3 +92,10 @@ function masked(value: Json | undefined, isSensitive: (path: Path) => boolean, p
     Object.entries(value).map(([key, child]) => [key, masked(child, isSensitive, [...path, key]) ?? null]),
   );
 }
+
+/** A resource as it may be shown: with the values masked that a plan would mask. */
+export function maskedResource(resource: Resource): Resource {
+  const kind = kindOf(resource.kind);
+  const spec = masked(resource.spec as Json, (path) => kind?.sensitive?.(path) ?? false, []);
+  return { ...resource, spec };
+}

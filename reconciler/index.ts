@@ -14,6 +14,6 @@ export { Reconciler, type ReconcilerOptions } from './reconciler.ts';
 export { AUDIT_BRANCH } from './record/branch.ts';
 export { gitRecorder, noRecorder, type Recorder } from './record/recorder.ts';
 export { directorySource } from './source/directory.ts';
-export { gitSource } from './source/git.ts';
+export { gitSource, resolveCommit } from './source/git.ts';
 export type { Source } from './source/source.ts';
 export { defaultStateDir, openState, stateHome, statePaths, type StateDir } from './state.ts';

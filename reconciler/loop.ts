@@ -58,6 +58,11 @@ export class Loop<Result> implements AsyncDisposable {
     return request.done.promise;
   }
 
+  /** True while a pass runs. */
+  get busy(): boolean {
+    return this.#current !== undefined;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#retryTimer);
     this.#stop.abort(new SlipwayError('shutting-down'));

@@ -2,7 +2,7 @@
 import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import { LEGACY_VERSIONS, RpcFailure } from '../schemas/jsonrpc.ts';
 import type { Channel, Connection } from '../schemas/peer.ts';
-import type { Tool } from '../schemas/snapshot.ts';
+import { toolSchema, type Tool } from '../schemas/snapshot.ts';
 import type { Readiness } from './applied.ts';
 import { pause, untilAborted } from './async.ts';
 import type { Driver, Instance } from './drivers/driver.ts';
@@ -66,12 +66,23 @@ async function listTools(channel: Channel, signal: AbortSignal): Promise<Tool[]>
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
     const params = cursor === undefined ? {} : { cursor };
-    const result = (await channel.request('tools/list', params, { signal })) as { tools: Tool[]; nextCursor?: string };
-    tools.push(...result.tools);
+    const result = (await channel.request('tools/list', params, { signal })) as {
+      tools?: unknown;
+      nextCursor?: string;
+    };
+    for (const tool of Array.isArray(result.tools) ? result.tools : [undefined]) tools.push(checked(tool));
     cursor = result.nextCursor;
     if (cursor === undefined) return tools;
   }
   throw new SlipwayError('not-ready', `Its list of tools has more than ${MAX_PAGES} pages.`);
+}
+
+/** One tool that is none would break every list that it ends up in. */
+function checked(tool: unknown): Tool {
+  const parsed = toolSchema.safeParse(tool);
+  if (!parsed.success)
+    throw new SlipwayError('not-ready', 'Its list of tools holds something that is no tool with a name.');
+  return parsed.data;
 }
 
 async function probe(channel: Channel, workload: Workload, signal: AbortSignal): Promise<void> {

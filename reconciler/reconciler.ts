@@ -3,9 +3,10 @@ import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import type { Status } from '../schemas/status.ts';
 import { pause } from './async.ts';
 import { Loop } from './loop.ts';
+import { preview } from './preview.ts';
 import { resume, run, type PassResult } from './run.ts';
 import { summarize } from './status.ts';
-import { createWorld, listInstances, type World, type WorldOptions } from './world.ts';
+import { createWorld, listInstances, observe, type World, type WorldOptions } from './world.ts';
 
 export interface ReconcilerOptions extends WorldOptions {
   /** How often the source is asked, in ms. */
@@ -31,7 +32,8 @@ export class Reconciler implements AsyncDisposable {
   #tasks: Promise<unknown>[] = [];
   #retryFailed = false;
   #lastProbe: string | undefined;
-  #lastReached: string | undefined;
+  /** The revision that was asked for last. */
+  #target: string | undefined;
   #status: Status | undefined;
   #resume: boolean;
 
@@ -64,7 +66,7 @@ export class Reconciler implements AsyncDisposable {
   async sync(options: { retry?: boolean } = {}): Promise<PassResult> {
     if (options.retry) this.#retryFailed = true;
     const wanted = await this.world.source.probe(this.#stop.signal).catch(() => undefined);
-    return this.#loop.request('push', wanted !== this.world.attempted?.id);
+    return this.#passFor(wanted);
   }
 
   async status(): Promise<Status> {
@@ -86,7 +88,7 @@ export class Reconciler implements AsyncDisposable {
       instances,
       served: world.served,
       lastProbe: this.#lastProbe,
-      lastReached: this.#lastReached,
+      lastReached: world.lastReached,
       outbox: world.recorder.state(),
     };
     this.#status = summarize(facts, this.#status, new Date().toISOString());
@@ -113,26 +115,43 @@ export class Reconciler implements AsyncDisposable {
       if (known.code !== 'superseded') this.world.problem = known;
       throw error;
     } finally {
-      if (this.world.attempted) this.#lastReached = this.#lastProbe;
-      await this.status();
+      this.world.changed();
     }
   }
 
-  /** Once, before the first pass: neither git nor a broken commit keeps what was good from being served. */
+  /** Before the first pass: neither git nor a broken commit keeps what was good from being served. */
   async #bringBack(signal: AbortSignal): Promise<void> {
-    this.#resume = false;
     try {
       await resume(this.world, signal);
     } catch (error) {
       signal.throwIfAborted();
       this.#failed('resume', error);
     }
+    this.#resume = false;
+  }
+
+  /** A pass for what the source wants now. Something newer ends what a running pass waits for. */
+  async #passFor(wanted: string | undefined): Promise<PassResult> {
+    const isNew = wanted !== undefined && wanted !== (this.#target ?? this.world.attempted?.id);
+    this.#target = wanted ?? this.#target;
+    return this.#loop.request('push', isNew && this.#loop.busy && (await this.#isAcceptable()));
+  }
+
+  /** A bad commit must not stop the rollout of a good one: only what can be applied may interrupt. */
+  async #isAcceptable(): Promise<boolean> {
+    const { world } = this;
+    const { signal } = this.#stop;
+    try {
+      const { issues, plan } = await preview(world.source, await observe(world, signal), world.cache, signal);
+      return issues.length === 0 && plan?.guards.length === 0;
+    } catch {
+      return false; // It cannot be had, so the pass for it will say why, after the one that runs.
+    }
   }
 
   #follow(): void {
     const { source, drivers } = this.world;
-    const push = (): void => void this.#loop.request('push', true).catch(() => {});
-    const watch = source.watch?.(push);
+    const watch = source.watch?.(() => void this.#poll());
     if (watch) this.#watches.push(watch);
     for (const driver of drivers.values()) {
       const changes = driver.watch?.(() => this.world.changed());
@@ -142,21 +161,19 @@ export class Reconciler implements AsyncDisposable {
     this.#tasks.push(this.#every(this.#options.resyncMs ?? RESYNC_MS, () => this.#resync()));
   }
 
-  /** A tick with nothing new costs one probe. */
+  /** A tick with nothing new costs one probe. A pass is not waited for: something newer may come meanwhile. */
   async #poll(): Promise<void> {
     const { world } = this;
-    const now = new Date().toISOString();
+    this.#lastProbe = new Date().toISOString();
     try {
       const wanted = await world.source.probe(this.#stop.signal);
-      this.#lastProbe = this.#lastReached = now;
-      if (wanted === world.attempted?.id && !isUnreachable(world.problem)) return;
-      await this.#loop.request('push', true);
+      world.lastReached = this.#lastProbe;
+      if (wanted === (this.#target ?? world.attempted?.id) && !isAboutSource(world.problem)) return;
+      this.#passFor(wanted).catch(() => {}); // The pass itself notes why it failed.
     } catch (error) {
-      this.#lastProbe = now;
-      const known = toSlipwayError(error);
-      if (!this.#stop.signal.aborted && known.code !== 'superseded') world.problem = known;
+      if (!this.#stop.signal.aborted) world.problem = toSlipwayError(error);
     }
-    await this.status();
+    world.changed();
   }
 
   async #resync(): Promise<void> {
@@ -166,13 +183,13 @@ export class Reconciler implements AsyncDisposable {
   /** Runs `work` again and again, with a pause of about `ms` between runs (±5 %, against many Slipways in step). */
   async #every(ms: number, work: () => Promise<void>): Promise<void> {
     const { signal } = this.#stop;
-    try {
-      for (;;) {
+    while (!signal.aborted) {
+      try {
         await pause(ms * (0.95 + 0.1 * Math.random()), signal);
         await work();
+      } catch (error) {
+        this.#failed('timer', error);
       }
-    } catch (error) {
-      if (!signal.aborted) this.#failed('timer', error);
     }
   }
 
@@ -182,5 +199,6 @@ export class Reconciler implements AsyncDisposable {
   }
 }
 
-const isUnreachable = (problem: SlipwayError | undefined): boolean =>
-  problem?.code === 'source-unreachable' || problem?.code === 'ref-not-found';
+/** Problems that end by themselves when the source can be read again. */
+const isAboutSource = (problem: SlipwayError | undefined): boolean =>
+  problem?.code === 'source-unreachable' || problem?.code === 'ref-not-found' || problem?.code === 'path-not-found';

@@ -4,12 +4,13 @@ import { hasChanges, type Plan } from '../schemas/plan.ts';
 import { addressOf, type Issue, type Resource } from '../schemas/resource.ts';
 import type { CommitInfo } from '../schemas/status.ts';
 import { apply, type Outcome } from './apply.ts';
-import { writeApplied, type Applied, type Readiness } from './applied.ts';
-import { compile, type Compiled, type Desired } from './compile.ts';
+import { goodOf, writeApplied, type Applied, type Readiness } from './applied.ts';
+import { compile, type Compiled } from './compile.ts';
 import { load } from './load.ts';
 import { plan, type Failure } from './plan.ts';
 import { planPart, type AuditRecord } from './record/record.ts';
 import { stageFiles } from './stage.ts';
+import type { Workload } from './workload.ts';
 import { applyContext, observe, publishNow, type World } from './world.ts';
 
 export interface PassResult {
@@ -30,6 +31,7 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
   const began = performance.now();
   const commit = await world.source.fetch(signal);
   world.attempted = commit;
+  world.lastReached = new Date().toISOString();
   const note = recordOf(world, commit, began);
   try {
     const loaded = await load(world.source, commit.id, world.cache, signal);
@@ -65,7 +67,7 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
 
 /** Brings the last good commit back, without asking the source: for a start while git is away, or is slow. */
 export async function resume(world: World, signal: AbortSignal): Promise<void> {
-  await applyAll(world, compile(world.applied.desired), signal);
+  await applyAll(world, goodOf(world.applied), signal);
 }
 
 async function applyAll(world: World, desired: Compiled, signal: AbortSignal): Promise<Outcome[]> {
@@ -92,26 +94,28 @@ function keep(world: World, desired: Compiled, commit: CommitInfo, outcomes: rea
     if (!failed.has(addressOf(resource))) return [resource];
     return old ? [old] : [];
   });
-  const good: Desired = {
-    commit: commit.id,
-    resources,
-    files: mergeFiles(desired, failed.size > 0 ? before.desired : undefined),
-  };
-  const applied: Applied = {
+  world.applied = {
     formatVersion: 1,
     commit,
-    desired: good,
+    desired: { commit: commit.id, resources, files: desired.files },
+    good: goodWorkloads(world, desired),
     readiness: readinessOf(world),
     failures: failuresOf(desired, failed, before),
   };
-  world.applied = applied;
-  writeApplied(world.state.paths.applied, applied);
+  writeApplied(world.state.paths.applied, world.applied);
 }
 
-/** Files of both, because a version that was kept still needs its own. */
-function mergeFiles(desired: Desired, before: Desired | undefined): Desired['files'] {
-  const known = new Set(desired.files.map((file) => file.path));
-  return [...desired.files, ...(before?.files ?? []).filter((file) => !known.has(file.path))];
+/** The version of each workload that serves now: the wanted one, or the one before. */
+function goodWorkloads(world: World, desired: Compiled): Record<string, Workload> {
+  const entries = [...world.served].flatMap(([address, { readiness }]): [string, Workload][] => {
+    const candidates = [
+      desired.workloads.find((workload) => workload.address === address),
+      world.applied.good[address],
+    ];
+    const serving = candidates.find((workload) => workload?.hash === readiness.hash);
+    return serving ? [[address, serving]] : [];
+  });
+  return Object.fromEntries(entries);
 }
 
 function readinessOf(world: World): Record<string, Readiness> {

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -35,7 +36,7 @@ export interface StatePaths {
   readonly records: string;
   readonly logs: string;
   readonly packages: string;
-  readonly files: string;
+  readonly work: string;
   readonly blobs: string;
   readonly sockets: string;
   readonly control: string;
@@ -74,7 +75,7 @@ export function statePaths(root: string): StatePaths {
     records: join(root, 'records.git'),
     logs: join(root, 'logs'),
     packages: join(root, 'packages'),
-    files: join(root, 'files'),
+    work: join(root, 'work'),
     blobs: join(root, 'blobs'),
     sockets,
     control: join(sockets, 'control.sock'),
@@ -93,9 +94,10 @@ function socketDir(root: string): string {
 export function openState(root: string): StateDir {
   const paths = statePaths(root);
   try {
-    for (const dir of [root, paths.outbox, paths.logs, paths.packages, paths.files, paths.blobs, paths.sockets]) {
+    for (const dir of [root, paths.outbox, paths.logs, paths.packages, paths.work, paths.blobs, paths.sockets]) {
       mkdirSync(dir, { recursive: true, mode: 0o700 });
     }
+    checkOwn(paths.sockets);
     const unlock = lock(join(root, 'lock'));
     const owner = once(join(root, 'owner'), 16);
     const sessionKey = Buffer.from(once(join(root, 'session.key'), 32), 'hex');
@@ -148,6 +150,17 @@ function once(path: string, bytes: number): string {
     writeAtomically(path, value);
     return value;
   }
+}
+
+/**
+ * A socket directory outside the state directory has a name that others can guess: whoever made it first could put
+ * sockets of their own there and be taken for Slipway.
+ */
+function checkOwn(dir: string): void {
+  const entry = lstatSync(dir);
+  const { uid, mode } = entry;
+  const isOwn = entry.isDirectory() && uid === (process.getuid?.() ?? uid) && (mode & 0o077) === 0;
+  if (!isOwn) throw new SlipwayError('state-unwritable', `${dir} is not a directory that only this user can use.`);
 }
 
 /** One Slipway per state directory. The lock of a dead process (or of another with its pid) is taken over. */

@@ -81,7 +81,7 @@ function progress(facts: Facts, unhealthy: readonly ServerStatus[]): Draft[] {
       { type: 'Reconciling', status: 'True', reason: 'Progressing', message: 'a commit is being applied' },
     ];
   if (problem) {
-    const first = issues[0];
+    const first = problem.code === 'invalid-config' ? issues[0] : undefined;
     const detail = first
       ? `${first.file}:${first.line}:${first.column} ${first.message}${issues.length > 1 ? ` (and ${issues.length - 1} more)` : ''}`
       : problem.message;

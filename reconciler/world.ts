@@ -4,9 +4,9 @@ import type { Log } from '../schemas/log.ts';
 import type { Issue } from '../schemas/resource.ts';
 import type { CommitInfo } from '../schemas/status.ts';
 import type { ApplyContext } from './apply.ts';
-import { readApplied, type Applied } from './applied.ts';
+import { goodOf, readApplied, type Applied } from './applied.ts';
 import { coalesce } from './async.ts';
-import { compile, type Compiled } from './compile.ts';
+import type { Compiled } from './compile.ts';
 import type { Driver, Instance } from './drivers/driver.ts';
 import { parseCache, type ParseCache } from './parse-cache.ts';
 import type { Actual } from './plan.ts';
@@ -43,6 +43,8 @@ export interface World extends Omit<WorldOptions, 'drivers'> {
   /** Resolves at that moment. */
   readonly firstPublish: PromiseWithResolvers<void>;
   lastRecorded: string;
+  /** When the source last answered. ISO 8601. */
+  lastReached: string | undefined;
   republish: () => Promise<{ retired: Promise<void> }>;
 }
 
@@ -55,7 +57,7 @@ export function createWorld(options: WorldOptions): World {
     served: new Map(),
     changed: () => {},
     applied,
-    compiled: compile(applied.desired),
+    compiled: goodOf(applied),
     attempted: undefined,
     problem: undefined,
     issues: [],
@@ -64,6 +66,7 @@ export function createWorld(options: WorldOptions): World {
     published: false,
     firstPublish: Promise.withResolvers(),
     lastRecorded: '',
+    lastReached: undefined,
     republish: coalesce(() => publishOnce(world)),
   };
   return world;
@@ -100,7 +103,7 @@ export async function applyContext(world: World, signal: AbortSignal): Promise<A
   const { applied, compiled, drivers, served, version, log } = world;
   return {
     desired: compiled,
-    base: compile(applied.desired),
+    base: goodOf(applied),
     instances: await listInstances(world, signal),
     drivers,
     served,

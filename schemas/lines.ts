@@ -29,6 +29,11 @@ export class LineSplitter {
     if (start < chunk.length) this.#keep(chunk.subarray(start));
   }
 
+  /** What came after the last line break is a line too, when nothing more will come. */
+  end(): void {
+    if (this.#size > 0) this.#flush();
+  }
+
   #keep(part: Buffer): void {
     this.#size += part.length;
     if (this.#size <= this.#maxBytes) this.#parts.push(part);

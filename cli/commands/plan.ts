@@ -42,7 +42,7 @@ export const command: Command = {
 /** What runs now: asked of the running Slipway, else read from what it left, else nothing. */
 async function actual(options: Options, io: Io, stateDir: string): Promise<Actual> {
   try {
-    const target = await findTarget(options, io);
+    const target = await findTarget(options, io, 'own');
     return await target.json<Actual>('GET', '/actual');
   } catch (error) {
     if (!(error instanceof SlipwayError) || error.code !== 'not-running') throw error;

@@ -61,9 +61,12 @@ export const command: Command = {
       }),
     );
     io.log('info', `following ${source.description}`, { state: state.root });
-    if (options['once']) return await once(reconciler, io.log);
+    if (options['once']) {
+      return await Promise.race([once(reconciler, io.log), interrupted(io.signal).then(() => 130)]);
+    }
 
-    await reconciler.start();
+    await Promise.race([reconciler.start(), interrupted(io.signal)]);
+    if (io.signal.aborted) return 130;
     const listen = text(options, 'listen');
     stack.use(
       await door.open((snapshot) =>

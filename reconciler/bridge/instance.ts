@@ -108,6 +108,7 @@ export class StdioInstance implements AsyncDisposable {
   async #awake(signal: AbortSignal | undefined): Promise<Session> {
     this.#closing.signal.throwIfAborted();
     await this.#stopping;
+    signal?.throwIfAborted(); // Nobody is left to be woken for.
     if (!this.#session) {
       const wait = this.#crashes.waitMs();
       if (wait > MAX_WAIT_MS)

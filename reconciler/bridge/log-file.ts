@@ -14,6 +14,8 @@ import { createInterface } from 'node:readline';
 
 const MAX_BYTES = 1024 * 1024;
 
+export type LogStream = 'stderr' | 'stdout' | 'slipway';
+
 export class LogFile implements Disposable {
   readonly #path: string;
   #redact: (text: string) => string = (text) => text;
@@ -34,12 +36,13 @@ export class LogFile implements Disposable {
     return this.#redact(text);
   }
 
-  write(stream: 'stderr' | 'stdout' | 'slipway', text: string): void {
-    const line = `${new Date().toISOString()} ${stream} ${this.#redact(text)}\n`;
+  write(stream: LogStream, ...lines: readonly string[]): void {
+    const head = `${new Date().toISOString()} ${stream} `;
+    const text = this.#redact(lines.map((line) => `${head}${line}\n`).join(''));
     try {
       this.#file ??= this.#open();
-      if (this.#size + line.length > MAX_BYTES) this.#rotate();
-      this.#size += writeSync(this.#file, line);
+      if (this.#size + text.length > MAX_BYTES) this.#rotate();
+      this.#size += writeSync(this.#file, text);
     } catch {
       // A full disk must not take the server down; the log is the one thing that can be done without.
     }

@@ -11,6 +11,7 @@ import {
 import { LineSplitter } from '../../schemas/lines.ts';
 import { Peer } from '../../schemas/peer.ts';
 import type { LogFile } from './log-file.ts';
+import { logStream } from './log-stream.ts';
 import type { StdioProcess } from './stdio.ts';
 
 /** A message larger than this is dropped: a runaway server must not eat the host's memory. */
@@ -61,9 +62,8 @@ export async function openSession(
     onTooLong: (bytes) =>
       log.write('slipway', `dropped a message of ${bytes} bytes: the limit is ${MAX_MESSAGE_BYTES}`),
   });
-  const errors = new LineSplitter((line) => log.write('stderr', line), { maxBytes: 64 * 1024 });
   stdout.on('data', (chunk: Buffer) => output.push(chunk));
-  stderr.on('data', (chunk: Buffer) => errors.push(chunk));
+  logStream(stderr, 'stderr', log);
   // Before the handshake is done, its end means something else: see there.
   const initialized = await handshake(peer, process, log, options);
   void process.ended.then((why) => peer.close(new SlipwayError('upstream-unavailable', `The server ended: ${why}.`)));

@@ -20,6 +20,8 @@ export interface Instance {
 }
 
 export interface LogOptions {
+  /** Which instance; the first by default. */
+  readonly index?: number;
   /** Lines from the end. */
   readonly tail?: number;
   readonly follow?: boolean;
@@ -45,5 +47,6 @@ export interface Driver extends AsyncDisposable {
   watch?(listener: (id: string) => void): Disposable;
   /** Hides the secrets that the instance was given in what it said: errors end up in status, logs and git. */
   mask?(id: string, text: string): string;
-  logs?(id: string, options: LogOptions): AsyncIterable<string>;
+  /** What an instance of the workload printed, or, if none runs, the last one that did; undefined if that is not known. */
+  logs?(address: string, options: LogOptions): AsyncIterable<string> | undefined;
 }

@@ -35,10 +35,19 @@ export function outbox(dir: string): Outbox {
       writeAtomically(file(id), JSON.stringify({ ...entry, id, path } satisfies Entry));
     },
     pending: () =>
-      readdirSync(dir)
+      list(dir)
         .filter((name) => name.endsWith('.json'))
         .sort()
         .map((name) => JSON.parse(readFileSync(join(dir, name), 'utf8')) as Entry),
     remove: (id) => rmSync(file(id), { force: true }),
   };
+}
+
+/** A directory that somebody removed holds nothing; the next record says so when it cannot be written. */
+function list(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch {
+    return [];
+  }
 }

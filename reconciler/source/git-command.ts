@@ -7,6 +7,8 @@ export interface GitOptions {
   readonly signal: AbortSignal;
   readonly input?: string | Buffer;
   readonly env?: Readonly<Record<string, string>>;
+  /** How long it may take; a first clone of a large repo over a slow line takes its time. */
+  readonly timeoutMs?: number;
 }
 
 /** A remote that accepts the connection and then says nothing must not hold a pass for ever. */
@@ -21,6 +23,10 @@ const SAFE = [
   'protocol.ext.allow=never', // ext:: URLs are shell commands.
   '-c',
   'gc.auto=0',
+  '-c',
+  'http.lowSpeedLimit=1000', // Bytes a second, for …
+  '-c',
+  'http.lowSpeedTime=60', // … seconds: a remote that goes silent is given up long before the time-out.
 ];
 
 const ENV = {
@@ -37,7 +43,8 @@ export async function git(args: readonly string[], options: GitOptions): Promise
 
 /** @returns stdout as bytes */
 export function gitStream(args: readonly string[], options: GitOptions): Promise<Buffer> {
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(timeoutMs)]);
   return new Promise((resolve, reject) => {
     const child = spawn('git', [...SAFE, ...args], {
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -75,7 +82,7 @@ function surroundings(): NodeJS.ProcessEnv {
 function failure(error: NodeJS.ErrnoException, caller: AbortSignal): unknown {
   if (caller.aborted) return caller.reason;
   if (error.code === 'ENOENT') return new SlipwayError('tool-missing', 'git is not installed on this host.');
-  return new SlipwayError('source-unreachable', `git did not finish within ${TIMEOUT_MS / 1000} s.`, { cause: error });
+  return new SlipwayError('source-unreachable', 'git did not finish in time.', { cause: error });
 }
 
 function refusal(args: readonly string[], stderr: string): SlipwayError {

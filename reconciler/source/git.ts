@@ -22,6 +22,8 @@ export interface GitSourceOptions {
 }
 
 const HEAD_REF = 'refs/slipway/head';
+/** A first clone of a large repo over a slow line takes its time; a silent one is given up sooner by git itself. */
+const FETCH_TIMEOUT_MS = 1_800_000;
 const COMMIT_ID = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 
 export function gitSource(options: GitSourceOptions): Source {
@@ -40,7 +42,7 @@ export function gitSource(options: GitSourceOptions): Source {
     // `+`: a force-push is followed. Only this ref, no tags: other branches are nobody's business here.
     await git(
       ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-gc', '--', url, `+${ref}:${HEAD_REF}`],
-      { cwd: mirror, signal },
+      { cwd: mirror, signal, timeoutMs: FETCH_TIMEOUT_MS },
     );
     return describe(mirror, id, signal);
   };
@@ -164,4 +166,19 @@ async function readBlobs(mirror: string, files: readonly SourceFile[], signal: A
     offset = start + Number(match[1]) + 1;
   }
   return blobs;
+}
+
+/**
+ * The full id of what people call a commit (`HEAD~1`, a short id, `origin/main`) in a repository on this disk.
+ * @returns undefined if git does not know it
+ */
+export async function resolveCommit(
+  repository: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const args = ['-C', repository, 'rev-parse', '--quiet', '--verify', '--end-of-options', `${name}^{commit}`];
+  const id = await git(args, { signal }).catch(() => undefined);
+  signal.throwIfAborted();
+  return id?.trim();
 }

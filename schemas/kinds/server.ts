@@ -42,6 +42,20 @@ const packageSpec = z
     ],
   });
 
+/** What only makes sense for a server that Slipway runs. */
+const RUNNING_FIELDS = ['http', 'runtime', 'lifecycle', 'probe', 'resources'] as const;
+const RUNNING_LISTS = ['files', 'env', 'dependsOn'] as const;
+
+type Running = { [Field in (typeof RUNNING_FIELDS)[number]]?: unknown } & {
+  [Field in (typeof RUNNING_LISTS)[number]]: unknown[];
+} & { replicas: number };
+
+function usedForRunning(spec: Running): string[] {
+  const fields = RUNNING_FIELDS.filter((field) => spec[field] !== undefined);
+  const lists = RUNNING_LISTS.filter((field) => spec[field].length > 0);
+  return [...fields, ...lists, ...(spec.replicas > 1 ? ['replicas'] : [])];
+}
+
 const ways = ['package', 'command', 'image', 'url'] as const;
 
 const environmentVariable = z
@@ -155,8 +169,11 @@ const serverSpec = z
     const used = ways.filter((way) => check.value[way] !== undefined);
     if (used.length === 0) refuse([], `must have one of ${ways.join(', ')}`);
     if (used.length > 1) refuse([used[1] as string], `cannot stand beside ${used[0]}: a server runs in one way only`);
-    if (check.value.url !== undefined && check.value.transport === 'stdio')
-      refuse(['transport'], 'cannot be stdio for a url');
+    if (check.value.url !== undefined) {
+      if (check.value.transport === 'stdio') refuse(['transport'], 'cannot be stdio for a url');
+      for (const field of usedForRunning(check.value))
+        refuse([field], 'means nothing for a url: the server runs elsewhere');
+    }
     if (check.value.http?.port !== undefined && (check.value.replicas ?? 1) > 1)
       refuse(['replicas'], 'must be 1 with a fixed http.port');
   })
@@ -165,6 +182,9 @@ const serverSpec = z
     not: {
       anyOf: [
         { properties: { transport: { const: 'stdio' } }, required: ['url', 'transport'] },
+        ...RUNNING_FIELDS.map((field) => ({ required: ['url', field] })),
+        ...RUNNING_LISTS.map((field) => ({ properties: { [field]: { minItems: 1 } }, required: ['url', field] })),
+        { properties: { replicas: { minimum: 2 } }, required: ['url', 'replicas'] },
         { properties: { http: { required: ['port'] }, replicas: { minimum: 2 } }, required: ['http', 'replicas'] },
       ],
     },

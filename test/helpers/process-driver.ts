@@ -1,5 +1,5 @@
 /** The process driver on a state directory of its own. */
-import type { Driver, Instance } from '../../reconciler/drivers/driver.ts';
+import type { Driver, Instance, LogOptions } from '../../reconciler/drivers/driver.ts';
 import { processDriver } from '../../reconciler/drivers/process/driver.ts';
 import { openJournal } from '../../reconciler/journal.ts';
 import { openState, type StateDir } from '../../reconciler/state.ts';
@@ -49,12 +49,19 @@ export async function untilState(driver: Driver, id: string, wanted: Instance['s
 export async function logged(driver: Driver, id: string, text: string): Promise<string> {
   using stop = new DisposableStack();
   const done = stop.adopt(new AbortController(), (controller) => controller.abort());
-  for await (const line of driver.logs?.(id, { follow: true, signal: done.signal }) ?? [])
+  for await (const line of await linesOf(driver, id, { follow: true, signal: done.signal }))
     if (line.includes(text)) return line;
   throw new Error(`the log ended without ${text}`);
 }
 
 /** The whole log so far. */
 export async function logOf(driver: Driver, id: string): Promise<string> {
-  return (await Array.fromAsync(driver.logs?.(id, { signal: never() }) ?? [])).join('\n');
+  return (await Array.fromAsync(await linesOf(driver, id, { signal: never() }))).join('\n');
+}
+
+async function linesOf(driver: Driver, id: string, options: LogOptions): Promise<AsyncIterable<string>> {
+  const instance = (await driver.list(never())).find((entry) => entry.id === id);
+  const lines = instance && driver.logs?.(instance.address, { ...options, index: instance.index });
+  if (!lines) throw new Error(`there is no log of ${id}`);
+  return lines;
 }

@@ -27,7 +27,9 @@ async function dial(address: string): Promise<Client> {
     seen.set(id, entry);
     return entry;
   };
-  createInterface({ input: socket }).on('line', (line) => {
+  const lines = createInterface({ input: socket });
+  lines.on('error', () => {}); // It hands on the socket's.
+  lines.on('line', (line) => {
     const message = JSON.parse(line) as { id?: unknown; method?: string; result?: unknown };
     slot(message.id ?? message.method).resolve(message);
   });

@@ -38,7 +38,7 @@ test('a server starts in an empty directory of its own, not in ours', async () =
   const { id } = await rig.driver.ensure(workload({ argv: program('mirror') }), 0, never());
   const cwd = JSON.parse(await callTool(await connected(rig.driver, id), 'cwd')) as { path: string; files: string[] };
   expect(cwd.files).toEqual([]);
-  expect(cwd.path.startsWith(rig.state.paths.files)).toBe(true);
+  expect(cwd.path.startsWith(rig.state.paths.work)).toBe(true);
 });
 
 test('ensuring a server over HTTP twice at once starts one process', async () => {

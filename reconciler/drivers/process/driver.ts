@@ -1,6 +1,6 @@
 /** Runs workloads as processes of this host: stdio ones through the bridge, HTTP ones on a loopback port. */
 import { createHash } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { LogFile, readLog } from '../../bridge/log-file.ts';
 import type { Start } from '../../bridge/stdio.ts';
@@ -14,6 +14,7 @@ import type { Driver, Instance } from '../driver.ts';
 import { startChild } from './child.ts';
 import { INSTANCE_VARIABLE, OWNER_VARIABLE, scrubbedEnv } from './environment.ts';
 import { HttpProcess } from './http-process.ts';
+import { removeHalfInstalled, type Installs } from './npm.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { reapLeftovers } from './reap.ts';
 import type { Running } from './running.ts';
@@ -30,10 +31,13 @@ export interface ProcessDriverOptions {
 export async function processDriver(options: ProcessDriverOptions): Promise<Driver> {
   const { state, journal, log } = options;
   await reapLeftovers(journal, state.owner, log);
+  removeHalfInstalled(state.paths.packages);
   const instances = new Map<string, Running>();
   const listeners = new Set<(id: string) => void>();
   const changed = (id: string): void => listeners.forEach((listener) => listener(id));
+  const installs: Installs = new Map();
   const logPath = (id: string): string => join(state.paths.logs, `${id}.log`);
+  const lastLogPath = (address: string): string => join(state.paths.logs, `${address.replaceAll('/', '-')}.last.log`);
 
   // A pass that was interrupted may still be at it when the next one asks for the same instance.
   const busy = new Map<string, Promise<unknown>>();
@@ -55,7 +59,8 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
           existing.adjust(workload);
           return existing.observe();
         }
-        const prepared = await prepare(workload.run, state.paths, log, signal);
+        const work = join(state.paths.work, id);
+        const prepared = await prepare(workload.run, { ...state.paths, work, installs }, log, signal);
         signal.throwIfAborted();
         journal.append({
           op: 'create',
@@ -87,7 +92,8 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
         await instance[Symbol.asyncDispose]();
         instances.delete(id);
         note(journal, { op: 'removed', instance: id }, log);
-        for (const suffix of ['', '.1']) rmSync(`${logPath(id)}${suffix}`, { force: true });
+        keepLog(logPath(id), lastLogPath(instance.observe().address));
+        rmSync(join(state.paths.work, id), { recursive: true, force: true });
         changed(id);
       }),
 
@@ -98,7 +104,16 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
     mask: (id, text) => instances.get(id)?.mask(text) ?? text,
-    logs: (id, logOptions) => readLog(logPath(id), logOptions),
+    logs(address, logOptions) {
+      const own = [...instances.values()]
+        .map((instance) => instance.observe())
+        .filter((instance) => instance.address === address);
+      const { index } = logOptions;
+      const chosen = own.find((instance) => index === undefined || instance.index === index);
+      if (chosen) return readLog(logPath(chosen.id), logOptions);
+      const last = lastLogPath(address);
+      return index === undefined && existsSync(last) ? readLog(last, logOptions) : undefined;
+    },
 
     async [Symbol.asyncDispose]() {
       await Promise.allSettled(busy.values());
@@ -107,6 +122,12 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
       instances.clear();
     },
   };
+}
+
+/** A log outlives its instance until the next one of the workload is removed: it may tell why a rollout failed. */
+function keepLog(path: string, last: string): void {
+  if (existsSync(path)) renameSync(path, last);
+  rmSync(`${path}.1`, { force: true });
 }
 
 /** Named after the instance where a socket's path (107 bytes, 103 on macOS) has room for that, else after its hash. */

@@ -1,8 +1,8 @@
 /** An instance that serves MCP over HTTP on a loopback port. It always runs: nothing could wake it. */
 import { createServer } from 'node:net';
 import { CrashBackoff } from '../../bridge/crash-backoff.ts';
+import { logStream } from '../../bridge/log-stream.ts';
 import type { StdioProcess } from '../../bridge/stdio.ts';
-import { LineSplitter } from '../../../schemas/lines.ts';
 import type { InstanceStatus } from '../../../schemas/status.ts';
 import type { Instance } from '../driver.ts';
 import type { Running, RunningContext } from './running.ts';
@@ -76,13 +76,8 @@ export class HttpProcess implements Running {
     const { start, log } = this.#context;
     const child = await start({ PORT: String(this.#port), HOST: '127.0.0.1' });
     child.stdin.end();
-    for (const [name, stream] of [
-      ['stdout', child.stdout],
-      ['stderr', child.stderr],
-    ] as const) {
-      const lines = new LineSplitter((line) => log.write(name, line), { maxBytes: 64 * 1024 });
-      stream.on('data', (chunk: Buffer) => lines.push(chunk));
-    }
+    logStream(child.stdout, 'stdout', log);
+    logStream(child.stderr, 'stderr', log);
     this.#pid = child.pid;
     this.#startedAt = new Date().toISOString();
     this.#become('running');

@@ -3,11 +3,12 @@
  * there. A bare `npx` at every start would resolve again, float, and take seconds.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
+import { untilAborted } from '../../async.ts';
 import { scrubbedEnv } from './environment.ts';
 
 interface NpmProgram {
@@ -17,18 +18,54 @@ interface NpmProgram {
 }
 
 const INSTALL_TIMEOUT_MS = 300_000;
+const INSTALLING = '.installing-';
+
+/** Installations that run, by their final place, so that two instances of a package wait for one. */
+export type Installs = Map<string, Promise<void>>;
 
 /** @returns the argv prefix that runs the package's program @throws SlipwayError install-failed, tool-missing */
-export async function prepareNpm(program: NpmProgram, root: string, log: Log, signal: AbortSignal): Promise<string[]> {
-  const home = join(root, 'npm', `${program.name.replace('/', '+')}@${program.version}`);
-  if (!existsSync(home)) await install(program, home, log, signal);
+export async function prepareNpm(
+  program: NpmProgram,
+  { packages, installs }: { packages: string; installs: Installs },
+  log: Log,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const home = join(packages, 'npm', `${program.name.replace('/', '+')}@${program.version}`);
+  while (!existsSync(home)) {
+    const running = installs.get(home);
+    // Another's installation that fails or is cancelled is tried again by whoever still wants it.
+    if (running)
+      await untilAborted(
+        running.catch(() => {}),
+        signal,
+      );
+    else await track(installs, home, install(program, home, log, signal));
+  }
   return programOf(program, join(home, 'node_modules', program.name));
+}
+
+async function track(installs: Installs, home: string, installation: Promise<void>): Promise<void> {
+  installs.set(home, installation);
+  try {
+    await installation;
+  } finally {
+    installs.delete(home);
+  }
+}
+
+/** What a run that was killed had begun to install. */
+export function removeHalfInstalled(packages: string): void {
+  const folder = join(packages, 'npm');
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    if (name.includes(INSTALLING)) rmSync(join(folder, name), { recursive: true, force: true });
+  }
 }
 
 /** Installs beside the final place and renames at the end, so that a crash never leaves half a package in use. */
 async function install({ name, version }: NpmProgram, home: string, log: Log, signal: AbortSignal): Promise<void> {
   await mkdir(dirname(home), { recursive: true });
-  const temporary = await mkdtemp(`${home}.installing-`);
+  const temporary = await mkdtemp(`${home}${INSTALLING}`);
   log('info', `installing ${name}@${version} from npm`);
   const began = performance.now();
   try {

@@ -1,56 +1,54 @@
 /** From a program in no driver's language to an argv and a working directory on this host. */
-import { accessSync, constants, existsSync } from 'node:fs';
-import { copyFile, chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { accessSync, constants } from 'node:fs';
+import { chmod, copyFile, mkdir, rm } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
-import { createHash } from 'node:crypto';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
-import type { StatePaths } from '../../state.ts';
 import type { Program, RunSpec, WorkloadFile } from '../../workload.ts';
-import { prepareNpm } from './npm.ts';
+import { prepareNpm, type Installs } from './npm.ts';
 
 export interface Prepared {
   readonly argv: readonly string[];
   readonly cwd: string;
 }
 
-export async function prepare(run: RunSpec, paths: StatePaths, log: Log, signal: AbortSignal): Promise<Prepared> {
-  return { argv: await argvOf(run.program, paths, log, signal), cwd: await layOut(run.files, paths) };
+export interface Places {
+  readonly packages: string;
+  readonly blobs: string;
+  /** Working directory of the instance. */
+  readonly work: string;
+  /** Installations that run. */
+  readonly installs: Installs;
 }
 
-async function argvOf(program: Program, paths: StatePaths, log: Log, signal: AbortSignal): Promise<readonly string[]> {
+export async function prepare(run: RunSpec, places: Places, log: Log, signal: AbortSignal): Promise<Prepared> {
+  const argv = await argvOf(run.program, places, log, signal);
+  await layOut(run.files, places);
+  return { argv, cwd: places.work };
+}
+
+async function argvOf(program: Program, places: Places, log: Log, signal: AbortSignal): Promise<readonly string[]> {
   if (program.type === 'command') return program.argv;
   if (program.type === 'image') throw new SlipwayError('no-driver', 'The process driver cannot run images.');
-  if (program.ecosystem === 'npm')
-    return [...(await prepareNpm(program, paths.packages, log, signal)), ...program.args];
+  if (program.ecosystem === 'npm') return [...(await prepareNpm(program, places, log, signal)), ...program.args];
   if (!onPath('uvx'))
     throw new SlipwayError('tool-missing', 'PyPI packages need uvx, which is not installed on this host.');
   return ['uvx', '--from', `${program.name}==${program.version}`, program.bin ?? program.name, ...program.args];
 }
 
 /**
- * Lays the workload's files out in a directory named after their content; without files an empty one. A new content is a
- * new directory, so the old version keeps its own files while it drains.
+ * Lays the workload's files out in a directory of the instance's own, afresh each time: what another instance or an
+ * earlier run wrote there would not be what the commit says.
  */
-async function layOut(files: readonly WorkloadFile[], paths: StatePaths): Promise<string> {
-  const digest = createHash('sha256').update(JSON.stringify(files)).digest('hex').slice(0, 16);
-  const home = join(paths.files, digest);
-  if (existsSync(home)) return home;
-  const temporary = await mkdtemp(`${home}.`);
-  try {
-    for (const file of files) {
-      const target = join(temporary, file.path);
-      await mkdir(dirname(target), { recursive: true });
-      await copyFile(join(paths.blobs, file.id), target);
-      await chmod(target, file.executable ? 0o700 : 0o600);
-    }
-    await rename(temporary, home).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
-    });
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
+async function layOut(files: readonly WorkloadFile[], { work, blobs }: Places): Promise<void> {
+  await rm(work, { recursive: true, force: true });
+  await mkdir(work, { recursive: true, mode: 0o700 });
+  for (const file of files) {
+    const target = join(work, file.path);
+    await mkdir(dirname(target), { recursive: true });
+    await copyFile(join(blobs, file.id), target);
+    await chmod(target, file.executable ? 0o700 : 0o600);
   }
-  return home;
 }
 
 function onPath(program: string): boolean {
