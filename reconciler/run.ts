@@ -45,6 +45,7 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
     const settled = !hasChanges(note.plan) && world.applied.commit?.id === commit.id;
     if (settled && world.published) return done(world, commit, []);
 
+    if (hasChanges(note.plan)) world.log('info', `applying ${commit.id.slice(0, 8)} ${commit.subject ?? ''}`.trimEnd());
     world.working = hasChanges(note.plan);
     world.changed();
     await stageFiles(desired, world.source, world.state.paths.blobs, signal);

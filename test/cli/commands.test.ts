@@ -168,3 +168,18 @@ test('up --once applies, tells, and leaves nothing running', async () => {
   expect(failed.err).toContain('Server/broken');
   expect(desk.git(desk.remote, 'branch', '--list')).not.toContain('slipway/audit');
 });
+
+test('commits can be named as git lets people name them', async () => {
+  await using desk = new Desk();
+  desk.push({ 'hello.mjs': HELLO_PROGRAM, 'hello.yaml': helloServer('hello') });
+  const id = desk.push({ 'hello.yaml': helloServer('hello', 'Hi') });
+  expect((await desk.slipway(['diff', 'HEAD~1', 'HEAD'])).code).toBe(2);
+  expect((await desk.slipway(['diff', id.slice(0, 8), 'origin/main'])).code).toBe(0);
+  expect((await desk.slipway(['validate', '--ref', 'origin/main'])).code).toBe(0);
+});
+
+test('a server that is named by what is no URL is wrong usage', async () => {
+  await using desk = new Desk();
+  for (const server of ['foo', 'localhost:9877'])
+    expect(await desk.slipway(['status', '--server', server])).toMatchObject({ code: 64 });
+});

@@ -1,8 +1,10 @@
 /** The real program, as a person would run it: from source, in a process of its own, with a home of its own. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { on } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Status } from '../../schemas/status.ts';
 
@@ -91,6 +93,10 @@ export class Desk implements AsyncDisposable {
     return running;
   }
 
+  files(folder: string): string[] {
+    return readdirSync(folder);
+  }
+
   async status(): Promise<Status> {
     return JSON.parse((await this.slipway(['status', '--state-dir', this.state, '-o', 'json'])).out) as Status;
   }
@@ -133,6 +139,14 @@ export class Running {
   /** What it said so far. */
   get log(): string {
     return this.#log;
+  }
+
+  /** Resolves when it has said so. */
+  async logged(text: string): Promise<void> {
+    if (this.#log.includes(text)) return;
+    for await (const _ of on(this.child.stderr as Readable, 'data', { close: ['end'] }))
+      if (this.#log.includes(text)) return;
+    throw new Error(`It ended without saying ${text}:\n${this.#log}`);
   }
 
   /** Stops it as Ctrl-C would, and waits for its end. */

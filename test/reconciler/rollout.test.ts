@@ -1,5 +1,5 @@
 /** From a push to a tool call, with real processes and a real git repository. */
-import { addressIn } from '../helpers/process-driver.ts';
+import { logged } from '../helpers/process-driver.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { memoryServer, server } from '../helpers/config.ts';
@@ -39,8 +39,7 @@ test('a call that runs on the old version finishes there', async () => {
   await rig.apply({ 'a.yaml': server('slow', 'slow', ['v1']) });
   const running = rig.call('slow', 'wait', { tag: 'a' });
   const [{ id } = { id: '' }] = await rig.driver.list(never());
-  const logs = rig.driver.logs?.(addressIn(id), { follow: true, signal: never() });
-  for await (const line of logs ?? []) if (line.includes('waiting a')) break;
+  await logged(rig.driver, id, 'waiting a');
   const old = rig.driver.connect?.(id, {});
   const applied = rig.apply({ 'a.yaml': server('slow', 'slow', ['v2']) });
   await rig.untilStatus(() => rig.snapshot.servers['slow']?.endpoints[0]?.id !== id);
@@ -55,8 +54,7 @@ test('a call that runs on a server which is removed finishes first', async () =>
   const [{ id } = { id: '' }] = (await rig.driver.list(never())).filter((entry) => entry.address === 'Server/slow');
   const client = rig.driver.connect?.(id, {});
   const running = client?.request('tools/call', { name: 'wait', arguments: { tag: 'a' } }).catch(String);
-  const logs = rig.driver.logs?.(addressIn(id), { follow: true, signal: never() });
-  for await (const line of logs ?? []) if (line.includes('waiting a')) break;
+  await logged(rig.driver, id, 'waiting a');
   const applied = rig.apply({ 'a.yaml': null });
   await rig.untilStatus(() => rig.snapshot.servers['slow'] === undefined);
   // Time enough for a removal that does not wait to begin.
