@@ -108,21 +108,10 @@ test('the top level is what it should be', () => {
   const listed = readdirSync(ROOT).filter(
     (name) => !name.startsWith('.') && name !== 'node_modules' && name !== 'dist',
   );
-  const expected = [
-    ...['AGENTS.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md'],
-    ...[
-      'cli',
-      'examples',
-      'flake.nix',
-      'gateway',
-      'package-lock.json',
-      'package.json',
-      'reconciler',
-      'schemas',
-      'test',
-      'tsconfig.json',
-    ],
-  ];
+  const documents = ['AGENTS.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md'];
+  const rooms = ['cli', 'examples', 'gateway', 'reconciler', 'schemas', 'test'];
+  const settings = ['flake.nix', 'package-lock.json', 'package.json', 'tsconfig.json'];
+  const expected = [...documents, ...rooms, ...settings];
   expect(listed.sort()).toEqual(expected.sort());
 });
 

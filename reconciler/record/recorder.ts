@@ -1,5 +1,6 @@
 /** Writes what happened: to the outbox at once, to git when it can. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { rmSync } from 'node:fs';
 import { toSlipwayError } from '../../schemas/errors.ts';
 import type { Log } from '../../schemas/log.ts';
 import type { Plan } from '../../schemas/plan.ts';
@@ -47,6 +48,8 @@ export function gitRecorder(options: RecorderOptions): Recorder {
       lastError = undefined;
     } catch (error) {
       if (stop.signal.aborted) return;
+      // Only a place to build commits in: were it damaged, the next try starts with a new one.
+      if (options.remote !== undefined) rmSync(options.repository, { recursive: true, force: true });
       lastError = toSlipwayError(error).message;
       options.log('warn', 'audit records wait for the remote', { pending: entries.length, error: lastError });
       timer = setTimeout(() => void flush(), options.retryMs ?? RETRY_MS);

@@ -72,14 +72,14 @@ async function walk(
   try {
     names = (await readdir(join(root, below))).sort(compareText);
   } catch (error) {
-    if (below !== '') return []; // Removed while we looked.
-    throw new SlipwayError('path-not-found', `The folder ${root} cannot be read.`, { cause: error });
+    if (below !== '' && isGone(error)) return [];
+    throw unreadable(root, below, error);
   }
   const entries: Entry[] = [];
   for (const name of names) {
     const path = below === '' ? name : `${below}/${name}`;
     if (!isVisible(path)) continue;
-    const info = await lstat(join(root, path)).catch(() => undefined);
+    const info = await lstat(join(root, path)).catch((error: unknown) => whenGone(root, path, error));
     if (info?.isDirectory()) entries.push(...(await walk(root, path, known, signal)));
     else if (info) entries.push(...(await entryOf(root, path, info, known.get(path))));
   }
@@ -95,10 +95,24 @@ async function entryOf(root: string, path: string, info: Info, before: Entry | u
   if (info.isSymbolicLink()) return [{ path, id: stamp, bytes, type: 'symlink', stamp }];
   if (!info.isFile()) return [];
   if (before?.stamp === stamp) return [before];
-  const content = await readFile(join(root, path)).catch(() => undefined);
+  const content = await readFile(join(root, path)).catch((error: unknown) => whenGone(root, path, error));
   if (!content) return [];
   const type = (Number(info.mode) & 0o100) === 0 ? 'file' : 'executable';
   return [{ path, id: hashOf(content), bytes, type, stamp }];
+}
+
+/** What was removed while we looked is not there; whatever else cannot be read must not look like a deletion. */
+function whenGone(root: string, path: string, error: unknown): undefined {
+  if (!isGone(error)) throw unreadable(root, path, error);
+  return undefined;
+}
+
+const isGone = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
+
+function unreadable(root: string, path: string, error: unknown): SlipwayError {
+  const code = path === '' ? 'path-not-found' : 'source-unreachable';
+  const why = (error as NodeJS.ErrnoException).code ?? 'unknown';
+  return new SlipwayError(code, `${join(root, path)} cannot be read (${why}).`, { cause: error });
 }
 
 /** git's own blob id, so that a plan of a working tree and one of its commit name the same content alike. */

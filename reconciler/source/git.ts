@@ -34,7 +34,7 @@ export function gitSource(options: GitSourceOptions): Source {
   const probe = async (signal: AbortSignal): Promise<string> => (await resolveRef(url, options.ref, signal)).id;
 
   const fetchInto = async (signal: AbortSignal): Promise<Revision> => {
-    const { id, ref } = await resolveRef(url, options.ref, signal);
+    const { ref } = await resolveRef(url, options.ref, signal);
     if (!existsSync(mirror)) {
       options.log?.('info', `cloning ${withoutCredentials(url)}`);
       await git(['init', '--quiet', '--bare', mirror], { signal });
@@ -44,7 +44,7 @@ export function gitSource(options: GitSourceOptions): Source {
       ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-gc', '--', url, `+${ref}:${HEAD_REF}`],
       { cwd: mirror, signal, timeoutMs: FETCH_TIMEOUT_MS },
     );
-    return describe(mirror, id, signal);
+    return describe(mirror, signal);
   };
 
   return {
@@ -109,12 +109,13 @@ async function resolveRef(url: string, ref: string | undefined, signal: AbortSig
   throw new SlipwayError('ref-not-found', empty);
 }
 
-async function describe(mirror: string, id: string, signal: AbortSignal): Promise<Revision> {
-  const output = await git(['log', '-1', '--no-show-signature', '--format=%an <%ae>%x00%s%x00%cI', id], {
+/** What was fetched, which may be newer than what the remote named a moment before. */
+async function describe(mirror: string, signal: AbortSignal): Promise<Revision> {
+  const output = await git(['log', '-1', '--no-show-signature', '--format=%H%x00%an <%ae>%x00%s%x00%cI', HEAD_REF], {
     cwd: mirror,
     signal,
   });
-  const [author = '', subject = '', at = ''] = output.trimEnd().split('\0');
+  const [id = '', author = '', subject = '', at = ''] = output.trimEnd().split('\0');
   return { id, author, subject, at };
 }
 

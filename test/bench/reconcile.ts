@@ -15,9 +15,9 @@ export async function reconcileBench(program: string): Promise<Row[]> {
   desk.push(bigConfig());
   const rows = [...(await pushToPlan(desk)), await planCommand(desk, program), ...(await ticks(desk, program))];
   printRows(`A repo of ${RESOURCES} resources`, rows);
-  const start = await coldStart(program);
-  printRows('A start', start);
-  return [...rows, ...start];
+  const starts = await coldStart(program);
+  printRows('A start', starts);
+  return [...rows, ...starts];
 }
 
 /** Mostly servers elsewhere, so that what is measured is Slipway and not a thousand processes. */

@@ -3,7 +3,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import fs from 'node:fs';
-import git from 'isomorphic-git';
+import { log as gitLog } from 'isomorphic-git';
 import { expect, test } from 'vitest';
 import { GATEWAY, HELLO_PROGRAM, helloServer } from '../helpers/configs.ts';
 import { Desk } from '../helpers/slipway.ts';
@@ -62,7 +62,7 @@ test('from a git push to a tool call, and back to git', async () => {
 
   // What happened is in git: read by another implementation than the one that wrote it.
   await running.stop();
-  const log = await git.log({ fs, gitdir: desk.remote, ref: 'slipway/audit' });
+  const log = await gitLog({ fs, gitdir: desk.remote, ref: 'slipway/audit' });
   const subjects = log.map(({ commit }) => commit.message.split('\n')[0]);
   expect(subjects).toHaveLength(3);
   expect(subjects[2]).toMatch(/^applied [0-9a-f]{8}: 2 to create$/);

@@ -75,3 +75,17 @@ test('pauses after crashes: 1, 2, 4 … 60 s, and from the start again after a m
   expect(crashes.crashed()).toBe(1000);
   expect(crashes.total).toBe(10);
 });
+
+test('what nobody waits for any more may fail in peace', async () => {
+  const later = Promise.withResolvers<never>();
+  const aborted = AbortSignal.abort(new Error('superseded'));
+  await expect(untilAborted(later.promise, aborted)).rejects.toThrow('superseded');
+  // Were it unhandled, the process (here the test runner) would end.
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+  process.on('unhandledRejection', note);
+  later.reject(new Error('too late'));
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('unhandledRejection', note);
+  expect(unhandled).toEqual([]);
+});

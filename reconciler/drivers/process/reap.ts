@@ -14,7 +14,6 @@ const DEADLINE_MS = 5000;
  * that was started in the instant before the crash, and grandchildren that left their group. Ends only what is ours.
  */
 export async function reapLeftovers(journal: Journal, owner: string, log: Log): Promise<void> {
-  if (journal.leftovers.length === 0) return;
   const noted = journal.leftovers.flatMap((leftover) => leftover.processes).filter(isSame);
   const found = new Map([...noted, ...markedProcesses(owner)].map((identity) => [identity.pid, identity]));
   for (const { pid } of found.values()) {
