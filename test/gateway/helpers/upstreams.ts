@@ -14,8 +14,11 @@ export interface Upstream extends AsyncDisposable {
   readonly seen: RpcMessage[];
   readonly headers: IncomingHttpHeaders[];
   readonly tools: FixtureTool[];
+  readonly prompts: FixtureTool[];
   /** How many connections (sockets) or sessions (HTTP) were opened. */
   readonly opened: number;
+  /** How many listen for what it says unasked (HTTP). */
+  readonly listeners: number;
   /** Says something unasked to all who listen. */
   say(message: object): void;
   /** Cuts every connection, or forgets every session. */
@@ -43,11 +46,12 @@ function watch(): { seen: RpcMessage[]; saw: Upstream['saw'] } {
 }
 
 /** An instance behind a unix socket, as the bridge serves it. */
-export async function socketUpstream(name: string): Promise<Upstream> {
+export async function socketUpstream(name: string, options: { all?: boolean } = {}): Promise<Upstream> {
   const folder = mkdtempSync(join(tmpdir(), 'slw-'));
   const path = join(folder, `${name}.sock`);
   const { seen, saw } = watch();
-  const tools = [...TOOLS];
+  const tools = [...TOOLS, ...(options.all ? [{ name: 'ask' }, { name: 'log' }] : [])];
+  const prompts = [{ name: 'greet' }, { name: 'part', _meta: { kept: true } }];
   const sockets = new Set<Socket>();
   let opened = 0;
   const listener = createSocketServer((socket) => {
@@ -55,7 +59,7 @@ export async function socketUpstream(name: string): Promise<Upstream> {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket)).on('error', () => {});
     const send = (message: object): void => void socket.write(`${JSON.stringify(message)}\n`);
-    const receive = mind({ name, send, seen, tools });
+    const receive = mind({ name, send, seen, tools, ...(options.all ? { prompts } : {}) });
     createInterface({ input: socket }).on('line', (line) => receive(JSON.parse(line) as RpcMessage));
   });
   await listening(listener, { path });
@@ -65,9 +69,13 @@ export async function socketUpstream(name: string): Promise<Upstream> {
     seen,
     saw,
     tools,
+    prompts,
     headers: [],
     get opened() {
       return opened;
+    },
+    get listeners() {
+      return sockets.size;
     },
     say: (message) => sockets.forEach((socket) => void socket.write(`${JSON.stringify(message)}\n`)),
     drop,
@@ -79,10 +87,12 @@ export async function socketUpstream(name: string): Promise<Upstream> {
   };
 }
 
-/** A remote server over Streamable HTTP; `stream` makes it answer calls with events. */
-export async function httpUpstream(name: string, options: { stream?: boolean } = {}): Promise<Upstream> {
+/** A remote server over Streamable HTTP; `stream` makes it answer calls with events, `all` gives it more than tools. */
+export async function httpUpstream(name: string, options: { stream?: boolean; all?: boolean } = {}): Promise<Upstream> {
   const { seen, saw } = watch();
-  const tools = [...TOOLS];
+  const asked = new Map();
+  const tools = [...TOOLS, ...(options.all ? [{ name: 'ask' }, { name: 'log' }] : [])];
+  const prompts = [{ name: 'greet' }, { name: 'part', _meta: { kept: true } }];
   const headers: IncomingHttpHeaders[] = [];
   const sessions = new Set<string>();
   const listeners = new Set<ServerResponse>();
@@ -109,10 +119,10 @@ export async function httpUpstream(name: string, options: { stream?: boolean } =
       begun = true;
       if (streamed) response.write(`data: ${JSON.stringify(out)}\r\n\r\n`);
       else if ('id' in out) response.writeHead(200, { 'Content-Type': 'application/json' }).write(JSON.stringify(out));
-      if ('id' in out) response.end();
+      if ('result' in out || 'error' in out) response.end();
     };
-    mind({ name, send, seen, tools })(message);
-    if (!('id' in message)) response.writeHead(202).end();
+    mind({ name, send, seen, tools, ...(options.all ? { prompts, asked } : {}) })(message);
+    if (!('id' in message && 'method' in message)) response.writeHead(202).end();
   };
   const listener = createServer((request, response) => void handle(request, response));
   await listening(listener, { port: 0, host: '127.0.0.1' });
@@ -125,9 +135,13 @@ export async function httpUpstream(name: string, options: { stream?: boolean } =
     seen,
     saw,
     tools,
+    prompts,
     headers,
     get opened() {
       return opened;
+    },
+    get listeners() {
+      return listeners.size;
     },
     say: (message) => listeners.forEach((stream) => void stream.write(`data: ${JSON.stringify(message)}\n\n`)),
     drop: () => sessions.clear(),
