@@ -5,18 +5,18 @@ import type { SessionCall } from '../era/era.ts';
 import { relay } from './relay.ts';
 
 /** @throws RpcFailure for an unknown tool, or as the server answered; SlipwayError otherwise */
-export async function toolsCall(call: SessionCall): Promise<string> {
+export function toolsCall(call: SessionCall): Promise<string> {
   const params = call.request.params ?? {};
-  const { server, name } = await targetOf(call, params['name']);
-  // The message is ours alone by now; a copy would only cost.
-  params['name'] = name;
-  return relay(call, server, params);
+  const name = params['name'];
+  if (typeof name !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The tool name is missing' });
+  const { tools } = call.caller.route.catalogs;
+  const target = tools.known(name);
+  return target ? send(call, params, target) : tools.find(name).then((found) => send(call, params, found));
 }
 
-async function targetOf({ caller }: SessionCall, name: unknown): Promise<Target> {
-  if (typeof name !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The tool name is missing' });
-  const { tools } = caller.route.catalogs;
-  const target = tools.known(name) ?? (await tools.find(name));
-  if (!target) throw new RpcFailure({ code: RPC.invalidParams, message: `Unknown tool: ${name}` });
-  return target;
+/** The message is ours alone by now; a copy would only cost. */
+function send(call: SessionCall, params: Record<string, unknown>, target: Target | undefined): Promise<string> {
+  if (!target) throw new RpcFailure({ code: RPC.invalidParams, message: `Unknown tool: ${String(params['name'])}` });
+  params['name'] = target.name;
+  return relay(call, target.server, params);
 }

@@ -51,7 +51,7 @@ export class Server {
 
   /** What is known of a list without waiting. */
   state(list: ListName): ListState | undefined {
-    const { capabilities } = this;
+    const { capabilities } = this.known;
     if (capabilities && capabilities[LISTS[list].capability] === undefined) return NOTHING;
     if (this.upstreams.length > 0) return this.known.lists[list].state;
     this.#missing ??= { failure: this.entry.unavailable?.message ?? 'It has no running instance.', until: Infinity };

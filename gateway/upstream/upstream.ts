@@ -35,8 +35,8 @@ export class Upstream {
   #opening: Promise<Connection> | undefined;
   /** The connection that is being opened. */
   #half: Connection | undefined;
-  /** Those whose calls are in flight here, once for each call. */
-  readonly #clients = new Set<Client>();
+  /** Those whose calls are in flight here, once for each call. An array: hashing would cost more than the search does. */
+  readonly #clients: Client[] = [];
   #failures = 0;
   #notBefore = 0;
   #busy = 0;
@@ -58,13 +58,13 @@ export class Upstream {
   async request(method: string, params: Record<string, unknown>, options: RequestOptions): Promise<unknown> {
     this.#busy++;
     const { client } = options;
-    if (client) this.#clients.add(client);
+    if (client) this.#clients.push(client);
     try {
       const connection = this.#connection ?? (await within(this.#open(), options.signal));
       return await connection.request(method, params, options);
     } finally {
       this.#busy--;
-      if (client) this.#clients.delete(client);
+      if (client) this.#clients.splice(this.#clients.indexOf(client), 1);
     }
   }
 
@@ -109,7 +109,7 @@ export class Upstream {
         onNotification: (notification, client) =>
           this.#options.onNotification(notification, {
             client: client ?? this.#only(),
-            busy: this.#clients.size > 0,
+            busy: this.#clients.length > 0,
           }),
         onReopen: this.#options.onOpen,
         onClose: () => {
@@ -144,7 +144,7 @@ export class Upstream {
   async #ask(request: RpcRequest, asked: Asked): Promise<unknown> {
     const client = asked.client ?? this.#only();
     if (client) return client.request(request, asked);
-    const why = this.#clients.size === 0 ? 'no client has a call' : 'more than one client has a call';
+    const why = this.#clients.length === 0 ? 'no client has a call' : 'more than one client has a call';
     throw new RpcFailure({
       code: RPC.invalidRequest,
       message: `${request.method} was refused: ${why} in flight here, so it is not known whom it is meant for`,
@@ -153,12 +153,8 @@ export class Upstream {
 
   /** The one client that has calls in flight here, seen through its latest call. */
   #only(): Client | undefined {
-    let only: Client | undefined;
-    for (const client of this.#clients) {
-      if (only && only.id !== client.id) return undefined;
-      only = client;
-    }
-    return only;
+    const latest = this.#clients.at(-1);
+    return this.#clients.every(({ id }) => id === latest?.id) ? latest : undefined;
   }
 
   #hello(): Record<string, unknown> {
