@@ -4,6 +4,7 @@ import type { Control } from '../schemas/control.ts';
 import type { Log } from '../schemas/log.ts';
 import type { Asks } from './sessions/asks.ts';
 import type { Calls } from './sessions/calls.ts';
+import type { Elicitations } from './sessions/elicitations.ts';
 import type { EndedSessions } from './sessions/ended.ts';
 import type { Levels } from './sessions/levels.ts';
 import type { Seal } from './sessions/seal.ts';
@@ -24,6 +25,7 @@ export interface State {
   readonly calls: Calls;
   readonly asks: Asks;
   readonly levels: Levels;
+  readonly elicitations: Elicitations;
   readonly subscriptions: Subscriptions;
   readonly streams: Streams;
   /** Control answers that are streamed line by line; a shutdown ends them at once. */

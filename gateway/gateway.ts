@@ -9,6 +9,7 @@ import { listenTcp, listenUnix, type Listener } from './listen.ts';
 import { handle } from './pipeline.ts';
 import { Asks } from './sessions/asks.ts';
 import { Calls } from './sessions/calls.ts';
+import { Elicitations } from './sessions/elicitations.ts';
 import { EndedSessions } from './sessions/ended.ts';
 import { Levels } from './sessions/levels.ts';
 import { Seal } from './sessions/seal.ts';
@@ -55,6 +56,7 @@ export class RunningGateway implements Gateway {
       calls: new Calls(),
       asks: new Asks(),
       levels: new Levels(),
+      elicitations: new Elicitations(),
       subscriptions: new Subscriptions((server, uri) => this.#pool.server(server)?.forget(uri)),
       streams: new Streams((stream) => this.#mayListen(stream)),
       followers: new Set(),

@@ -8,6 +8,7 @@ import { LISTS } from './upstream/lists.ts';
 /** How long notices of changed lists are gathered: an update of many servers is one change to a client (ms). */
 const GATHER = 20;
 
+const ELICITATION_DONE = 'notifications/elicitation/complete';
 const LIST_NOTICES: ReadonlySet<string> = new Set(Object.values(LISTS).map(({ changed }) => changed));
 
 export class Unasked {
@@ -32,6 +33,7 @@ export class Unasked {
     const { method, params } = notification;
     if (LIST_NOTICES.has(method)) return;
     if (method === 'notifications/resources/updated') return this.#updated(server, notification, client);
+    if (method === ELICITATION_DONE) return this.#done(server, notification, client);
     if (client) return client.notify(notification);
     if (method !== 'notifications/message' || busy) return;
     const { levels, streams } = this.#state;
@@ -46,6 +48,15 @@ export class Unasked {
       streams.notify(path, notification, (sessionId) => wanted.delete(sessionId));
     // One that does not listen can still be told if it is calling just now.
     if (caller && wanted.has(caller.id)) caller.notify(notification);
+  }
+
+  /** To whom the elicitation was for, whoever is calling now. */
+  #done(server: string, notification: RpcNotification, caller: Client | undefined): void {
+    const { elicitations, streams } = this.#state;
+    const session = elicitations.take(server, notification.params?.['elicitationId']);
+    if (session === undefined) return;
+    if (caller?.id === session) return caller.notify(notification);
+    for (const path of this.#pathsOf(server)) streams.notify(path, notification, (sessionId) => sessionId === session);
   }
 
   #tell(): void {

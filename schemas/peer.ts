@@ -125,7 +125,7 @@ export class Peer implements Channel {
   }
 
   notify(method: string, params?: Record<string, unknown>): void {
-    if (!this.#closed) this.#handlers.send(envelope({ method }, params));
+    this.#tell(envelope({ method }, params));
   }
 
   /**
@@ -176,7 +176,7 @@ export class Peer implements Channel {
 
   async #answer(request: RpcRequest, client: Client | undefined): Promise<void> {
     const { id } = request;
-    if (request.method === 'ping') return this.#handlers.send({ jsonrpc: '2.0', id, result: {} });
+    if (request.method === 'ping') return this.#tell({ jsonrpc: '2.0', id, result: {} });
     const controller = new AbortController();
     const { signal } = controller;
     this.#asked.set(id, controller);
@@ -184,12 +184,22 @@ export class Peer implements Channel {
       if (!this.#handlers.onRequest)
         throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${request.method}` });
       const result = await this.#handlers.onRequest(request, { signal, client, progress: this.#reporter(request) });
-      if (!this.#closed && !signal.aborted) this.#handlers.send({ jsonrpc: '2.0', id, result });
+      if (!signal.aborted) this.#tell({ jsonrpc: '2.0', id, result });
     } catch (error) {
       // Who took a request back wants no answer any more.
-      if (!this.#closed && !signal.aborted) this.#handlers.send({ jsonrpc: '2.0', id, error: toRpcError(error) });
+      if (!signal.aborted) this.#tell({ jsonrpc: '2.0', id, error: toRpcError(error) });
     } finally {
       if (this.#asked.get(id) === controller) this.#asked.delete(id);
+    }
+  }
+
+  /** For what nobody waits for. The other side may be gone already, and then there is nobody here to hear of it either. */
+  #tell(message: RpcMessage): void {
+    if (this.#closed) return;
+    try {
+      this.#handlers.send(message);
+    } catch {
+      // Requests that wait for the other side hear of its end from whoever owns the wire.
     }
   }
 

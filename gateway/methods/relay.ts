@@ -24,7 +24,7 @@ export async function relay(
   const key = calls.add(session.id, request.id, controller);
   let timer = setTimeout(timeOut, server.entry.timeoutMs, controller, server.name);
   // While a person thinks about a question, it is not the server that is slow.
-  const client = new CallClient(call, (waiting) => {
+  const client = new CallClient(call, server.name, (waiting) => {
     clearTimeout(timer);
     if (!waiting) timer = setTimeout(timeOut, server.entry.timeoutMs, controller, server.name);
   });
@@ -40,6 +40,9 @@ export async function relay(
     const { method } = request;
     const result = send ? send(method, params, options) : server.request(method, params, options);
     return JSON.stringify(await result) ?? '{}';
+  } catch (error) {
+    caller.state.elicitations.addRequired(server.name, error, session.id);
+    throw error;
   } finally {
     client.end();
     clearTimeout(timer);

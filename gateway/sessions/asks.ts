@@ -16,9 +16,9 @@ export class Asks {
     const peer: Peer = new Peer({
       newId: randomUUID,
       send: (message) => {
-        if (isRequest(message)) this.#waiting.set(keyOf(sessionId, message.id), peer);
-        else if (isNotification(message)) this.#waiting.delete(keyOf(sessionId, message.params?.['requestId'] as Id));
+        if (isNotification(message)) this.#waiting.delete(keyOf(sessionId, message.params?.['requestId'] as Id));
         if (!send(message)) throw new SlipwayError('cancelled', 'The client cannot be reached any more.');
+        if (isRequest(message)) this.#waiting.set(keyOf(sessionId, message.id), peer);
       },
     });
     return peer;

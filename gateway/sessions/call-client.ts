@@ -7,6 +7,9 @@ import type { SessionCall } from '../era/era.ts';
 /** How long a person may think before a question counts as unanswered (ms). */
 const ANSWER_TIMEOUT = 15 * 60_000;
 
+/** Questions that one call may have open: a server must not fill the memory, or a person's screen. */
+const MAX_WAITING = 100;
+
 /** What a client must have said it can do to be asked this; the second is a matter of its parameters. */
 type Needs = (params: Record<string, unknown>) => readonly string[];
 const NEEDS: ReadonlyMap<string, Needs> = new Map<string, Needs>([
@@ -21,15 +24,17 @@ const NEEDS: ReadonlyMap<string, Needs> = new Map<string, Needs>([
 export class CallClient implements Client {
   readonly id: string;
   readonly #call: SessionCall;
+  readonly #server: string;
   readonly #onWaiting: (waiting: boolean) => void;
   #peer: Peer | undefined;
   #over: AbortController | undefined;
   #ended = false;
 
   /** @param onWaiting called when the server begins to wait for the client, and when it no longer does */
-  constructor(call: SessionCall, onWaiting: (waiting: boolean) => void) {
+  constructor(call: SessionCall, server: string, onWaiting: (waiting: boolean) => void) {
     this.id = call.session.id;
     this.#call = call;
+    this.#server = server;
     this.#onWaiting = onWaiting;
   }
 
@@ -39,6 +44,9 @@ export class CallClient implements Client {
     if (this.#ended) throw new SlipwayError('cancelled', 'The call has ended.');
     this.#over ??= new AbortController();
     this.#peer ??= caller.state.asks.open(session.id, (message) => reply.send(message));
+    if (this.#peer.inFlight >= MAX_WAITING)
+      throw new RpcFailure({ code: RPC.invalidRequest, message: 'Too many questions of one call wait for an answer' });
+    caller.state.elicitations.add(this.#server, params['elicitationId'], session.id);
     const wanted = progressTokenOf(params) !== undefined;
     this.#onWaiting(true);
     try {

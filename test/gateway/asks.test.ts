@@ -6,7 +6,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import { expect, test } from 'vitest';
 import { client, converse, listen, session, start, type Session } from './helpers/gateway.ts';
-import { httpUpstream, socketUpstream, type Upstream } from './helpers/upstreams.ts';
+import { httpUpstream, listening, socketUpstream, type Upstream } from './helpers/upstreams.ts';
 
 const kinds: Record<string, (name: string) => Promise<Upstream>> = {
   socket: (name) => socketUpstream(name, { all: true }),
@@ -194,4 +194,49 @@ test('while a person thinks, the server is not the one that is slow', async () =
   expect(json.error?.data).toMatchObject({ error_code: 'upstream-timeout' });
   await mine.send({ id, result: { action: 'cancel' } });
   expect(replyIn(((await call.next()) as { result: unknown }).result)).toEqual({ result: { action: 'cancel' } });
+});
+
+for (const [kind, open] of Object.entries(kinds))
+  test(`that a visit to a web page is done is told to whom it was for, after the call too (${kind})`, async () => {
+    await using up = await open('up');
+    await using gateway = await start({ servers: { up: up.endpoint } });
+    const mine = await session(gateway.url, { capabilities: { elicitation: { url: {} } } });
+    const other = await session(gateway.url);
+    const streams = await Promise.all([mine, other].map(({ id }) => listen(gateway.url, id)));
+    const [told, foreign] = streams.map((stream) => stream.next());
+    const visit = { mode: 'url', url: 'https://example.com/pay', elicitationId: 'e1', message: 'Pay' };
+    const params = ask('elicitation/create', visit);
+    const call = await converse(gateway.url, mine.id, { id: 1, method: 'tools/call', params });
+    const { id } = (await call.next()) as Asked;
+    await mine.send({ id, result: { action: 'accept' } });
+    await call.next();
+    await listening(up);
+    const done = { jsonrpc: '2.0', method: 'notifications/elicitation/complete', params: { elicitationId: 'e1' } };
+    up.say(done);
+    expect(await told).toEqual(done);
+    const log = { jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'idle' } };
+    up.say(log);
+    expect(await foreign).toEqual(log);
+    // A call that cannot go on before such a visit says so in its error.
+    const required = await mine.rpc('tools/call', { name: 'up__visit', arguments: { elicitationId: 'e2' } });
+    expect(required.json.error?.code).toBe(-32_042);
+    const next = streams[0]?.next();
+    expect(await next).toEqual(log);
+    up.say({ ...done, params: { elicitationId: 'e2' } });
+    expect(await streams[0]?.next()).toMatchObject({ params: { elicitationId: 'e2' } });
+    for (const stream of streams) stream.close();
+  });
+
+test('a server cannot fill the memory, or a screen, with questions', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const mine = await session(gateway.url, { capabilities: { roots: {} } });
+  const call = await converse(gateway.url, mine.id, { id: 1, method: 'tools/call', params: ask('roots/list') });
+  for (let at = 1; at <= 100; at++) up.say({ jsonrpc: '2.0', id: `more ${at}`, method: 'roots/list' });
+  for (let at = 0; at < 100; at++) expect(await call.next()).toMatchObject({ method: 'roots/list' });
+  expect(await up.answered('more 100')).toMatchObject({ error: { message: expect.stringContaining('Too many') } });
+  // A client that goes away with all of them open takes nothing down with it.
+  call.close();
+  await up.saw('notifications/cancelled');
+  expect((await mine.rpc('ping')).status).toBe(200);
 });

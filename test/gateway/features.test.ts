@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { matches } from '../../gateway/methods/resources.ts';
 import { client, listen, raw, session, snapshot, start } from './helpers/gateway.ts';
-import { httpUpstream, socketUpstream, type Upstream } from './helpers/upstreams.ts';
+import { httpUpstream, listening, socketUpstream, type Upstream } from './helpers/upstreams.ts';
 
 const kinds: Record<string, (name: string) => Promise<Upstream>> = {
   socket: (name) => socketUpstream(name, { all: true }),
@@ -138,11 +138,6 @@ for (const [kind, open] of Object.entries(kinds)) {
     expect(await foreign).toEqual(second_changed);
     for (const stream of [all, its]) stream.close();
   });
-}
-
-/** Over HTTP, what a server says unasked is heard once the gateway listens. */
-async function listening(up: Upstream): Promise<void> {
-  while (up.endpoint.transport === 'http' && up.listeners === 0) await new Promise(setImmediate);
 }
 
 test('a method that no server of the route has is not there; the one server of a route gets what it alone may know', async () => {

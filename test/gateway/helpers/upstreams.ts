@@ -25,32 +25,34 @@ export interface Upstream extends AsyncDisposable {
   drop(): void;
   /** Resolves with the first message of that method, past or future. */
   saw(method: string): Promise<RpcMessage>;
+  /** Resolves with the answer to what it asked under that id. */
+  answered(id: string): Promise<RpcMessage>;
 }
 
 /** Collects what a server sees, and lets a test wait for it. */
-function watch(): { seen: RpcMessage[]; saw: Upstream['saw'] } {
+function watch(): Pick<Upstream, 'seen' | 'saw' | 'answered'> {
   const seen: RpcMessage[] = [];
-  const waiting: { method: string; resolve: (message: RpcMessage) => void }[] = [];
+  const waiting: { fits: (message: RpcMessage) => boolean; resolve: (message: RpcMessage) => void }[] = [];
   const push = seen.push.bind(seen);
   seen.push = (...messages) => {
-    for (const message of messages)
-      for (const waiter of waiting)
-        if ('method' in message && message.method === waiter.method) waiter.resolve(message);
+    for (const message of messages) for (const { fits, resolve } of waiting) if (fits(message)) resolve(message);
     return push(...messages);
   };
-  const saw = (method: string): Promise<RpcMessage> => {
-    const found = seen.find((message) => 'method' in message && message.method === method);
-    return found ? Promise.resolve(found) : new Promise((resolve) => waiting.push({ method, resolve }));
+  const first = (fits: (message: RpcMessage) => boolean): Promise<RpcMessage> => {
+    const found = seen.find(fits);
+    return found ? Promise.resolve(found) : new Promise((resolve) => waiting.push({ fits, resolve }));
   };
-  return { seen, saw };
+  const saw = (method: string) => first((message) => 'method' in message && message.method === method);
+  const answered = (id: string) => first((message) => !('method' in message) && message.id === id);
+  return { seen, saw, answered };
 }
 
 /** An instance behind a unix socket, as the bridge serves it. */
 export async function socketUpstream(name: string, options: { all?: boolean } = {}): Promise<Upstream> {
   const folder = mkdtempSync(join(tmpdir(), 'slw-'));
   const path = join(folder, `${name}.sock`);
-  const { seen, saw } = watch();
-  const tools = [...TOOLS, ...(options.all ? [{ name: 'ask' }, { name: 'log' }] : [])];
+  const { seen, saw, answered } = watch();
+  const tools = [...TOOLS, ...(options.all ? [{ name: 'ask' }, { name: 'log' }, { name: 'visit' }] : [])];
   const prompts = [{ name: 'greet' }, { name: 'part', _meta: { kept: true } }];
   const sockets = new Set<Socket>();
   let opened = 0;
@@ -62,12 +64,13 @@ export async function socketUpstream(name: string, options: { all?: boolean } = 
     const receive = mind({ name, send, seen, tools, ...(options.all ? { prompts } : {}) });
     createInterface({ input: socket }).on('line', (line) => receive(JSON.parse(line) as RpcMessage));
   });
-  await listening(listener, { path });
+  await bound(listener, { path });
   const drop = (): void => sockets.forEach((socket) => socket.destroy());
   return {
     endpoint: { id: name, transport: 'stdio', address: `unix:${path}` },
     seen,
     saw,
+    answered,
     tools,
     prompts,
     headers: [],
@@ -89,9 +92,9 @@ export async function socketUpstream(name: string, options: { all?: boolean } = 
 
 /** A remote server over Streamable HTTP; `stream` makes it answer calls with events, `all` gives it more than tools. */
 export async function httpUpstream(name: string, options: { stream?: boolean; all?: boolean } = {}): Promise<Upstream> {
-  const { seen, saw } = watch();
+  const { seen, saw, answered } = watch();
   const asked = new Map();
-  const tools = [...TOOLS, ...(options.all ? [{ name: 'ask' }, { name: 'log' }] : [])];
+  const tools = [...TOOLS, ...(options.all ? [{ name: 'ask' }, { name: 'log' }, { name: 'visit' }] : [])];
   const prompts = [{ name: 'greet' }, { name: 'part', _meta: { kept: true } }];
   const headers: IncomingHttpHeaders[] = [];
   const sessions = new Set<string>();
@@ -125,7 +128,7 @@ export async function httpUpstream(name: string, options: { stream?: boolean; al
     if (!('id' in message && 'method' in message)) response.writeHead(202).end();
   };
   const listener = createServer((request, response) => void handle(request, response));
-  await listening(listener, { port: 0, host: '127.0.0.1' });
+  await bound(listener, { port: 0, host: '127.0.0.1' });
   return {
     endpoint: {
       id: name,
@@ -134,6 +137,7 @@ export async function httpUpstream(name: string, options: { stream?: boolean; al
     },
     seen,
     saw,
+    answered,
     tools,
     prompts,
     headers,
@@ -152,10 +156,15 @@ export async function httpUpstream(name: string, options: { stream?: boolean; al
   };
 }
 
-function listening(server: Server, where: object): Promise<void> {
+function bound(server: Server, where: object): Promise<void> {
   return new Promise((resolve, reject) => server.once('error', reject).listen(where, resolve));
 }
 
 function closed(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
+}
+
+/** Over HTTP, what a server says unasked is heard once the gateway listens. */
+export async function listening(up: Upstream): Promise<void> {
+  while (up.endpoint.transport === 'http' && up.listeners === 0) await new Promise(setImmediate);
 }
