@@ -11,6 +11,8 @@ export class Known {
   readonly lists: Readonly<Record<ListName, Listing>>;
   capabilities: Capabilities | undefined;
   instructions: string | undefined;
+  /** Until when nobody waits for a server that would not say what it can do (`performance.now()`). */
+  silentUntil = 0;
 
   constructor(entry: ServerEntry, onChange: (list: ListName) => void) {
     this.lists = {

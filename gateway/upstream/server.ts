@@ -13,6 +13,8 @@ import type { Upstream } from './upstream.ts';
 
 /** How long a client waits to hear what a server can do of which nothing is known (ms). */
 const INTRODUCTION = 3_000;
+/** How long nobody waits again for one that did not say so: a bad server must not slow every handshake (ms). */
+const SILENCE = 30_000;
 const NOTHING: ListState = { items: [] };
 
 export class Server {
@@ -42,11 +44,12 @@ export class Server {
 
   /** Waits, but not for long, until it is known what the server can do. Never throws. */
   async introduce(): Promise<void> {
-    if (this.capabilities || this.upstreams.length === 0) return;
+    if (this.capabilities || this.upstreams.length === 0 || this.known.silentUntil > performance.now()) return;
     const met = Promise.any(this.upstreams.map((upstream) => upstream.connect())).catch(() => {});
     const late = new AbortController();
     await Promise.race([met, sleep(INTRODUCTION, undefined, { signal: late.signal }).catch(() => {})]);
     late.abort();
+    if (!this.capabilities) this.known.silentUntil = performance.now() + SILENCE;
   }
 
   /** What is known of a list without waiting. */

@@ -1,4 +1,7 @@
-import { expect, test } from 'vitest';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
 import { matches } from '../../gateway/methods/resources.ts';
 import { client, listen, raw, session, snapshot, start } from './helpers/gateway.ts';
 import { httpUpstream, listening, socketUpstream, type Upstream } from './helpers/upstreams.ts';
@@ -166,6 +169,21 @@ test('one bad server hides nobody else: its prompts are missing and named', asyn
   const { result } = (await mine.rpc('prompts/list')).json;
   expect(result?.['prompts']).toHaveLength(2);
   expect(result?.['_meta']).toMatchObject({ 'slipway/unavailable': { gone: expect.any(String) } });
+});
+
+test('a server that does not say what it can do slows one handshake, not each', async () => {
+  let dialled = 0;
+  const broken = createServer((_, response) => {
+    dialled++;
+    response.writeHead(500).end();
+  });
+  broken.listen(0, '127.0.0.1');
+  await once(broken, 'listening');
+  onTestFinished(() => void broken.close());
+  const address = `http://127.0.0.1:${(broken.address() as AddressInfo).port}/mcp`;
+  await using gateway = await start({ servers: { broken: { id: 'broken', transport: 'http', address } } });
+  for (let times = 0; times < 5; times++) await session(gateway.url);
+  expect(dialled).toBe(1);
 });
 
 test('one session cannot fill the memory with subscriptions', async () => {
