@@ -1,53 +1,63 @@
-/** The tools of one route: aggregated, named, and kept as the bytes that clients get. */
+/** One list of one route (its tools, say): aggregated, named, and kept as the bytes that clients get. */
 import { SlipwayError } from '../schemas/errors.ts';
+import type { Item, ListState } from './upstream/listing.ts';
+import { LISTS, type ListName, type ListRow } from './upstream/lists.ts';
 import type { Server } from './upstream/server.ts';
-import type { ToolState } from './upstream/tools.ts';
 
-/** What MCP allows for a tool's name. */
-const MAX_NAME = 128;
-
-/** Where a tool that a client named really is. */
+/** Where something that a client named really is. */
 export interface Target {
   readonly server: Server;
-  /** The tool's own name there. */
-  readonly tool: string;
+  /** Its own name there. */
+  readonly name: string;
 }
 
 interface Prepared {
   /** What it was made from: as long as these are the same, so is the result. */
-  readonly states: readonly (ToolState | undefined)[];
-  /** The result of `tools/list` as JSON text. */
+  readonly states: readonly (ListState | undefined)[];
+  /** The result of listing as JSON text. */
   readonly json: string;
   readonly targets: ReadonlyMap<string, Target>;
 }
 
+export type WarnOf = (message: string, fields: Readonly<Record<string, unknown>>) => void;
+
 export class Catalog {
+  readonly #list: ListName;
+  readonly #row: ListRow;
   readonly #servers: readonly Server[];
   readonly #separator: string | undefined;
-  readonly #warn: (message: string, fields: Readonly<Record<string, unknown>>) => void;
+  readonly #warn: WarnOf;
   #prepared: Prepared | undefined;
   readonly #warned = new Set<string>();
 
-  constructor(
-    servers: readonly Server[],
-    separator: string | undefined,
-    warn: (message: string, fields: Readonly<Record<string, unknown>>) => void,
-  ) {
+  constructor(list: ListName, servers: readonly Server[], separator: string | undefined, warn: WarnOf) {
+    this.#list = list;
+    this.#row = LISTS[list];
     this.#servers = servers;
-    this.#separator = separator;
+    this.#separator = this.#row.prefixed ? separator : undefined;
     this.#warn = warn;
   }
 
-  /** The result of `tools/list` as JSON text. Asks, all at once, only the servers of which nothing is known. */
+  /** The result of listing as JSON text. Asks, all at once, only the servers of which too little is known. */
   async list(): Promise<string> {
-    const unknown = this.#servers.filter((server) => server.toolState === undefined);
-    if (unknown.length > 0) await Promise.all(unknown.map((server) => server.loadTools()));
+    await this.load();
     return this.#current().json;
+  }
+
+  /** Makes sure that all servers that can be asked have been. */
+  async load(): Promise<void> {
+    const open = this.#servers.filter((server) => !server.settled(this.#list));
+    if (open.length > 0) await Promise.all(open.map((server) => server.load(this.#list)));
   }
 
   /** The target of a name that is known already. The hot path: no waiting, no searching. */
   known(name: string): Target | undefined {
     return this.#current().targets.get(name);
+  }
+
+  /** All names that are known, with their targets, in the order of the list. */
+  get targets(): ReadonlyMap<string, Target> {
+    return this.#current().targets;
   }
 
   /**
@@ -58,16 +68,18 @@ export class Catalog {
     const candidates = this.#servers.filter((server) => name.startsWith(this.#prefix(server)));
     // The first that has it wins: a bad server must not hold up the tools of another.
     const searches = candidates.map(async (server) => {
-      await (server.toolState === undefined ? server.loadTools() : server.refreshTools());
-      return this.known(name) ?? Promise.reject(new Error(`${server.name} has no such tool`));
+      await (server.state(this.#list) === undefined ? server.load(this.#list) : server.refresh(this.#list));
+      return this.known(name) ?? Promise.reject(new Error(`${server.name} has nothing of that name`));
     });
     const target = await Promise.any(searches).catch(() => undefined);
     if (target) return target;
-    for (const { name: server, toolState } of candidates)
-      if (toolState && !toolState.tools)
-        throw new SlipwayError('upstream-unavailable', `${server}: ${toolState.failure}`, {
-          hint: `See \`slipway describe server ${server}\`.`,
+    for (const server of candidates) {
+      const state = server.state(this.#list);
+      if (state && !state.items)
+        throw new SlipwayError('upstream-unavailable', `${server.name}: ${state.failure}`, {
+          hint: `See \`slipway describe server ${server.name}\`.`,
         });
+    }
     return undefined;
   }
 
@@ -77,37 +89,40 @@ export class Catalog {
 
   #current(): Prepared {
     const prepared = this.#prepared;
-    if (prepared && this.#servers.every((server, at) => server.toolState === prepared.states[at])) return prepared;
+    if (prepared && this.#servers.every((server, at) => server.state(this.#list) === prepared.states[at]))
+      return prepared;
     return (this.#prepared = this.#prepare());
   }
 
   #prepare(): Prepared {
-    const states = this.#servers.map((server) => server.toolState);
+    const states = this.#servers.map((server) => server.state(this.#list));
     const targets = new Map<string, Target>();
-    const tools: object[] = [];
+    const items: Item[] = [];
     const unavailable: Record<string, string> = {};
+    const { key, maxKey, field } = this.#row;
     this.#servers.forEach((server, at) => {
       const state = states[at];
-      if (state && !state.tools) unavailable[server.name] = state.failure;
-      for (const tool of state?.tools ?? []) {
-        const name = this.#prefix(server) + tool.name;
-        const problem = name.length > MAX_NAME ? 'its name is too long' : targets.has(name) && 'its name is taken';
+      if (state && !state.items) unavailable[server.name] = state.failure;
+      for (const item of state?.items ?? []) {
+        const own = String(item[key]);
+        const name = this.#prefix(server) + own;
+        const problem = name.length > maxKey ? 'its name is too long' : targets.has(name) && 'its name is taken';
         if (problem) {
           this.#hidden(name, server.name, problem);
           continue;
         }
-        targets.set(name, { server, tool: tool.name });
-        tools.push({ ...tool, name });
+        targets.set(name, { server, name: own });
+        items.push(name === own ? item : { ...item, [key]: name });
       }
     });
     const meta = Object.keys(unavailable).length > 0 ? { _meta: { 'slipway/unavailable': unavailable } } : {};
-    return { states, targets, json: JSON.stringify({ tools, ...meta }) };
+    return { states, targets, json: JSON.stringify({ [field]: items, ...meta }) };
   }
 
-  #hidden(tool: string, server: string, problem: string): void {
-    const key = `${server} ${tool}`;
-    if (this.#warned.has(key)) return;
-    this.#warned.add(key);
-    this.#warn(`a tool is hidden: ${problem}`, { tool, server });
+  #hidden(name: string, server: string, problem: string): void {
+    const warning = `${server} ${name}`;
+    if (this.#warned.has(warning)) return;
+    this.#warned.add(warning);
+    this.#warn(`one of its ${this.#row.field} is hidden: ${problem}`, { name, server });
   }
 }

@@ -2,10 +2,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Control } from '../schemas/control.ts';
 import type { Log } from '../schemas/log.ts';
+import type { Asks } from './sessions/asks.ts';
 import type { Calls } from './sessions/calls.ts';
+import type { Elicitations } from './sessions/elicitations.ts';
 import type { EndedSessions } from './sessions/ended.ts';
+import type { Levels } from './sessions/levels.ts';
 import type { Seal } from './sessions/seal.ts';
 import type { Streams } from './sessions/streams.ts';
+import type { Subscriptions } from './sessions/subscriptions.ts';
 import type { Generation, RouteView } from './snapshot.ts';
 import type { Identity } from './steps/authenticate.ts';
 import type { HostPolicy } from './steps/origin.ts';
@@ -19,6 +23,10 @@ export interface State {
   readonly seal: Seal;
   readonly ended: EndedSessions;
   readonly calls: Calls;
+  readonly asks: Asks;
+  readonly levels: Levels;
+  readonly elicitations: Elicitations;
+  readonly subscriptions: Subscriptions;
   readonly streams: Streams;
   /** Control answers that are streamed line by line; a shutdown ends them at once. */
   readonly followers: Set<AbortController>;

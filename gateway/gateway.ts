@@ -7,17 +7,21 @@ import type { Gateway, GatewayOptions } from './options.ts';
 import { isLoopback, parseListen } from '../schemas/listen.ts';
 import { listenTcp, listenUnix, type Listener } from './listen.ts';
 import { handle } from './pipeline.ts';
+import { Asks } from './sessions/asks.ts';
 import { Calls } from './sessions/calls.ts';
+import { Elicitations } from './sessions/elicitations.ts';
 import { EndedSessions } from './sessions/ended.ts';
+import { Levels } from './sessions/levels.ts';
 import { Seal } from './sessions/seal.ts';
 import { Streams, type Stream } from './sessions/streams.ts';
-import { fingerprint, Generation } from './snapshot.ts';
+import { Subscriptions } from './sessions/subscriptions.ts';
+import { fingerprint, Generation, noticesOf } from './snapshot.ts';
 import { stillKnown } from './steps/authenticate.ts';
 import { mayUse } from './steps/authorize.ts';
 import { opener } from './upstream/connect.ts';
 import { Pool } from './upstream/pool.ts';
+import { Unasked } from './unasked.ts';
 
-const TOOLS_CHANGED = 'notifications/tools/list_changed';
 /** What a cancelled call gets to send its last words (ms). */
 const LAST_WORDS = 500;
 
@@ -25,6 +29,7 @@ export class RunningGateway implements Gateway {
   readonly #options: GatewayOptions;
   readonly #pool: Pool;
   readonly #state: State;
+  readonly #unasked: Unasked;
   readonly #living = new Set<Generation>();
   readonly #listeners = new Set<Listener>();
   #tcp: Listener | undefined;
@@ -38,7 +43,8 @@ export class RunningGateway implements Gateway {
     this.#pool = new Pool({
       open: opener(options.connect),
       version,
-      onToolsChanged: (server) => this.#toolsChanged(server),
+      onChanged: (server, method) => this.#unasked.changed(server, method),
+      onNotification: (server, notification, audience) => this.#unasked.said(server, notification, audience),
     });
     this.#state = {
       log,
@@ -48,11 +54,16 @@ export class RunningGateway implements Gateway {
       seal: new Seal(options.sessionKey),
       ended: new EndedSessions(),
       calls: new Calls(),
+      asks: new Asks(),
+      levels: new Levels(),
+      elicitations: new Elicitations(),
+      subscriptions: new Subscriptions((server, uri) => this.#pool.server(server)?.forget(uri)),
       streams: new Streams((stream) => this.#mayListen(stream)),
       followers: new Set(),
       current: this.#generation(snapshot),
       closing: false,
     };
+    this.#unasked = new Unasked(this.#state);
     this.#pool.adopt(this.#state.current.servers);
   }
 
@@ -93,7 +104,9 @@ export class RunningGateway implements Gateway {
     this.#warnIfShut(snapshot);
     this.#state.streams.review();
     for (const path of this.#state.streams.routes())
-      if (fingerprint(before, path) !== fingerprint(generation, path)) this.#state.streams.notify(path, TOOLS_CHANGED);
+      if (fingerprint(before, path) !== fingerprint(generation, path))
+        for (const method of noticesOf(before.routes.get(path)))
+          this.#state.streams.notify(path, { jsonrpc: '2.0', method });
     const older = [...this.#living].filter((living) => living !== generation);
     for (const living of older) void living.idle().then(() => this.#retire(living));
     return { retired: allIdle(older) };
@@ -159,11 +172,6 @@ export class RunningGateway implements Gateway {
     const { principals, routes } = this.#state.current;
     const identity = stillKnown(principals, principal, source);
     return identity !== undefined && routes.has(path) && mayUse(identity, path, routes.get(path));
-  }
-
-  #toolsChanged(server: string): void {
-    for (const { path, servers } of this.#state.current.routes.values())
-      if (servers.some(({ name }) => name === server)) this.#state.streams.notify(path, TOOLS_CHANGED);
   }
 
   async #shutDown(): Promise<void> {

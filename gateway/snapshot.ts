@@ -3,6 +3,7 @@ import type { Snapshot } from '../schemas/snapshot.ts';
 import { Catalog } from './catalog.ts';
 import { indexPrincipals, type Principals } from './steps/authenticate.ts';
 import { configuredHosts, type HostPolicy } from './steps/origin.ts';
+import { LISTS, type ListName } from './upstream/lists.ts';
 import type { Server } from './upstream/server.ts';
 
 /** A route with its servers looked up. */
@@ -11,7 +12,9 @@ export interface RouteView {
   readonly project: string | undefined;
   readonly instructions: string | undefined;
   readonly servers: readonly Server[];
-  readonly catalog: Catalog;
+  /** Whether names are the servers' own because there is but one server. */
+  readonly single: Server | undefined;
+  readonly catalogs: Readonly<Record<ListName, Catalog>>;
 }
 
 export type Warn = (message: string, fields: Readonly<Record<string, unknown>>) => void;
@@ -49,25 +52,43 @@ export class Generation {
   }
 }
 
-/** What decides which tools a client sees on a route: when it changes, those who listen are told. */
+/** What decides which tools and the like a client sees on a route: when it changes, those who listen are told. */
 export function fingerprint({ snapshot }: Generation, path: string): string {
   const route = snapshot.routes[path];
   const servers = (route?.servers ?? []).map((name) => {
     const entry = snapshot.servers[name];
     const running = (entry?.endpoints.length ?? 0) > 0;
-    return [name, running && (entry?.tools ?? entry?.endpoints)];
+    return [name, running && [entry?.tools ?? entry?.endpoints, entry?.capabilities]];
   });
   return JSON.stringify([route?.separator, servers]);
+}
+
+/** The notices of changed lists that a client of the route was promised. */
+export function noticesOf(route: RouteView | undefined): Set<string> {
+  const rows = Object.values(LISTS).filter(
+    ({ capability }) => capability === 'tools' || route?.servers.some((server) => server.capabilities?.[capability]),
+  );
+  return new Set(rows.map(({ changed }) => changed));
 }
 
 function viewOf(snapshot: Snapshot, servers: ReadonlyMap<string, Server>, path: string, warn: Warn): RouteView {
   const route = snapshot.routes[path];
   const members = (route?.servers ?? []).flatMap((name) => servers.get(name) ?? []);
+  const [first] = members;
+  const separator = route?.separator;
+  const catalog = (list: ListName): Catalog =>
+    new Catalog(list, members, separator, (message, fields) => warn(message, { route: path, ...fields }));
   return {
     path,
     project: route?.project,
     instructions: route?.instructions,
     servers: members,
-    catalog: new Catalog(members, route?.separator, (message, fields) => warn(message, { route: path, ...fields })),
+    single: members.length === 1 && separator === undefined ? first : undefined,
+    catalogs: {
+      tools: catalog('tools'),
+      prompts: catalog('prompts'),
+      resources: catalog('resources'),
+      templates: catalog('templates'),
+    },
   };
 }

@@ -11,6 +11,8 @@ export interface Readiness {
   readonly hash: string;
   readonly tools: readonly Tool[];
   readonly instructions?: string;
+  /** As it said in its handshake. */
+  readonly capabilities?: Readonly<Record<string, unknown>>;
 }
 
 export interface Applied {

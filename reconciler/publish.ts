@@ -48,6 +48,7 @@ function stateOf(address: string, hash: string, { served, known, failures }: Ser
     endpoints: [...(ready?.endpoints ?? [])],
     ...(readiness ? { tools: [...readiness.tools] } : {}),
     ...(readiness?.instructions === undefined ? {} : { instructions: readiness.instructions }),
+    ...(readiness?.capabilities === undefined ? {} : { capabilities: { ...readiness.capabilities } }),
     ...(ready
       ? {}
       : {

@@ -49,13 +49,13 @@ async function inspect(
     const params = { protocolVersion: LEGACY_VERSIONS[0], capabilities: {}, clientInfo: { name: 'slipway', version } };
     const initialized = (await connection.request('initialize', params, { signal })) as {
       instructions?: string;
-      capabilities?: { tools?: unknown };
+      capabilities?: Record<string, unknown>;
     };
     connection.notify('notifications/initialized');
-    const tools = initialized.capabilities?.tools === undefined ? [] : await listTools(connection, signal);
+    const { instructions, capabilities = {} } = initialized;
+    const tools = capabilities['tools'] === undefined ? [] : await listTools(connection, signal);
     await probe(connection, workload, signal);
-    const { instructions } = initialized;
-    return { hash: workload.hash, tools, ...(instructions === undefined ? {} : { instructions }) };
+    return { hash: workload.hash, tools, capabilities, ...(instructions === undefined ? {} : { instructions }) };
   } finally {
     connection.close();
   }

@@ -43,6 +43,16 @@ export const RPC = {
 /** MCP revisions with `initialize` that Slipway speaks, newest first. */
 export const LEGACY_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] as const;
 
+/**
+ * What Slipway says to servers that its clients can do. A server is shared by many clients, so it is told all of it; a
+ * request that the one client it is meant for cannot take is refused, as that client would have done.
+ */
+export const CLIENT_CAPABILITIES = {
+  roots: { listChanged: true },
+  sampling: { context: {}, tools: {} },
+  elicitation: { form: {}, url: {} },
+} as const;
+
 export const isRequest = (message: RpcMessage): message is RpcRequest => 'method' in message && 'id' in message;
 export const isNotification = (message: RpcMessage): message is RpcNotification =>
   'method' in message && !('id' in message);

@@ -16,8 +16,28 @@ import {
   type RpcRequest,
 } from './jsonrpc.ts';
 
+/** Whom a request is made for. What the other side asks or says for its sake goes there, and nowhere else. */
+export interface Client {
+  /** The same for all requests of one client. */
+  readonly id: string;
+  /** @throws RpcFailure as the client answered, or because it cannot */
+  request(request: RpcRequest, asked: Asked): Promise<unknown>;
+  notify(notification: RpcNotification): void;
+}
+
+/** How a request of the other side came. */
+export interface Asked {
+  /** Aborts when the other side takes the request back, or the conversation ends. */
+  readonly signal: AbortSignal;
+  /** Whom it is meant for, where the transport tells: a stream of its own for each of our requests. */
+  readonly client?: Client | undefined;
+  /** Tells the other side of progress, if it asked for it. */
+  progress(params: Record<string, unknown>): void;
+}
+
 export interface RequestOptions {
   signal?: AbortSignal | undefined;
+  client?: Client | undefined;
   /** Called for progress on this request, in arrival order and never after its answer. */
   onProgress?: ((params: Record<string, unknown>) => void) | undefined;
   /** The progress token that the caller's own client sent; restored in what `onProgress` gets. */
@@ -35,8 +55,9 @@ export interface Channel {
 /** What the other side of a connection may start. */
 export interface ConnectionHandlers {
   /** A request from the other side. Without a handler it is refused as unknown. */
-  onRequest?(request: RpcRequest): Promise<unknown>;
-  onNotification?(notification: RpcNotification): void;
+  onRequest?(request: RpcRequest, asked: Asked): Promise<unknown>;
+  /** @param client whom it is meant for, where the transport tells */
+  onNotification?(notification: RpcNotification, client?: Client): void;
 }
 
 /** A channel of one's own, to be closed by who opened it. */
@@ -52,6 +73,8 @@ export type Connect = (endpointId: string, handlers: ConnectionHandlers) => Conn
 
 export interface PeerHandlers extends ConnectionHandlers {
   send(message: RpcMessage): void;
+  /** For conversations that share their wire; otherwise requests are numbered. */
+  newId?(): Id;
 }
 
 interface Pending {
@@ -64,6 +87,8 @@ interface Pending {
 export class Peer implements Channel {
   readonly #handlers: PeerHandlers;
   readonly #pending = new Map<Id, Pending>();
+  /** What the other side asked and still waits for. */
+  readonly #asked = new Map<Id, AbortController>();
   #nextId = 1;
   #closed: SlipwayError | undefined;
 
@@ -82,7 +107,7 @@ export class Peer implements Channel {
   request(method: string, params?: Record<string, unknown>, options: RequestOptions = {}): Promise<unknown> {
     if (this.#closed) return Promise.reject(this.#closed);
     if (options.signal?.aborted) return Promise.reject(cancelled(options.signal));
-    const id = this.#nextId++;
+    const id = this.#handlers.newId?.() ?? this.#nextId++;
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         if (!this.#take(id)) return;
@@ -101,13 +126,17 @@ export class Peer implements Channel {
   }
 
   notify(method: string, params?: Record<string, unknown>): void {
-    if (!this.#closed) this.#handlers.send(envelope({ method }, params));
+    this.#tell(envelope({ method }, params));
   }
 
-  /** Feeds one message from the other side. */
-  receive(message: RpcMessage): void {
-    if (isRequest(message)) void this.#answer(message);
-    else if (isNotification(message)) this.#notified(message);
+  /**
+   * Feeds one message from the other side.
+   * @param via the request of ours on whose own stream it came
+   */
+  receive(message: RpcMessage, via?: Id): void {
+    const client = via === undefined ? undefined : this.#pending.get(via)?.options.client;
+    if (isRequest(message)) void this.#answer(message, client);
+    else if (isNotification(message)) this.#notified(message, client);
     else this.#settle(message.id, message);
   }
 
@@ -115,6 +144,7 @@ export class Peer implements Channel {
   close(reason: SlipwayError): void {
     this.#closed = reason;
     for (const id of this.#pending.keys()) this.#take(id)?.reject(reason);
+    for (const asked of this.#asked.values()) asked.abort(reason);
   }
 
   #take(id: Id | null): Pending | undefined {
@@ -131,28 +161,50 @@ export class Peer implements Channel {
     else pending?.resolve(message.result);
   }
 
-  #notified(notification: RpcNotification): void {
-    const token = notification.params?.['progressToken'];
-    const pending = notification.method === 'notifications/progress' ? this.#pending.get(token as Id) : undefined;
-    if (!pending) return this.#handlers.onNotification?.(notification);
+  #notified(notification: RpcNotification, client: Client | undefined): void {
+    const { method, params } = notification;
+    if (method === 'notifications/cancelled')
+      return this.#asked.get(params?.['requestId'] as Id)?.abort(new SlipwayError('cancelled'));
+    const token = params?.['progressToken'];
+    const pending = method === 'notifications/progress' ? this.#pending.get(token as Id) : undefined;
+    if (!pending) return this.#handlers.onNotification?.(notification, client);
     const { onProgress, progressToken } = pending.options;
-    onProgress?.({ ...notification.params, ...(progressToken === undefined ? {} : { progressToken }) });
+    onProgress?.({ ...params, ...(progressToken === undefined ? {} : { progressToken }) });
   }
 
-  async #answer(request: RpcRequest): Promise<void> {
-    const { id, method } = request;
-    let answer: { result: unknown } | { error: RpcError };
+  async #answer(request: RpcRequest, client: Client | undefined): Promise<void> {
+    const { id } = request;
+    if (request.method === 'ping') return this.#tell({ jsonrpc: '2.0', id, result: {} });
+    const controller = new AbortController();
+    const { signal } = controller;
+    this.#asked.set(id, controller);
     try {
-      answer = { result: method === 'ping' ? {} : await this.#ask(request) };
+      if (!this.#handlers.onRequest)
+        throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${request.method}` });
+      const result = await this.#handlers.onRequest(request, { signal, client, progress: this.#reporter(request) });
+      if (!signal.aborted) this.#tell({ jsonrpc: '2.0', id, result });
     } catch (error) {
-      answer = { error: toRpcError(error) };
+      // Who took a request back wants no answer any more.
+      if (!signal.aborted) this.#tell({ jsonrpc: '2.0', id, error: toRpcError(error) });
+    } finally {
+      if (this.#asked.get(id) === controller) this.#asked.delete(id);
     }
-    if (!this.#closed) this.#handlers.send({ jsonrpc: '2.0', id, ...answer });
   }
 
-  #ask(request: RpcRequest): Promise<unknown> {
-    if (this.#handlers.onRequest) return this.#handlers.onRequest(request);
-    throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${request.method}` });
+  /** For what nobody waits for. The other side may be gone already, and then there is nobody here to hear of it either. */
+  #tell(message: RpcMessage): void {
+    if (this.#closed) return;
+    try {
+      this.#handlers.send(message);
+    } catch {
+      // Requests that wait for the other side hear of its end from whoever owns the wire.
+    }
+  }
+
+  #reporter({ params }: RpcRequest): Asked['progress'] {
+    const progressToken = progressTokenOf(params);
+    if (progressToken === undefined) return () => {};
+    return (progress) => this.notify('notifications/progress', { ...progress, progressToken });
   }
 }
 
@@ -164,6 +216,12 @@ export function toRpcError(error: unknown): RpcError {
     return { code, message: error.message, data: { error_code: error.code, hint: error.hint } };
   }
   return { code: RPC.internalError, message: 'Internal error' };
+}
+
+/** What a requester wants its progress to be told under; `undefined` if it wants to hear of none. */
+export function progressTokenOf(params: Record<string, unknown> | undefined): Id | undefined {
+  const token = (params?.['_meta'] as { progressToken?: unknown } | null | undefined)?.progressToken;
+  return typeof token === 'string' || typeof token === 'number' ? token : undefined;
 }
 
 function cancelled(signal: AbortSignal | undefined): SlipwayError {

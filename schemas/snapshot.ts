@@ -23,6 +23,8 @@ const serverEntry = z.strictObject({
   /** What the server listed when it last became ready, so that listing tools need not wake it. */
   tools: z.array(toolSchema).optional(),
   instructions: z.string().optional(),
+  /** What it said in its handshake that it can do, so that a client can be told without waking it. */
+  capabilities: z.record(z.string(), z.unknown()).optional(),
   /** Why there is no endpoint. */
   unavailable: z.strictObject({ code: z.string(), message: z.string() }).optional(),
 });

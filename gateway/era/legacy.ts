@@ -14,8 +14,12 @@ import {
 import { toRpcError } from '../../schemas/peer.ts';
 import type { Caller } from '../exchange.ts';
 import { initialize } from '../methods/initialize.ts';
+import { lister } from '../methods/lists.ts';
+import { complete, promptsGet } from '../methods/prompts.ts';
+import { relay } from '../methods/relay.ts';
+import { resourcesRead, subscribe, unsubscribe } from '../methods/resources.ts';
+import { setLevel } from '../methods/set-level.ts';
 import { toolsCall } from '../methods/tools-call.ts';
-import { toolsList } from '../methods/tools-list.ts';
 import { reportUnforeseen } from '../rpc/errors.ts';
 import { Reply } from '../rpc/reply.ts';
 import { sendEmpty } from '../rpc/respond.ts';
@@ -26,18 +30,31 @@ import type { Method, SessionCall } from './era.ts';
 /** A method that is not here does not exist in this era. A Map, so that no inherited name (`constructor`) is one. */
 const methods: ReadonlyMap<string, Method<SessionCall>> = new Map<string, Method<SessionCall>>([
   ['ping', () => '{}'],
-  ['tools/list', toolsList],
+  ['tools/list', lister('tools')],
   ['tools/call', toolsCall],
+  ['prompts/list', lister('prompts')],
+  ['prompts/get', promptsGet],
+  ['resources/list', lister('resources')],
+  ['resources/templates/list', lister('templates')],
+  ['resources/read', resourcesRead],
+  ['resources/subscribe', subscribe],
+  ['resources/unsubscribe', unsubscribe],
+  ['completion/complete', complete],
+  ['logging/setLevel', setLevel],
 ]);
 
-/** Notifications that mean something here; others are taken and ignored, as JSON-RPC asks. */
-const notifications: ReadonlyMap<string, (caller: Caller, session: Session, sent: RpcNotification) => void> = new Map([
-  [
-    'notifications/cancelled',
-    ({ state }: Caller, session: Session, { params }: RpcNotification) =>
-      state.calls.cancel(session.id, params?.['requestId']),
-  ],
-]);
+/** Known to the era but to no more than one server at a time: passed through where a route has just one. */
+const passed: ReadonlySet<string> = new Set(['tasks/get', 'tasks/result', 'tasks/cancel']);
+
+/** A client's notice reaches what it is about, or the servers of its route; what is for nobody is ignored. */
+function notified({ state, route }: Caller, session: Session, notification: RpcNotification): void {
+  const { method, params } = notification;
+  if (method === 'notifications/cancelled') state.calls.cancel(session.id, params?.['requestId']);
+  else if (method === 'notifications/progress') state.asks.receive(session.id, notification);
+  // `initialized` was said to servers by the gateway itself, once for all of its clients.
+  else if (method === 'notifications/roots/list_changed' || (route.single && method !== 'notifications/initialized'))
+    for (const server of route.servers) server.notify(method, params);
+}
 
 /** @throws SlipwayError `unsupported-version` for a header that names another era or none we know */
 export function checkVersion(header: string | string[] | undefined): void {
@@ -66,7 +83,8 @@ export async function serve(caller: Caller, message: RpcMessage): Promise<void> 
   const starts = isRequest(message) && message.method === 'initialize';
   const session = starts ? undefined : sessionOf(caller);
   if (!isRequest(message)) {
-    if (session && isNotification(message)) notifications.get(message.method)?.(caller, session, message);
+    if (session && isNotification(message)) notified(caller, session, message);
+    else if (session) caller.state.asks.receive(session.id, message);
     return sendEmpty(caller.response, 202);
   }
   const reply = new Reply(caller.response, message.id);
@@ -86,6 +104,9 @@ function run(
 ): string | Promise<string> {
   if (!session) return initialize({ caller, request, reply });
   const method = methods.get(request.method);
+  const { single } = caller.route;
+  if (!method && single && passed.has(request.method))
+    return relay({ caller, session, request, reply }, single, request.params ?? {});
   if (!method) throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${request.method}` });
   return method({ caller, session, request, reply });
 }

@@ -1,6 +1,6 @@
 /** The answer to one JSON-RPC request over POST: plain JSON, or an event stream as soon as something precedes it. */
 import type { ServerResponse } from 'node:http';
-import type { Id, RpcError } from '../../schemas/jsonrpc.ts';
+import type { Id, RpcError, RpcMessage } from '../../schemas/jsonrpc.ts';
 import { sendText } from './respond.ts';
 import { SseWriter } from './sse-writer.ts';
 
@@ -20,10 +20,17 @@ export class Reply {
   }
 
   /** Sends a notification ahead of the answer, in order. A client that does not keep up misses some, never the answer. */
-  notify(method: string, params: Record<string, unknown>): void {
-    if (this.#response.writableEnded || this.#response.destroyed) return;
+  notify(method: string, params: Record<string, unknown> | undefined): void {
+    this.send({ jsonrpc: '2.0', method, ...(params === undefined ? {} : { params }) });
+  }
+
+  /** @returns whether it was sent: not after the answer, nor to a client that does not keep up */
+  send(message: RpcMessage): boolean {
+    if (this.#response.writableEnded || this.#response.destroyed) return false;
     this.#stream ??= new SseWriter(this.#response);
-    if (this.#stream.keepsUp) this.#stream.event(JSON.stringify({ jsonrpc: '2.0', method, params }));
+    if (!this.#stream.keepsUp) return false;
+    this.#stream.event(JSON.stringify(message));
+    return true;
   }
 
   /** @param json the `result` as JSON text, so that prepared bytes go out as they are */

@@ -32,4 +32,6 @@ export function expiryOf(session: Session, ttlMs: number): number {
 export function endSession({ state, generation }: Caller, session: Session): void {
   state.ended.add(session.id, expiryOf(session, generation.snapshot.gateway.sessionTtlMs));
   state.streams.end(session.id);
+  state.levels.end(session.id);
+  state.subscriptions.end(session.id);
 }

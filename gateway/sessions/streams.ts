@@ -1,5 +1,6 @@
 /** The GET streams: what the gateway tells clients unasked. */
 import { SlipwayError } from '../../schemas/errors.ts';
+import type { RpcNotification } from '../../schemas/jsonrpc.ts';
 import type { Source } from '../exchange.ts';
 import type { SseWriter } from '../rpc/sse-writer.ts';
 
@@ -53,9 +54,11 @@ export class Streams {
     return new Set([...this.#bySession.values()].map((stream) => stream.route));
   }
 
-  notify(route: string, method: string): void {
-    const json = JSON.stringify({ jsonrpc: '2.0', method });
-    for (const stream of this.#bySession.values()) if (stream.route === route) this.#send(stream, json);
+  /** @param wanted of the sessions that listen on the route, those that it is for */
+  notify(route: string, notification: RpcNotification, wanted: (sessionId: string) => boolean = () => true): void {
+    const json = JSON.stringify(notification);
+    for (const stream of this.#bySession.values())
+      if (stream.route === route && wanted(stream.sessionId)) this.#send(stream, json);
   }
 
   /** Ends the streams of those who may no longer listen. */

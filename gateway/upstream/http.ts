@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import { isRequest, RPC, RpcFailure, type RpcError, type RpcMessage, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
-import type { LinkHandlers } from './link.ts';
+import type { Capabilities } from './known.ts';
+import type { LinkHandlers, Welcome } from './link.ts';
 import { HttpClient, readMessages } from './post.ts';
 
 /** Pauses between two attempts to listen (ms), and how long saying goodbye may take. */
@@ -30,9 +31,11 @@ export class HttpConnection implements Connection {
   #session: string | undefined;
   #version: string | undefined;
   #reopening: Promise<void> | undefined;
+  readonly #onReopen: LinkHandlers['onReopen'];
 
   constructor(url: URL, handlers: LinkHandlers) {
     this.#url = url;
+    this.#onReopen = handlers.onReopen;
     this.#client = new HttpClient(url);
     this.#peer = new Peer({ ...handlers, send: (message) => void this.#send(message) });
   }
@@ -82,10 +85,11 @@ export class HttpConnection implements Connection {
   #welcomed(result: unknown): void {
     const { protocolVersion, capabilities } = (result ?? {}) as {
       protocolVersion?: unknown;
-      capabilities?: { tools?: { listChanged?: boolean } };
+      capabilities?: Capabilities;
     };
     if (typeof protocolVersion === 'string') this.#version = protocolVersion;
-    if (capabilities?.tools?.listChanged && !this.#reopening) void this.#listen();
+    const speaks = Object.values(capabilities ?? {}).some((can) => can?.['listChanged'] || can?.['subscribe']);
+    if ((speaks || capabilities?.['logging']) && !this.#reopening) void this.#listen();
   }
 
   #headers(): Record<string, string> {
@@ -134,7 +138,7 @@ export class HttpConnection implements Connection {
     const status = answer.statusCode ?? 0;
     let answered = false;
     await readMessages(answer, (received) => {
-      if ('method' in received) return this.#peer.receive(received);
+      if ('method' in received) return this.#peer.receive(received, request.id);
       // A server that could not even read the id answers `null`; over HTTP it is clear what it means.
       const own = received.id === request.id || (received.id === null && status >= 400);
       if (!own) return;
@@ -154,13 +158,15 @@ export class HttpConnection implements Connection {
     this.#reopening ??= (async () => {
       this.#session = undefined;
       this.#version = undefined;
-      await this.request('initialize', this.#hello, { signal: AbortSignal.timeout(REOPEN_TIMEOUT) });
+      const signal = AbortSignal.timeout(REOPEN_TIMEOUT);
+      const welcome = (await this.request('initialize', this.#hello, { signal })) as Welcome | undefined;
       this.notify('notifications/initialized');
+      this.#onReopen(welcome ?? {});
     })().finally(() => (this.#reopening = undefined));
     return this.#reopening;
   }
 
-  /** Holds the GET stream open, on which a server says that its tools changed. */
+  /** Holds the GET stream open, on which a server says what belongs to no request: that its tools changed, say. */
   async #listen(): Promise<void> {
     const { signal } = this.#closed;
     for (let pause = LISTEN_PAUSE; !signal.aborted; pause = Math.min(pause * 2, LISTEN_PAUSE_MAX)) {

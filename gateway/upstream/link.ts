@@ -1,7 +1,8 @@
 /** What all ways of reaching an upstream have in common. */
 import { SlipwayError } from '../../schemas/errors.ts';
-import type { Connection, ConnectionHandlers } from '../../schemas/peer.ts';
+import type { Client, Connection, ConnectionHandlers } from '../../schemas/peer.ts';
 import type { Endpoint } from '../../schemas/snapshot.ts';
+import type { Capabilities } from './known.ts';
 
 /** The largest single message taken from an upstream (bytes). */
 export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
@@ -9,6 +10,22 @@ export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 /** `onClose` is called when the connection cannot be used any more; not after its user closed it. */
 export interface LinkHandlers extends ConnectionHandlers {
   onClose(): void;
+  /** The server had forgotten us, and has taken us up again as somebody new. */
+  onReopen(welcome: Welcome): void;
+}
+
+/** Whom something is for that an upstream said unasked. */
+export interface Audience {
+  /** The one client it can be for. */
+  readonly client: Client | undefined;
+  /** Whether calls are running there; with no single client, it may then be for any of several. */
+  readonly busy: boolean;
+}
+
+/** What a server said about itself in `initialize`. */
+export interface Welcome {
+  readonly capabilities?: Capabilities;
+  readonly instructions?: string;
 }
 
 /** The request never reached the upstream, so sending it again cannot do anything twice. */

@@ -1,20 +1,25 @@
-/** Keeps connections and tool lists over snapshot swaps: what did not change is not opened again. */
+/** Keeps connections and what is known over snapshot swaps: what did not change is not opened or asked for again. */
+import type { RpcNotification } from '../../schemas/jsonrpc.ts';
 import type { Endpoint, ServerEntry, Snapshot } from '../../schemas/snapshot.ts';
-import type { Open } from './link.ts';
+import { Known, Wishes } from './known.ts';
+import type { Audience, Open } from './link.ts';
+import { LISTS } from './lists.ts';
 import { Server } from './server.ts';
-import { Tools } from './tools.ts';
 import { Upstream } from './upstream.ts';
 
 export interface PoolOptions {
   readonly open: Open;
   readonly version: string;
-  /** A server's list of tools became another one. */
-  onToolsChanged(server: string): void;
+  /** A server's list became another one. @param method what MCP's notice of it is called */
+  onChanged(server: string, method: string): void;
+  /** A server said something else. */
+  onNotification(server: string, notification: RpcNotification, audience: Audience): void;
 }
 
 export class Pool {
   readonly #options: PoolOptions;
   readonly #upstreams = new Map<string, Upstream>();
+  readonly #wishes = new Map<string, Wishes>();
   #servers: ReadonlyMap<string, Server> = new Map();
 
   constructor(options: PoolOptions) {
@@ -26,9 +31,17 @@ export class Pool {
     return new Map(Object.entries(snapshot.servers).map(([name, entry]) => [name, this.#server(name, entry)]));
   }
 
+  server(name: string): Server | undefined {
+    return this.#servers.get(name);
+  }
+
   /** From now on, what upstreams say of themselves is told to these. */
   adopt(servers: ReadonlyMap<string, Server>): void {
     this.#servers = servers;
+    for (const name of this.#wishes.keys()) if (!servers.has(name)) this.#wishes.delete(name);
+    // A new instance must know at once what clients wait for: no call may ever come to connect it.
+    for (const { upstreams, wishes } of servers.values())
+      if (wishes.uris.size > 0) for (const upstream of upstreams) upstream.connect().catch(() => {});
   }
 
   /** Closes the connections that none of `living` uses. */
@@ -53,22 +66,29 @@ export class Pool {
     const before = this.#servers.get(name);
     const upstreams = entry.endpoints.map((endpoint) => this.#upstream(name, endpoint));
     const keep =
-      before && sameText(before.entry.tools, entry.tools) && sameText(before.entry.endpoints, entry.endpoints);
-    const tools = keep ? before.tools : new Tools(entry.tools, () => this.#options.onToolsChanged(name));
-    return new Server(name, entry, upstreams, tools);
+      before &&
+      sameText(
+        [before.entry.tools, before.entry.endpoints, before.entry.capabilities],
+        [entry.tools, entry.endpoints, entry.capabilities],
+      );
+    const known = keep ? before.known : new Known(entry, (list) => this.#options.onChanged(name, LISTS[list].changed));
+    let wishes = this.#wishes.get(name);
+    if (!wishes) this.#wishes.set(name, (wishes = new Wishes()));
+    return new Server(name, entry, upstreams, known, wishes);
   }
 
   #upstream(server: string, endpoint: Endpoint): Upstream {
     const key = JSON.stringify([server, endpoint.id, endpoint.transport, endpoint.address]);
     const known = this.#upstreams.get(key);
     if (known) return known;
-    const upstream = new Upstream({
+    const upstream: Upstream = new Upstream({
       endpoint,
       open: this.#options.open,
       version: this.#options.version,
-      onOpen: (welcome) => this.#servers.get(server)?.opened(welcome),
-      onNotification: ({ method }) => {
-        if (method === 'notifications/tools/list_changed') this.#servers.get(server)?.toolsChanged();
+      onOpen: (welcome) => this.#servers.get(server)?.opened(upstream, welcome),
+      onNotification: (notification, audience) => {
+        this.#servers.get(server)?.heard(notification);
+        this.#options.onNotification(server, notification, audience);
       },
     });
     this.#upstreams.set(key, upstream);

@@ -1,43 +1,84 @@
-/** One MCP server as a snapshot describes it: its upstreams, and what is known of its tools. */
+/** One MCP server as a snapshot describes it: its upstreams, what is known of it, and what is wanted of it. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../../schemas/errors.ts';
+import type { RpcNotification } from '../../schemas/jsonrpc.ts';
 import type { RequestOptions } from '../../schemas/peer.ts';
-import type { ServerEntry, Tool } from '../../schemas/snapshot.ts';
-import { NotDelivered } from './link.ts';
-import type { Tools, ToolState } from './tools.ts';
-import type { Upstream, Welcome } from './upstream.ts';
+import type { ServerEntry } from '../../schemas/snapshot.ts';
+import { fetchList } from './fetch-list.ts';
+import type { Capabilities, Known, Wishes } from './known.ts';
+import { NotDelivered, type Welcome } from './link.ts';
+import type { Item, ListState } from './listing.ts';
+import { LIST_NAMES, LISTS, type ListName } from './lists.ts';
+import type { Upstream } from './upstream.ts';
 
-/** How long listing one server's tools may take, so that a bad one does not hide the others (ms). */
-const LIST_TIMEOUT = 10_000;
-/** A server that never stops paging is cut off here. */
-const MAX_PAGES = 100;
+/** How long a client waits to hear what a server can do of which nothing is known (ms). */
+const INTRODUCTION = 3_000;
+/** How long nobody waits again for one that did not say so: a bad server must not slow every handshake (ms). */
+const SILENCE = 30_000;
+const NOTHING: ListState = { items: [] };
 
 export class Server {
   readonly name: string;
   readonly entry: ServerEntry;
   readonly upstreams: readonly Upstream[];
-  readonly tools: Tools;
-  #instructions: string | undefined;
+  readonly known: Known;
+  readonly wishes: Wishes;
+  #missing: ListState | undefined;
 
-  constructor(name: string, entry: ServerEntry, upstreams: readonly Upstream[], tools: Tools) {
+  constructor(name: string, entry: ServerEntry, upstreams: readonly Upstream[], known: Known, wishes: Wishes) {
     this.name = name;
     this.entry = entry;
     this.upstreams = upstreams;
-    this.tools = tools;
-    this.#instructions = entry.instructions;
+    this.known = known;
+    this.wishes = wishes;
   }
 
   get instructions(): string | undefined {
-    return this.#instructions;
+    return this.known.instructions;
   }
 
-  /** What is known of its tools without waiting. */
-  get toolState(): ToolState | undefined {
-    if (this.upstreams.length > 0) return this.tools.state;
+  /** `undefined` until it was connected to once, unless the snapshot tells. */
+  get capabilities(): Capabilities | undefined {
+    return this.known.capabilities;
+  }
+
+  /** Waits, but not for long, until it is known what the server can do. Never throws. */
+  async introduce(): Promise<void> {
+    if (this.capabilities || this.upstreams.length === 0 || this.known.silentUntil > performance.now()) return;
+    const met = Promise.any(this.upstreams.map((upstream) => upstream.connect())).catch(() => {});
+    const late = new AbortController();
+    await Promise.race([met, sleep(INTRODUCTION, undefined, { signal: late.signal }).catch(() => {})]);
+    late.abort();
+    if (!this.capabilities) this.known.silentUntil = performance.now() + SILENCE;
+  }
+
+  /** What is known of a list without waiting. */
+  state(list: ListName): ListState | undefined {
+    const { capabilities } = this.known;
+    if (capabilities && capabilities[LISTS[list].capability] === undefined) return NOTHING;
+    if (this.upstreams.length > 0) return this.known.lists[list].state;
     this.#missing ??= { failure: this.entry.unavailable?.message ?? 'It has no running instance.', until: Infinity };
     return this.#missing;
   }
 
-  #missing: ToolState | undefined;
+  /** Whether a list can be given without asking the server: it is known, and the server says when it changes. */
+  settled(list: ListName): boolean {
+    const state = this.state(list);
+    if (!state || state === NOTHING || !state.items || list === 'tools') return state !== undefined;
+    return this.capabilities?.[LISTS[list].capability]?.['listChanged'] === true;
+  }
+
+  /** Never throws: a failure is a state too. */
+  async load(list: ListName): Promise<void> {
+    if (this.upstreams.length === 0 || this.settled(list)) return;
+    await this.known.lists[list].refresh(() => this.#fetch(list), 0);
+  }
+
+  /** Asks again for a list in which something is missing. */
+  refresh(list: ListName): Promise<void> {
+    if (this.upstreams.length === 0) return Promise.resolve();
+    return this.known.lists[list].refresh(() => this.#fetch(list));
+  }
 
   /**
    * Sends a request to the least busy upstream, and to the next one if it never arrived there.
@@ -57,41 +98,67 @@ export class Server {
     }
   }
 
-  /** A connection was opened: what it says is newer than what the snapshot says. */
-  opened({ capabilities, instructions }: Welcome): void {
-    if (instructions !== undefined) this.#instructions = instructions;
-    if (!this.toolState?.tools || capabilities?.tools?.listChanged) void this.refreshTools();
+  /**
+   * Sends a request to every instance, because each has to remember it.
+   * @throws what went wrong, if it went wrong with all of them
+   */
+  async requestAll(method: string, params: Record<string, unknown>, options: RequestOptions): Promise<unknown> {
+    if (this.upstreams.length === 0) throw this.#unavailable();
+    const sent = this.upstreams.map((upstream) => upstream.request(method, params, options));
+    return Promise.any(sent).catch((error: AggregateError) => {
+      throw this.#named(error.errors[0]);
+    });
   }
 
-  loadTools(): Promise<void> {
-    return this.upstreams.length === 0 ? Promise.resolve() : this.tools.load(this.#fetchTools);
+  /** Nobody wants to hear of a resource any more. */
+  forget(uri: string): void {
+    if (!this.wishes.uris.delete(uri)) return;
+    const connected = this.upstreams.filter((upstream) => upstream.connected);
+    for (const upstream of connected) upstream.request('resources/unsubscribe', { uri }, {}).catch(() => {});
   }
 
-  refreshTools(): Promise<void> {
-    return this.upstreams.length === 0 ? Promise.resolve() : this.tools.refresh(this.#fetchTools);
+  /** Tells those instances that a connection stands to; nobody is woken for a notice. */
+  notify(method: string, params: Record<string, unknown> | undefined): void {
+    for (const upstream of this.upstreams) upstream.notify(method, params);
   }
 
-  toolsChanged(): void {
-    this.tools.invalidate(this.#fetchTools);
+  /** The level that its instances are to tell from on; those not connected yet hear it when they are. */
+  async setLevel(level: string, options: RequestOptions): Promise<void> {
+    this.wishes.level = level;
+    const { upstreams, capabilities } = this;
+    if (!capabilities?.['logging']) return;
+    const connected = upstreams.filter((upstream) => upstream.connected);
+    await Promise.allSettled(connected.map((upstream) => upstream.request('logging/setLevel', { level }, options)));
   }
 
-  readonly #fetchTools = async (): Promise<readonly Tool[]> => {
-    const signal = AbortSignal.timeout(LIST_TIMEOUT);
-    const tools: Tool[] = [];
-    let cursor: unknown;
-    try {
-      for (let page = 0; page < MAX_PAGES; page++) {
-        const params = cursor === undefined ? {} : { cursor };
-        const result = (await this.request('tools/list', params, { signal })) as Record<string, unknown> | undefined;
-        if (Array.isArray(result?.['tools'])) tools.push(...(result['tools'] as unknown[]).filter(isTool));
-        cursor = result?.['nextCursor'];
-        if (typeof cursor !== 'string') break;
-      }
-    } catch (error) {
-      throw signal.aborted ? new SlipwayError('upstream-timeout', 'Its tools were not listed in time.') : error;
+  /** A connection was opened: what it says is newer than what was known, and it knows nothing of what was asked before. */
+  opened(upstream: Upstream, { capabilities = {}, instructions }: Welcome): void {
+    this.known.capabilities = capabilities;
+    if (instructions !== undefined) this.known.instructions = instructions;
+    for (const list of LIST_NAMES) {
+      const { capability } = LISTS[list];
+      const begun = list === 'tools' || this.known.lists[list].state !== undefined;
+      if (begun && (!this.state(list)?.items || capabilities[capability]?.['listChanged'])) void this.refresh(list);
     }
-    return tools;
-  };
+    const repeat = (method: string, params: Record<string, unknown>): void =>
+      void upstream.request(method, params, {}).catch(() => {});
+    const { level, uris } = this.wishes;
+    if (level !== undefined && capabilities['logging']) repeat('logging/setLevel', { level });
+    if (capabilities['resources']?.['subscribe']) for (const uri of uris) repeat('resources/subscribe', { uri });
+  }
+
+  /** The server said something of itself. */
+  heard({ method }: RpcNotification): void {
+    for (const list of LIST_NAMES)
+      if (LISTS[list].changed === method) this.known.lists[list].invalidate(() => this.#fetch(list));
+  }
+
+  async #fetch(list: ListName): Promise<readonly Item[]> {
+    const { capability } = LISTS[list];
+    if (!this.capabilities) await this.introduce();
+    if (this.capabilities && this.capabilities[capability] === undefined) return [];
+    return fetchList(LISTS[list], (method, params, options) => this.request(method, params, options));
+  }
 
   #pick(tried: ReadonlySet<Upstream>): Upstream | undefined {
     const { upstreams } = this;
@@ -117,9 +184,4 @@ export class Server {
       cause: error,
     });
   }
-}
-
-function isTool(value: unknown): value is Tool {
-  const name = (value as { name?: unknown } | null)?.name;
-  return typeof name === 'string' && name !== '';
 }

@@ -1,10 +1,17 @@
 /** The gateway's connection to one instance or remote server: opened when first needed, opened again when it ends. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LEGACY_VERSIONS, RpcFailure, type RpcNotification } from '../../schemas/jsonrpc.ts';
-import type { Connection, RequestOptions } from '../../schemas/peer.ts';
+import {
+  CLIENT_CAPABILITIES,
+  LEGACY_VERSIONS,
+  RPC,
+  RpcFailure,
+  type RpcNotification,
+  type RpcRequest,
+} from '../../schemas/jsonrpc.ts';
+import type { Asked, Client, Connection, RequestOptions } from '../../schemas/peer.ts';
 import type { Endpoint } from '../../schemas/snapshot.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
-import { NotDelivered, type Open } from './link.ts';
+import { NotDelivered, type Audience, type Open, type Welcome } from './link.ts';
 
 /** How long a server may take from the first byte to its answer to `initialize`; a sleeping one has to start (ms). */
 const OPEN_TIMEOUT = 60_000;
@@ -12,19 +19,13 @@ const OPEN_TIMEOUT = 60_000;
 const BACKOFF_MIN = 50;
 const BACKOFF_MAX = 1_000;
 
-/** What a server said about itself in `initialize`. */
-export interface Welcome {
-  readonly capabilities?: { readonly tools?: { readonly listChanged?: boolean } };
-  readonly instructions?: string;
-}
-
 export interface UpstreamOptions {
   readonly endpoint: Endpoint;
   readonly open: Open;
   /** For `clientInfo`. */
   readonly version: string;
   onOpen(welcome: Welcome): void;
-  onNotification(notification: RpcNotification): void;
+  onNotification(notification: RpcNotification, audience: Audience): void;
 }
 
 export class Upstream {
@@ -34,6 +35,8 @@ export class Upstream {
   #opening: Promise<Connection> | undefined;
   /** The connection that is being opened. */
   #half: Connection | undefined;
+  /** Those whose calls are in flight here, once for each call. An array: hashing would cost more than the search does. */
+  readonly #clients: Client[] = [];
   #failures = 0;
   #notBefore = 0;
   #busy = 0;
@@ -54,12 +57,29 @@ export class Upstream {
    */
   async request(method: string, params: Record<string, unknown>, options: RequestOptions): Promise<unknown> {
     this.#busy++;
+    const { client } = options;
+    if (client) this.#clients.push(client);
     try {
       const connection = this.#connection ?? (await within(this.#open(), options.signal));
       return await connection.request(method, params, options);
     } finally {
       this.#busy--;
+      if (client) this.#clients.splice(this.#clients.indexOf(client), 1);
     }
+  }
+
+  get connected(): boolean {
+    return this.#connection !== undefined;
+  }
+
+  /** @throws NotDelivered */
+  async connect(): Promise<void> {
+    if (!this.#connection) await this.#open();
+  }
+
+  /** Dropped where no connection stands: it would tell a new one nothing. */
+  notify(method: string, params: Record<string, unknown> | undefined): void {
+    this.#connection?.notify(method, params);
   }
 
   close(): void {
@@ -85,7 +105,13 @@ export class Upstream {
     try {
       if (this.#closed) throw new NotDelivered('The connection was closed.');
       connection = await this.#options.open(this.endpoint, {
-        onNotification: this.#options.onNotification,
+        onRequest: (request, asked) => this.#ask(request, asked),
+        onNotification: (notification, client) =>
+          this.#options.onNotification(notification, {
+            client: client ?? this.#only(),
+            busy: this.#clients.length > 0,
+          }),
+        onReopen: this.#options.onOpen,
         onClose: () => {
           gone = true;
           if (this.#connection === connection) this.#connection = undefined;
@@ -111,10 +137,30 @@ export class Upstream {
     }
   }
 
+  /**
+   * Cross-client leak: on a shared server, a question meant for one client must not be answered by another. Where the
+   * transport does not tell whom it is meant for, it is the only one with a call in flight, or nobody: never a guess.
+   */
+  async #ask(request: RpcRequest, asked: Asked): Promise<unknown> {
+    const client = asked.client ?? this.#only();
+    if (client) return client.request(request, asked);
+    const why = this.#clients.length === 0 ? 'no client has a call' : 'more than one client has a call';
+    throw new RpcFailure({
+      code: RPC.invalidRequest,
+      message: `${request.method} was refused: ${why} in flight here, so it is not known whom it is meant for`,
+    });
+  }
+
+  /** The one client that has calls in flight here, seen through its latest call. */
+  #only(): Client | undefined {
+    const latest = this.#clients.at(-1);
+    return this.#clients.every(({ id }) => id === latest?.id) ? latest : undefined;
+  }
+
   #hello(): Record<string, unknown> {
     return {
       protocolVersion: LEGACY_VERSIONS[0],
-      capabilities: {},
+      capabilities: CLIENT_CAPABILITIES,
       clientInfo: { name: 'slipway', version: this.#options.version },
     };
   }

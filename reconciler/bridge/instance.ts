@@ -3,12 +3,13 @@
  * any number of connections share its one MCP session. Whoever connects sees a server that is always there.
  */
 import { SlipwayError } from '../../schemas/errors.ts';
-import { RPC, RpcFailure, type RpcNotification, type RpcRequest } from '../../schemas/jsonrpc.ts';
-import type { Connection, ConnectionHandlers, RequestOptions } from '../../schemas/peer.ts';
+import { RPC, RpcFailure, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import type { Asked, Connection, ConnectionHandlers, RequestOptions } from '../../schemas/peer.ts';
 import type { InstanceStatus } from '../../schemas/status.ts';
 import { pause, untilAborted } from '../async.ts';
 import { CrashBackoff } from './crash-backoff.ts';
 import type { LogFile } from './log-file.ts';
+import { Requests } from './requests.ts';
 import { openSession, type Session } from './session.ts';
 import type { Start } from './stdio.ts';
 
@@ -30,6 +31,7 @@ export class StdioInstance implements AsyncDisposable {
   readonly #connections = new Set<BridgeConnection>();
   readonly #closing = new AbortController();
   readonly #crashes = new CrashBackoff();
+  readonly #wanted = new Requests();
   #session: Promise<Session> | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #restartTimer: NodeJS.Timeout | undefined;
@@ -79,7 +81,9 @@ export class StdioInstance implements AsyncDisposable {
     try {
       const session = await this.#awake(options.signal);
       if (method === 'initialize') return session.initialized;
-      return await session.peer.request(method, params, options);
+      const result = await session.peer.request(method, params, options);
+      this.#wanted.note(method, params);
+      return result;
     } finally {
       connection.inFlight--;
       this.#leave();
@@ -136,6 +140,7 @@ export class StdioInstance implements AsyncDisposable {
           signal: this.#closing.signal,
         });
         void child.ended.then((why) => this.#ended(session, why));
+        this.#wanted.repeat(session.peer);
         this.startedAt = new Date().toISOString();
         this.#become('running');
         if (this.#inFlight === 0) this.#sleepWhenIdle();
@@ -151,24 +156,21 @@ export class StdioInstance implements AsyncDisposable {
     }
   }
 
-  #handlers(): {
-    onRequest(request: RpcRequest): Promise<unknown>;
-    onNotification(notification: RpcNotification): void;
-  } {
+  #handlers(): ConnectionHandlers {
     return {
-      onRequest: (request) => this.#ask(request),
+      onRequest: (request, asked) => this.#ask(request, asked),
       onNotification: (notification) =>
         this.#connections.forEach((connection) => connection.handlers.onNotification?.(notification)),
     };
   }
 
   /** On a shared session a server's question goes to the one client whose call is running; never to a guess. */
-  async #ask(request: RpcRequest): Promise<unknown> {
+  async #ask(request: RpcRequest, asked: Asked): Promise<unknown> {
     const busy = [...this.#connections].filter((connection) => connection.inFlight > 0);
     const answer = busy.length === 1 ? busy[0]?.handlers.onRequest : undefined;
     if (!answer)
       throw new RpcFailure({ code: RPC.methodNotFound, message: `No client can answer ${request.method} here` });
-    return answer(request);
+    return answer(request, asked);
   }
 
   /** The process ended by itself: a crash, unless it was told to stop. */
@@ -213,7 +215,8 @@ export class StdioInstance implements AsyncDisposable {
   }
 
   async #sleep(): Promise<void> {
-    if (this.#inFlight > 0 || !this.#session) return;
+    // Asleep, it could not tell of the changes that somebody wants to hear of.
+    if (this.#inFlight > 0 || !this.#session || this.#wanted.subscribed) return;
     this.#options.log.write('slipway', 'stopped after being idle');
     await this.#stop();
     this.#become('sleeping');

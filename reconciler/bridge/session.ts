@@ -1,15 +1,8 @@
 /** One run of a stdio server: its process, and the MCP session that the bridge holds with it. */
 import { SlipwayError } from '../../schemas/errors.ts';
-import {
-  asMessage,
-  isRequest,
-  LEGACY_VERSIONS,
-  RpcFailure,
-  type RpcNotification,
-  type RpcRequest,
-} from '../../schemas/jsonrpc.ts';
+import { asMessage, CLIENT_CAPABILITIES, isRequest, LEGACY_VERSIONS, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { LineSplitter } from '../../schemas/lines.ts';
-import { Peer } from '../../schemas/peer.ts';
+import { Peer, type ConnectionHandlers } from '../../schemas/peer.ts';
 import type { LogFile } from './log-file.ts';
 import { logStream } from './log-stream.ts';
 import type { StdioProcess } from './stdio.ts';
@@ -18,11 +11,6 @@ import type { StdioProcess } from './stdio.ts';
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 /** More than this waiting to be read by the server means that it does not read. */
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
-
-export interface SessionHandlers {
-  onRequest(request: RpcRequest): Promise<unknown>;
-  onNotification(notification: RpcNotification): void;
-}
 
 export interface SessionOptions {
   readonly version: string;
@@ -42,7 +30,7 @@ export interface Session {
 /** Wires a process's stdio to a peer and performs MCP's handshake. @throws SlipwayError not-ready */
 export async function openSession(
   process: StdioProcess,
-  handlers: SessionHandlers,
+  handlers: ConnectionHandlers,
   log: LogFile,
   options: SessionOptions,
 ): Promise<Session> {
@@ -94,7 +82,11 @@ async function handshake(
     Promise.reject(new SlipwayError('not-ready', `The server ended before it was ready: ${why}.`)),
   );
   ended.catch(() => {}); // It ends some day; only until the handshake is done does that matter here.
-  const params = { protocolVersion: LEGACY_VERSIONS[0], capabilities: {}, clientInfo: { name: 'slipway', version } };
+  const params = {
+    protocolVersion: LEGACY_VERSIONS[0],
+    capabilities: CLIENT_CAPABILITIES,
+    clientInfo: { name: 'slipway', version },
+  };
   try {
     const result = await Promise.race([peer.request('initialize', params, { signal }), ended]);
     peer.notify('notifications/initialized');

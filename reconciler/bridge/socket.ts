@@ -2,9 +2,16 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { SlipwayError } from '../../schemas/errors.ts';
-import { asMessage, type Id, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import { asMessage } from '../../schemas/jsonrpc.ts';
 import { LineSplitter } from '../../schemas/lines.ts';
-import { Peer, type Connection, type ConnectionHandlers } from '../../schemas/peer.ts';
+import {
+  Peer,
+  progressTokenOf,
+  type Asked,
+  type Connection,
+  type ConnectionHandlers,
+  type RequestOptions,
+} from '../../schemas/peer.ts';
 
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
@@ -41,22 +48,17 @@ function listen(server: Server, path: string): Promise<void> {
 }
 
 function serve(socket: Socket, open: (handlers: ConnectionHandlers) => Connection): void {
-  const running = new Map<Id, AbortController>();
   const peer: Peer = new Peer({
     send: (message) => {
       // A client that stops reading must not make us keep everything it did not read.
       if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy();
       else socket.write(`${JSON.stringify(message)}\n`);
     },
-    onRequest: (request) => forward(request, connection, peer, running),
-    onNotification: ({ method, params }) => {
-      if (method === 'notifications/cancelled')
-        running.get(params?.['requestId'] as Id)?.abort(new SlipwayError('cancelled'));
-      else connection.notify(method, params);
-    },
+    onRequest: ({ method, params }, asked) => connection.request(method, params, optionsFor(params, asked)),
+    onNotification: ({ method, params }) => connection.notify(method, params),
   });
   const connection = open({
-    onRequest: ({ method, params }) => peer.request(method, params),
+    onRequest: ({ method, params }, asked) => peer.request(method, params, optionsFor(params, asked)),
     onNotification: ({ method, params }) => peer.notify(method, params),
   });
   const lines = new LineSplitter((line) => receive(line, peer), {
@@ -66,30 +68,14 @@ function serve(socket: Socket, open: (handlers: ConnectionHandlers) => Connectio
   socket.on('data', (chunk: Buffer) => lines.push(chunk));
   socket.once('close', () => {
     peer.close(new SlipwayError('cancelled', 'The connection was closed.'));
-    for (const call of running.values()) call.abort(new SlipwayError('cancelled'));
     connection.close();
   });
 }
 
-async function forward(
-  request: RpcRequest,
-  connection: Connection,
-  peer: Peer,
-  running: Map<Id, AbortController>,
-): Promise<unknown> {
-  const { id, method, params } = request;
-  const call = new AbortController();
-  running.set(id, call);
-  const progressToken = (params?.['_meta'] as { progressToken?: Id } | undefined)?.progressToken;
-  const onProgress = (progress: Record<string, unknown>): void => peer.notify('notifications/progress', progress);
-  try {
-    return await connection.request(method, params, {
-      signal: call.signal,
-      ...(progressToken === undefined ? {} : { onProgress, progressToken }),
-    });
-  } finally {
-    running.delete(id);
-  }
+/** A request that is passed on ends when the one who asked ends it, and tells that one of its progress. */
+function optionsFor(params: Record<string, unknown> | undefined, { signal, progress }: Asked): RequestOptions {
+  const wanted = progressTokenOf(params) !== undefined;
+  return { signal, ...(wanted ? { onProgress: progress } : {}) };
 }
 
 function receive(line: string, peer: Peer): void {

@@ -1,8 +1,7 @@
-import { get, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { Seal } from '../../gateway/sessions/seal.ts';
-import { KEY, principal, raw, session, snapshot, start } from './helpers/gateway.ts';
+import { KEY, listen, principal, raw, session, snapshot, start } from './helpers/gateway.ts';
 import { httpUpstream, socketUpstream } from './helpers/upstreams.ts';
 
 const post = (url: string, id: string, more: { path?: string; token?: string } = {}) =>
@@ -89,29 +88,6 @@ test('a sealed session says who, where, when and what, and only to the key', () 
   expect(seal.open(said)).not.toBe(id);
   expect(() => new Seal(new Uint8Array(16))).toThrow(RangeError);
 });
-
-/** Opens the GET stream; `next` resolves with the next event's message. */
-async function listen(
-  url: string,
-  id: string,
-): Promise<{ answer: IncomingMessage; next(): Promise<unknown>; close(): void }> {
-  const call = get(`${url}/mcp`, { headers: { Accept: 'text/event-stream', 'Mcp-Session-Id': id }, agent: false });
-  const [answer] = (await once(call, 'response')) as [IncomingMessage];
-  answer.setEncoding('utf8').on('error', () => {});
-  const arrived: unknown[] = [];
-  const waiting: ((message: unknown) => void)[] = [];
-  answer.on('data', (part: string) => {
-    for (const [, data] of part.matchAll(/^data: (.*)$/gm)) {
-      const message: unknown = JSON.parse(String(data));
-      const waiter = waiting.shift();
-      if (waiter) waiter(message);
-      else arrived.push(message);
-    }
-  });
-  const next = (): Promise<unknown> =>
-    arrived.length > 0 ? Promise.resolve(arrived.shift()) : new Promise((resolve) => waiting.push(resolve));
-  return { answer, next, close: () => call.destroy() };
-}
 
 const CHANGED = { jsonrpc: '2.0', method: 'notifications/tools/list_changed' };
 

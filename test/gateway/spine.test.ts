@@ -31,7 +31,8 @@ test("a server's own route keeps its tools' names, and everything else in them",
 test('listing from a snapshot that knows the tools wakes nobody', async () => {
   await using local = await socketUpstream('local');
   const tools = [{ name: 'echo', inputSchema: { type: 'object' } }];
-  await using gateway = await start({ servers: { local: { endpoints: [local.endpoint], tools } } });
+  const known = { endpoints: [local.endpoint], tools, capabilities: { tools: {} } };
+  await using gateway = await start({ servers: { local: known } });
   const raw = await session(gateway.url);
   expect((await raw.rpc('tools/list')).json.result).toEqual({ tools: [{ ...tools[0], name: 'local__echo' }] });
   expect(local.opened).toBe(0);
@@ -126,7 +127,7 @@ test('of two tools with one name the first is kept, and the other is reported on
     routes: { '/mcp': { servers: ['one', 'two'] } },
   });
   await using gateway = await start(given, {
-    log: (level, _, fields) => level === 'warn' && warnings.push(fields?.['tool']),
+    log: (level, _, fields) => level === 'warn' && warnings.push(fields?.['name']),
   });
   const raw = await session(gateway.url);
   await raw.rpc('tools/list');

@@ -1,8 +1,16 @@
 /** Snapshots, gateways and clients for the tests. */
 import { createHash } from 'node:crypto';
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { once } from 'node:events';
+import {
+  get,
+  request as httpRequest,
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from 'node:http';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { ClientCapabilities } from '@modelcontextprotocol/sdk/types.js';
 import { startGateway, type Gateway, type GatewayOptions } from '../../../gateway/index.ts';
 import { silent } from '../../../schemas/log.ts';
 import type { Endpoint, Principal, ServerEntry, Snapshot } from '../../../schemas/snapshot.ts';
@@ -58,8 +66,12 @@ export function start(wish: Wish | Snapshot, more: Partial<GatewayOptions> = {})
 }
 
 /** The official SDK's client, connected; closed by `await using`. */
-export async function client(url: string, token?: string): Promise<Client & AsyncDisposable> {
-  const sdk = new Client({ name: 'test', version: '1.0.0' });
+export async function client(
+  url: string,
+  token?: string,
+  capabilities: ClientCapabilities = {},
+): Promise<Client & AsyncDisposable> {
+  const sdk = new Client({ name: 'test', version: '1.0.0' }, { capabilities });
   const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
   const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } });
   await sdk.connect(transport as Parameters<Client['connect']>[0]);
@@ -122,19 +134,64 @@ export const MCP_HEADERS = { 'Content-Type': 'application/json', Accept: 'applic
 export interface Session {
   id: string;
   rpc(method: string, params?: object, id?: string | number): Promise<Raw>;
+  /** Sends a message as it is: an answer, or a notice. */
+  send(message: object): Promise<Raw>;
 }
 
 /** A session by hand, for what the SDK client would not do. */
-export async function session(url: string, { path = '/mcp', token = '' } = {}): Promise<Session> {
+export async function session(
+  url: string,
+  { path = '/mcp', token = '', capabilities = {} as object } = {},
+): Promise<Session> {
   const headers = { ...MCP_HEADERS, ...(token === '' ? {} : { Authorization: `Bearer ${token}` }) };
   const post = (body: object, more = {}): Promise<Raw> =>
     raw(url, { method: 'POST', path, headers: { ...headers, ...more }, body: JSON.stringify(body) });
-  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } };
+  const params = { protocolVersion: '2025-11-25', capabilities, clientInfo: { name: 'raw', version: '1' } };
   const hello = await post({ jsonrpc: '2.0', id: 0, method: 'initialize', params });
   const id = String(hello.headers['mcp-session-id']);
   return {
     id,
+    send: (message) => post({ jsonrpc: '2.0', ...message }, { 'Mcp-Session-Id': id }),
     rpc: (method, more = {}, rpcId = 1) =>
       post({ jsonrpc: '2.0', id: rpcId, method, params: more }, { 'Mcp-Session-Id': id }),
   };
+}
+
+export interface Events {
+  readonly answer: IncomingMessage;
+  /** Resolves with the next event's message. */
+  next(): Promise<unknown>;
+  close(): void;
+}
+
+/** Opens the GET stream. */
+export function listen(url: string, id: string, path = '/mcp'): Promise<Events> {
+  const headers = { Accept: 'text/event-stream', 'Mcp-Session-Id': id };
+  return events(get(`${url}${path}`, { headers, agent: false }));
+}
+
+/** Sends a request whose answer is to be read event by event. */
+export function converse(url: string, id: string, message: object, path = '/mcp'): Promise<Events> {
+  const headers = { ...MCP_HEADERS, 'Mcp-Session-Id': id };
+  const call = httpRequest(`${url}${path}`, { method: 'POST', headers, agent: false });
+  call.end(JSON.stringify({ jsonrpc: '2.0', ...message }));
+  return events(call);
+}
+
+async function events(call: ClientRequest): Promise<Events> {
+  const [answer] = (await once(call, 'response')) as [IncomingMessage];
+  answer.setEncoding('utf8').on('error', () => {});
+  const arrived: unknown[] = [];
+  const waiting: ((message: unknown) => void)[] = [];
+  answer.on('data', (part: string) => {
+    for (const [, data] of part.matchAll(/^data: (.*)$/gm)) {
+      const message: unknown = JSON.parse(String(data));
+      const waiter = waiting.shift();
+      if (waiter) waiter(message);
+      else arrived.push(message);
+    }
+  });
+  const next = (): Promise<unknown> =>
+    arrived.length > 0 ? Promise.resolve(arrived.shift()) : new Promise((resolve) => waiting.push(resolve));
+  return { answer, next, close: () => call.destroy() };
 }

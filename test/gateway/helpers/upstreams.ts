@@ -14,40 +14,46 @@ export interface Upstream extends AsyncDisposable {
   readonly seen: RpcMessage[];
   readonly headers: IncomingHttpHeaders[];
   readonly tools: FixtureTool[];
+  readonly prompts: FixtureTool[];
   /** How many connections (sockets) or sessions (HTTP) were opened. */
   readonly opened: number;
+  /** How many listen for what it says unasked (HTTP). */
+  readonly listeners: number;
   /** Says something unasked to all who listen. */
   say(message: object): void;
   /** Cuts every connection, or forgets every session. */
   drop(): void;
   /** Resolves with the first message of that method, past or future. */
   saw(method: string): Promise<RpcMessage>;
+  /** Resolves with the answer to what it asked under that id. */
+  answered(id: string): Promise<RpcMessage>;
 }
 
 /** Collects what a server sees, and lets a test wait for it. */
-function watch(): { seen: RpcMessage[]; saw: Upstream['saw'] } {
+function watch(): Pick<Upstream, 'seen' | 'saw' | 'answered'> {
   const seen: RpcMessage[] = [];
-  const waiting: { method: string; resolve: (message: RpcMessage) => void }[] = [];
+  const waiting: { fits: (message: RpcMessage) => boolean; resolve: (message: RpcMessage) => void }[] = [];
   const push = seen.push.bind(seen);
   seen.push = (...messages) => {
-    for (const message of messages)
-      for (const waiter of waiting)
-        if ('method' in message && message.method === waiter.method) waiter.resolve(message);
+    for (const message of messages) for (const { fits, resolve } of waiting) if (fits(message)) resolve(message);
     return push(...messages);
   };
-  const saw = (method: string): Promise<RpcMessage> => {
-    const found = seen.find((message) => 'method' in message && message.method === method);
-    return found ? Promise.resolve(found) : new Promise((resolve) => waiting.push({ method, resolve }));
+  const first = (fits: (message: RpcMessage) => boolean): Promise<RpcMessage> => {
+    const found = seen.find(fits);
+    return found ? Promise.resolve(found) : new Promise((resolve) => waiting.push({ fits, resolve }));
   };
-  return { seen, saw };
+  const saw = (method: string) => first((message) => 'method' in message && message.method === method);
+  const answered = (id: string) => first((message) => !('method' in message) && message.id === id);
+  return { seen, saw, answered };
 }
 
 /** An instance behind a unix socket, as the bridge serves it. */
-export async function socketUpstream(name: string): Promise<Upstream> {
+export async function socketUpstream(name: string, options: { all?: boolean } = {}): Promise<Upstream> {
   const folder = mkdtempSync(join(tmpdir(), 'slw-'));
   const path = join(folder, `${name}.sock`);
-  const { seen, saw } = watch();
-  const tools = [...TOOLS];
+  const { seen, saw, answered } = watch();
+  const tools = [...TOOLS, ...(options.all ? [{ name: 'ask' }, { name: 'log' }, { name: 'visit' }] : [])];
+  const prompts = [{ name: 'greet' }, { name: 'part', _meta: { kept: true } }];
   const sockets = new Set<Socket>();
   let opened = 0;
   const listener = createSocketServer((socket) => {
@@ -55,19 +61,24 @@ export async function socketUpstream(name: string): Promise<Upstream> {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket)).on('error', () => {});
     const send = (message: object): void => void socket.write(`${JSON.stringify(message)}\n`);
-    const receive = mind({ name, send, seen, tools });
+    const receive = mind({ name, send, seen, tools, ...(options.all ? { prompts } : {}) });
     createInterface({ input: socket }).on('line', (line) => receive(JSON.parse(line) as RpcMessage));
   });
-  await listening(listener, { path });
+  await bound(listener, { path });
   const drop = (): void => sockets.forEach((socket) => socket.destroy());
   return {
     endpoint: { id: name, transport: 'stdio', address: `unix:${path}` },
     seen,
     saw,
+    answered,
     tools,
+    prompts,
     headers: [],
     get opened() {
       return opened;
+    },
+    get listeners() {
+      return sockets.size;
     },
     say: (message) => sockets.forEach((socket) => void socket.write(`${JSON.stringify(message)}\n`)),
     drop,
@@ -79,10 +90,12 @@ export async function socketUpstream(name: string): Promise<Upstream> {
   };
 }
 
-/** A remote server over Streamable HTTP; `stream` makes it answer calls with events. */
-export async function httpUpstream(name: string, options: { stream?: boolean } = {}): Promise<Upstream> {
-  const { seen, saw } = watch();
-  const tools = [...TOOLS];
+/** A remote server over Streamable HTTP; `stream` makes it answer calls with events, `all` gives it more than tools. */
+export async function httpUpstream(name: string, options: { stream?: boolean; all?: boolean } = {}): Promise<Upstream> {
+  const { seen, saw, answered } = watch();
+  const asked = new Map();
+  const tools = [...TOOLS, ...(options.all ? [{ name: 'ask' }, { name: 'log' }, { name: 'visit' }] : [])];
+  const prompts = [{ name: 'greet' }, { name: 'part', _meta: { kept: true } }];
   const headers: IncomingHttpHeaders[] = [];
   const sessions = new Set<string>();
   const listeners = new Set<ServerResponse>();
@@ -109,13 +122,13 @@ export async function httpUpstream(name: string, options: { stream?: boolean } =
       begun = true;
       if (streamed) response.write(`data: ${JSON.stringify(out)}\r\n\r\n`);
       else if ('id' in out) response.writeHead(200, { 'Content-Type': 'application/json' }).write(JSON.stringify(out));
-      if ('id' in out) response.end();
+      if ('result' in out || 'error' in out) response.end();
     };
-    mind({ name, send, seen, tools })(message);
-    if (!('id' in message)) response.writeHead(202).end();
+    mind({ name, send, seen, tools, ...(options.all ? { prompts, asked } : {}) })(message);
+    if (!('id' in message && 'method' in message)) response.writeHead(202).end();
   };
   const listener = createServer((request, response) => void handle(request, response));
-  await listening(listener, { port: 0, host: '127.0.0.1' });
+  await bound(listener, { port: 0, host: '127.0.0.1' });
   return {
     endpoint: {
       id: name,
@@ -124,10 +137,15 @@ export async function httpUpstream(name: string, options: { stream?: boolean } =
     },
     seen,
     saw,
+    answered,
     tools,
+    prompts,
     headers,
     get opened() {
       return opened;
+    },
+    get listeners() {
+      return listeners.size;
     },
     say: (message) => listeners.forEach((stream) => void stream.write(`data: ${JSON.stringify(message)}\n\n`)),
     drop: () => sessions.clear(),
@@ -138,10 +156,15 @@ export async function httpUpstream(name: string, options: { stream?: boolean } =
   };
 }
 
-function listening(server: Server, where: object): Promise<void> {
+function bound(server: Server, where: object): Promise<void> {
   return new Promise((resolve, reject) => server.once('error', reject).listen(where, resolve));
 }
 
 function closed(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
+}
+
+/** Over HTTP, what a server says unasked is heard once the gateway listens. */
+export async function listening(up: Upstream): Promise<void> {
+  while (up.endpoint.transport === 'http' && up.listeners === 0) await new Promise(setImmediate);
 }

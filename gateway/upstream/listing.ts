@@ -1,58 +1,62 @@
-/** What is known of one server's tools. */
-import type { Tool } from '../../schemas/snapshot.ts';
+/** What is known of one list of one server: its tools, say. */
 
 /** How long a failed listing is remembered, so that a bad server is not asked by every client (ms). */
 const FAILURE_TTL = 2_000;
 /** A list younger than this is not fetched again for the sake of an unknown name (ms). */
 const YOUNG = 500;
 
-/** An immutable finding: a new one replaces it, so that two equal references mean "nothing changed". */
-export type ToolState =
-  | { readonly tools: readonly Tool[] }
-  | { readonly tools?: undefined; readonly failure: string; readonly until: number };
+/** Something listed, kept whole: it is passed on untouched but for the name. */
+export type Item = Readonly<Record<string, unknown>>;
 
-export class Tools {
+/** An immutable finding: a new one replaces it, so that two equal references mean "nothing changed". */
+export type ListState =
+  | { readonly items: readonly Item[] }
+  | { readonly items?: undefined; readonly failure: string; readonly until: number };
+
+export class Listing {
   readonly #onChange: () => void;
-  #state: ToolState | undefined;
+  #state: ListState | undefined;
   #text: string | undefined;
   #loading: Promise<void> | undefined;
   #again = false;
   #loadedAt = -Infinity;
 
   /** @param onChange called when the list became another one, or there at last after a failure */
-  constructor(known: readonly Tool[] | undefined, onChange: () => void) {
+  constructor(known: readonly Item[] | undefined, onChange: () => void) {
     this.#onChange = onChange;
-    if (known) this.#state = { tools: known };
+    if (known) this.#state = { items: known };
   }
 
   /** What is known without waiting; `undefined` when it takes a {@link load}. */
-  get state(): ToolState | undefined {
+  get state(): ListState | undefined {
     const state = this.#state;
-    return state && !state.tools && state.until <= performance.now() ? undefined : state;
+    return state && !state.items && state.until <= performance.now() ? undefined : state;
   }
 
   /** Makes sure that there is a state. Never throws: a failure is a state too. */
-  async load(fetch: () => Promise<readonly Tool[]>): Promise<void> {
+  async load(fetch: () => Promise<readonly Item[]>): Promise<void> {
     if (!this.state) await this.#fetch(fetch);
   }
 
   /** Asks the server again, because something hints at a change; waits for a fetch that is under way instead. */
-  async refresh(fetch: () => Promise<readonly Tool[]>): Promise<void> {
-    if (this.#loading || performance.now() - this.#loadedAt > YOUNG) await this.#fetch(fetch);
+  async refresh(fetch: () => Promise<readonly Item[]>, young = YOUNG): Promise<void> {
+    if (this.#loading || performance.now() - this.#loadedAt >= young) await this.#fetch(fetch);
   }
 
   /** The server said that its list changed: what is being fetched right now may be the old one. */
-  invalidate(fetch: () => Promise<readonly Tool[]>): void {
+  invalidate(fetch: () => Promise<readonly Item[]>): void {
     if (this.#loading) this.#again = true;
+    // Nobody here has seen the old list, but a client may have, before a restart of the gateway.
+    else if (!this.#state) this.#onChange();
     else void this.#fetch(fetch);
   }
 
-  #fetch(fetch: () => Promise<readonly Tool[]>): Promise<void> {
+  #fetch(fetch: () => Promise<readonly Item[]>): Promise<void> {
     this.#loading ??= this.#fetchUntilSettled(fetch).finally(() => (this.#loading = undefined));
     return this.#loading;
   }
 
-  async #fetchUntilSettled(fetch: () => Promise<readonly Tool[]>): Promise<void> {
+  async #fetchUntilSettled(fetch: () => Promise<readonly Item[]>): Promise<void> {
     do {
       this.#again = false;
       try {
@@ -63,21 +67,21 @@ export class Tools {
     } while (this.#again);
   }
 
-  #listed(tools: readonly Tool[]): void {
+  #listed(items: readonly Item[]): void {
     this.#loadedAt = performance.now();
     const before = this.#state;
-    const text = JSON.stringify(tools);
-    if (before?.tools && text === (this.#text ?? JSON.stringify(before.tools))) {
+    const text = JSON.stringify(items);
+    if (before?.items && text === (this.#text ?? JSON.stringify(before.items))) {
       this.#text = text;
       return;
     }
     this.#text = text;
-    this.#state = { tools };
+    this.#state = { items };
     if (before) this.#onChange();
   }
 
-  /** Tools that were known stay known: a server that stumbles does not lose them. */
+  /** What was known stays known: a server that stumbles does not lose it. */
   #failed(failure: string): void {
-    if (!this.#state?.tools) this.#state = { failure, until: performance.now() + FAILURE_TTL };
+    if (!this.#state?.items) this.#state = { failure, until: performance.now() + FAILURE_TTL };
   }
 }

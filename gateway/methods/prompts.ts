@@ -1,0 +1,37 @@
+/** `prompts/get` and `completion/complete`: to the server behind the prompt's name, or behind the template. */
+import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
+import type { Target } from '../catalog.ts';
+import type { SessionCall } from '../era/era.ts';
+import { relay } from './relay.ts';
+import { candidatesFor } from './resources.ts';
+
+/** @throws RpcFailure for an unknown prompt, or as the server answered; SlipwayError otherwise */
+export async function promptsGet(call: SessionCall): Promise<string> {
+  const params = call.request.params ?? {};
+  const { server, name } = await promptOf(call, params['name']);
+  return relay(call, server, { ...params, name });
+}
+
+/** @throws RpcFailure for a reference to nothing, or as the server answered; SlipwayError otherwise */
+export async function complete(call: SessionCall): Promise<string> {
+  const params = call.request.params ?? {};
+  const ref = (params['ref'] ?? {}) as Record<string, unknown>;
+  if (ref['type'] === 'ref/prompt') {
+    const { server, name } = await promptOf(call, ref['name']);
+    return relay(call, server, { ...params, ref: { ...ref, name } });
+  }
+  const [server] = await candidatesFor(call, ref['uri']);
+  if (!server) throw new RpcFailure({ code: RPC.invalidParams, message: 'Unknown reference' });
+  return relay(call, server, params);
+}
+
+async function promptOf({ caller: { route } }: SessionCall, name: unknown): Promise<Target> {
+  if (typeof name !== 'string')
+    throw new RpcFailure({ code: RPC.invalidParams, message: 'The prompt name is missing' });
+  // Where names are the server's own, it knows best which there are.
+  if (route.single) return { server: route.single, name };
+  const { prompts } = route.catalogs;
+  const target = prompts.known(name) ?? (await prompts.find(name));
+  if (!target) throw new RpcFailure({ code: RPC.invalidParams, message: `Unknown prompt: ${name}` });
+  return target;
+}

@@ -1,0 +1,98 @@
+/**
+ * `resources/read`, `subscribe` and `unsubscribe`. URIs are not rewritten: one that two servers list belongs to the first
+ * of them in the route's order. One that nobody lists (a link in a tool's result, say) is read from the first that has it.
+ */
+import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
+import { introduceAll } from '../capabilities.ts';
+import type { SessionCall } from '../era/era.ts';
+import { expiryOf } from '../sessions/session.ts';
+import type { RouteView } from '../snapshot.ts';
+import type { Server } from '../upstream/server.ts';
+import { relay } from './relay.ts';
+
+/** @throws RpcFailure when no server has it, as the first of them said it; SlipwayError otherwise */
+export function resourcesRead(call: SessionCall): Promise<string> {
+  return firstOf(call, (server, params) => relay(call, server, params));
+}
+
+/** @throws the same, and SlipwayError `bad-request` for too many subscriptions */
+export function subscribe(call: SessionCall): Promise<string> {
+  const { caller, session } = call;
+  const until = expiryOf(session, caller.generation.snapshot.gateway.sessionTtlMs);
+  return firstOf(call, async (server, params) => {
+    const uri = String(params['uri']);
+    caller.state.subscriptions.add(session, server.name, uri, until);
+    try {
+      // Shared: the server hears of the first who wants to know, and of nobody after that.
+      if (server.wishes.uris.has(uri)) return '{}';
+      const result = await relay(call, server, params, (...sent) => server.requestAll(...sent));
+      server.wishes.uris.add(uri);
+      return result;
+    } catch (error) {
+      caller.state.subscriptions.remove(session.id, server.name, uri);
+      throw error;
+    }
+  });
+}
+
+/** A client that never subscribed gets the same answer: what it wants is so. */
+export function unsubscribe({ caller, session, request }: SessionCall): string {
+  const uri = request.params?.['uri'];
+  if (typeof uri !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The URI is missing' });
+  const { subscriptions } = caller.state;
+  for (const server of subscriptions.serversOf(session.id, uri)) subscriptions.remove(session.id, server, uri);
+  return '{}';
+}
+
+/** The servers that a URI, or a template, may belong to: its owner, or else all that have resources. */
+export async function candidatesFor({ caller: { route } }: SessionCall, uri: unknown): Promise<readonly Server[]> {
+  if (typeof uri !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The URI is missing' });
+  if (route.single) return [route.single];
+  await introduceAll(route);
+  const owner = ownerOf(route, uri);
+  if (owner) return [owner];
+  const { resources, templates } = route.catalogs;
+  await Promise.all([resources.load(), templates.load()]);
+  const found = ownerOf(route, uri);
+  return found ? [found] : route.servers.filter((server) => server.capabilities?.['resources'] !== undefined);
+}
+
+function ownerOf({ catalogs }: RouteView, uri: string): Server | undefined {
+  const listed = catalogs.resources.known(uri) ?? catalogs.templates.known(uri);
+  if (listed) return listed.server;
+  for (const [template, { server }] of catalogs.templates.targets) if (matches(template, uri)) return server;
+  return undefined;
+}
+
+/** Whether a URI can come from a template (RFC 6570): its literal parts stand in it, in their order, at both ends too. */
+export function matches(template: string, uri: string): boolean {
+  const parts = template.split(/\{[^{}]*\}/);
+  const last = parts.pop() ?? '';
+  if (parts.length === 0) return uri === last;
+  let at = 0;
+  for (const [index, part] of parts.entries()) {
+    const found = index === 0 ? (uri.startsWith(part) ? 0 : -1) : uri.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return uri.length - last.length >= at && uri.endsWith(last);
+}
+
+async function firstOf(
+  call: SessionCall,
+  ask: (server: Server, params: Record<string, unknown>) => Promise<string>,
+): Promise<string> {
+  const params = call.request.params ?? {};
+  let refusal: unknown = new RpcFailure({ code: RPC.methodNotFound, message: 'No server here has resources' });
+  let first = true;
+  for (const server of await candidatesFor(call, params['uri'])) {
+    try {
+      return await ask(server, { ...params });
+    } catch (error) {
+      if (!(error instanceof RpcFailure)) throw error;
+      if (first) refusal = error;
+      first = false;
+    }
+  }
+  throw refusal;
+}

@@ -1,0 +1,88 @@
+/** The client's end of a call that is in flight: what the server asks or says meanwhile goes out on the call's stream. */
+import { RPC, RpcFailure, type RpcNotification, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import { progressTokenOf, type Asked, type Client, type Peer } from '../../schemas/peer.ts';
+import { SlipwayError } from '../../schemas/errors.ts';
+import type { SessionCall } from '../era/era.ts';
+
+/** How long a person may think before a question counts as unanswered (ms). */
+const ANSWER_TIMEOUT = 15 * 60_000;
+
+/** Questions that one call may have open: a server must not fill the memory, or a person's screen. */
+const MAX_WAITING = 100;
+
+/** What a client must have said it can do to be asked this; the second is a matter of its parameters. */
+type Needs = (params: Record<string, unknown>) => readonly string[];
+const NEEDS: ReadonlyMap<string, Needs> = new Map<string, Needs>([
+  ['roots/list', () => ['roots']],
+  ['sampling/createMessage', (params) => ['sampling', ...('tools' in params ? ['sampling.tools'] : [])]],
+  [
+    'elicitation/create',
+    (params) => ['elicitation', params['mode'] === 'url' ? 'elicitation.url' : 'elicitation.form'],
+  ],
+]);
+
+export class CallClient implements Client {
+  readonly id: string;
+  readonly #call: SessionCall;
+  readonly #server: string;
+  readonly #onWaiting: (waiting: boolean) => void;
+  #peer: Peer | undefined;
+  #over: AbortController | undefined;
+  #ended = false;
+
+  /** @param onWaiting called when the server begins to wait for the client, and when it no longer does */
+  constructor(call: SessionCall, server: string, onWaiting: (waiting: boolean) => void) {
+    this.id = call.session.id;
+    this.#call = call;
+    this.#server = server;
+    this.#onWaiting = onWaiting;
+  }
+
+  async request({ method, params = {} }: RpcRequest, { signal, progress }: Asked): Promise<unknown> {
+    const { caller, session, reply } = this.#call;
+    checkCapabilities(session.capabilities, method, params);
+    if (this.#ended) throw new SlipwayError('cancelled', 'The call has ended.');
+    this.#over ??= new AbortController();
+    this.#peer ??= caller.state.asks.open(session.id, (message) => reply.send(message));
+    if (this.#peer.inFlight >= MAX_WAITING)
+      throw new RpcFailure({ code: RPC.invalidRequest, message: 'Too many questions of one call wait for an answer' });
+    caller.state.elicitations.add(this.#server, params['elicitationId'], session.id);
+    const wanted = progressTokenOf(params) !== undefined;
+    this.#onWaiting(true);
+    try {
+      return await this.#peer.request(method, params, {
+        signal: AbortSignal.any([signal, this.#over.signal, AbortSignal.timeout(ANSWER_TIMEOUT)]),
+        ...(wanted ? { onProgress: progress } : {}),
+      });
+    } finally {
+      this.#onWaiting(this.#peer.inFlight > 0);
+    }
+  }
+
+  notify(notification: RpcNotification): void {
+    const { caller, session, reply } = this.#call;
+    const { method, params } = notification;
+    if (this.#ended) return;
+    if (method === 'notifications/message' && !caller.state.levels.wants(session.id, params?.['level'])) return;
+    reply.notify(method, params);
+  }
+
+  /** Takes back what is still unanswered. To be called before the answer of the call goes out. */
+  end(): void {
+    this.#ended = true;
+    this.#over?.abort(new SlipwayError('cancelled', 'The call has ended.'));
+  }
+}
+
+/** Refuses what the client would refuse, in the words of the specification. @throws RpcFailure */
+function checkCapabilities(declared: readonly string[], method: string, params: Record<string, unknown>): void {
+  const needs = NEEDS.get(method)?.(params);
+  const [first] = needs ?? [];
+  if (!needs || first === undefined)
+    throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${method}` });
+  if (!declared.includes(first))
+    throw new RpcFailure({ code: RPC.methodNotFound, message: `The client does not support ${first}` });
+  const missing = needs.find((need) => !declared.includes(need));
+  if (missing !== undefined)
+    throw new RpcFailure({ code: RPC.invalidParams, message: `The client does not support ${missing}` });
+}

@@ -1,0 +1,36 @@
+/** Which log messages a session wants: on a shared server everybody would otherwise hear what one has turned on. */
+
+/** Least severe first (RFC 5424). */
+const LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
+/** Bounds the memory; beyond it the oldest wish is forgotten first, and its session hears everything again. */
+const MAX_REMEMBERED = 10_000;
+
+export const isLevel = (level: unknown): level is string => LEVELS.includes(level as string);
+
+export class Levels {
+  readonly #bySession = new Map<string, number>();
+
+  set(sessionId: string, level: string): void {
+    this.#bySession.delete(sessionId);
+    this.#bySession.set(sessionId, LEVELS.indexOf(level));
+    for (const oldest of this.#bySession.keys()) {
+      if (this.#bySession.size <= MAX_REMEMBERED) break;
+      this.#bySession.delete(oldest);
+    }
+  }
+
+  /** Whether a message of this level is for the session. One that never chose hears all. */
+  wants(sessionId: string, level: unknown): boolean {
+    const least = this.#bySession.get(sessionId);
+    return least === undefined || !isLevel(level) || LEVELS.indexOf(level) >= least;
+  }
+
+  end(sessionId: string): void {
+    this.#bySession.delete(sessionId);
+  }
+}
+
+/** The level to ask a server for, so that whoever wants most gets it, and whoever never chose hears as much as usual. */
+export function mostOf(known: string | undefined, level: string): string {
+  return LEVELS[Math.min(LEVELS.indexOf(known ?? 'info'), LEVELS.indexOf(level))] ?? level;
+}

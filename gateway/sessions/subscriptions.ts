@@ -1,0 +1,68 @@
+/** Which sessions want to hear of which resource. Upstream one subscription stands for all of them. */
+import { SlipwayError } from '../../schemas/errors.ts';
+import type { Session } from './seal.ts';
+
+/** Bounds on the memory that clients can take: for one session, and for all. */
+const MAX_PER_SESSION = 1_000;
+const MAX_TOTAL = 100_000;
+
+export class Subscriptions {
+  /** By server and URI: the sessions, and when they end by themselves (unix time, ms). */
+  readonly #sessions = new Map<string, Map<string, number>>();
+  /** By session. */
+  readonly #keys = new Map<string, Set<string>>();
+  readonly #onUnused: (server: string, uri: string) => void;
+  #total = 0;
+
+  /** @param onUnused called when nobody wants to hear of a resource any more */
+  constructor(onUnused: (server: string, uri: string) => void) {
+    this.#onUnused = onUnused;
+  }
+
+  /** @throws SlipwayError `bad-request` beyond the limits */
+  add(session: Session, server: string, uri: string, until: number): void {
+    const key = JSON.stringify([server, uri]);
+    const keys = this.#keys.get(session.id) ?? new Set();
+    if (keys.has(key)) return;
+    if (keys.size >= MAX_PER_SESSION || this.#total >= MAX_TOTAL)
+      throw new SlipwayError('bad-request', 'Too many subscriptions.', { hint: 'Unsubscribe from some first.' });
+    const sessions = this.#sessions.get(key) ?? new Map<string, number>();
+    this.#sessions.set(key, sessions.set(session.id, until));
+    this.#keys.set(session.id, keys.add(key));
+    this.#total++;
+  }
+
+  remove(sessionId: string, server: string, uri: string): void {
+    this.#remove(sessionId, JSON.stringify([server, uri]));
+  }
+
+  /** The sessions that want to hear of it. Those that have ended without a word are forgotten on the way. */
+  of(server: string, uri: string): string[] {
+    const key = JSON.stringify([server, uri]);
+    for (const [sessionId, until] of this.#sessions.get(key) ?? []) if (until <= Date.now()) this.end(sessionId);
+    return [...(this.#sessions.get(key)?.keys() ?? [])];
+  }
+
+  /** The servers on which a session has subscribed to the URI. */
+  serversOf(sessionId: string, uri: string): string[] {
+    const pairs = [...(this.#keys.get(sessionId) ?? [])].map((key) => JSON.parse(key) as [string, string]);
+    return pairs.flatMap(([server, subscribed]) => (subscribed === uri ? [server] : []));
+  }
+
+  end(sessionId: string): void {
+    for (const key of this.#keys.get(sessionId) ?? []) this.#remove(sessionId, key);
+  }
+
+  #remove(sessionId: string, key: string): void {
+    const sessions = this.#sessions.get(key);
+    if (!sessions?.delete(sessionId)) return;
+    this.#total--;
+    const keys = this.#keys.get(sessionId);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#keys.delete(sessionId);
+    if (sessions.size > 0) return;
+    this.#sessions.delete(key);
+    const [server, uri] = JSON.parse(key) as [string, string];
+    this.#onUnused(server, uri);
+  }
+}

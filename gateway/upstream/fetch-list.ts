@@ -1,0 +1,39 @@
+/** Fetches a whole list from a server, page by page. */
+import { SlipwayError } from '../../schemas/errors.ts';
+import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
+import type { RequestOptions } from '../../schemas/peer.ts';
+import type { Item } from './listing.ts';
+import type { ListRow } from './lists.ts';
+
+/** How long one server's list may take, so that a bad one does not hide the others (ms). */
+const LIST_TIMEOUT = 10_000;
+/** A server that never stops paging is cut off here. */
+const MAX_PAGES = 100;
+
+export type Request = (method: string, params: Record<string, unknown>, options: RequestOptions) => Promise<unknown>;
+
+/** @throws SlipwayError `upstream-timeout`, RpcFailure as the server answered */
+export async function fetchList({ method, field, key }: ListRow, request: Request): Promise<readonly Item[]> {
+  const signal = AbortSignal.timeout(LIST_TIMEOUT);
+  const isItem = (value: unknown): value is Item => {
+    const name = (value as Item | null)?.[key];
+    return typeof name === 'string' && name !== '';
+  };
+  const items: Item[] = [];
+  let cursor: unknown;
+  try {
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const params = cursor === undefined ? {} : { cursor };
+      const result = (await request(method, params, { signal })) as Record<string, unknown> | undefined;
+      const listed = result?.[field];
+      if (Array.isArray(listed)) items.push(...listed.filter(isItem));
+      cursor = result?.['nextCursor'];
+      if (typeof cursor !== 'string') break;
+    }
+  } catch (error) {
+    // Many a server with resources has no templates, and says so like this.
+    if (error instanceof RpcFailure && error.error.code === RPC.methodNotFound) return items;
+    throw signal.aborted ? new SlipwayError('upstream-timeout', `${method} took too long.`) : error;
+  }
+  return items;
+}

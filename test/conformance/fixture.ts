@@ -1,0 +1,90 @@
+/**
+ * A server that has all that the conformance suite asks for, by the names it asks for. `fixture.ts` serves it on stdio,
+ * `fixture.ts --http` on a port of its own, whose URL it prints.
+ */
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import {
+  CallToolRequestSchema,
+  CompleteRequestSchema,
+  GetPromptRequestSchema,
+  ListPromptsRequestSchema,
+  ListResourcesRequestSchema,
+  ListResourceTemplatesRequestSchema,
+  ListToolsRequestSchema,
+  McpError,
+  ReadResourceRequestSchema,
+  SubscribeRequestSchema,
+  UnsubscribeRequestSchema,
+} from '@modelcontextprotocol/sdk/types.js';
+import { prompts, promptOf, resources, resourceOf, templates } from './fixture-data.ts';
+import { callTool, tools } from './fixture-tools.ts';
+
+function fixture(): Server {
+  const capabilities = {
+    tools: { listChanged: true },
+    resources: { subscribe: true, listChanged: true },
+    prompts: { listChanged: true },
+    completions: {},
+    logging: {},
+  };
+  const server = new Server({ name: 'conformance-fixture', version: '1.0.0' }, { capabilities });
+  const subscribed = new Set<string>();
+  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools }));
+  server.setRequestHandler(CallToolRequestSchema, ({ params }, extra) => callTool(server, params, extra));
+  server.setRequestHandler(ListResourcesRequestSchema, () => ({ resources }));
+  server.setRequestHandler(ListResourceTemplatesRequestSchema, () => ({ resourceTemplates: templates }));
+  server.setRequestHandler(ReadResourceRequestSchema, ({ params: { uri } }) => {
+    const contents = resourceOf(uri);
+    if (!contents) throw new McpError(-32_002, `Resource not found: ${uri}`, { uri });
+    return { contents: [contents] };
+  });
+  server.setRequestHandler(SubscribeRequestSchema, async ({ params: { uri } }) => {
+    subscribed.add(uri);
+    return {};
+  });
+  server.setRequestHandler(UnsubscribeRequestSchema, ({ params: { uri } }) => {
+    subscribed.delete(uri);
+    return {};
+  });
+  server.setRequestHandler(ListPromptsRequestSchema, () => ({ prompts }));
+  server.setRequestHandler(GetPromptRequestSchema, ({ params }) => promptOf(params.name, params.arguments ?? {}));
+  server.setRequestHandler(CompleteRequestSchema, ({ params: { argument } }) => {
+    const values = ['paris', 'park', 'party'].filter((value) => value.startsWith(argument.value));
+    return { completion: { values, total: values.length, hasMore: false } };
+  });
+  return server;
+}
+
+/** One server for each session, as the SDK's transport wants it. */
+function serveHttp(): void {
+  const sessions = new Map<string, StreamableHTTPServerTransport>();
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const name = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
+    const origin = request.headers.origin?.replace(/^https?:\/\//, '');
+    if (!name.test(request.headers.host ?? '') || (origin !== undefined && !name.test(origin)))
+      return void response.writeHead(403).end();
+    const id = request.headers['mcp-session-id'];
+    const known = typeof id === 'string' ? sessions.get(id) : undefined;
+    if (known) return known.handleRequest(request, response);
+    if (id !== undefined) return void response.writeHead(404).end();
+    const transport = new StreamableHTTPServerTransport({
+      sessionIdGenerator: () => randomUUID(),
+      onsessioninitialized: (session) => void sessions.set(session, transport),
+    });
+    await fixture().connect(transport as Transport);
+    await transport.handleRequest(request, response);
+  };
+  const listener = createServer((request, response) => void handle(request, response));
+  listener.listen(0, '127.0.0.1', () =>
+    process.stdout.write(`http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp\n`),
+  );
+}
+
+if (process.argv.includes('--http')) serveHttp();
+else await fixture().connect(new StdioServerTransport());
