@@ -155,7 +155,9 @@ async function makeReady(
   const known = context.known[workload.address];
   // A version that was ready before need not be woken to prove it again: its first call starts it.
   if (workload.lifecycle === 'onDemand' && known?.hash === workload.hash) return { endpoints, readiness: known };
-  const checks = instances.map((instance) => waitReady(driver, instance, workload, context.version, signal));
+  const checks = instances.map((instance) =>
+    waitReady({ driver, instance, workload, version: context.version }, signal),
+  );
   const [readiness] = await Promise.all(checks);
   if (!readiness) throw new SlipwayError('not-ready', 'No instance was started.');
   return { endpoints, readiness };

@@ -11,22 +11,22 @@ import type { Workload } from './workload.ts';
 /** A server that pages for ever must not hold a rollout for ever. */
 const MAX_PAGES = 100;
 
+export interface Candidate {
+  readonly driver: Driver;
+  readonly instance: Instance;
+  readonly workload: Workload;
+  /** Of Slipway, for `clientInfo`. */
+  readonly version: string;
+}
+
 /** @throws SlipwayError not-ready (or what the driver knows better), when it is not ready within `rollout.timeoutMs` */
-export async function waitReady(
-  driver: Driver,
-  instance: Instance,
-  workload: Workload,
-  version: string,
-  signal: AbortSignal,
-): Promise<Readiness> {
+export async function waitReady(candidate: Candidate, signal: AbortSignal): Promise<Readiness> {
+  const { driver, instance, workload } = candidate;
   const limit = AbortSignal.timeout(workload.rollout.timeoutMs);
   const both = AbortSignal.any([signal, limit]);
   try {
     const local = driver.connect?.(instance.id, {});
-    return await untilAborted(
-      local ? inspect(local, workload, version, both) : inspectHttp(driver, instance, workload, version, both),
-      both,
-    );
+    return await untilAborted(local ? inspect(local, candidate, both) : inspectHttp(candidate, both), both);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     if (limit.aborted)
@@ -39,12 +39,8 @@ export async function waitReady(
   }
 }
 
-async function inspect(
-  connection: Connection,
-  workload: Workload,
-  version: string,
-  signal: AbortSignal,
-): Promise<Readiness> {
+async function inspect(connection: Connection, candidate: Candidate, signal: AbortSignal): Promise<Readiness> {
+  const { workload, version } = candidate;
   try {
     const params = { protocolVersion: LEGACY_VERSIONS[0], capabilities: {}, clientInfo: { name: 'slipway', version } };
     const initialized = (await connection.request('initialize', params, { signal })) as {
@@ -95,25 +91,20 @@ async function probe(channel: Channel, workload: Workload, signal: AbortSignal):
 }
 
 /** Over HTTP there is no event for “it listens now”, so it is asked again until it does or the time is up. */
-async function inspectHttp(
-  driver: Driver,
-  instance: Instance,
-  workload: Workload,
-  version: string,
-  signal: AbortSignal,
-): Promise<Readiness> {
+async function inspectHttp(candidate: Candidate, signal: AbortSignal): Promise<Readiness> {
   const { connectHttp } = await import('./ready-http.ts');
+  const { endpoint } = candidate.instance;
   for (let wait = 20; ; wait = Math.min(wait * 1.5, 500)) {
     signal.throwIfAborted();
-    await failIfCrashed(driver, instance, signal);
-    const connection = await connectHttp(instance.endpoint, version, signal).catch((error: unknown) => error);
-    if (connection instanceof Error) await pause(wait, signal);
-    else return await inspect(connection as Connection, workload, version, signal);
+    await failIfCrashed(candidate, signal);
+    const connection = await connectHttp(endpoint, candidate.version, signal).catch(() => undefined);
+    if (connection) return await inspect(connection, candidate, signal);
+    await pause(wait, signal);
   }
 }
 
-async function failIfCrashed(driver: Driver, instance: Instance, signal: AbortSignal): Promise<void> {
-  const now = (await driver.list(signal)).find((candidate) => candidate.id === instance.id);
+async function failIfCrashed({ driver, instance }: Candidate, signal: AbortSignal): Promise<void> {
+  const now = (await driver.list(signal)).find(({ id }) => id === instance.id);
   if (now?.state === 'crashed')
     throw new SlipwayError('start-failed', `The server ended before it was ready: ${now.lastError ?? 'unknown'}.`);
 }
