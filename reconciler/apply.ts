@@ -131,12 +131,13 @@ async function bringUp(workload: Workload, context: ApplyContext, signal: AbortS
   const before = context.served.get(workload.address);
   try {
     const instances = await all(names.map((_, index) => driver.ensure(workload, index, signal)));
+    // What serves and did not change is not asked to prove itself again: a slow moment of it must not count as a failure.
+    if (missing.length === 0 && surplus.length === 0 && before) return 'unchanged';
     context.served.set(workload.address, await makeReady(rollout, instances));
   } catch (error) {
     if (!signal.aborted) await removeAll(context, missing);
     throw error;
   }
-  if (missing.length === 0 && surplus.length === 0 && before) return 'unchanged';
   await stopAll(rollout, surplus, await context.publish());
   return surplus.length > 0 ? 'replaced' : missing.length > 0 ? 'started' : 'unchanged';
 }

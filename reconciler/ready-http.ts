@@ -26,6 +26,11 @@ export async function connectHttp(endpoint: Endpoint, version: string, signal: A
             options?.signal ? { signal: options.signal } : {},
           ),
     notify() {},
-    close: () => void client.close(),
+    // A check must not leave a session behind on the server.
+    close: () => void endSession(transport).finally(() => client.close()),
   };
+}
+
+async function endSession(transport: SSEClientTransport | StreamableHTTPClientTransport): Promise<void> {
+  if ('terminateSession' in transport) await transport.terminateSession().catch(() => {});
 }

@@ -128,3 +128,22 @@ test('plan compares with the Slipway of its own repo, never with another that ha
   expect(plan.err).toContain('No Slipway runs');
   expect(plan.out).not.toContain('Server/hello');
 });
+
+test('a server that runs and did not change is left alone by a commit about another', async () => {
+  await using desk = new Desk();
+  const telling = HELLO_PROGRAM.replace(
+    '  if (id === undefined)',
+    '  console.error(`asked for ${method}`);\n  if (id === undefined)',
+  );
+  desk.push({ 'hello.mjs': telling, 'hello.yaml': helloServer('hello', 'Hello', '  lifecycle: always\n') });
+  await desk.up();
+  const asked = async (): Promise<string[]> =>
+    (await desk.slipway(['logs', 'hello', '--state-dir', desk.state])).out
+      .split('\n')
+      .filter((line) => line.includes('asked for'));
+  const before = await asked();
+  expect(before.length).toBeGreaterThan(1);
+  desk.push({ 'servus.yaml': helloServer('servus', 'Servus') });
+  expect((await desk.sync()).out).toContain('Server/servus started');
+  expect(await asked()).toEqual(before);
+});
