@@ -58,10 +58,12 @@ async function follow(running: ChildProcess, place: Quickstart, check: boolean):
   stop.signal.addEventListener('abort', ask);
   try {
     const story = ready(place).then((status) => (check ? proveIt(status, place) : welcome(status, place)));
-    story.catch(() => {}); // Heard of below, unless the end came first.
     const first = await Promise.race([story, ended]);
-    if (stop.signal.aborted) return 130;
     return check ? (first ?? 1) : await ended;
+  } catch (error) {
+    if (stop.signal.aborted) return 130;
+    io.err(`error: ${(error as Error).message}`);
+    return 1;
   } finally {
     stop.abort(); // Ends the program, and whatever still waits for it.
     await ended;
@@ -101,19 +103,16 @@ async function push(place: Quickstart, message: string): Promise<string> {
 async function ready(place: Quickstart, wants: (status: Status) => boolean = () => true): Promise<Status> {
   const deadline = Date.now() + READY_MS;
   while (Date.now() < deadline && !stop.signal.aborted) {
-    const status = await (await target(place)).json<Status>('GET', '/status').catch(() => undefined);
+    const status = await target(place)
+      .then((found) => found.json<Status>('GET', '/status'))
+      .catch(() => undefined); // Not up yet.
     if (status?.gateway && conditionOf(status, 'Ready')?.status === 'True' && wants(status)) return status;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   throw new Error('Slipway did not become ready; see its log above.');
 }
 
-async function target({ state }: Quickstart): Promise<Target> {
-  const found = await findTarget({ stateDir: state }, io).catch(() => undefined);
-  return (
-    found ?? { description: '', json: () => Promise.reject(new Error('not yet')), lines: async function* () {}, fetch }
-  );
-}
+const target = ({ state }: Quickstart): Promise<Target> => findTarget({ stateDir: state }, io);
 
 function welcome({ gateway, servers }: Status, place: Quickstart): undefined {
   const url = `${gateway?.url}/mcp`;

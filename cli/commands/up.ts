@@ -95,8 +95,7 @@ function recorderFor({ paths }: StateDir, remote: string | undefined, log: Log):
 }
 
 async function once(reconciler: Reconciler, log: Log): Promise<number> {
-  const { commit, outcomes } = await reconciler.sync();
-  for (const { address, result, ms } of outcomes) log('info', `${address} ${result}`, { ms });
+  const { commit } = await reconciler.sync();
   const ready = conditionOf(await reconciler.status(), 'Ready');
   log(ready?.status === 'True' ? 'info' : 'error', ready?.message ?? '', { commit: commit.id.slice(0, 8) });
   return ready?.status === 'True' ? 0 : 1;
