@@ -1,9 +1,9 @@
 /** From what the config says and what is ready to the snapshot that the gateway serves. */
-import { snapshotSchema, type Endpoint, type ServerEntry, type Snapshot } from '../schemas/snapshot.ts';
+import type { Endpoint, ServerEntry, Snapshot } from '../schemas/snapshot.ts';
 import type { Readiness } from './applied.ts';
 import { compile, NOTHING, type Compiled } from './compile.ts';
 import type { Failure } from './plan.ts';
-import { readJson, writeAtomically } from './state.ts';
+import { writeAtomically } from './state.ts';
 
 /** What serves a workload now: the instances that are ready, and what they showed. */
 export interface Served {
@@ -59,12 +59,7 @@ function stateOf(address: string, hash: string, { served, known, failures }: Ser
   };
 }
 
+/** For a gateway in another process, and for people who want to know what is served. */
 export function writeSnapshot(path: string, snapshot: Snapshot): void {
   writeAtomically(path, JSON.stringify(snapshot));
-}
-
-/** The last snapshot, if there is one and it fits the schema. */
-export function readSnapshot(path: string): Snapshot | undefined {
-  const parsed = snapshotSchema.safeParse(readJson(path));
-  return parsed.success ? parsed.data : undefined;
 }

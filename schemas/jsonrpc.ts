@@ -56,7 +56,6 @@ export const CLIENT_CAPABILITIES = {
 export const isRequest = (message: RpcMessage): message is RpcRequest => 'method' in message && 'id' in message;
 export const isNotification = (message: RpcMessage): message is RpcNotification =>
   'method' in message && !('id' in message);
-export const isResponse = (message: RpcMessage): message is RpcResponse => !('method' in message);
 
 /** Checks the envelope only; `undefined` for anything that is not one JSON-RPC message. */
 export function asMessage(value: unknown): RpcMessage | undefined {

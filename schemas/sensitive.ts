@@ -24,8 +24,8 @@ export function redactor(values: readonly string[]): (text: string) => string {
   };
 }
 
-/** As it is, as it looks inside JSON, and, since logs are lines, each line of it that says something. */
+/** As it is, as it looks inside JSON, and, since logs are lines, each line of it. */
 function forms(value: string): string[] {
-  const lines = value.split(/\r?\n/).filter((line) => line.trim().length >= 8);
+  const lines = value.split(/\r?\n/).filter((line) => line.trim() !== '');
   return [value, JSON.stringify(value).slice(1, -1), ...lines];
 }

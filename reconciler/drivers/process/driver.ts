@@ -147,7 +147,7 @@ function starter(
 ) {
   return async (extra: Readonly<Record<string, string>>): ReturnType<Start> => {
     const { variables, secrets } = await openEnv(workload.run.env);
-    file.mask(redactor(secrets.flatMap((secret) => [secret, ...secret.split('\n')]))); // A log has one line at a time.
+    file.mask(redactor(secrets));
     const marks = { [OWNER_VARIABLE]: state.owner, [INSTANCE_VARIABLE]: id };
     journal.append({ op: 'starting', instance: id });
     const child = await startChild({ ...prepared, env: { ...scrubbedEnv(), ...extra, ...variables, ...marks } });
