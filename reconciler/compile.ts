@@ -26,9 +26,11 @@ export function compile(desired: Desired): Compiled {
   const resources = [...desired.resources].sort((a, b) => compareText(key(a), key(b)));
   const byKey = new Map(resources.map((resource) => [key(resource), resource]));
   const files = new Map(desired.files.map((file) => [file.path, file]));
+  const projects = projectsOf(resources);
   const context: CompileContext = {
     find: (kind, name) => byKey.get(`${kind}/${name}`),
     file: (path) => files.get(path),
+    projectOf: (server) => projects.get(server),
   };
   const draft = emptyDraft();
   const workloads: Workload[] = [];
@@ -38,6 +40,15 @@ export function compile(desired: Desired): Compiled {
     behaviour.contribute?.(resource, draft);
   }
   return { ...desired, resources, workloads, draft };
+}
+
+/** Which project each server belongs to where it can be only one: the first by name. */
+function projectsOf(resources: readonly Resource[]): ReadonlyMap<string, string> {
+  const pairs = resources.flatMap((resource) => {
+    const members = behaviourOf(resource.kind).members?.(resource) ?? [];
+    return members.map((server) => [server, resource.metadata.name] as const);
+  });
+  return new Map(pairs.toReversed());
 }
 
 function emptyDraft(): Draft {

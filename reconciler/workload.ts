@@ -5,10 +5,22 @@ import canonicalize from 'canonicalize';
 /** Where a secret's value comes from; the value itself is read by a driver at `ensure`. */
 export type SecretSource = { readonly env: string } | { readonly file: string };
 
+export interface SecretUse {
+  readonly secret: string;
+  readonly key: string;
+  readonly from: SecretSource;
+}
+
 export interface EnvEntry {
   readonly name: string;
   readonly value?: string;
-  readonly secret?: { readonly secret: string; readonly key: string; readonly from: SecretSource };
+  readonly secret?: SecretUse;
+}
+
+/** A secret given as a file below `/run/secrets`. */
+export interface SecretFile {
+  readonly name: string;
+  readonly secret: SecretUse;
 }
 
 export type Program =
@@ -21,13 +33,43 @@ export type Program =
       readonly args: readonly string[];
     }
   | { readonly type: 'command'; readonly argv: readonly string[] }
-  | { readonly type: 'image'; readonly image: string };
+  | {
+      readonly type: 'image';
+      readonly image: string;
+      /** Absent: the image's own. */
+      readonly entrypoint?: readonly string[];
+      readonly args?: readonly string[];
+    };
 
 /** A file of the config repo: `path` relative to the working directory, `id` the hash of its content. */
 export interface WorkloadFile {
   readonly path: string;
   readonly id: string;
   readonly executable: boolean;
+}
+
+/** What a server may connect to. `allow` holds `host:port`. */
+export type Egress = 'none' | 'all' | { readonly allow: readonly string[] };
+
+/**
+ * How far an instance is shut in, as far as it was written down. What is absent is as tight as the driver can make it: the
+ * driver's defaults are no part of the spec hash, so that a new Slipway does not restart everybody's servers.
+ */
+export interface Isolation {
+  readonly sandbox?: 'off' | 'auto' | 'strict';
+  readonly egress?: Egress;
+  /** `uid`, `uid:gid`, or `image` for the image's own user. */
+  readonly user?: string;
+  readonly readOnlyRoot?: boolean;
+  readonly tmpBytes?: number;
+  readonly writable?: readonly string[];
+  readonly pids?: number;
+  readonly capabilities?: readonly string[];
+  readonly devices?: readonly string[];
+  readonly mounts?: readonly { readonly host: string; readonly path: string; readonly readOnly: boolean }[];
+  readonly privileged?: boolean;
+  readonly hostNetwork?: boolean;
+  readonly hostPid?: boolean;
 }
 
 /** All that a change of makes a new instance necessary. */
@@ -38,6 +80,27 @@ export interface RunSpec {
   readonly env: readonly EnvEntry[];
   readonly files: readonly WorkloadFile[];
   readonly resources?: { readonly memoryBytes?: number; readonly cpu?: number };
+  readonly secretFiles?: readonly SecretFile[];
+  readonly isolation?: Isolation;
+  /** Name of the engine it was placed on. */
+  readonly engine?: string;
+}
+
+/** A container engine as its Engine resource describes it. */
+export interface EngineSpec {
+  readonly name: string;
+  /** `unix:///…`, `tcp://…` or `ssh://…`; absent: the environment's. */
+  readonly host?: string;
+  /** Paths on this host. */
+  readonly tls?: { readonly ca?: string; readonly cert: string; readonly key: string };
+  /** Base images for packages. */
+  readonly runners: { readonly npm?: string; readonly pypi?: string };
+}
+
+/** How an image is fetched. No part of the spec hash: the same image is the same image, wherever it came from. */
+export interface Pull {
+  readonly policy: 'always' | 'ifNotPresent' | 'never';
+  readonly credentials?: { readonly username: SecretSource; readonly password: SecretSource };
 }
 
 export interface Workload {
@@ -45,6 +108,11 @@ export interface Workload {
   readonly address: string;
   readonly name: string;
   readonly driver: string;
+  /** The first project, by name, that lists its server: instances of different projects share no network. */
+  readonly project: string;
+  /** Absent: the local one. */
+  readonly engine?: EngineSpec;
+  readonly pull?: Pull;
   /** {@link specHash} of `run` and `driver`. */
   readonly hash: string;
   readonly run: RunSpec;

@@ -75,10 +75,16 @@ function dangling(resource: Resource, byAddress: ReadonlyMap<string, Resource>, 
       const message = `There is no ${reference.kind} named ${reference.name}.`;
       return [issueAt(resource, reference.path, 'dangling-reference', message, nearest(reference.name, names))];
     }
-    const keys = kindOf(target.kind)?.keys?.(target.spec);
-    if (reference.key === undefined || !keys || keys.includes(reference.key)) return [];
-    const message = `${reference.kind} ${reference.name} has no key ${reference.key}.`;
-    return [issueAt(resource, [...reference.path, 'key'], 'dangling-reference', message, nearest(reference.key, keys))];
+    const wanted = reference.keys ?? [];
+    const known = kindOf(target.kind)?.keys?.(target.spec) ?? wanted;
+    // A single key was written down as such; several are what the field's meaning asks for.
+    const path = wanted.length === 1 ? [...reference.path, 'key'] : reference.path;
+    return wanted
+      .filter((key) => !known.includes(key))
+      .map((key) => {
+        const message = `${reference.kind} ${reference.name} has no key ${key}.`;
+        return issueAt(resource, path, 'dangling-reference', message, nearest(key, known));
+      });
   });
 }
 

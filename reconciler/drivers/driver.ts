@@ -17,6 +17,39 @@ export interface Instance {
   readonly restarts: number;
   readonly startedAt?: string;
   readonly lastError?: string;
+  /** How it differs from what was asked for although its spec hash is the same: somebody changed it by hand. */
+  readonly drift?: readonly string[];
+  /** In what it is less shut in than it could be, and why: no sandbox on this host, say. */
+  readonly exposed?: readonly string[];
+}
+
+/** What an instance uses right now. */
+export interface InstanceStats {
+  readonly id: string;
+  /** CPU seconds since it was started. */
+  readonly cpuSeconds: number;
+  readonly memoryBytes: number;
+  readonly memoryLimitBytes?: number;
+  /** Processes and threads. */
+  readonly pids: number;
+}
+
+/** Something with Slipway's marks that belongs to another Slipway. */
+export interface Orphan {
+  readonly id: string;
+  readonly kind: 'instance' | 'network' | 'image';
+  /** Owner id of the Slipway that made it. */
+  readonly owner: string;
+  readonly server?: string;
+  readonly createdAt: string;
+  /** Whether that Slipway is gone for good, as far as can be told from here. */
+  readonly dead: boolean;
+}
+
+export interface ExecResult {
+  readonly code: number;
+  /** Standard output and error, cut to a few kilobytes. */
+  readonly output: string;
 }
 
 export interface LogOptions {
@@ -43,6 +76,18 @@ export interface Driver extends AsyncDisposable {
   idle?(id: string, signal: AbortSignal): Promise<void>;
   /** Opens a connection inside this process, where the driver holds the instance's stdio. */
   connect?: Connect;
+  /** Ends a running instance and starts it again. @param reason why, for its log */
+  restart?(id: string, reason: string, signal: AbortSignal): Promise<void>;
+  /** Runs a program beside the instance's own, in its environment. */
+  exec?(id: string, argv: readonly string[], signal: AbortSignal): Promise<ExecResult>;
+  /** Of all running instances. */
+  stats?(signal: AbortSignal): Promise<InstanceStats[]>;
+  /** What other Slipways left on the same host or engine. */
+  orphans?(signal: AbortSignal): Promise<Orphan[]>;
+  /** Removes orphans by their ids. Never touches what carries our own owner id. @returns what was removed */
+  prune?(ids: readonly string[], signal: AbortSignal): Promise<string[]>;
+  /** Removes what no wanted workload needs any more (images, networks), as the driver's policy says. */
+  collect?(wanted: readonly Workload[], signal: AbortSignal): Promise<string[]>;
   /** Called on every change of an instance's state. */
   watch?(listener: (id: string) => void): Disposable;
   /** Hides the secrets that the instance was given in what it said: errors end up in status, logs and git. */

@@ -1,6 +1,7 @@
 /** What each kind turns into. A kind of `schemas/kinds` without a line here does not compile. */
 import type { z } from 'zod';
 import type { KindName, KINDS } from '../../schemas/kinds/index.ts';
+import { engine } from './engine.ts';
 import { gateway } from './gateway.ts';
 import type { KindBehaviour } from './kind.ts';
 import { project } from './project.ts';
@@ -10,7 +11,14 @@ import { token } from './token.ts';
 
 type Behaviours = { [Name in KindName]: KindBehaviour<z.output<(typeof KINDS)[Name]['spec']>> };
 
-const behaviours: Behaviours = { Gateway: gateway, Server: server, Project: project, Secret: secret, Token: token };
+const behaviours: Behaviours = {
+  Gateway: gateway,
+  Engine: engine,
+  Server: server,
+  Project: project,
+  Secret: secret,
+  Token: token,
+};
 
 /** The behaviour of a kind that `schemas` has accepted. The cast is sound: specs were parsed by the same kind's schema. */
 export function behaviourOf(kind: string): KindBehaviour<unknown> {

@@ -15,11 +15,15 @@ export interface CompileContext {
   /** Another resource of the same commit; references were checked, so it is there. */
   find(kind: string, name: string): Resource | undefined;
   file(path: string): WorkloadFile | undefined;
+  /** The first project, by name, that lists the server. */
+  projectOf(server: string): string | undefined;
 }
 
 export interface KindBehaviour<Spec> {
   /** What must run because of this resource. */
   workloads?(resource: Resource<Spec>, context: CompileContext): Workload[];
+  /** Servers that it holds together. */
+  members?(resource: Resource<Spec>): readonly string[];
   /** What the gateway must know because of this resource. */
   contribute?(resource: Resource<Spec>, draft: Draft): void;
 }

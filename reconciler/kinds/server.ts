@@ -1,12 +1,19 @@
+import type { z } from 'zod';
+import type { engine as engineKind } from '../../schemas/kinds/engine.ts';
 import { bytes, timerMs } from '../../schemas/kinds/fields.ts';
+import type { IsolationSpec } from '../../schemas/kinds/fields/isolation.ts';
 import type { ServerSpec } from '../../schemas/kinds/server.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import {
   specHash,
+  type EngineSpec,
   type EnvEntry,
+  type Isolation,
   type Program,
+  type Pull,
   type RunSpec,
   type SecretSource,
+  type SecretUse,
   type Workload,
   type WorkloadFile,
 } from '../workload.ts';
@@ -18,7 +25,7 @@ export const server: KindBehaviour<ServerSpec> = {
     const program = programOf(spec);
     if (!program || !spec.enabled) return [];
     const run = runSpec(spec, program, context);
-    const rest = around(spec, run, program);
+    const rest = around(resource, run, context);
     return [
       {
         address: addressOf(resource),
@@ -46,7 +53,10 @@ export const server: KindBehaviour<ServerSpec> = {
 
 function programOf(spec: ServerSpec): Program | undefined {
   if (spec.command) return { type: 'command', argv: spec.command };
-  if (spec.image !== undefined) return { type: 'image', image: spec.image };
+  if (spec.image !== undefined) {
+    const { image, entrypoint, args } = spec;
+    return { type: 'image', image, ...(entrypoint ? { entrypoint } : {}), ...(args.length > 0 ? { args } : {}) };
+  }
   if (!spec.package) return undefined;
   const { npm, pypi, version, bin, args } = spec.package;
   const ecosystem = npm === undefined ? 'pypi' : 'npm';
@@ -80,23 +90,52 @@ function runSpec(spec: ServerSpec, program: Program, context: CompileContext): R
     env: spec.env.map((variable) => envEntry(variable, context)),
     files,
     ...(Object.keys(resources).length === 0 ? {} : { resources }),
+    ...(spec.secretFiles.length === 0
+      ? {}
+      : {
+          secretFiles: spec.secretFiles.flatMap((file) => {
+            const secret = secretUse(file.valueFrom.secretRef, context);
+            return secret ? [{ name: file.name, secret }] : [];
+          }),
+        }),
+    ...(spec.isolation ? { isolation: isolationOf(spec.isolation) } : {}),
+    ...(spec.engine === undefined ? {} : { engine: spec.engine }),
   };
+}
+
+function isolationOf({ tmp, ...rest }: IsolationSpec): Isolation {
+  const isolation = { ...rest, ...(tmp === undefined ? {} : { tmpBytes: bytes(tmp) }) };
+  return Object.fromEntries(Object.entries(isolation).filter(([, value]) => value !== undefined));
 }
 
 function envEntry(variable: ServerSpec['env'][number], context: CompileContext): EnvEntry {
   const ref = variable.valueFrom?.secretRef;
   if (!ref) return { name: variable.name, value: variable.value ?? '' };
-  const data =
-    (context.find('Secret', ref.name)?.spec as { data: Record<string, SecretSource> } | undefined)?.data ?? {};
-  const from = data[ref.key];
-  return { name: variable.name, ...(from ? { secret: { secret: ref.name, key: ref.key, from } } : {}) };
+  const secret = secretUse(ref, context);
+  return { name: variable.name, ...(secret ? { secret } : {}) };
+}
+
+function secretUse({ name, key }: { name: string; key: string }, context: CompileContext): SecretUse | undefined {
+  const spec = context.find('Secret', name)?.spec as { data: Record<string, SecretSource> } | undefined;
+  const from = spec?.data[key];
+  return from ? { secret: name, key, from } : undefined;
 }
 
 /** Everything about a workload that can change without a new instance. */
-function around(spec: ServerSpec, run: RunSpec, program: Program): Omit<Workload, 'address' | 'name' | 'hash' | 'run'> {
-  const fixedPort = run.http?.port !== undefined;
+function around(
+  { metadata, spec }: Resource<ServerSpec>,
+  run: RunSpec,
+  context: CompileContext,
+): Omit<Workload, 'address' | 'name' | 'hash' | 'run'> {
+  // In a container every instance has ports of its own.
+  const sharesPort = run.http?.port !== undefined && !spec.image && !spec.runtime;
+  const engine = spec.engine === undefined ? undefined : engineOf(spec.engine, context);
+  const pull = pullOf(spec, context);
   return {
-    driver: spec.runtime ?? (program.type === 'image' ? 'docker' : 'process'),
+    driver: spec.runtime ?? (run.program.type === 'image' ? 'docker' : 'process'),
+    project: context.projectOf(metadata.name) ?? 'default',
+    ...(engine ? { engine } : {}),
+    ...(pull ? { pull } : {}),
     replicas: spec.replicas,
     lifecycle: run.transport === 'stdio' ? (spec.lifecycle ?? 'onDemand') : 'always',
     idleTimeoutMs: timerMs(spec.idleTimeout),
@@ -104,9 +143,25 @@ function around(spec: ServerSpec, run: RunSpec, program: Program): Omit<Workload
     dependsOn: spec.dependsOn.map((name) => `Server/${name}`),
     ...(spec.probe?.tool === undefined ? {} : { probe: { tool: spec.probe.tool, arguments: spec.probe.arguments } }),
     rollout: {
-      strategy: spec.rollout.strategy ?? (fixedPort ? 'stopFirst' : 'startFirst'),
+      strategy: spec.rollout.strategy ?? (sharesPort ? 'stopFirst' : 'startFirst'),
       timeoutMs: timerMs(spec.rollout.timeout),
       drainMs: timerMs(spec.rollout.drain),
     },
   };
+}
+
+function engineOf(name: string, context: CompileContext): EngineSpec | undefined {
+  const spec = context.find('Engine', name)?.spec as z.output<typeof engineKind.spec> | undefined;
+  if (!spec) return undefined;
+  const { host, tls, runners } = spec;
+  return { name, ...(host === undefined ? {} : { host }), ...(tls ? { tls } : {}), runners } as EngineSpec;
+}
+
+function pullOf({ pull }: ServerSpec, context: CompileContext): Pull | undefined {
+  if (!pull) return undefined;
+  const { policy, credentials: name } = pull;
+  const username = name === undefined ? undefined : secretUse({ name, key: 'username' }, context);
+  const password = name === undefined ? undefined : secretUse({ name, key: 'password' }, context);
+  const credentials = username && password ? { username: username.from, password: password.from } : undefined;
+  return { policy, ...(credentials ? { credentials } : {}) };
 }

@@ -1,4 +1,5 @@
 /** The list of kinds. A new kind is a file beside this one and a line here. */
+import { engine } from './engine.ts';
 import { gateway } from './gateway.ts';
 import type { Kind } from './kind.ts';
 import { project } from './project.ts';
@@ -6,7 +7,14 @@ import { secret } from './secret.ts';
 import { server } from './server.ts';
 import { token } from './token.ts';
 
-export const KINDS = { Gateway: gateway, Server: server, Project: project, Secret: secret, Token: token } as const;
+export const KINDS = {
+  Gateway: gateway,
+  Engine: engine,
+  Server: server,
+  Project: project,
+  Secret: secret,
+  Token: token,
+} as const;
 
 export type KindName = keyof typeof KINDS;
 

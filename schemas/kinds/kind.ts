@@ -6,8 +6,8 @@ export interface Reference {
   readonly path: readonly (string | number)[];
   readonly kind: string;
   readonly name: string;
-  /** A key that the target must have, e.g. in a Secret's data. */
-  readonly key?: string;
+  /** Keys that the target must have, e.g. in a Secret's data. */
+  readonly keys?: readonly string[];
   /** True where following such references in a circle would wait for ever. */
   readonly acyclic?: boolean;
 }
@@ -31,7 +31,7 @@ export interface Kind<Name extends string = string, Schema extends z.ZodType = z
   /** A whole YAML document that is valid. */
   readonly example: string;
   references(spec: z.output<Schema>): Reference[];
-  /** The keys that references with a `key` may name. */
+  /** The keys that references with `keys` may name. */
   keys?(spec: z.output<Schema>): readonly string[];
   /** Files of the config repo that the resource needs; checked to exist. */
   files?(spec: z.output<Schema>): readonly FileReference[];

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { looksSecret } from '../sensitive.ts';
 import { duration, envName, httpUrl, name, PEP440, plainText, secretRef, SEMVER, size } from './fields.ts';
+import { imageReference, pull } from './fields/image.ts';
+import { isolation } from './fields/isolation.ts';
 import { defineKind, type Reference } from './kind.ts';
 
 const argument = plainText.max(32_768);
@@ -43,8 +45,8 @@ const packageSpec = z
   });
 
 /** What only makes sense for a server that Slipway runs. */
-const RUNNING_FIELDS = ['http', 'runtime', 'lifecycle', 'probe', 'resources'] as const;
-const RUNNING_LISTS = ['files', 'env', 'dependsOn'] as const;
+const RUNNING_FIELDS = ['http', 'runtime', 'engine', 'pull', 'isolation', 'lifecycle', 'probe', 'resources'] as const;
+const RUNNING_LISTS = ['files', 'env', 'secretFiles', 'dependsOn'] as const;
 
 type Running = { [Field in (typeof RUNNING_FIELDS)[number]]?: unknown } & {
   [Field in (typeof RUNNING_LISTS)[number]]: unknown[];
@@ -94,11 +96,11 @@ const serverSpec = z
       )
       .default([])
       .describe('Files of the config repo that the command needs. They are laid out in its working directory.'),
-    image: z
-      .string()
-      .regex(/^[a-z0-9][a-z0-9._/:@-]{0,511}$/, 'must be an image reference')
-      .optional()
-      .describe('Run a container image.'),
+    image: imageReference.optional().describe('Run a container image. With a digest, nothing floats.'),
+    entrypoint: z.array(argument.min(1)).min(1).optional().describe('Program in the image, in place of its own.'),
+    args: z.array(argument).default([]).describe('Arguments for the image’s program.'),
+    pull: pull.optional(),
+    engine: name.optional().describe('Engine to run its containers on. Default: the local one.'),
     url: httpUrl.optional().describe('Use a server that runs elsewhere.'),
     transport: z
       .enum(['stdio', 'http', 'sse'])
@@ -124,6 +126,19 @@ const serverSpec = z
       .array(environmentVariable)
       .default([])
       .describe('Environment of the program; it sees only these and a few standard names.'),
+    secretFiles: z
+      .array(
+        z.strictObject({
+          name: z
+            .string()
+            .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, 'must be a file name')
+            .describe('File below /run/secrets.'),
+          valueFrom: secretRef,
+        }),
+      )
+      .max(64)
+      .default([])
+      .describe('Secrets given as files, in memory; a new value is there without a restart. For containers.'),
     replicas: z.int().min(1).max(64).default(1).describe('How many instances to run.'),
     enabled: z.boolean().default(true).describe('False keeps the server in the config without running it.'),
     runtime: name.optional().describe('Driver that runs it. Default: docker for image, process otherwise.'),
@@ -154,6 +169,7 @@ const serverSpec = z
       })
       .prefault({})
       .describe('How a change is rolled out.'),
+    isolation: isolation.optional(),
     resources: z
       .strictObject({
         memory: size.optional().describe('Memory limit.'),
@@ -174,18 +190,31 @@ const serverSpec = z
       for (const field of usedForRunning(check.value))
         refuse([field], 'means nothing for a url: the server runs elsewhere');
     }
-    if (check.value.http?.port !== undefined && (check.value.replicas ?? 1) > 1)
+    if (check.value.image === undefined)
+      for (const field of ['entrypoint', 'pull'] as const)
+        if (check.value[field] !== undefined) refuse([field], 'means nothing without an image');
+    if (check.value.image === undefined && check.value.args.length > 0)
+      refuse(['args'], 'means nothing without an image');
+    const { http, image, runtime, replicas } = check.value;
+    // In a container every instance has ports of its own; only a driver knows that of a runtime.
+    if (http?.port !== undefined && image === undefined && runtime === undefined && replicas > 1)
       refuse(['replicas'], 'must be 1 with a fixed http.port');
   })
   .meta({
     oneOf: ways.map((way) => ({ required: [way] })),
+    dependentRequired: { entrypoint: ['image'], pull: ['image'] },
     not: {
       anyOf: [
+        { properties: { args: { minItems: 1 } }, required: ['args'], not: { required: ['image'] } },
         { properties: { transport: { const: 'stdio' } }, required: ['url', 'transport'] },
         ...RUNNING_FIELDS.map((field) => ({ required: ['url', field] })),
         ...RUNNING_LISTS.map((field) => ({ properties: { [field]: { minItems: 1 } }, required: ['url', field] })),
         { properties: { replicas: { minimum: 2 } }, required: ['url', 'replicas'] },
-        { properties: { http: { required: ['port'] }, replicas: { minimum: 2 } }, required: ['http', 'replicas'] },
+        {
+          properties: { http: { required: ['port'] }, replicas: { minimum: 2 } },
+          required: ['http', 'replicas'],
+          not: { anyOf: [{ required: ['image'] }, { required: ['runtime'] }] },
+        },
       ],
     },
   });
@@ -196,16 +225,32 @@ function references(spec: ServerSpec): Reference[] {
   const secrets = spec.env.flatMap((variable, index): Reference[] => {
     const target = variable.valueFrom?.secretRef;
     return target
-      ? [{ path: ['env', index, 'valueFrom', 'secretRef'], kind: 'Secret', name: target.name, key: target.key }]
+      ? [{ path: ['env', index, 'valueFrom', 'secretRef'], kind: 'Secret', name: target.name, keys: [target.key] }]
       : [];
   });
+  const files = spec.secretFiles.map((file, index): Reference => {
+    const target = file.valueFrom.secretRef;
+    return {
+      path: ['secretFiles', index, 'valueFrom', 'secretRef'],
+      kind: 'Secret',
+      name: target.name,
+      keys: [target.key],
+    };
+  });
+  const login = spec.pull?.credentials;
+  const credentials: Reference[] =
+    login === undefined
+      ? []
+      : [{ path: ['pull', 'credentials'], kind: 'Secret', name: login, keys: ['username', 'password'] }];
   const servers = spec.dependsOn.map((target, index): Reference => ({
     path: ['dependsOn', index],
     kind: 'Server',
     name: target,
     acyclic: true,
   }));
-  return [...secrets, ...servers];
+  const engines: Reference[] =
+    spec.engine === undefined ? [] : [{ path: ['engine'], kind: 'Engine', name: spec.engine }];
+  return [...secrets, ...files, ...credentials, ...servers, ...engines];
 }
 
 export const server = defineKind({
