@@ -81,6 +81,32 @@ export const ERRORS = {
     http: 502,
     next: 'retry',
   }),
+  'engine-unreachable': row(
+    'The container engine does not answer.',
+    'Start it, or correct the Engine resource or DOCKER_HOST; containers that run keep serving.',
+    { http: 502, next: 'retry' },
+  ),
+  'image-missing': row(
+    'The image does not exist, or may not be fetched.',
+    'Check its name, its tag or digest, pull.policy and pull.credentials.',
+    { http: 502 },
+  ),
+  'registry-unreachable': row('The image registry does not answer.', 'Check the registry and the network.', {
+    http: 502,
+    next: 'retry',
+  }),
+  'image-build-failed': row(
+    'The image for a package could not be built.',
+    'Check the package and the Engine’s runners.',
+    {
+      http: 502,
+    },
+  ),
+  'isolation-unavailable': row(
+    'The server cannot be shut in here as its config asks for.',
+    'Install what is missing, or loosen isolation.',
+    { http: 502 },
+  ),
   'tool-missing': row('A program that is needed is not installed.', 'Install it on this host.', { http: 502 }),
   'start-failed': row('The server could not be started.', 'See `slipway logs <server>`.', { http: 502 }),
   'not-ready': row(

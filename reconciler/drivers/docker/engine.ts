@@ -1,0 +1,123 @@
+/** One container engine: how to talk to it, and what it is. */
+import { readFileSync } from 'node:fs';
+import { Agent, type RequestOptions } from 'node:http';
+import Dockerode from 'dockerode';
+import { SlipwayError } from '../../../schemas/errors.ts';
+import type { EngineSpec } from '../../workload.ts';
+import { engineAddress, type EngineAddress } from './address.ts';
+import { sshAgent } from './ssh.ts';
+
+export interface Engine extends Disposable {
+  /** Of the Engine resource; `default` for the one of the environment. */
+  readonly name: string;
+  readonly docker: Dockerode;
+  /** For requests that dockerode cannot make. */
+  readonly request: RequestOptions & { readonly protocol: 'http:' | 'https:' };
+  readonly address: EngineAddress;
+  readonly info: EngineInfo;
+  readonly runners: EngineSpec['runners'];
+}
+
+export interface EngineInfo {
+  /** Stays the same over restarts of the engine. */
+  readonly id: string;
+  readonly version: string;
+  /** Podman's API has the same shape and other habits. */
+  readonly podman: boolean;
+  /** On this host, so that its containers' addresses and our files can be reached from both sides. */
+  readonly local: boolean;
+}
+
+/** How long a first answer may take. */
+const HELLO_MS = 10_000;
+
+/** @throws SlipwayError engine-unreachable */
+export async function openEngine(spec: EngineSpec | undefined): Promise<Engine> {
+  const address = engineAddress(spec);
+  const name = spec?.name ?? 'default';
+  try {
+    const { docker, request } = connect(address);
+    const [version, info] = await Promise.race([Promise.all([docker.version(), docker.info()]), timeout()]);
+    const components = (version as { Components?: { Name?: string }[] }).Components ?? [];
+    return {
+      name,
+      docker,
+      request,
+      address,
+      info: {
+        id: String((info as { ID?: string }).ID ?? address.host),
+        version: version.Version,
+        podman: components.some((component) => component.Name === 'Podman Engine'),
+        local: address.host.startsWith('unix://'),
+      },
+      runners: spec?.runners ?? {},
+      [Symbol.dispose]: () => request.agent instanceof Agent && request.agent.destroy(),
+    };
+  } catch (error) {
+    if (error instanceof SlipwayError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new SlipwayError('engine-unreachable', `The engine ${name} at ${address.host} does not answer: ${why}.`, {
+      cause: error,
+    });
+  }
+}
+
+function connect({ host, tls }: EngineAddress): Pick<Engine, 'docker' | 'request'> {
+  const { protocol, hostname, port, pathname } = new URL(host);
+  const agent = protocol === 'ssh:' ? sshAgent(host) : new Agent({ keepAlive: true });
+  if (protocol === 'unix:') {
+    const socketPath = decodeURIComponent(pathname);
+    return {
+      docker: dockerode({ socketPath, agent }),
+      request: { protocol: 'http:', socketPath, agent },
+    };
+  }
+  if (protocol === 'ssh:')
+    // The address means nothing: every connection of this agent goes through ssh.
+    return {
+      docker: dockerode({ protocol: 'http', host: 'docker', port: 80, agent }),
+      request: { protocol: 'http:', host: 'docker', agent },
+    };
+  const files = tls && {
+    ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
+    cert: readFileSync(tls.cert),
+    key: readFileSync(tls.key),
+  };
+  const secure = files !== undefined;
+  const target = { host: hostname, port: Number(port || (secure ? 2376 : 2375)), ...files };
+  return {
+    docker: dockerode({ protocol: secure ? 'https' : 'http', ...target }),
+    request: { protocol: secure ? 'https:' : 'http:', ...target },
+  };
+}
+
+/** It hands the agent on to node:http, though its types do not say so. */
+function dockerode(options: Dockerode.DockerOptions & { readonly agent?: Agent }): Dockerode {
+  return new Dockerode(options);
+}
+
+async function timeout(): Promise<never> {
+  await new Promise((resolve) => setTimeout(resolve, HELLO_MS).unref());
+  throw new Error(`no answer within ${HELLO_MS / 1000} s`);
+}
+
+/** The HTTP status of an engine's refusal; undefined where it did not answer at all. */
+export function statusOf(error: unknown): number | undefined {
+  return (error as { statusCode?: number } | undefined)?.statusCode;
+}
+
+/** What an engine said, without the noise around it. */
+export function messageOf(error: unknown): string {
+  const { json, message } = error as { json?: { message?: string }; message?: string };
+  return (json?.message ?? message ?? String(error)).trim();
+}
+
+/** @returns undefined where the engine has no such thing (404), or is busy removing it (409) */
+export async function ifThere<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
+  }
+}
