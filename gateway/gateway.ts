@@ -1,7 +1,7 @@
 /** A gateway's life: start, swap, shut down. */
 import type { RequestListener } from 'node:http';
 import { SlipwayError } from '../schemas/errors.ts';
-import type { Snapshot } from '../schemas/snapshot.ts';
+import type { Snapshot, Tally } from '../schemas/snapshot.ts';
 import type { Source, State } from './exchange.ts';
 import type { Gateway, GatewayOptions } from './options.ts';
 import { isLoopback, parseListen } from '../schemas/listen.ts';
@@ -75,13 +75,21 @@ export class RunningGateway implements Gateway {
     return this.#pool.busy(endpointId);
   }
 
+  idle(endpointIds: readonly string[]): Promise<void> {
+    return this.#pool.idle(endpointIds);
+  }
+
+  tally(endpointId: string): Tally {
+    return this.#pool.tally(endpointId);
+  }
+
   async start(): Promise<void> {
     const { snapshot, socketPath } = this.#options;
     await this.#listenOn(this.#addressOf(snapshot), snapshot);
     if (socketPath !== undefined) this.#listeners.add(await listenUnix(socketPath, this.#handler));
   }
 
-  swap(snapshot: Snapshot): Promise<{ retired: Promise<void> }> {
+  swap(snapshot: Snapshot): Promise<void> {
     const swapped = this.#swapping.then(() => this.#swap(snapshot));
     this.#swapping = swapped.catch(() => {});
     return swapped;
@@ -92,7 +100,7 @@ export class RunningGateway implements Gateway {
     return this.#disposed;
   }
 
-  async #swap(snapshot: Snapshot): Promise<{ retired: Promise<void> }> {
+  async #swap(snapshot: Snapshot): Promise<void> {
     if (this.#state.closing) throw new SlipwayError('shutting-down');
     const before = this.#state.current;
     const generation = new Generation(snapshot, this.#pool.servers(snapshot), this.#warn);
@@ -107,9 +115,7 @@ export class RunningGateway implements Gateway {
       if (fingerprint(before, path) !== fingerprint(generation, path))
         for (const method of noticesOf(before.routes.get(path)))
           this.#state.streams.notify(path, { jsonrpc: '2.0', method });
-    const older = [...this.#living].filter((living) => living !== generation);
-    for (const living of older) void living.idle().then(() => this.#retire(living));
-    return { retired: allIdle(older) };
+    for (const living of this.#living) if (living !== generation) void living.idle().then(() => this.#retire(living));
   }
 
   #retire(generation: Generation): void {

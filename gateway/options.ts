@@ -2,7 +2,7 @@
 import type { Control } from '../schemas/control.ts';
 import type { Log } from '../schemas/log.ts';
 import type { Connect } from '../schemas/peer.ts';
-import type { Snapshot } from '../schemas/snapshot.ts';
+import type { Snapshot, Tally } from '../schemas/snapshot.ts';
 
 export interface GatewayOptions {
   readonly snapshot: Snapshot;
@@ -28,10 +28,13 @@ export interface Gateway extends AsyncDisposable {
   readonly url: string;
   /**
    * Serves another snapshot from now on; requests that run finish under theirs.
-   * @returns `retired` resolves when no request that began under an older snapshot is still running
    * @throws SlipwayError `listen-failed`, `unsafe-listen` — then nothing has changed
    */
-  swap(snapshot: Snapshot): Promise<{ retired: Promise<void> }>;
+  swap(snapshot: Snapshot): Promise<void>;
   /** Requests in flight to an endpoint. */
   busy(endpointId: string): number;
+  /** Resolves when no request runs on any of these endpoints. On one that a swap took away, none begins any more. */
+  idle(endpointIds: readonly string[]): Promise<void>;
+  /** What became of the calls on an endpoint. */
+  tally(endpointId: string): Tally;
 }

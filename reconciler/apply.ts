@@ -9,7 +9,7 @@ import { limiter, pause, untilAborted } from './async.ts';
 import type { Compiled } from './compile.ts';
 import type { Driver, Instance } from './drivers/driver.ts';
 import type { Failure } from './plan.ts';
-import type { Served } from './publish.ts';
+import type { Served, Traffic } from './publish.ts';
 import { waitReady } from './ready.ts';
 import { instanceNames, type Workload } from './workload.ts';
 
@@ -27,8 +27,8 @@ export interface ApplyContext {
   /** What is known of versions that were ready before. */
   readonly known: Readonly<Record<string, Readiness>>;
   readonly failures: Readonly<Record<string, Failure>>;
-  /** Publishes what is served now; the inner promise resolves when nothing uses what was served before. */
-  readonly publish: () => Promise<{ retired: Promise<void> }>;
+  /** Publishes what is served now. */
+  readonly publish: () => Promise<Traffic>;
   readonly version: string;
   readonly log: Log;
 }
@@ -165,19 +165,13 @@ async function makeReady(
 }
 
 /** Stops instances that are no longer wanted, once the calls that still run on them have finished or had their time. */
-async function stopAll(
-  rollout: Rollout,
-  instances: readonly Instance[],
-  { retired }: { retired: Promise<void> },
-): Promise<void> {
+async function stopAll(rollout: Rollout, instances: readonly Instance[], traffic: Traffic): Promise<void> {
   if (instances.length === 0) return;
   const { workload, driver, context, signal } = rollout;
-  const idle = instances.map((instance) => driver.idle?.(instance.id, signal));
-  await within(workload.rollout.drainMs, Promise.all([retired, ...idle]), signal);
-  await removeAll(
-    context,
-    instances.map((instance) => instance.id),
-  );
+  const ids = instances.map((instance) => instance.id);
+  const idle = ids.map((id) => driver.idle?.(id, signal));
+  await within(workload.rollout.drainMs, Promise.all([traffic.idle(ids), ...idle]), signal);
+  await removeAll(context, ids);
 }
 
 /** Waits for `promise`, but no longer than `ms`. */
@@ -223,11 +217,11 @@ function unwanted({ desired, instances, served }: ApplyContext): string[] {
 
 async function takeDown(address: string, context: ApplyContext, signal: AbortSignal): Promise<Outcome['result']> {
   context.served.delete(address);
-  const { retired } = await context.publish();
+  const traffic = await context.publish();
   const previous = context.base.workloads.find((workload) => workload.address === address);
   const ids = context.instances.filter((instance) => instance.address === address).map((instance) => instance.id);
   const idle = [...context.drivers.values()].flatMap((driver) => ids.map((id) => driver.idle?.(id, signal)));
-  await within(previous?.rollout.drainMs ?? 0, Promise.all([retired, ...idle]), signal);
+  await within(previous?.rollout.drainMs ?? 0, Promise.all([traffic.idle(ids), ...idle]), signal);
   await removeAll(context, ids);
   return 'removed';
 }

@@ -9,7 +9,7 @@ export { openJournal } from './journal.ts';
 export { memoryParseCache, parseCache, type ParseCache } from './parse-cache.ts';
 export { plan, type Actual } from './plan.ts';
 export { asIfRunning, preview, type Preview } from './preview.ts';
-export { emptySnapshot, type Publish } from './publish.ts';
+export { emptySnapshot, NO_TRAFFIC, type Publish } from './publish.ts';
 export { Reconciler, type ReconcilerOptions } from './reconciler.ts';
 export { AUDIT_BRANCH } from './record/branch.ts';
 export { gitRecorder, noRecorder, type Recorder } from './record/recorder.ts';

@@ -1,5 +1,5 @@
 /** From what the config says and what is ready to the snapshot that the gateway serves. */
-import type { Endpoint, ServerEntry, Snapshot } from '../schemas/snapshot.ts';
+import type { Endpoint, ServerEntry, Snapshot, Tally } from '../schemas/snapshot.ts';
 import type { Readiness } from './applied.ts';
 import { compile, NOTHING, type Compiled } from './compile.ts';
 import type { Failure } from './plan.ts';
@@ -11,8 +11,19 @@ export interface Served {
   readonly readiness: Readiness;
 }
 
-/** Hands a snapshot to the gateway. `retired` resolves when no call runs on an older one any more. */
-export type Publish = (snapshot: Snapshot) => Promise<{ retired: Promise<void> }>;
+/** What a gateway tells of the endpoints that it was given. */
+export interface Traffic {
+  /** Resolves when no call runs on any of these endpoints. On one that is no longer published, none begins any more. */
+  idle(endpointIds: readonly string[]): Promise<void>;
+  /** What became of the calls on an endpoint. */
+  tally(endpointId: string): Tally;
+}
+
+/** Where there is no gateway, there are no calls. */
+export const NO_TRAFFIC: Traffic = { idle: async () => {}, tally: () => ({ calls: 0, errors: 0 }) };
+
+/** Hands a snapshot to the gateway. Resolves when it is served. */
+export type Publish = (snapshot: Snapshot) => Promise<Traffic>;
 
 export interface Serving {
   /** By address. */

@@ -10,7 +10,7 @@ import type { Compiled } from './compile.ts';
 import type { Driver, Instance } from './drivers/driver.ts';
 import { parseCache, type ParseCache } from './parse-cache.ts';
 import type { Actual } from './plan.ts';
-import { composeSnapshot, writeSnapshot, type Publish, type Served } from './publish.ts';
+import { composeSnapshot, writeSnapshot, type Publish, type Served, type Traffic } from './publish.ts';
 import type { Recorder } from './record/recorder.ts';
 import type { Source } from './source/source.ts';
 import type { StateDir } from './state.ts';
@@ -45,7 +45,7 @@ export interface World extends Omit<WorldOptions, 'drivers'> {
   lastRecorded: string;
   /** When the source last answered. ISO 8601. */
   lastReached: string | undefined;
-  republish: () => Promise<{ retired: Promise<void> }>;
+  republish: () => Promise<Traffic>;
 }
 
 export function createWorld(options: WorldOptions): World {
@@ -73,11 +73,11 @@ export function createWorld(options: WorldOptions): World {
 }
 
 /** Publishes what is served now. Calls that come while one runs share the next. */
-export function publishNow(world: World): Promise<{ retired: Promise<void> }> {
+export function publishNow(world: World): Promise<Traffic> {
   return world.republish();
 }
 
-async function publishOnce(world: World): Promise<{ retired: Promise<void> }> {
+async function publishOnce(world: World): Promise<Traffic> {
   const { served, applied, compiled } = world;
   const failures = { ...applied.failures, ...Object.fromEntries(world.errors) };
   const snapshot = composeSnapshot(compiled, { served, known: applied.readiness, failures });

@@ -62,6 +62,8 @@ export interface ConnectionHandlers {
 
 /** A channel of one's own, to be closed by who opened it. */
 export interface Connection extends Channel {
+  /** False where the other side is known to remember nothing of us between requests. */
+  readonly keepsSession?: boolean;
   close(): void;
 }
 

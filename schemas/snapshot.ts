@@ -25,6 +25,8 @@ const serverEntry = z.strictObject({
   instructions: z.string().optional(),
   /** What it said in its handshake that it can do, so that a client can be told without waking it. */
   capabilities: z.record(z.string(), z.unknown()).optional(),
+  /** Endpoints of a version on trial, and how many in a hundred sessions are sent to them; the others go to the rest. */
+  canary: z.strictObject({ endpoints: z.array(z.string()), weight: z.number().min(0).max(100) }).optional(),
   /** Why there is no endpoint. */
   unavailable: z.strictObject({ code: z.string(), message: z.string() }).optional(),
 });
@@ -65,6 +67,13 @@ export const snapshotSchema = z.strictObject({
   routes: z.record(z.string(), route),
   principals: z.array(principal),
 });
+
+/** What became of the calls of clients on an endpoint since the gateway knows it. */
+export interface Tally {
+  readonly calls: number;
+  /** Those that failed on its side: it could not be reached, did not answer in time, or answered with an error. */
+  readonly errors: number;
+}
 
 export type Snapshot = z.output<typeof snapshotSchema>;
 export type ServerEntry = z.output<typeof serverEntry>;

@@ -6,6 +6,7 @@ import {
   emptySnapshot,
   gitRecorder,
   noRecorder,
+  NO_TRAFFIC,
   openJournal,
   openState,
   processDriver,
@@ -111,7 +112,8 @@ class Door {
 
   readonly publish: Publish = async (snapshot) => {
     this.#latest = snapshot;
-    return this.gateway ? this.gateway.swap(snapshot) : { retired: Promise.resolve() };
+    await this.gateway?.swap(snapshot);
+    return this.gateway ?? NO_TRAFFIC;
   };
 
   async open(start: (snapshot: Snapshot) => Promise<Gateway>): Promise<Gateway> {

@@ -44,6 +44,10 @@ export class HttpConnection implements Connection {
     return this.#peer.inFlight;
   }
 
+  get keepsSession(): boolean {
+    return this.#session !== undefined;
+  }
+
   async request(method: string, params?: Record<string, unknown>, options: RequestOptions = {}): Promise<unknown> {
     if (method === 'initialize') this.#hello = params ?? {};
     this.#signal = options.signal;

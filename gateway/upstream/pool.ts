@@ -1,6 +1,6 @@
 /** Keeps connections and what is known over snapshot swaps: what did not change is not opened or asked for again. */
 import type { RpcNotification } from '../../schemas/jsonrpc.ts';
-import type { Endpoint, ServerEntry, Snapshot } from '../../schemas/snapshot.ts';
+import type { Endpoint, ServerEntry, Snapshot, Tally } from '../../schemas/snapshot.ts';
 import { Known, Wishes } from './known.ts';
 import type { Audience, Open } from './link.ts';
 import { LISTS } from './lists.ts';
@@ -62,6 +62,22 @@ export class Pool {
     return sum;
   }
 
+  /** Resolves when no request runs on any of these endpoints. */
+  async idle(endpointIds: readonly string[]): Promise<void> {
+    const leaving = [...this.#upstreams.values()].filter(({ endpoint }) => endpointIds.includes(endpoint.id));
+    await Promise.all(leaving.map((upstream) => upstream.idle()));
+  }
+
+  tally(endpointId: string): Tally {
+    const sum = { calls: 0, errors: 0 };
+    for (const { endpoint, tally } of this.#upstreams.values()) {
+      if (endpoint.id !== endpointId) continue;
+      sum.calls += tally.calls;
+      sum.errors += tally.errors;
+    }
+    return sum;
+  }
+
   #server(name: string, entry: ServerEntry): Server {
     const before = this.#servers.get(name);
     const upstreams = entry.endpoints.map((endpoint) => this.#upstream(name, endpoint));
@@ -74,7 +90,7 @@ export class Pool {
     const known = keep ? before.known : new Known(entry, (list) => this.#options.onChanged(name, LISTS[list].changed));
     let wishes = this.#wishes.get(name);
     if (!wishes) this.#wishes.set(name, (wishes = new Wishes()));
-    return new Server(name, entry, upstreams, known, wishes);
+    return new Server({ name, entry, upstreams, known, wishes, latest: () => this.#servers.get(name) });
   }
 
   #upstream(server: string, endpoint: Endpoint): Upstream {

@@ -4,6 +4,7 @@ import { SlipwayError } from '../../schemas/errors.ts';
 import type { RpcNotification } from '../../schemas/jsonrpc.ts';
 import type { RequestOptions } from '../../schemas/peer.ts';
 import type { ServerEntry } from '../../schemas/snapshot.ts';
+import { choose } from './balance.ts';
 import { fetchList } from './fetch-list.ts';
 import type { Capabilities, Known, Wishes } from './known.ts';
 import { NotDelivered, type Welcome } from './link.ts';
@@ -16,6 +17,17 @@ const INTRODUCTION = 3_000;
 /** How long nobody waits again for one that did not say so: a bad server must not slow every handshake (ms). */
 const SILENCE = 30_000;
 const NOTHING: ListState = { items: [] };
+const NONE: ReadonlySet<Upstream> = new Set();
+
+export interface ServerParts {
+  readonly name: string;
+  readonly entry: ServerEntry;
+  readonly upstreams: readonly Upstream[];
+  readonly known: Known;
+  readonly wishes: Wishes;
+  /** The server of that name in the snapshot that is served now. */
+  readonly latest: () => Server | undefined;
+}
 
 export class Server {
   readonly name: string;
@@ -23,14 +35,16 @@ export class Server {
   readonly upstreams: readonly Upstream[];
   readonly known: Known;
   readonly wishes: Wishes;
+  readonly #latest: () => Server | undefined;
   #missing: ListState | undefined;
 
-  constructor(name: string, entry: ServerEntry, upstreams: readonly Upstream[], known: Known, wishes: Wishes) {
+  constructor({ name, entry, upstreams, known, wishes, latest }: ServerParts) {
     this.name = name;
     this.entry = entry;
     this.upstreams = upstreams;
     this.known = known;
     this.wishes = wishes;
+    this.#latest = latest;
   }
 
   get instructions(): string | undefined {
@@ -81,20 +95,19 @@ export class Server {
   }
 
   /**
-   * Sends a request to the least busy upstream, and to the next one if it never arrived there.
+   * Sends a request to one upstream, and once more, to another if there is one, if it never arrived. A request that began
+   * under an older snapshot goes to what is served now as well: nothing new begins on an instance that is to be stopped.
    * @throws RpcFailure as the server answered, SlipwayError otherwise
    */
   async request(method: string, params: Record<string, unknown>, options: RequestOptions): Promise<unknown> {
-    const tried = new Set<Upstream>();
-    for (let attempt = 0; ; attempt++) {
-      const upstream = this.#pick(tried);
-      if (!upstream) throw this.#unavailable();
-      try {
-        return await upstream.request(method, params, options);
-      } catch (error) {
-        if (!(error instanceof NotDelivered) || attempt >= this.upstreams.length) throw this.#named(error);
-        tried.add(upstream);
-      }
+    const first = this.#pick(options, NONE);
+    if (!first) throw this.#unavailable();
+    try {
+      return await first.request(method, params, options);
+    } catch (error) {
+      const next = error instanceof NotDelivered ? this.#pick(options, new Set([first])) : undefined;
+      if (!next) throw this.#named(error);
+      return next.request(method, params, options).catch((again: unknown) => Promise.reject(this.#named(again)));
     }
   }
 
@@ -160,14 +173,13 @@ export class Server {
     return fetchList(LISTS[list], (method, params, options) => this.request(method, params, options));
   }
 
-  #pick(tried: ReadonlySet<Upstream>): Upstream | undefined {
-    const { upstreams } = this;
+  #pick({ client }: RequestOptions, tried: ReadonlySet<Upstream>): Upstream | undefined {
+    const { upstreams, entry, capabilities } = this.#latest() ?? this;
     if (upstreams.length === 1) return upstreams[0];
-    const fresh = upstreams.filter((upstream) => !tried.has(upstream));
-    let best: Upstream | undefined;
-    for (const upstream of fresh.length > 0 ? fresh : upstreams)
-      if (!best || upstream.busy < best.busy) best = upstream;
-    return best;
+    const known = upstreams.map((upstream) => upstream.keepsSessions).filter((keeps) => keeps !== undefined);
+    // Until it is known, a client stays where it is: what it leaves there may be all that it has.
+    const sticky = capabilities?.['tasks'] !== undefined || known.length === 0 || known.includes(true);
+    return choose({ upstreams, canary: entry.canary, tried, session: client?.id, sticky });
   }
 
   #unavailable(): SlipwayError {

@@ -9,9 +9,10 @@ import {
   type RpcRequest,
 } from '../../schemas/jsonrpc.ts';
 import type { Asked, Client, Connection, RequestOptions } from '../../schemas/peer.ts';
-import type { Endpoint } from '../../schemas/snapshot.ts';
+import type { Endpoint, Tally } from '../../schemas/snapshot.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { NotDelivered, type Audience, type Open, type Welcome } from './link.ts';
+import { count, failed, isFault, isVerdict } from './tally.ts';
 
 /** How long a server may take from the first byte to its answer to `initialize`; a sleeping one has to start (ms). */
 const OPEN_TIMEOUT = 60_000;
@@ -40,6 +41,8 @@ export class Upstream {
   #failures = 0;
   #notBefore = 0;
   #busy = 0;
+  #idle: (() => void)[] = [];
+  readonly #tally = { calls: 0, errors: 0 };
   #closed = false;
 
   constructor(options: UpstreamOptions) {
@@ -61,11 +64,36 @@ export class Upstream {
     if (client) this.#clients.push(client);
     try {
       const connection = this.#connection ?? (await within(this.#open(), options.signal));
-      return await connection.request(method, params, options);
+      const result = await connection.request(method, params, options);
+      if (client) count(this.#tally, failed(result));
+      return result;
+    } catch (error) {
+      if (client && !this.#closed && isVerdict(error)) count(this.#tally, isFault(error));
+      throw error;
     } finally {
-      this.#busy--;
       if (client) this.#clients.splice(this.#clients.indexOf(client), 1);
+      if (--this.#busy === 0) for (const resolve of this.#idle.splice(0)) resolve();
     }
+  }
+
+  /** Resolves when no request waits for it. */
+  idle(): Promise<void> {
+    return this.#busy === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** What became of the calls of clients so far. */
+  get tally(): Tally {
+    return this.#tally;
+  }
+
+  /** Whether it could not be opened a moment ago, so that a request had better go elsewhere. */
+  get failing(): boolean {
+    return this.#failures > 0 && this.#connection === undefined && this.#notBefore > performance.now();
+  }
+
+  /** Whether it remembers something of whoever called, so that the same client should come back; undefined until known. */
+  get keepsSessions(): boolean | undefined {
+    return this.endpoint.transport === 'stdio' ? false : this.#connection && (this.#connection.keepsSession ?? true);
   }
 
   get connected(): boolean {

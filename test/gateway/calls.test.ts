@@ -116,9 +116,10 @@ test('swapping under load: 50 calls at a time, none fails, the session survives'
   for (const next of [young, old, young, old, young]) {
     const target = load.served + 100;
     while (load.served < target) await new Promise(setImmediate);
-    const { retired } = await gateway.swap(wish(next));
-    await retired;
-    expect(gateway.busy((next === young ? old : young).endpoint.id)).toBe(0);
+    await gateway.swap(wish(next));
+    const { id } = (next === young ? old : young).endpoint;
+    await gateway.idle([id]);
+    expect(gateway.busy(id)).toBe(0);
   }
   load.done = true;
   await Promise.all(workers);
@@ -126,19 +127,19 @@ test('swapping under load: 50 calls at a time, none fails, the session survives'
   expect((await mine.rpc('ping')).status).toBe(200);
 });
 
-test('a call finishes under the snapshot it began with; `retired` waits for it', async () => {
+test('a call finishes under the snapshot it began with; `idle` waits for it', async () => {
   await using up = await socketUpstream('up');
   await using gateway = await start({ servers: { up: up.endpoint } });
   const mine = await session(gateway.url);
   const call = mine.rpc('tools/call', { name: 'up__slow', arguments: { ms: 100 } });
   await up.saw('tools/call');
-  const { retired } = await gateway.swap(snapshot({}));
+  await gateway.swap(snapshot({}));
   const order: string[] = [];
   await Promise.all([
     call.then(({ json }) => order.push(JSON.stringify(json.result))),
-    retired.then(() => order.push('retired')),
+    gateway.idle(['up']).then(() => order.push('idle')),
   ]);
-  expect(order.toSorted()).toEqual(['retired', '{"content":[{"type":"text","text":"up"}]}']);
+  expect(order.toSorted()).toEqual(['idle', '{"content":[{"type":"text","text":"up"}]}']);
   expect((await mine.rpc('tools/call', { name: 'up__slow' })).json.error?.code).toBe(-32602);
 });
 

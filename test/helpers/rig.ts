@@ -5,13 +5,14 @@ import { memoryDriver, type MemoryDriver, type MemoryOptions } from '../../recon
 import { processDriver } from '../../reconciler/drivers/process/driver.ts';
 import { openJournal } from '../../reconciler/journal.ts';
 import { connectHttp } from '../../reconciler/ready-http.ts';
+import type { Traffic } from '../../reconciler/publish.ts';
 import { Reconciler, type ReconcilerOptions } from '../../reconciler/reconciler.ts';
 import { gitRecorder, noRecorder } from '../../reconciler/record/recorder.ts';
 import { gitSource } from '../../reconciler/source/git.ts';
 import { openState, type StateDir } from '../../reconciler/state.ts';
 import type { Log } from '../../schemas/log.ts';
 import type { Connection } from '../../schemas/peer.ts';
-import type { Snapshot } from '../../schemas/snapshot.ts';
+import type { Endpoint, Snapshot } from '../../schemas/snapshot.ts';
 import { brokenInvariants, statusSchema, type Status } from '../../schemas/status.ts';
 import { callTool, initialize } from './mcp.ts';
 import { TestRepo } from './repo.ts';
@@ -31,7 +32,8 @@ const HOUR = 3_600_000;
 
 export class Rig implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
-  readonly #calls = new Set<Promise<unknown>>();
+  readonly #calls = new Set<{ readonly endpoint: string; readonly answer: Promise<unknown> }>();
+  readonly #tallies = new Map<string, { calls: number; errors: number }>();
   readonly #listeners = new Set<() => void>();
   readonly repo: TestRepo;
   readonly state: StateDir;
@@ -40,6 +42,7 @@ export class Rig implements AsyncDisposable {
   readonly statuses: Status[] = [];
   readonly logs: string[] = [];
   #process: Driver | undefined;
+  #turn = 0;
   #reconciler: Reconciler | undefined;
 
   static async make(options: RigOptions = {}): Promise<Rig> {
@@ -131,32 +134,46 @@ export class Rig implements AsyncDisposable {
 
   /** Calls a tool through what is published now, as the gateway would. */
   call(name: string, tool: string, args: Record<string, unknown> = {}): Promise<string> {
-    const call = this.#dial(name).then(async (connection) => {
+    const { endpoints = [] } = this.snapshot.servers[name] ?? {};
+    const endpoint = endpoints[this.#turn++ % endpoints.length];
+    if (!endpoint) return Promise.reject(new Error(`${name} has no endpoint`));
+    const answer = this.#dial(endpoint).then(async (connection) => {
       try {
         return await callTool(connection, tool, args);
       } finally {
         connection.close();
       }
     });
+    const call = { endpoint: endpoint.id, answer };
     this.#calls.add(call);
-    void Promise.allSettled([call]).then(() => this.#calls.delete(call));
-    return call;
+    void answer.then(
+      () => this.#ended(call, false),
+      () => this.#ended(call, true),
+    );
+    return answer;
   }
 
-  async #dial(name: string): Promise<Connection> {
-    const endpoint = this.snapshot.servers[name]?.endpoints[0];
-    if (!endpoint) throw new Error(`${name} has no endpoint`);
+  #ended(call: { readonly endpoint: string; readonly answer: Promise<unknown> }, failed: boolean): void {
+    this.#calls.delete(call);
+    const { calls, errors } = this.#tallies.get(call.endpoint) ?? { calls: 0, errors: 0 };
+    this.#tallies.set(call.endpoint, { calls: calls + 1, errors: errors + (failed ? 1 : 0) });
+  }
+
+  async #dial(endpoint: Endpoint): Promise<Connection> {
     const local = this.driver.connect?.(endpoint.id, {}) ?? this.memory.connect?.(endpoint.id, {});
     if (!local) return connectHttp(endpoint, 'test', AbortSignal.timeout(5000));
     await initialize(local);
     return local;
   }
 
-  async #publish(snapshot: Snapshot): Promise<{ retired: Promise<void> }> {
-    const before = [...this.#calls];
+  async #publish(snapshot: Snapshot): Promise<Traffic> {
     this.snapshots.push(snapshot);
     for (const listener of this.#listeners) listener();
-    return { retired: Promise.allSettled(before).then(() => undefined) };
+    const of = (ids: readonly string[]) => [...this.#calls].filter((call) => ids.includes(call.endpoint));
+    return {
+      idle: async (ids) => void (await Promise.allSettled(of(ids).map((call) => call.answer))),
+      tally: (id) => this.#tallies.get(id) ?? { calls: 0, errors: 0 },
+    };
   }
 
   #noteStatus(status: Status): void {

@@ -1,0 +1,23 @@
+/** What became of calls, as far as it says something about the instance: a rollout reads its error rate from it. */
+import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
+import { SlipwayError } from '../../schemas/errors.ts';
+
+export function count(tally: { calls: number; errors: number }, isError: boolean): void {
+  tally.calls++;
+  if (isError) tally.errors++;
+}
+
+/** A tool that failed says so in its result (MCP `CallToolResult.isError`). */
+export function failed(result: unknown): boolean {
+  return typeof result === 'object' && result !== null && (result as { isError?: unknown }).isError === true;
+}
+
+/** Whether the end of a call says anything about the instance: one that its client took back does not. */
+export function isVerdict(error: unknown): boolean {
+  return !(error instanceof SlipwayError) || (error.code !== 'cancelled' && error.code !== 'shutting-down');
+}
+
+/** Whether an error is the instance's fault, and not that of who called it with the wrong name or arguments. */
+export function isFault(error: unknown): boolean {
+  return !(error instanceof RpcFailure) || error.error.code !== RPC.invalidParams;
+}
