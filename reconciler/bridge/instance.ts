@@ -21,6 +21,8 @@ export interface StdioInstanceOptions {
   readonly startTimeoutMs: number;
   readonly version: string;
   readonly onChange: () => void;
+  /** It runs already, from before: it is taken over at once, whatever its lifecycle. */
+  readonly adopted?: boolean;
 }
 
 /** A request that would have to wait longer than this for a crashed server is refused at once, with the reason. */
@@ -46,7 +48,7 @@ export class StdioInstance implements AsyncDisposable {
 
   constructor(options: StdioInstanceOptions) {
     this.#options = options;
-    if (options.lifecycle === 'always') this.#startSoon(0);
+    if (options.lifecycle === 'always' || options.adopted) this.#startSoon(0);
   }
 
   get restarts(): number {
@@ -101,6 +103,17 @@ export class StdioInstance implements AsyncDisposable {
   idle(): Promise<void> {
     if (this.#inFlight === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Ends the conversation and not the server, where that is possible. */
+  async release(): Promise<void> {
+    this.#closing.abort(new SlipwayError('shutting-down'));
+    clearTimeout(this.#restartTimer);
+    clearTimeout(this.#idleTimer);
+    const session = await this.#session?.catch(() => undefined);
+    if (!session?.process.detach) return this.#stop();
+    this.#toldToStop.add(session);
+    session.process.detach();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,7 +5,7 @@ import { LineSplitter } from '../../schemas/lines.ts';
 import { Peer, type ConnectionHandlers } from '../../schemas/peer.ts';
 import type { LogFile } from './log-file.ts';
 import { logStream } from './log-stream.ts';
-import type { StdioProcess } from './stdio.ts';
+import type { Agreed, StdioProcess } from './stdio.ts';
 
 /** A message larger than this is dropped: a runaway server must not eat the host's memory. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
@@ -24,7 +24,7 @@ export interface Session {
   readonly process: StdioProcess;
   readonly peer: Peer;
   /** The server's answer to `initialize`. */
-  readonly initialized: Record<string, unknown>;
+  readonly initialized: Agreed;
 }
 
 /** Wires a process's stdio to a peer and performs MCP's handshake. @throws SlipwayError not-ready */
@@ -35,8 +35,12 @@ export async function openSession(
   options: SessionOptions,
 ): Promise<Session> {
   const { stdin, stdout, stderr } = process;
+  // Answers to what an earlier Slipway asked may still come: its ids must never be ours.
+  const epoch = `${Date.now().toString(36)}-`;
+  let next = 1;
   const peer = new Peer({
     ...handlers,
+    ...(process.agreed ? { newId: () => `${epoch}${next++}` } : {}),
     send: (message) => {
       const full = stdin.writableLength > MAX_UNREAD_BYTES;
       if (full && isRequest(message))
@@ -53,7 +57,8 @@ export async function openSession(
   stdout.on('data', (chunk: Buffer) => output.push(chunk));
   logStream(stderr, 'stderr', log);
   // Before the handshake is done, its end means something else: see there.
-  const initialized = await handshake(peer, process, log, options);
+  const initialized = process.agreed ?? (await handshake(peer, process, log, options));
+  if (!process.agreed) process.remember?.(initialized);
   void process.ended.then((why) => peer.close(new SlipwayError('upstream-unavailable', `The server ended: ${why}.`)));
   return { process, peer, initialized };
 }

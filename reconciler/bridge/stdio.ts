@@ -1,4 +1,4 @@
-/** A running stdio server, whatever runs it: a child process today, an attached container just as well. */
+/** A running stdio server, whatever runs it: a child process or an attached container. */
 import type { Readable, Writable } from 'node:stream';
 
 export interface StdioProcess {
@@ -10,7 +10,16 @@ export interface StdioProcess {
   readonly ended: Promise<string>;
   /** Brings it to an end, gently first. Resolves when it is gone, and everything that it started too. */
   stop(): Promise<void>;
+  /** Lets go of it without ending it. Absent where it cannot live without us. */
+  detach?(): void;
+  /** What a session with this very run agreed on before: it goes on, and there is no new handshake. */
+  readonly agreed?: Agreed;
+  /** Keeps what a new session agreed on, so that it can go on when Slipway starts again. */
+  remember?(agreed: Agreed): void;
 }
+
+/** The server's answer to `initialize`. */
+export type Agreed = Readonly<Record<string, unknown>>;
 
 /** Starts one run of the server. @throws SlipwayError */
 export type Start = () => Promise<StdioProcess>;

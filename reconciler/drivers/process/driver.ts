@@ -1,11 +1,12 @@
 /** Runs workloads as processes of this host: stdio ones through the bridge, HTTP ones on a loopback port. */
-import { createHash } from 'node:crypto';
-import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { LogFile, readLog } from '../../bridge/log-file.ts';
-import type { Start } from '../../bridge/stdio.ts';
 import type { Log } from '../../../schemas/log.ts';
 import { redactor } from '../../../schemas/sensitive.ts';
+import { HeldInstances } from '../../bridge/held.ts';
+import { HttpRunning, type HttpProcess } from '../../bridge/http-running.ts';
+import { LogFile } from '../../bridge/log-file.ts';
+import { StdioRunning } from '../../bridge/stdio-running.ts';
+import type { StdioProcess } from '../../bridge/stdio.ts';
 import type { Journal, JournalEntry } from '../../journal.ts';
 import { openEnv } from '../../secrets/secrets.ts';
 import type { StateDir } from '../../state.ts';
@@ -13,12 +14,10 @@ import { instanceName, type Workload } from '../../workload.ts';
 import type { Driver, Instance } from '../driver.ts';
 import { startChild } from './child.ts';
 import { INSTANCE_VARIABLE, OWNER_VARIABLE, scrubbedEnv } from './environment.ts';
-import { HttpProcess } from './http-process.ts';
 import { removeHalfInstalled, type Installs } from './npm.ts';
+import { freePort } from './port.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { reapLeftovers } from './reap.ts';
-import type { Running } from './running.ts';
-import { StdioProcessInstance } from './stdio-process.ts';
 
 export interface ProcessDriverOptions {
   readonly state: StateDir;
@@ -32,29 +31,18 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
   const { state, journal, log } = options;
   await reapLeftovers(journal, state.owner, log);
   removeHalfInstalled(state.paths.packages);
-  const instances = new Map<string, Running>();
-  const listeners = new Set<(id: string) => void>();
-  const changed = (id: string): void => listeners.forEach((listener) => listener(id));
+  const held = new HeldInstances(state);
   const installs: Installs = new Map();
-  const logPath = (id: string): string => join(state.paths.logs, `${id}.log`);
-  const lastLogPath = (address: string): string => join(state.paths.logs, `${address.replaceAll('/', '-')}.last.log`);
-
-  // A pass that was interrupted may still be at it when the next one asks for the same instance.
-  const busy = new Map<string, Promise<unknown>>();
-  const alone = async <T>(id: string, work: (id: string) => Promise<T>): Promise<T> => {
-    while (busy.has(id)) await busy.get(id)?.catch(() => {});
-    const running = work(id).finally(() => busy.delete(id));
-    busy.set(id, running);
-    return running;
-  };
 
   return {
     name: 'process',
-    list: async () => [...instances.values()].map((instance) => instance.observe()),
+    ...held.asDriver(),
+    list: async () => held.values().map((instance) => instance.observe()),
 
-    ensure: (workload, index, signal) =>
-      alone(instanceName(workload, index), async (id): Promise<Instance> => {
-        const existing = instances.get(id);
+    ensure(workload, index, signal) {
+      const id = instanceName(workload, index);
+      return held.alone(id, async (): Promise<Instance> => {
+        const existing = held.get(id);
         if (existing) {
           existing.adjust(workload);
           return existing.observe();
@@ -69,72 +57,46 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
           address: workload.address,
           hash: workload.hash,
         });
-        const file = new LogFile(logPath(id));
-        const context = { id, index, workload, log: file, version: options.version, onChange: () => changed(id) };
+        const file = new LogFile(held.logPath(id));
+        const context = { id, index, workload, log: file, version: options.version, onChange: () => held.changed(id) };
         const start = starter(id, workload, prepared, file, options);
         const instance =
           workload.run.transport === 'stdio'
-            ? await StdioProcessInstance.create({
-                ...context,
-                start: () => start({}),
-                socket: socketPath(state.paths.sockets, id),
-              })
-            : await HttpProcess.create({ ...context, start });
-        instances.set(id, instance);
-        changed(id);
+            ? await StdioRunning.create({ ...context, start: () => start({}), socket: held.socketPath(id) })
+            : await HttpRunning.create({ ...context, start: await listening(workload, start) });
+        held.add(id, instance);
         return instance.observe();
-      }),
+      });
+    },
 
-    remove: (wanted) =>
-      alone(wanted, async (id) => {
-        const instance = instances.get(id);
+    remove: (id) =>
+      held.alone(id, async () => {
+        const instance = held.get(id);
         if (!instance) return;
         await instance[Symbol.asyncDispose]();
-        instances.delete(id);
         note(journal, { op: 'removed', instance: id }, log);
-        keepLog(logPath(id), lastLogPath(instance.observe().address));
-        rmSync(join(state.paths.work, id), { recursive: true, force: true });
-        changed(id);
+        held.forget(id);
       }),
 
-    idle: async (id) => instances.get(id)?.idle(),
-    connect: (id, handlers) => instances.get(id)?.open?.(handlers),
-    watch(listener) {
-      listeners.add(listener);
-      return { [Symbol.dispose]: () => void listeners.delete(listener) };
-    },
-    mask: (id, text) => instances.get(id)?.mask(text) ?? text,
-    logs(address, logOptions) {
-      const own = [...instances.values()]
-        .map((instance) => instance.observe())
-        .filter((instance) => instance.address === address);
-      const { index } = logOptions;
-      const chosen = own.find((instance) => index === undefined || instance.index === index);
-      if (chosen) return readLog(logPath(chosen.id), logOptions);
-      const last = lastLogPath(address);
-      return index === undefined && existsSync(last) ? readLog(last, logOptions) : undefined;
-    },
-
     async [Symbol.asyncDispose]() {
-      await Promise.allSettled(busy.values());
-      await Promise.all([...instances.values()].map((instance) => instance[Symbol.asyncDispose]()));
-      for (const id of instances.keys()) note(journal, { op: 'removed', instance: id }, log);
-      instances.clear();
+      const ids = held.values().map((instance) => instance.observe().id);
+      await held.close('end');
+      for (const instance of ids) note(journal, { op: 'removed', instance }, log);
     },
   };
 }
 
-/** A log outlives its instance until the next one of the workload is removed: it may tell why a rollout failed. */
-function keepLog(path: string, last: string): void {
-  if (existsSync(path)) renameSync(path, last);
-  rmSync(`${path}.1`, { force: true });
-}
-
-/** Named after the instance where a socket's path (107 bytes, 103 on macOS) has room for that, else after its hash. */
-function socketPath(dir: string, id: string): string {
-  const path = join(dir, `${id}.sock`);
-  if (Buffer.byteLength(path) <= 100) return path;
-  return join(dir, `${createHash('sha256').update(id).digest('hex').slice(0, 16)}.sock`);
+/** The port is chosen once, so that the endpoint stays the same when the process is restarted. */
+async function listening(
+  { run: { http } }: Workload,
+  start: (extra: Readonly<Record<string, string>>) => Promise<StdioProcess>,
+): Promise<() => Promise<HttpProcess>> {
+  const port = http?.port ?? (await freePort());
+  return async () => {
+    const child = await start({ PORT: String(port), HOST: '127.0.0.1' });
+    child.stdin.end();
+    return { ...child, url: `http://127.0.0.1:${port}${http?.path ?? '/mcp'}` };
+  };
 }
 
 /** Starts one run of the instance. Secrets are opened here and nowhere before; the journal frames every process. */
@@ -145,7 +107,7 @@ function starter(
   file: LogFile,
   { state, journal, log }: ProcessDriverOptions,
 ) {
-  return async (extra: Readonly<Record<string, string>>): ReturnType<Start> => {
+  return async (extra: Readonly<Record<string, string>>): Promise<StdioProcess> => {
     const { variables, secrets } = await openEnv(workload.run.env);
     file.mask(redactor(secrets));
     const marks = { [OWNER_VARIABLE]: state.owner, [INSTANCE_VARIABLE]: id };

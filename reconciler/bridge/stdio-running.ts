@@ -1,23 +1,23 @@
 /** An instance that speaks MCP over stdio: held by the bridge, served on a unix socket. */
-import { StdioInstance } from '../../bridge/instance.ts';
-import { serveSocket } from '../../bridge/socket.ts';
-import type { Start } from '../../bridge/stdio.ts';
-import type { Connection, ConnectionHandlers } from '../../../schemas/peer.ts';
-import type { Workload } from '../../workload.ts';
-import type { Instance } from '../driver.ts';
+import type { Connection, ConnectionHandlers } from '../../schemas/peer.ts';
+import type { Instance } from '../drivers/driver.ts';
+import type { Workload } from '../workload.ts';
+import { StdioInstance } from './instance.ts';
 import type { Running, RunningContext } from './running.ts';
+import { serveSocket } from './socket.ts';
+import type { Start } from './stdio.ts';
 
 export interface StdioContext extends RunningContext {
   readonly start: Start;
   readonly socket: string;
 }
 
-export class StdioProcessInstance implements Running {
+export class StdioRunning implements Running {
   readonly #context: StdioContext;
   readonly #bridge: StdioInstance;
   readonly #socket: AsyncDisposable;
 
-  static async create(context: StdioContext): Promise<StdioProcessInstance> {
+  static async create(context: StdioContext): Promise<StdioRunning> {
     const { workload } = context;
     const bridge = new StdioInstance({
       start: context.start,
@@ -27,13 +27,10 @@ export class StdioProcessInstance implements Running {
       startTimeoutMs: workload.rollout.timeoutMs,
       version: context.version,
       onChange: context.onChange,
+      ...(context.adopted ? { adopted: true } : {}),
     });
     try {
-      return new StdioProcessInstance(
-        context,
-        bridge,
-        await serveSocket(context.socket, (handlers) => bridge.open(handlers)),
-      );
+      return new StdioRunning(context, bridge, await serveSocket(context.socket, (handlers) => bridge.open(handlers)));
     } catch (error) {
       await bridge[Symbol.asyncDispose]();
       throw error;
@@ -77,6 +74,12 @@ export class StdioProcessInstance implements Running {
 
   mask(text: string): string {
     return this.#context.log.redact(text);
+  }
+
+  async release(): Promise<void> {
+    await this.#socket[Symbol.asyncDispose]();
+    await this.#bridge.release();
+    this.#context.log[Symbol.dispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

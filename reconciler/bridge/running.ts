@@ -1,8 +1,8 @@
-/** What the process driver asks of an instance, whatever its transport. */
-import type { LogFile } from '../../bridge/log-file.ts';
-import type { Connection, ConnectionHandlers } from '../../../schemas/peer.ts';
-import type { Workload } from '../../workload.ts';
-import type { Instance } from '../driver.ts';
+/** What a driver asks of an instance that it holds, whatever its transport and whatever runs it. */
+import type { Connection, ConnectionHandlers } from '../../schemas/peer.ts';
+import type { Instance } from '../drivers/driver.ts';
+import type { Workload } from '../workload.ts';
+import type { LogFile } from './log-file.ts';
 
 export interface Running extends AsyncDisposable {
   observe(): Instance;
@@ -13,6 +13,8 @@ export interface Running extends AsyncDisposable {
   /** Hides the secrets that it was given. */
   mask(text: string): string;
   open?(handlers: ConnectionHandlers): Connection;
+  /** Lets go of it without ending it, where it can live without us. */
+  release(): Promise<void>;
 }
 
 export interface RunningContext {
@@ -22,4 +24,6 @@ export interface RunningContext {
   readonly log: LogFile;
   readonly version: string;
   readonly onChange: () => void;
+  /** It runs already, from before: take it over at once. */
+  readonly adopted?: boolean;
 }

@@ -1,21 +1,25 @@
-/** An instance that serves MCP over HTTP on a loopback port. It always runs: nothing could wake it. */
-import { createServer } from 'node:net';
-import { CrashBackoff } from '../../bridge/crash-backoff.ts';
-import { logStream } from '../../bridge/log-stream.ts';
-import type { StdioProcess } from '../../bridge/stdio.ts';
-import type { InstanceStatus } from '../../../schemas/status.ts';
-import type { Instance } from '../driver.ts';
+/** An instance that serves MCP over HTTP. It always runs: nothing could wake it. */
+import type { InstanceStatus } from '../../schemas/status.ts';
+import type { Instance } from '../drivers/driver.ts';
+import { CrashBackoff } from './crash-backoff.ts';
+import { logStream } from './log-stream.ts';
 import type { Running, RunningContext } from './running.ts';
+import type { StdioProcess } from './stdio.ts';
 
-export interface HttpContext extends RunningContext {
-  readonly start: (extra: Readonly<Record<string, string>>) => Promise<StdioProcess>;
+/** A server that listens somewhere. Its stdio is only its log. */
+export interface HttpProcess extends StdioProcess {
+  readonly url: string;
 }
 
-export class HttpProcess implements Running {
+export interface HttpContext extends RunningContext {
+  readonly start: () => Promise<HttpProcess>;
+}
+
+export class HttpRunning implements Running {
   readonly #context: HttpContext;
   readonly #crashes = new CrashBackoff();
-  #port: number;
-  #process: Promise<StdioProcess | undefined> = Promise.resolve(undefined);
+  #url = '';
+  #process: Promise<HttpProcess | undefined> = Promise.resolve(undefined);
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
   #state: InstanceStatus['state'] = 'starting';
@@ -23,22 +27,20 @@ export class HttpProcess implements Running {
   #startedAt: string | undefined;
   #lastError: string | undefined;
 
-  /** The port is chosen once, so that the endpoint stays the same when the process is restarted. */
-  static async create(context: HttpContext): Promise<HttpProcess> {
-    const instance = new HttpProcess(context, context.workload.run.http?.port ?? (await freePort()));
+  static async create(context: HttpContext): Promise<HttpRunning> {
+    const instance = new HttpRunning(context);
     // A first start that fails is the caller's to deal with, who may know a version that works.
     instance.#process = Promise.resolve(await instance.#start());
     return instance;
   }
 
-  private constructor(context: HttpContext, port: number) {
+  private constructor(context: HttpContext) {
     this.#context = context;
-    this.#port = port;
   }
 
   observe(): Instance {
     const { id, index, workload } = this.#context;
-    const { transport, http } = workload.run;
+    const { transport } = workload.run;
     return {
       id,
       address: workload.address,
@@ -46,7 +48,7 @@ export class HttpProcess implements Running {
       index,
       state: this.#state,
       restarts: this.#crashes.total,
-      endpoint: { id, transport, address: `http://127.0.0.1:${this.#port}${http?.path ?? '/mcp'}` },
+      endpoint: { id, transport, address: this.#url },
       ...(this.#pid === undefined ? {} : { pid: this.#pid }),
       ...(this.#startedAt === undefined ? {} : { startedAt: this.#startedAt }),
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
@@ -64,6 +66,13 @@ export class HttpProcess implements Running {
     return this.#context.log.redact(text);
   }
 
+  async release(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    (await this.#process)?.detach?.();
+    this.#context.log[Symbol.dispose]();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -72,10 +81,10 @@ export class HttpProcess implements Running {
     this.#context.log[Symbol.dispose]();
   }
 
-  async #start(): Promise<StdioProcess> {
+  async #start(): Promise<HttpProcess> {
     const { start, log } = this.#context;
-    const child = await start({ PORT: String(this.#port), HOST: '127.0.0.1' });
-    child.stdin.end();
+    const child = await start();
+    this.#url = child.url;
     logStream(child.stdout, 'stdout', log);
     logStream(child.stderr, 'stderr', log);
     this.#pid = child.pid;
@@ -85,7 +94,7 @@ export class HttpProcess implements Running {
     return child;
   }
 
-  #restart(): Promise<StdioProcess | undefined> {
+  #restart(): Promise<HttpProcess | undefined> {
     return this.#start().catch((error: unknown) => {
       this.#failed(error instanceof Error ? error.message : String(error));
       return undefined;
@@ -109,17 +118,4 @@ export class HttpProcess implements Running {
     this.#state = state;
     this.#context.onChange();
   }
-}
-
-/** A port that was free a moment ago. Somebody may take it first: then the server fails to start and is started again. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() =>
-        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
 }
