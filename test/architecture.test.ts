@@ -28,7 +28,7 @@ describe('arrows', () => {
     reconciler: [
       /^(schemas|reconciler)\//,
       /^node:/,
-      /^(zod|canonicalize|fast-json-patch|@modelcontextprotocol\/sdk\/)/,
+      /^(zod|canonicalize|fast-json-patch|dockerode$|@modelcontextprotocol\/sdk\/)/,
     ],
     gateway: [/^(schemas|gateway)\//, /^node:(?!child_process|cluster|worker_threads)/],
     cli: [
