@@ -1,0 +1,38 @@
+/** The container engine of this machine, for tests of containers; the images that they run are in `images.ts`. */
+import { describe, test } from 'vitest';
+import { ifThere, openEngine, type Engine } from '../../reconciler/drivers/docker/engine.ts';
+
+const required = (process.env['SLIPWAY_REQUIRE'] ?? '').split(/[\s,]+/).includes('docker');
+
+/** Whoever comes first builds the images. */
+const TIMEOUT_MS = 120_000;
+
+/** As `DOCKER_HOST`, the Docker context or the standard socket say; an error where none answers. */
+export const engineHere: Engine | Error = await openEngine(undefined).catch((error: unknown) => error as Error);
+
+/**
+ * A `describe` for tests that need the engine. Where none answers they are skipped, with the reason in the name; where
+ * `SLIPWAY_REQUIRE` contains `docker` that is a failure instead.
+ */
+export function describeEngine(name: string, body: (engine: Engine) => void): void {
+  const engine = engineHere;
+  if (!(engine instanceof Error)) describe(name, { timeout: TIMEOUT_MS }, () => body(engine));
+  else if (!required) describe.skip(`${name} (skipped: ${engine.message})`, () => test('needs an engine', () => {}));
+  else
+    describe(name, () =>
+      test('an engine answers', () => {
+        throw new Error(`SLIPWAY_REQUIRE asks for docker: ${engine.message}`);
+      }),
+    );
+}
+
+/** Removes all containers and networks that carry the owner's id: for the end of a test, however it went. */
+export async function sweep({ docker }: Engine, owner: string): Promise<void> {
+  const filters = { label: [`slipway.owner=${owner}`] };
+  const containers = await docker.listContainers({ all: true, filters });
+  await Promise.all(
+    containers.map(({ Id }) => ifThere(docker.getContainer(Id).remove({ force: true, v: true })).catch(() => {})),
+  );
+  const networks = await docker.listNetworks({ filters });
+  await Promise.all(networks.map(({ Id }) => ifThere(docker.getNetwork(Id).remove())));
+}
