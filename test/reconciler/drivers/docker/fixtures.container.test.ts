@@ -5,41 +5,37 @@ import { expect, test } from 'vitest';
 import { describeEngine } from '../../../helpers/engine.ts';
 import { busyboxImage, npmImage, serverImage } from '../../../helpers/images.ts';
 
-describeEngine(
-  'images for tests',
-  ({ docker, ...rest }) => {
-    const engine = { docker, ...rest };
-    const run = async (Image: string, Entrypoint: string[]): Promise<string> => {
-      const container = await docker.createContainer({ Image, Entrypoint, User: '65534:65534', NetworkDisabled: true });
-      try {
-        const stream = await container.attach({ stream: true, stdout: true, stderr: true });
-        const out = new PassThrough();
-        const chunks: Buffer[] = [];
-        out.on('data', (chunk: Buffer) => chunks.push(chunk));
-        docker.modem.demuxStream(stream, out, out);
-        await container.start();
-        await once(stream, 'end');
-        return Buffer.concat(chunks).toString().trim();
-      } finally {
-        await container.remove({ force: true });
-      }
+describeEngine('images for tests', ({ docker, ...rest }) => {
+  const engine = { docker, ...rest };
+  const run = async (Image: string, Entrypoint: string[]): Promise<string> => {
+    const container = await docker.createContainer({ Image, Entrypoint, User: '65534:65534', NetworkDisabled: true });
+    try {
+      const stream = await container.attach({ stream: true, stdout: true, stderr: true });
+      const out = new PassThrough();
+      const chunks: Buffer[] = [];
+      out.on('data', (chunk: Buffer) => chunks.push(chunk));
+      docker.modem.demuxStream(stream, out, out);
+      await container.start();
+      await once(stream, 'end');
+      return Buffer.concat(chunks).toString().trim();
+    } finally {
+      await container.remove({ force: true });
+    }
+  };
+
+  test('a shell, npm on the Node of the tests, and an MCP server', async () => {
+    expect(await run(await busyboxImage(engine), ['sh', '-c', 'id -u'])).toBe('65534');
+    expect(await run(await npmImage(engine), ['npm', '--version'])).toMatch(/^\d+\.\d+\.\d+/);
+    expect(await run(await npmImage(engine), ['node', '--version'])).toBe(process.version);
+    const say = `echo '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami"}}' | node /app/server.mjs`;
+    const { result } = JSON.parse(await run(await serverImage(engine), ['sh', '-c', say])) as {
+      result: { content: { text: string }[] };
     };
+    expect(JSON.parse(result.content[0]?.text ?? '')).toMatchObject({ uid: 65_534, gid: 65_534 });
+  });
 
-    test('a shell, npm on the Node of the tests, and an MCP server', async () => {
-      expect(await run(await busyboxImage(engine), ['sh', '-c', 'id -u'])).toBe('65534');
-      expect(await run(await npmImage(engine), ['npm', '--version'])).toMatch(/^\d+\.\d+\.\d+/);
-      expect(await run(await npmImage(engine), ['node', '--version'])).toBe(process.version);
-      const say = `echo '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami"}}' | node /app/server.mjs`;
-      const { result } = JSON.parse(await run(await serverImage(engine), ['sh', '-c', say])) as {
-        result: { content: { text: string }[] };
-      };
-      expect(JSON.parse(result.content[0]?.text ?? '')).toMatchObject({ uid: 65_534, gid: 65_534 });
-    });
-
-    test('are built once', async () => {
-      const before = await docker.getImage(await serverImage(engine)).inspect();
-      expect((await docker.getImage(await serverImage(engine)).inspect()).Id).toBe(before.Id);
-    });
-  },
-  120_000,
-);
+  test('are built once', async () => {
+    const before = await docker.getImage(await serverImage(engine)).inspect();
+    expect((await docker.getImage(await serverImage(engine)).inspect()).Id).toBe(before.Id);
+  });
+});
