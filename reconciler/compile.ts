@@ -28,6 +28,7 @@ export function compile(desired: Desired): Compiled {
   const files = new Map(desired.files.map((file) => [file.path, file]));
   const projects = projectsOf(resources);
   const context: CompileContext = {
+    commit: desired.commit,
     find: (kind, name) => byKey.get(`${kind}/${name}`),
     file: (path) => files.get(path),
     projectOf: (server) => projects.get(server),

@@ -108,6 +108,8 @@ export interface Workload {
   readonly address: string;
   readonly name: string;
   readonly driver: string;
+  /** The commit that it was compiled from. */
+  readonly commit: string;
   /** The first project, by name, that lists its server: instances of different projects share no network. */
   readonly project: string;
   /** Absent: the local one. */

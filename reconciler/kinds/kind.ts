@@ -12,6 +12,7 @@ export type Draft = {
 };
 
 export interface CompileContext {
+  readonly commit: string;
   /** Another resource of the same commit; references were checked, so it is there. */
   find(kind: string, name: string): Resource | undefined;
   file(path: string): WorkloadFile | undefined;

@@ -133,6 +133,7 @@ function around(
   const pull = pullOf(spec, context);
   return {
     driver: spec.runtime ?? (run.program.type === 'image' ? 'docker' : 'process'),
+    commit: context.commit,
     project: context.projectOf(metadata.name) ?? 'default',
     ...(engine ? { engine } : {}),
     ...(pull ? { pull } : {}),

@@ -20,6 +20,7 @@ export function workload({ argv, env = [], transport = 'stdio', ...around }: Wor
     address: `Server/${name}`,
     name,
     driver: 'process',
+    commit: 'c0ffee',
     project: 'default',
     hash: specHash(run, around.driver ?? 'process'),
     run,

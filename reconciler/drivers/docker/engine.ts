@@ -100,24 +100,3 @@ async function timeout(): Promise<never> {
   await new Promise((resolve) => setTimeout(resolve, HELLO_MS).unref());
   throw new Error(`no answer within ${HELLO_MS / 1000} s`);
 }
-
-/** The HTTP status of an engine's refusal; undefined where it did not answer at all. */
-export function statusOf(error: unknown): number | undefined {
-  return (error as { statusCode?: number } | undefined)?.statusCode;
-}
-
-/** What an engine said, without the noise around it. */
-export function messageOf(error: unknown): string {
-  const { json, message } = error as { json?: { message?: string }; message?: string };
-  return (json?.message ?? message ?? String(error)).trim();
-}
-
-/** @returns undefined where the engine has no such thing (404), or is busy removing it (409) */
-export async function ifThere<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (statusOf(error) === 404) return undefined;
-    throw error;
-  }
-}

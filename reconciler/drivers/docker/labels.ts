@@ -1,0 +1,43 @@
+/** The marks that containers, networks and images carry. They are a contract: other tools may rely on them. */
+import type { Workload } from '../../workload.ts';
+
+export const LABEL = {
+  managed: 'slipway.managed',
+  owner: 'slipway.owner',
+  server: 'slipway.server',
+  project: 'slipway.project',
+  hash: 'slipway.spec-hash',
+  replica: 'slipway.replica',
+  commit: 'slipway.commit',
+  /** State directory of the owner: where it is gone, so is the owner. */
+  home: 'slipway.home',
+} as const;
+
+/** Who makes things on an engine. */
+export interface Owner {
+  /** Owner id of the state directory. */
+  readonly id: string;
+  /** Path of the state directory. */
+  readonly home: string;
+}
+
+/** On everything that is made on an engine. */
+export function ownLabels(owner: Owner): Record<string, string> {
+  return { [LABEL.managed]: 'true', [LABEL.owner]: owner.id, [LABEL.home]: owner.home };
+}
+
+export function instanceLabels(owner: Owner, workload: Workload, index: number): Record<string, string> {
+  return {
+    ...ownLabels(owner),
+    [LABEL.server]: workload.name,
+    [LABEL.project]: workload.project,
+    [LABEL.hash]: workload.hash,
+    [LABEL.replica]: String(index),
+    [LABEL.commit]: workload.commit,
+  };
+}
+
+/** A filter for the engine's lists and events: only what is ours. */
+export function ownFilter(owner: Owner): string[] {
+  return [`${LABEL.managed}=true`, `${LABEL.owner}=${owner.id}`];
+}

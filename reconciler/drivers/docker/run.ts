@@ -1,0 +1,196 @@
+/**
+ * One run of a container's program, as the bridge wants it: its stdio, its end, and how to end it. The connection to the
+ * engine may break and come back meanwhile; the program does not notice, and neither do those who speak with it.
+ */
+import { Readable, Writable, type Duplex } from 'node:stream';
+import type { ContainerInspectInfo } from 'dockerode';
+import { SlipwayError } from '../../../schemas/errors.ts';
+import { pause } from '../../async.ts';
+import type { Agreed, StdioProcess } from '../../bridge/stdio.ts';
+import type { Agreements, RunId } from './agreements.ts';
+import { ifThere, messageOf } from './answers.ts';
+import { attach, type Sink } from './attach.ts';
+import type { Engine } from './engine.ts';
+import { outputSince } from './output.ts';
+
+export interface RunContext {
+  readonly engine: Engine;
+  /** Name of the container and of the instance. */
+  readonly name: string;
+  /** Creates the container, which was removed behind our back, or never was. */
+  readonly create: () => Promise<void>;
+  readonly agreements: Agreements;
+}
+
+/** Seconds that a program has between SIGTERM and SIGKILL. */
+const GRACE_S = 2;
+/** More unread log output than this is dropped: a connection that is not read freezes the container. */
+const MAX_UNREAD_LOG = 1024 * 1024;
+const FIRST_PAUSE_MS = 50;
+const LAST_PAUSE_MS = 2000;
+
+/**
+ * Starts the container, or takes over the one that runs.
+ * @throws SlipwayError start-failed when the engine cannot start its program
+ */
+export async function startRun(context: RunContext): Promise<ContainerRun> {
+  const { engine, name, create } = context;
+  const container = engine.docker.getContainer(name);
+  let info = await ifThere(container.inspect());
+  if (!info) {
+    await create();
+    info = await container.inspect();
+  }
+  const adopted = info.State.Running;
+  const run = new ContainerRun(context, info);
+  try {
+    await run.connect();
+    if (!adopted) await container.start();
+    if (info.State.Paused) await container.unpause();
+  } catch (error) {
+    run.detach();
+    throw new SlipwayError('start-failed', `${plain(messageOf(error))}.`, { cause: error });
+  }
+  run.started(adopted ? info : await container.inspect(), adopted);
+  return run;
+}
+
+export class ContainerRun implements StdioProcess {
+  readonly #context: RunContext;
+  readonly #ended = Promise.withResolvers<string>();
+  readonly #closed = new AbortController();
+  #info: ContainerInspectInfo;
+  #socket: Duplex | undefined;
+  /** The connection, while what is written can be written to it. */
+  #live: Duplex | undefined;
+  #waiting: (() => void)[] = [];
+  agreed?: Agreed;
+  readonly stdin: Writable;
+  readonly stdout = new Readable({ read() {} });
+  readonly stderr = new Readable({ read() {} });
+  readonly ended = this.#ended.promise;
+
+  constructor(context: RunContext, info: ContainerInspectInfo) {
+    this.#context = context;
+    this.#info = info;
+    this.stdin = new Writable({ write: (chunk: Buffer, _encoding, done) => this.#write(chunk, done) });
+  }
+
+  /** As the engine described it when this run began. */
+  get info(): ContainerInspectInfo {
+    return this.#info;
+  }
+
+  get pid(): number {
+    return this.#info.State.Pid;
+  }
+
+  remember(agreed: Agreed): void {
+    this.#context.agreements.keep(this.#context.name, this.#id, agreed);
+  }
+
+  /** Connects to its stdio. @throws the engine's refusal */
+  async connect(options: { paused?: boolean } = {}): Promise<void> {
+    const sink: Sink = {
+      stdout: (chunk) => void this.stdout.push(chunk),
+      stderr: (chunk) => void (this.stderr.readableLength < MAX_UNREAD_LOG && this.stderr.push(chunk)),
+    };
+    const socket = await attach(this.#context.engine, this.#info.Id, sink, options);
+    this.#socket = socket;
+    socket.once('close', () => void this.#lost());
+    if (socket.destroyed) void this.#lost();
+  }
+
+  /** It runs: from now on what is written goes there. */
+  started(info: ContainerInspectInfo, adopted: boolean): void {
+    this.#info = info;
+    const agreed = adopted ? this.#context.agreements.of(this.#context.name, this.#id) : undefined;
+    if (agreed) this.agreed = agreed;
+    // Half a line that was left behind would swallow the next one.
+    if (adopted) this.#socket?.write('\n');
+    this.#live = this.#socket;
+    for (const write of this.#waiting.splice(0)) write();
+  }
+
+  /** While the engine is away, what is written waits. */
+  #write(chunk: Buffer, done: () => void): void {
+    if (this.#live) this.#live.write(chunk, () => done());
+    else this.#waiting.push(() => this.#write(chunk, done));
+  }
+
+  async stop(): Promise<void> {
+    const container = this.#context.engine.docker.getContainer(this.#info.Id);
+    try {
+      await ifThere(container.stop({ t: GRACE_S }));
+    } catch (error) {
+      if ((error as { statusCode?: number }).statusCode !== 304) throw error;
+    }
+    await this.ended;
+  }
+
+  detach(): void {
+    this.#closed.abort();
+    this.#socket?.destroy();
+  }
+
+  get #id(): RunId {
+    return { container: this.#info.Id, startedAt: this.#info.State.StartedAt };
+  }
+
+  /** The connection ended: with the program, or without it. */
+  async #lost(): Promise<void> {
+    const lostAt = Date.now();
+    const { signal } = this.#closed;
+    this.#live = undefined;
+    for (let wait = FIRST_PAUSE_MS; !signal.aborted; wait = Math.min(wait * 2, LAST_PAUSE_MS)) {
+      try {
+        const why = await this.#look(lostAt);
+        if (why !== undefined) this.#end(why);
+        return;
+      } catch {
+        // The engine is away. The container may well be alive.
+        await pause(wait * (0.5 + Math.random()), signal).catch(() => {});
+      }
+    }
+  }
+
+  /** @returns why the run is over, or nothing when it goes on @throws when the engine does not answer */
+  async #look(lostAt: number): Promise<string | undefined> {
+    const { engine, name } = this.#context;
+    const info = await ifThere(engine.docker.getContainer(this.#info.Id).inspect());
+    if (!info) return 'its container was removed';
+    if (!info.State.Running) return reasonOf(info);
+    if (info.State.StartedAt !== this.#info.State.StartedAt) return 'its container was restarted';
+    await this.connect({ paused: true });
+    this.stdout.push('\n'); // Ends the half line that came before the connection broke.
+    for await (const chunk of outputSince(engine, name, lostAt)) this.stdout.push(chunk);
+    this.#socket?.resume();
+    this.started(info, true);
+    return undefined;
+  }
+
+  #end(why: string): void {
+    this.#closed.abort();
+    this.stdout.push(null);
+    this.stderr.push(null);
+    this.stdin.destroy();
+    this.#ended.resolve(why);
+  }
+}
+
+const SIGNALS: Record<number, string> = { 134: 'SIGABRT', 137: 'SIGKILL', 139: 'SIGSEGV', 143: 'SIGTERM' };
+
+/** Why a container does not run, in words. */
+export function reasonOf({ State: state, HostConfig: { Memory: limit } }: ContainerInspectInfo): string {
+  if (state.OOMKilled)
+    return `it used more memory than its limit${limit ? ` of ${Math.round(limit / 2 ** 20)} MiB` : ''}`;
+  const signal = SIGNALS[state.ExitCode];
+  const why = signal ? `it was ended by ${signal}` : `it exited with code ${state.ExitCode}`;
+  return state.Error ? `${why} (${plain(state.Error)})` : why;
+}
+
+/** The innermost of the errors that an engine and its runtime wrap around each other. */
+function plain(message: string): string {
+  const last = message.split(/: (?=[^:]*: |exec: |[a-z]+ [a-z]+)/).at(-1) ?? message;
+  return (/exec: .*/.exec(message)?.[0] ?? last).replace(/\.$/, '').slice(0, 500);
+}
