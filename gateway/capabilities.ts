@@ -13,6 +13,12 @@ export function has({ servers }: RouteView, capability: string): boolean {
   return servers.some((server) => server.capabilities?.[capability] !== undefined);
 }
 
+/** For `server/discover`: tasks are an extension there. */
+export function modernCapabilitiesOf(route: RouteView): Capabilities {
+  const { tasks: _, ...rest } = capabilitiesOf(route);
+  return rest;
+}
+
 /** For `initialize`. Lists can change with every commit, so the gateway says so for its servers too. */
 export function capabilitiesOf(route: RouteView): Capabilities {
   const subscribe = route.servers.some((server) => server.capabilities?.['resources']?.['subscribe'] === true);

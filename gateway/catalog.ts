@@ -1,5 +1,6 @@
 /** One list of one route (its tools, say): aggregated, named, and kept as the bytes that clients get. */
 import { SlipwayError } from '../schemas/errors.ts';
+import { META } from '../schemas/modern.ts';
 import type { Item, ListState } from './upstream/listing.ts';
 import { LISTS, type ListName, type ListRow } from './upstream/lists.ts';
 import type { Server } from './upstream/server.ts';
@@ -9,6 +10,8 @@ export interface Target {
   readonly server: Server;
   /** Its own name there. */
   readonly name: string;
+  /** As the server lists it. */
+  readonly item: Item;
 }
 
 interface Prepared {
@@ -16,6 +19,10 @@ interface Prepared {
   readonly states: readonly (ListState | undefined)[];
   /** The result of listing as JSON text. */
   readonly json: string;
+  /** The same for MCP 2026-07-28, but for its end: how long it is fresh. Made when it is first asked for. */
+  modern?: string;
+  readonly items: readonly Item[];
+  readonly meta: Readonly<Record<string, unknown>>;
   readonly targets: ReadonlyMap<string, Target>;
 }
 
@@ -42,6 +49,20 @@ export class Catalog {
   async list(): Promise<string> {
     await this.load();
     return this.#current().json;
+  }
+
+  /** The same for MCP 2026-07-28. A route is for those who may use it, so its lists are nobody else's to keep. */
+  async modernList(version: string): Promise<string> {
+    await this.load();
+    const prepared = this.#current();
+    prepared.modern ??= JSON.stringify({
+      resultType: 'complete',
+      cacheScope: 'private',
+      [this.#row.field]: prepared.items,
+      _meta: { ...prepared.meta, [META.serverInfo]: { name: 'slipway', version } },
+    }).slice(0, -1);
+    const fresh = this.#servers.map((server) => server.freshFor(this.#list));
+    return `${prepared.modern},"ttlMs":${fresh.length === 0 ? 0 : Math.min(...fresh)}}`;
   }
 
   /** Makes sure that all servers that can be asked have been. */
@@ -111,12 +132,13 @@ export class Catalog {
           this.#hidden(name, server.name, problem);
           continue;
         }
-        targets.set(name, { server, name: own });
+        targets.set(name, { server, name: own, item });
         items.push(name === own ? item : { ...item, [key]: name });
       }
     });
-    const meta = Object.keys(unavailable).length > 0 ? { _meta: { 'slipway/unavailable': unavailable } } : {};
-    return { states, targets, json: JSON.stringify({ [field]: items, ...meta }) };
+    const meta = Object.keys(unavailable).length > 0 ? { 'slipway/unavailable': unavailable } : {};
+    const _meta = Object.keys(meta).length > 0 ? { _meta: meta } : {};
+    return { states, targets, items, meta, json: JSON.stringify({ [field]: items, ..._meta }) };
   }
 
   #hidden(name: string, server: string, problem: string): void {

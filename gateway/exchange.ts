@@ -7,6 +7,7 @@ import type { Calls } from './sessions/calls.ts';
 import type { Elicitations } from './sessions/elicitations.ts';
 import type { EndedSessions } from './sessions/ended.ts';
 import type { Levels } from './sessions/levels.ts';
+import type { Parked } from './sessions/parked.ts';
 import type { Seal } from './sessions/seal.ts';
 import type { Streams } from './sessions/streams.ts';
 import type { Subscriptions } from './sessions/subscriptions.ts';
@@ -26,6 +27,7 @@ export interface State {
   readonly asks: Asks;
   readonly levels: Levels;
   readonly elicitations: Elicitations;
+  readonly parked: Parked;
   readonly subscriptions: Subscriptions;
   readonly streams: Streams;
   /** Control answers that are streamed line by line; a shutdown ends them at once. */

@@ -12,6 +12,7 @@ import { Calls } from './sessions/calls.ts';
 import { Elicitations } from './sessions/elicitations.ts';
 import { EndedSessions } from './sessions/ended.ts';
 import { Levels } from './sessions/levels.ts';
+import { Parked } from './sessions/parked.ts';
 import { Seal } from './sessions/seal.ts';
 import { Streams, type Stream } from './sessions/streams.ts';
 import { Subscriptions } from './sessions/subscriptions.ts';
@@ -57,6 +58,7 @@ export class RunningGateway implements Gateway {
       asks: new Asks(),
       levels: new Levels(),
       elicitations: new Elicitations(),
+      parked: new Parked(),
       subscriptions: new Subscriptions((server, uri) => this.#pool.server(server)?.forget(uri)),
       streams: new Streams((stream) => this.#mayListen(stream)),
       followers: new Set(),
@@ -186,6 +188,7 @@ export class RunningGateway implements Gateway {
     await this.#swapping;
     const closed = [...this.#listeners].map((listener) => listener.close());
     state.streams.close();
+    state.parked.close();
     for (const follower of state.followers) follower.abort(new SlipwayError('shutting-down'));
     if (!(await this.#idleWithin(state.current.snapshot.gateway.shutdownTimeoutMs))) {
       state.calls.abortAll(new SlipwayError('shutting-down'));

@@ -36,6 +36,8 @@ export const RPC = {
   methodNotFound: -32_601,
   invalidParams: -32_602,
   internalError: -32_603,
+  /** MCP ≤ 2025-11-25: a resource that is not there. */
+  resourceNotFound: -32_002,
   /** Slipway's own: the upstream cannot be reached or did not answer. */
   upstream: -32_010,
 } as const;

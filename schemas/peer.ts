@@ -20,6 +20,16 @@ import {
 export interface Client {
   /** The same for all requests of one client. */
   readonly id: string;
+  /** What it can be asked, as MCP's ClientCapabilities. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  /** What it says it is, if it says so with each request. */
+  readonly info: unknown;
+  /** The least severe log message it wants to hear of; `undefined` for none. */
+  readonly logLevel: string | undefined;
+  /** Whether it takes a result that asks for more (`input_required`) instead of being asked through {@link request}. */
+  readonly takesInput: boolean;
+  /** What it came back with after such a result: `requestState` and `inputResponses`. */
+  readonly retry?: Readonly<Record<string, unknown>> | undefined;
   /** @throws RpcFailure as the client answered, or because it cannot */
   request(request: RpcRequest, asked: Asked): Promise<unknown>;
   notify(notification: RpcNotification): void;

@@ -1,19 +1,39 @@
-/** What an era of MCP is made of. Legacy is the first; each later one is a file beside it with a table of its own. */
+/**
+ * What an era of MCP is made of: a codec that reads requests and writes answers, and a table of methods. Between the
+ * codecs everything is said one way: a request with its parameters, a result as the server gave it, and a {@link Client}
+ * that can be asked. `legacy.ts` and `modern.ts` are the eras of clients; those of servers are in `upstream/`.
+ */
 import type { RpcRequest } from '../../schemas/jsonrpc.ts';
+import type { Client } from '../../schemas/peer.ts';
 import type { Caller } from '../exchange.ts';
-import type { Reply } from '../rpc/reply.ts';
-import type { Session } from '../sessions/seal.ts';
+import type { Server } from '../upstream/server.ts';
 
-/** One JSON-RPC request with all that a method may need. */
+/** One JSON-RPC request with all that a method may need, whatever era it came in. */
 export interface Call {
   readonly caller: Caller;
   readonly request: RpcRequest;
-  readonly reply: Reply;
+  /** Names whom it belongs to where that must be remembered: a session, or this one request. */
+  readonly id: string;
+  /** Until when what is remembered for it counts (unix time, ms). */
+  readonly until: number;
+  /**
+   * Opens the client's end of a request to a server: whom the server may ask, and tell.
+   * @param onWaiting called when the server begins to wait for the client, and when it no longer does
+   */
+  open(server: Server, onWaiting: (waiting: boolean) => void): CallEnd;
+  /** Tells the client something ahead of the answer, in order. */
+  notify(method: string, params: Record<string, unknown> | undefined): void;
+  /** @param listener called when the client goes away before the answer. @returns stops listening */
+  onGone(listener: () => void): () => void;
+  /** A server's result as the JSON text that the client gets. */
+  encode(result: unknown, server: Server): string;
+  /** A server's refusal. @returns the result instead of it @throws what the client gets */
+  refused(error: unknown, server: Server): string;
 }
 
-/** A call within a session. */
-export interface SessionCall extends Call {
-  readonly session: Session;
+export interface CallEnd extends Client {
+  /** Takes back what is still unanswered. To be called before the answer of the call goes out. */
+  end(): void;
 }
 
 /**

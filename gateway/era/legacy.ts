@@ -25,10 +25,11 @@ import { Reply } from '../rpc/reply.ts';
 import { sendEmpty } from '../rpc/respond.ts';
 import type { Session } from '../sessions/seal.ts';
 import { sessionOf } from '../sessions/session.ts';
-import type { Method, SessionCall } from './era.ts';
+import type { Call, Method } from './era.ts';
+import { LegacyCall } from './legacy-call.ts';
 
 /** A method that is not here does not exist in this era. A Map, so that no inherited name (`constructor`) is one. */
-const methods: ReadonlyMap<string, Method<SessionCall>> = new Map<string, Method<SessionCall>>([
+const methods: ReadonlyMap<string, Method<Call>> = new Map<string, Method<Call>>([
   ['ping', () => '{}'],
   ['tools/list', lister('tools')],
   ['tools/call', toolsCall],
@@ -102,11 +103,11 @@ function run(
   request: RpcRequest,
   reply: Reply,
 ): string | Promise<string> {
-  if (!session) return initialize({ caller, request, reply });
+  if (!session) return initialize(caller, request, reply);
+  const call = new LegacyCall(caller, request, session, reply);
   const method = methods.get(request.method);
+  if (method) return method(call);
   const { single } = caller.route;
-  if (!method && single && passed.has(request.method))
-    return relay({ caller, session, request, reply }, single, request.params ?? {});
-  if (!method) throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${request.method}` });
-  return method({ caller, session, request, reply });
+  if (single && passed.has(request.method)) return relay(call, single, request.params ?? {});
+  throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${request.method}` });
 }

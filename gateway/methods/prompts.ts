@@ -1,19 +1,19 @@
 /** `prompts/get` and `completion/complete`: to the server behind the prompt's name, or behind the template. */
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import type { Target } from '../catalog.ts';
-import type { SessionCall } from '../era/era.ts';
+import type { Call } from '../era/era.ts';
 import { relay } from './relay.ts';
 import { candidatesFor } from './resources.ts';
 
 /** @throws RpcFailure for an unknown prompt, or as the server answered; SlipwayError otherwise */
-export async function promptsGet(call: SessionCall): Promise<string> {
+export async function promptsGet(call: Call): Promise<string> {
   const params = call.request.params ?? {};
   const { server, name } = await promptOf(call, params['name']);
   return relay(call, server, { ...params, name });
 }
 
 /** @throws RpcFailure for a reference to nothing, or as the server answered; SlipwayError otherwise */
-export async function complete(call: SessionCall): Promise<string> {
+export async function complete(call: Call): Promise<string> {
   const params = call.request.params ?? {};
   const ref = (params['ref'] ?? {}) as Record<string, unknown>;
   if (ref['type'] === 'ref/prompt') {
@@ -25,7 +25,7 @@ export async function complete(call: SessionCall): Promise<string> {
   return relay(call, server, params);
 }
 
-async function promptOf({ caller: { route } }: SessionCall, name: unknown): Promise<Target> {
+async function promptOf({ caller: { route } }: Call, name: unknown): Promise<Pick<Target, 'server' | 'name'>> {
   if (typeof name !== 'string')
     throw new RpcFailure({ code: RPC.invalidParams, message: 'The prompt name is missing' });
   // Where names are the server's own, it knows best which there are.

@@ -1,8 +1,7 @@
 /** A request on its way to the server that it is for, and back. */
 import { SlipwayError } from '../../schemas/errors.ts';
 import { progressTokenOf, type RequestOptions } from '../../schemas/peer.ts';
-import type { SessionCall } from '../era/era.ts';
-import { CallClient } from '../sessions/call-client.ts';
+import type { Call } from '../era/era.ts';
 import type { Server } from '../upstream/server.ts';
 
 type Send = (method: string, params: Record<string, unknown>, options: RequestOptions) => Promise<unknown>;
@@ -12,41 +11,35 @@ type Send = (method: string, params: Record<string, unknown>, options: RequestOp
  * @param send where to, if not to one of its instances
  * @throws RpcFailure as the server answered; SlipwayError otherwise
  */
-export async function relay(
-  call: SessionCall,
-  server: Server,
-  params: Record<string, unknown>,
-  send?: Send,
-): Promise<string> {
-  const { caller, session, request, reply } = call;
+export async function relay(call: Call, server: Server, params: Record<string, unknown>, send?: Send): Promise<string> {
+  const { caller, request } = call;
   const controller = new AbortController();
   const { calls } = caller.state;
-  const key = calls.add(session.id, request.id, controller);
-  let timer = setTimeout(timeOut, server.entry.timeoutMs, controller, server.name);
+  let timer: NodeJS.Timeout | undefined;
   // While a person thinks about a question, it is not the server that is slow.
-  const client = new CallClient(call, server.name, (waiting) => {
+  const client = call.open(server, (waiting) => {
     clearTimeout(timer);
     if (!waiting) timer = setTimeout(timeOut, server.entry.timeoutMs, controller, server.name);
   });
-  const onClose = (): void => controller.abort(new SlipwayError('cancelled', 'The client went away.'));
-  caller.response.once('close', onClose);
+  timer = setTimeout(timeOut, server.entry.timeoutMs, controller, server.name);
+  const key = calls.add(call.id, request.id, controller);
+  const stay = call.onGone(() => controller.abort(new SlipwayError('cancelled', 'The client went away.')));
   try {
     const options: RequestOptions = { signal: controller.signal, client };
     const progressToken = progressTokenOf(params);
     if (progressToken !== undefined) {
       options.progressToken = progressToken;
-      options.onProgress = (progress) => reply.notify('notifications/progress', progress);
+      options.onProgress = (progress) => call.notify('notifications/progress', progress);
     }
     const { method } = request;
     const result = send ? send(method, params, options) : server.request(method, params, options);
-    return JSON.stringify(await result) ?? '{}';
+    return call.encode(await result, server);
   } catch (error) {
-    caller.state.elicitations.addRequired(server.name, error, session.id);
-    throw error;
+    return call.refused(error, server);
   } finally {
     client.end();
     clearTimeout(timer);
-    caller.response.off('close', onClose);
+    stay();
     calls.remove(key, controller);
   }
 }

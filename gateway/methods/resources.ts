@@ -4,24 +4,22 @@
  */
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { introduceAll } from '../capabilities.ts';
-import type { SessionCall } from '../era/era.ts';
-import { expiryOf } from '../sessions/session.ts';
+import type { Call } from '../era/era.ts';
 import type { RouteView } from '../snapshot.ts';
 import type { Server } from '../upstream/server.ts';
 import { relay } from './relay.ts';
 
 /** @throws RpcFailure when no server has it, as the first of them said it; SlipwayError otherwise */
-export function resourcesRead(call: SessionCall): Promise<string> {
+export function resourcesRead(call: Call): Promise<string> {
   return firstOf(call, (server, params) => relay(call, server, params));
 }
 
 /** @throws the same, and SlipwayError `bad-request` for too many subscriptions */
-export function subscribe(call: SessionCall): Promise<string> {
-  const { caller, session } = call;
-  const until = expiryOf(session, caller.generation.snapshot.gateway.sessionTtlMs);
+export function subscribe(call: Call): Promise<string> {
+  const { subscriptions } = call.caller.state;
   return firstOf(call, async (server, params) => {
     const uri = String(params['uri']);
-    caller.state.subscriptions.add(session, server.name, uri, until);
+    subscriptions.add(call.id, server.name, uri, call.until);
     try {
       // Shared: the server hears of the first who wants to know, and of nobody after that.
       if (server.wishes.uris.has(uri)) return '{}';
@@ -29,23 +27,23 @@ export function subscribe(call: SessionCall): Promise<string> {
       server.wishes.uris.add(uri);
       return result;
     } catch (error) {
-      caller.state.subscriptions.remove(session.id, server.name, uri);
+      subscriptions.remove(call.id, server.name, uri);
       throw error;
     }
   });
 }
 
 /** A client that never subscribed gets the same answer: what it wants is so. */
-export function unsubscribe({ caller, session, request }: SessionCall): string {
+export function unsubscribe({ caller, id, request }: Call): string {
   const uri = request.params?.['uri'];
   if (typeof uri !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The URI is missing' });
   const { subscriptions } = caller.state;
-  for (const server of subscriptions.serversOf(session.id, uri)) subscriptions.remove(session.id, server, uri);
+  for (const server of subscriptions.serversOf(id, uri)) subscriptions.remove(id, server, uri);
   return '{}';
 }
 
 /** The servers that a URI, or a template, may belong to: its owner, or else all that have resources. */
-export async function candidatesFor({ caller: { route } }: SessionCall, uri: unknown): Promise<readonly Server[]> {
+export async function candidatesFor({ caller: { route } }: Call, uri: unknown): Promise<readonly Server[]> {
   if (typeof uri !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The URI is missing' });
   if (route.single) return [route.single];
   await introduceAll(route);
@@ -79,7 +77,7 @@ export function matches(template: string, uri: string): boolean {
 }
 
 async function firstOf(
-  call: SessionCall,
+  call: Call,
   ask: (server: Server, params: Record<string, unknown>) => Promise<string>,
 ): Promise<string> {
   const params = call.request.params ?? {};

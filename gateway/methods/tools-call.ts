@@ -1,11 +1,11 @@
 /** `tools/call`: to the server behind the name. */
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import type { Target } from '../catalog.ts';
-import type { SessionCall } from '../era/era.ts';
+import type { Call } from '../era/era.ts';
 import { relay } from './relay.ts';
 
 /** @throws RpcFailure for an unknown tool, or as the server answered; SlipwayError otherwise */
-export function toolsCall(call: SessionCall): Promise<string> {
+export function toolsCall(call: Call): Promise<string> {
   const params = call.request.params ?? {};
   const name = params['name'];
   if (typeof name !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The tool name is missing' });
@@ -15,7 +15,7 @@ export function toolsCall(call: SessionCall): Promise<string> {
 }
 
 /** The message is ours alone by now; a copy would only cost. */
-function send(call: SessionCall, params: Record<string, unknown>, target: Target | undefined): Promise<string> {
+function send(call: Call, params: Record<string, unknown>, target: Target | undefined): Promise<string> {
   if (!target) throw new RpcFailure({ code: RPC.invalidParams, message: `Unknown tool: ${String(params['name'])}` });
   params['name'] = target.name;
   return relay(call, target.server, params);

@@ -1,7 +1,10 @@
 /** MCP's Streamable HTTP: what POST, GET and DELETE mean, and which headers they need. */
 import type { IncomingMessage } from 'node:http';
 import { SlipwayError } from '../../schemas/errors.ts';
-import { checkVersion, decode, serve } from '../era/legacy.ts';
+import { MODERN_VERSION } from '../../schemas/modern.ts';
+import { checkVersion, decode, serve as serveLegacy } from '../era/legacy.ts';
+import { isModern } from '../era/modern-request.ts';
+import { serve as serveModern } from '../era/modern.ts';
 import type { Caller } from '../exchange.ts';
 import { sendEmpty } from '../rpc/respond.ts';
 import { SseWriter } from '../rpc/sse-writer.ts';
@@ -20,9 +23,11 @@ export async function post(caller: Caller): Promise<void> {
   try {
     checkContentType(request);
     checkAccept(request, ['application/json', 'text/event-stream']);
-    checkVersion(request.headers['mcp-protocol-version']);
     const body = await readBody(request, response, generation.snapshot.gateway.maxBodyBytes);
-    await serve(caller, decode(parseJson(body)));
+    const message = decode(parseJson(body));
+    if (isModern(request.headers, message)) return await serveModern(caller, message);
+    checkVersion(request.headers['mcp-protocol-version']);
+    await serveLegacy(caller, message);
   } finally {
     generation.leave();
   }
@@ -31,6 +36,7 @@ export async function post(caller: Caller): Promise<void> {
 /** Opens the session's stream: what the gateway says unasked. */
 export function get(caller: Caller): void {
   const { state, source, generation, request, response, identity, route } = caller;
+  checkEra(request);
   checkAccept(request, ['text/event-stream']);
   checkVersion(request.headers['mcp-protocol-version']);
   const session = sessionOf(caller);
@@ -49,9 +55,15 @@ export function get(caller: Caller): void {
 
 /** Ends the session. */
 export function remove(caller: Caller): void {
+  checkEra(caller.request);
   checkVersion(caller.request.headers['mcp-protocol-version']);
   endSession(caller, sessionOf(caller));
   sendEmpty(caller.response, 204);
+}
+
+/** Since 2026-07-28 there is no session to listen in, or to end. */
+function checkEra({ headers }: IncomingMessage): void {
+  if (headers['mcp-protocol-version'] === MODERN_VERSION) throw new SlipwayError('method-not-allowed');
 }
 
 /** Cross-site forms and simple requests can only send other types, so a page cannot post without a CORS preflight. */

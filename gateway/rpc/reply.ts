@@ -38,13 +38,14 @@ export class Reply {
     this.#finish(`{"jsonrpc":"2.0","id":${JSON.stringify(this.#id)},"result":${json}}`);
   }
 
-  error(error: RpcError): void {
-    this.#finish(JSON.stringify({ jsonrpc: '2.0', id: this.#id, error }));
+  /** @param status of the HTTP response, unless that has begun */
+  error(error: RpcError, status = 200): void {
+    this.#finish(JSON.stringify({ jsonrpc: '2.0', id: this.#id, error }), status);
   }
 
-  #finish(json: string): void {
+  #finish(json: string, status = 200): void {
     if (this.#response.destroyed) return;
-    if (!this.#stream) return sendText(this.#response, 200, json, 'application/json');
+    if (!this.#stream) return sendText(this.#response, status, json, 'application/json');
     this.#stream.event(json);
     this.#stream.end();
   }

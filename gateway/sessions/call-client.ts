@@ -1,8 +1,10 @@
 /** The client's end of a call that is in flight: what the server asks or says meanwhile goes out on the call's stream. */
 import { RPC, RpcFailure, type RpcNotification, type RpcRequest } from '../../schemas/jsonrpc.ts';
-import { progressTokenOf, type Asked, type Client, type Peer } from '../../schemas/peer.ts';
+import { progressTokenOf, type Asked, type Peer } from '../../schemas/peer.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
-import type { SessionCall } from '../era/era.ts';
+import type { CallEnd } from '../era/era.ts';
+import type { LegacyCall } from '../era/legacy-call.ts';
+import { capabilitiesFrom, checkCapabilities } from './capabilities.ts';
 
 /** How long a person may think before a question counts as unanswered (ms). */
 const ANSWER_TIMEOUT = 15 * 60_000;
@@ -10,20 +12,12 @@ const ANSWER_TIMEOUT = 15 * 60_000;
 /** Questions that one call may have open: a server must not fill the memory, or a person's screen. */
 const MAX_WAITING = 100;
 
-/** What a client must have said it can do to be asked this; the second is a matter of its parameters. */
-type Needs = (params: Record<string, unknown>) => readonly string[];
-const NEEDS: ReadonlyMap<string, Needs> = new Map<string, Needs>([
-  ['roots/list', () => ['roots']],
-  ['sampling/createMessage', (params) => ['sampling', ...('tools' in params ? ['sampling.tools'] : [])]],
-  [
-    'elicitation/create',
-    (params) => ['elicitation', params['mode'] === 'url' ? 'elicitation.url' : 'elicitation.form'],
-  ],
-]);
-
-export class CallClient implements Client {
+export class CallClient implements CallEnd {
   readonly id: string;
-  readonly #call: SessionCall;
+  /** Said once for all, in `initialize`. */
+  readonly info = undefined;
+  readonly takesInput = false;
+  readonly #call: LegacyCall;
   readonly #server: string;
   readonly #onWaiting: (waiting: boolean) => void;
   #peer: Peer | undefined;
@@ -31,11 +25,20 @@ export class CallClient implements Client {
   #ended = false;
 
   /** @param onWaiting called when the server begins to wait for the client, and when it no longer does */
-  constructor(call: SessionCall, server: string, onWaiting: (waiting: boolean) => void) {
+  constructor(call: LegacyCall, server: string, onWaiting: (waiting: boolean) => void) {
     this.id = call.session.id;
     this.#call = call;
     this.#server = server;
     this.#onWaiting = onWaiting;
+  }
+
+  get capabilities(): Record<string, unknown> {
+    return capabilitiesFrom(this.#call.session.capabilities);
+  }
+
+  get logLevel(): string {
+    const { caller, session } = this.#call;
+    return caller.state.levels.of(session.id);
   }
 
   async request({ method, params = {} }: RpcRequest, { signal, progress }: Asked): Promise<unknown> {
@@ -72,17 +75,4 @@ export class CallClient implements Client {
     this.#ended = true;
     this.#over?.abort(new SlipwayError('cancelled', 'The call has ended.'));
   }
-}
-
-/** Refuses what the client would refuse, in the words of the specification. @throws RpcFailure */
-function checkCapabilities(declared: readonly string[], method: string, params: Record<string, unknown>): void {
-  const needs = NEEDS.get(method)?.(params);
-  const [first] = needs ?? [];
-  if (!needs || first === undefined)
-    throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${method}` });
-  if (!declared.includes(first))
-    throw new RpcFailure({ code: RPC.methodNotFound, message: `The client does not support ${first}` });
-  const missing = needs.find((need) => !declared.includes(need));
-  if (missing !== undefined)
-    throw new RpcFailure({ code: RPC.invalidParams, message: `The client does not support ${missing}` });
 }

@@ -2,7 +2,7 @@
 import { RpcFailure } from '../../schemas/jsonrpc.ts';
 
 /** What a server answers to a call that needs such a visit first. */
-const URL_ELICITATION_REQUIRED = -32_042;
+export const URL_ELICITATION_REQUIRED = -32_042;
 /** Bounds the memory; beyond it the oldest is forgotten first, and its end is not told. */
 const MAX_REMEMBERED = 10_000;
 

@@ -2,10 +2,17 @@
 
 /** Least severe first (RFC 5424). */
 const LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
+/** As much as servers say where nobody chose. */
+const USUAL = LEVELS.indexOf('info');
 /** Bounds the memory; beyond it the oldest wish is forgotten first, and its session hears everything again. */
 const MAX_REMEMBERED = 10_000;
 
 export const isLevel = (level: unknown): level is string => LEVELS.includes(level as string);
+
+/** Whether a message of this level is for whoever wants to hear from `least` on; one of no known level always is. */
+export function reaches(least: string, level: unknown): boolean {
+  return !isLevel(level) || LEVELS.indexOf(level) >= LEVELS.indexOf(least);
+}
 
 export class Levels {
   readonly #bySession = new Map<string, number>();
@@ -25,6 +32,11 @@ export class Levels {
     return least === undefined || !isLevel(level) || LEVELS.indexOf(level) >= least;
   }
 
+  /** The level to ask a server for on behalf of a session. One that never chose hears as much as usual. */
+  of(sessionId: string): string {
+    return LEVELS[this.#bySession.get(sessionId) ?? USUAL] as string;
+  }
+
   end(sessionId: string): void {
     this.#bySession.delete(sessionId);
   }
@@ -32,5 +44,5 @@ export class Levels {
 
 /** The level to ask a server for, so that whoever wants most gets it, and whoever never chose hears as much as usual. */
 export function mostOf(known: string | undefined, level: string): string {
-  return LEVELS[Math.min(LEVELS.indexOf(known ?? 'info'), LEVELS.indexOf(level))] ?? level;
+  return LEVELS[Math.min(known === undefined ? USUAL : LEVELS.indexOf(known), LEVELS.indexOf(level))] ?? level;
 }

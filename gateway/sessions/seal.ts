@@ -18,8 +18,14 @@ export interface Session {
 
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
-/** Binds a value to its purpose: nothing else that is ever sealed with the key opens as a session. */
-const PURPOSE = Buffer.from('slipway session v1');
+/** The longest session id that is looked at (bytes). */
+const MAX_SESSION = 2048;
+/** Binds a value to its purpose: nothing that is sealed for one opens as another. */
+const PURPOSES = {
+  session: Buffer.from('slipway session v1'),
+  requestState: Buffer.from('slipway request state v1'),
+};
+export type Purpose = keyof typeof PURPOSES;
 
 export class Seal {
   readonly #key: KeyObject;
@@ -34,23 +40,33 @@ export class Seal {
   /** A new session's id: visible ASCII. Session fixation: it cannot be chosen or guessed by a client. */
   open(session: Omit<Session, 'id' | 'createdAt'>): string {
     const whole: Session = { ...session, id: randomBytes(12).toString('base64url'), createdAt: Date.now() };
+    return this.close('session', whole);
+  }
+
+  /** `undefined` for anything that was not sealed with this key as a session. */
+  read(id: string): Session | undefined {
+    return id.length > MAX_SESSION ? undefined : (this.reveal('session', id) as Session | undefined);
+  }
+
+  /** Seals a value that JSON can hold. @returns base64url */
+  close(purpose: Purpose, value: unknown): string {
     const iv = randomBytes(IV_BYTES);
-    const cipher = createCipheriv('aes-256-gcm', this.#key, iv).setAAD(PURPOSE);
-    const sealed = Buffer.concat([cipher.update(JSON.stringify(whole), 'utf8'), cipher.final()]);
+    const cipher = createCipheriv('aes-256-gcm', this.#key, iv).setAAD(PURPOSES[purpose]);
+    const sealed = Buffer.concat([cipher.update(JSON.stringify(value), 'utf8'), cipher.final()]);
     return Buffer.concat([iv, sealed, cipher.getAuthTag()]).toString('base64url');
   }
 
   /** `undefined` for anything that was not sealed with this key for this purpose. */
-  read(id: string): Session | undefined {
-    const bytes = Buffer.from(id, 'base64url');
-    if (bytes.length <= IV_BYTES + TAG_BYTES || bytes.length > 2048) return undefined;
+  reveal(purpose: Purpose, text: string): unknown {
+    const bytes = Buffer.from(text, 'base64url');
+    if (bytes.length <= IV_BYTES + TAG_BYTES) return undefined;
     try {
       const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, IV_BYTES), {
         authTagLength: TAG_BYTES,
       });
-      decipher.setAAD(PURPOSE).setAuthTag(bytes.subarray(-TAG_BYTES));
-      const text = decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
-      return JSON.parse(text) as Session;
+      decipher.setAAD(PURPOSES[purpose]).setAuthTag(bytes.subarray(-TAG_BYTES));
+      const plain = decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
+      return JSON.parse(plain) as unknown;
     } catch {
       return undefined;
     }

@@ -7,6 +7,9 @@ import type { SseWriter } from '../rpc/sse-writer.ts';
 /** Below the idle limits of common proxies (ms). */
 const KEEP_ALIVE = 25_000;
 
+/** Bounds the memory that listeners can take. */
+const MAX_STREAMS = 10_000;
+
 export interface Stream {
   readonly sessionId: string;
   readonly route: string;
@@ -15,6 +18,10 @@ export interface Stream {
   /** Unix time (ms) at which its session ends. */
   readonly expiresAt: number;
   readonly writer: SseWriter;
+  /** How its client wants to be told; `undefined` for what is not for it. Without it: as it is. */
+  readonly phrase?: (notification: RpcNotification) => string | undefined;
+  /** What is said before it is closed from this side (JSON). */
+  readonly farewell?: string;
 }
 
 export class Streams {
@@ -29,8 +36,9 @@ export class Streams {
 
   readonly #allowed: (stream: Stream) => boolean;
 
-  /** @throws SlipwayError `exists`: one stream a session, so that abandoned ones cannot pile up */
+  /** @throws SlipwayError `exists`: one stream a session, so that abandoned ones cannot pile up; `bad-request` beyond all bounds */
   claim(sessionId: string): void {
+    if (this.#bySession.size >= MAX_STREAMS) throw new SlipwayError('bad-request', 'Too many streams are open.');
     if (this.#bySession.has(sessionId))
       throw new SlipwayError('exists', 'The session has an open stream already.', { hint: 'Close it first.' });
   }
@@ -45,7 +53,9 @@ export class Streams {
   }
 
   end(sessionId: string): void {
-    this.#bySession.get(sessionId)?.writer.end();
+    const stream = this.#bySession.get(sessionId);
+    if (stream?.farewell !== undefined) stream.writer.event(stream.farewell);
+    stream?.writer.end();
     this.#bySession.delete(sessionId);
   }
 
@@ -58,7 +68,10 @@ export class Streams {
   notify(route: string, notification: RpcNotification, wanted: (sessionId: string) => boolean = () => true): void {
     const json = JSON.stringify(notification);
     for (const stream of this.#bySession.values())
-      if (stream.route === route && wanted(stream.sessionId)) this.#send(stream, json);
+      if (stream.route === route && wanted(stream.sessionId)) {
+        const text = stream.phrase ? stream.phrase(notification) : json;
+        if (text !== undefined) this.#send(stream, text);
+      }
   }
 
   /** Ends the streams of those who may no longer listen. */

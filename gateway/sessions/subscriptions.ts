@@ -1,6 +1,5 @@
 /** Which sessions want to hear of which resource. Upstream one subscription stands for all of them. */
 import { SlipwayError } from '../../schemas/errors.ts';
-import type { Session } from './seal.ts';
 
 /** Bounds on the memory that clients can take: for one session, and for all. */
 const MAX_PER_SESSION = 1_000;
@@ -20,15 +19,15 @@ export class Subscriptions {
   }
 
   /** @throws SlipwayError `bad-request` beyond the limits */
-  add(session: Session, server: string, uri: string, until: number): void {
+  add(sessionId: string, server: string, uri: string, until: number): void {
     const key = JSON.stringify([server, uri]);
-    const keys = this.#keys.get(session.id) ?? new Set();
+    const keys = this.#keys.get(sessionId) ?? new Set();
     if (keys.has(key)) return;
     if (keys.size >= MAX_PER_SESSION || this.#total >= MAX_TOTAL)
       throw new SlipwayError('bad-request', 'Too many subscriptions.', { hint: 'Unsubscribe from some first.' });
     const sessions = this.#sessions.get(key) ?? new Map<string, number>();
-    this.#sessions.set(key, sessions.set(session.id, until));
-    this.#keys.set(session.id, keys.add(key));
+    this.#sessions.set(key, sessions.set(sessionId, until));
+    this.#keys.set(sessionId, keys.add(key));
     this.#total++;
   }
 

@@ -2,7 +2,7 @@
 import { SlipwayError } from '../../schemas/errors.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import type { RequestOptions } from '../../schemas/peer.ts';
-import type { Item } from './listing.ts';
+import type { Fetched, Item } from './listing.ts';
 import type { ListRow } from './lists.ts';
 
 /** How long one server's list may take, so that a bad one does not hide the others (ms). */
@@ -13,13 +13,14 @@ const MAX_PAGES = 100;
 export type Request = (method: string, params: Record<string, unknown>, options: RequestOptions) => Promise<unknown>;
 
 /** @throws SlipwayError `upstream-timeout`, RpcFailure as the server answered */
-export async function fetchList({ method, field, key }: ListRow, request: Request): Promise<readonly Item[]> {
+export async function fetchList({ method, field, key }: ListRow, request: Request): Promise<Fetched> {
   const signal = AbortSignal.timeout(LIST_TIMEOUT);
   const isItem = (value: unknown): value is Item => {
     const name = (value as Item | null)?.[key];
     return typeof name === 'string' && name !== '';
   };
   const items: Item[] = [];
+  let ttlMs = Infinity;
   let cursor: unknown;
   try {
     for (let page = 0; page < MAX_PAGES; page++) {
@@ -27,13 +28,20 @@ export async function fetchList({ method, field, key }: ListRow, request: Reques
       const result = (await request(method, params, { signal })) as Record<string, unknown> | undefined;
       const listed = result?.[field];
       if (Array.isArray(listed)) items.push(...listed.filter(isItem));
+      ttlMs = Math.min(ttlMs, ttlOf(result));
       cursor = result?.['nextCursor'];
       if (typeof cursor !== 'string') break;
     }
   } catch (error) {
     // Many a server with resources has no templates, and says so like this.
-    if (error instanceof RpcFailure && error.error.code === RPC.methodNotFound) return items;
+    if (error instanceof RpcFailure && error.error.code === RPC.methodNotFound) return { items, ttlMs: 0 };
     throw signal.aborted ? new SlipwayError('upstream-timeout', `${method} took too long.`) : error;
   }
-  return items;
+  return { items, ttlMs: Number.isFinite(ttlMs) ? ttlMs : 0 };
+}
+
+/** Servers of older revisions promise nothing. */
+function ttlOf(result: Record<string, unknown> | undefined): number {
+  const ttl = result?.['ttlMs'];
+  return typeof ttl === 'number' && ttl > 0 ? ttl : 0;
 }

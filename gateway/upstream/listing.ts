@@ -8,6 +8,12 @@ const YOUNG = 500;
 /** Something listed, kept whole: it is passed on untouched but for the name. */
 export type Item = Readonly<Record<string, unknown>>;
 
+/** What a server answered: the list, and how long it promises that it stays so (ms). */
+export interface Fetched {
+  readonly items: readonly Item[];
+  readonly ttlMs: number;
+}
+
 /** An immutable finding: a new one replaces it, so that two equal references mean "nothing changed". */
 export type ListState =
   | { readonly items: readonly Item[] }
@@ -20,6 +26,8 @@ export class Listing {
   #loading: Promise<void> | undefined;
   #again = false;
   #loadedAt = -Infinity;
+  /** Until when the server promises that it stays as it is (`performance.now()`). */
+  freshUntil = 0;
 
   /** @param onChange called when the list became another one, or there at last after a failure */
   constructor(known: readonly Item[] | undefined, onChange: () => void) {
@@ -34,33 +42,36 @@ export class Listing {
   }
 
   /** Makes sure that there is a state. Never throws: a failure is a state too. */
-  async load(fetch: () => Promise<readonly Item[]>): Promise<void> {
+  async load(fetch: () => Promise<Fetched>): Promise<void> {
     if (!this.state) await this.#fetch(fetch);
   }
 
   /** Asks the server again, because something hints at a change; waits for a fetch that is under way instead. */
-  async refresh(fetch: () => Promise<readonly Item[]>, young = YOUNG): Promise<void> {
+  async refresh(fetch: () => Promise<Fetched>, young = YOUNG): Promise<void> {
     if (this.#loading || performance.now() - this.#loadedAt >= young) await this.#fetch(fetch);
   }
 
   /** The server said that its list changed: what is being fetched right now may be the old one. */
-  invalidate(fetch: () => Promise<readonly Item[]>): void {
+  invalidate(fetch: () => Promise<Fetched>): void {
+    this.freshUntil = 0;
     if (this.#loading) this.#again = true;
     // Nobody here has seen the old list, but a client may have, before a restart of the gateway.
     else if (!this.#state) this.#onChange();
     else void this.#fetch(fetch);
   }
 
-  #fetch(fetch: () => Promise<readonly Item[]>): Promise<void> {
+  #fetch(fetch: () => Promise<Fetched>): Promise<void> {
     this.#loading ??= this.#fetchUntilSettled(fetch).finally(() => (this.#loading = undefined));
     return this.#loading;
   }
 
-  async #fetchUntilSettled(fetch: () => Promise<readonly Item[]>): Promise<void> {
+  async #fetchUntilSettled(fetch: () => Promise<Fetched>): Promise<void> {
     do {
       this.#again = false;
       try {
-        this.#listed(await fetch());
+        const { items, ttlMs } = await fetch();
+        this.freshUntil = performance.now() + ttlMs;
+        this.#listed(items);
       } catch (error) {
         this.#failed(error instanceof Error ? error.message : String(error));
       }

@@ -8,7 +8,7 @@ import { choose } from './balance.ts';
 import { fetchList } from './fetch-list.ts';
 import type { Capabilities, Known, Wishes } from './known.ts';
 import { NotDelivered, type Welcome } from './link.ts';
-import type { Item, ListState } from './listing.ts';
+import type { Fetched, ListState } from './listing.ts';
 import { LIST_NAMES, LISTS, type ListName } from './lists.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -75,10 +75,17 @@ export class Server {
     return this.#missing;
   }
 
+  /** How long a list that was just given stays the same, as far as the server promises (ms). */
+  freshFor(list: ListName): number {
+    const { freshUntil } = this.known.lists[list];
+    return Math.max(0, Math.floor(freshUntil - performance.now()));
+  }
+
   /** Whether a list can be given without asking the server: it is known, and the server says when it changes. */
   settled(list: ListName): boolean {
     const state = this.state(list);
     if (!state || state === NOTHING || !state.items || list === 'tools') return state !== undefined;
+    if (this.known.lists[list].freshUntil > performance.now()) return true;
     return this.capabilities?.[LISTS[list].capability]?.['listChanged'] === true;
   }
 
@@ -166,10 +173,10 @@ export class Server {
       if (LISTS[list].changed === method) this.known.lists[list].invalidate(() => this.#fetch(list));
   }
 
-  async #fetch(list: ListName): Promise<readonly Item[]> {
+  async #fetch(list: ListName): Promise<Fetched> {
     const { capability } = LISTS[list];
     if (!this.capabilities) await this.introduce();
-    if (this.capabilities && this.capabilities[capability] === undefined) return [];
+    if (this.capabilities && this.capabilities[capability] === undefined) return { items: [], ttlMs: 0 };
     return fetchList(LISTS[list], (method, params, options) => this.request(method, params, options));
   }
 

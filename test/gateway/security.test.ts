@@ -210,7 +210,8 @@ test('bodies: over the limit, announced or not; batches; not JSON; not UTF-8; wr
   expect(await code(`{"jsonrpc":"2.0","id":1,"method":"ping","x":"\\"${'['.repeat(400)}"}`)).toEqual([400, -32600]);
   expect(await code('{}', { 'Content-Type': 'text/plain' })).toEqual([400, -32600]);
   expect((await post('{}', { Accept: 'application/json' })).status).toBe(406);
-  const version = await post('{}', { 'MCP-Protocol-Version': '2026-07-28' });
+  const list = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
+  const version = await post(list, { 'MCP-Protocol-Version': '1999-01-01' });
   expect([version.status, version.text]).toEqual([400, expect.stringContaining('2025-11-25, 2025-06-18')]);
 });
 

@@ -178,7 +178,7 @@ export function converse(url: string, id: string, message: object, path = '/mcp'
   return events(call);
 }
 
-async function events(call: ClientRequest): Promise<Events> {
+export async function events(call: ClientRequest): Promise<Events> {
   const [answer] = (await once(call, 'response')) as [IncomingMessage];
   answer.setEncoding('utf8').on('error', () => {});
   const arrived: unknown[] = [];

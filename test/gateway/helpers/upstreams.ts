@@ -29,6 +29,8 @@ export interface Upstream extends AsyncDisposable {
   answered(id: string): Promise<RpcMessage>;
 }
 
+const MORE_TOOLS = ['ask', 'log', 'visit'].map((name) => ({ name, inputSchema: { type: 'object' } }));
+
 /** Collects what a server sees, and lets a test wait for it. */
 function watch(): Pick<Upstream, 'seen' | 'saw' | 'answered'> {
   const seen: RpcMessage[] = [];
@@ -52,7 +54,7 @@ export async function socketUpstream(name: string, options: { all?: boolean } = 
   const folder = mkdtempSync(join(tmpdir(), 'slw-'));
   const path = join(folder, `${name}.sock`);
   const { seen, saw, answered } = watch();
-  const tools = [...TOOLS, ...(options.all ? [{ name: 'ask' }, { name: 'log' }, { name: 'visit' }] : [])];
+  const tools = [...TOOLS, ...(options.all ? MORE_TOOLS : [])];
   const prompts = [{ name: 'greet' }, { name: 'part', _meta: { kept: true } }];
   const sockets = new Set<Socket>();
   let opened = 0;
@@ -62,7 +64,9 @@ export async function socketUpstream(name: string, options: { all?: boolean } = 
     socket.on('close', () => sockets.delete(socket)).on('error', () => {});
     const send = (message: object): void => void socket.write(`${JSON.stringify(message)}\n`);
     const receive = mind({ name, send, seen, tools, ...(options.all ? { prompts } : {}) });
-    createInterface({ input: socket }).on('line', (line) => receive(JSON.parse(line) as RpcMessage));
+    const lines = createInterface({ input: socket }).on('line', (line) => receive(JSON.parse(line) as RpcMessage));
+    // Readline hands on what goes wrong with its input.
+    (lines as NodeJS.EventEmitter).on('error', () => {});
   });
   await bound(listener, { path });
   const drop = (): void => sockets.forEach((socket) => socket.destroy());
@@ -94,7 +98,7 @@ export async function socketUpstream(name: string, options: { all?: boolean } = 
 export async function httpUpstream(name: string, options: { stream?: boolean; all?: boolean } = {}): Promise<Upstream> {
   const { seen, saw, answered } = watch();
   const asked = new Map();
-  const tools = [...TOOLS, ...(options.all ? [{ name: 'ask' }, { name: 'log' }, { name: 'visit' }] : [])];
+  const tools = [...TOOLS, ...(options.all ? MORE_TOOLS : [])];
   const prompts = [{ name: 'greet' }, { name: 'part', _meta: { kept: true } }];
   const headers: IncomingHttpHeaders[] = [];
   const sessions = new Set<string>();

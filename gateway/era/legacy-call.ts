@@ -1,0 +1,65 @@
+/** A call within a session (MCP ≤ 2025-11-25): what the server asks meanwhile is a request on the call's own stream. */
+import { RPC, RpcFailure, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import type { Caller } from '../exchange.ts';
+import type { Reply } from '../rpc/reply.ts';
+import { CallClient } from '../sessions/call-client.ts';
+import type { Session } from '../sessions/seal.ts';
+import { expiryOf } from '../sessions/session.ts';
+import type { Server } from '../upstream/server.ts';
+import type { Call, CallEnd } from './era.ts';
+
+export class LegacyCall implements Call {
+  readonly caller: Caller;
+  readonly request: RpcRequest;
+  readonly session: Session;
+  readonly reply: Reply;
+
+  constructor(caller: Caller, request: RpcRequest, session: Session, reply: Reply) {
+    this.caller = caller;
+    this.request = request;
+    this.session = session;
+    this.reply = reply;
+  }
+
+  get id(): string {
+    return this.session.id;
+  }
+
+  get until(): number {
+    return expiryOf(this.session, this.caller.generation.snapshot.gateway.sessionTtlMs);
+  }
+
+  open(server: Server, onWaiting: (waiting: boolean) => void): CallEnd {
+    return new CallClient(this, server.name, onWaiting);
+  }
+
+  notify(method: string, params: Record<string, unknown> | undefined): void {
+    this.reply.notify(method, params);
+  }
+
+  onGone(listener: () => void): () => void {
+    const { response } = this.caller;
+    response.once('close', listener);
+    return () => void response.off('close', listener);
+  }
+
+  encode(result: unknown): string {
+    return JSON.stringify(result) ?? '{}';
+  }
+
+  refused(error: unknown, server: Server): never {
+    this.caller.state.elicitations.addRequired(server.name, error, this.session.id);
+    throw isNotFound(error, this.request) ? inOldWords(error) : error;
+  }
+}
+
+/** Resource not found as 2026-07-28 says it: invalid parameters, with the URI. */
+function isNotFound(error: unknown, { method }: RpcRequest): error is RpcFailure {
+  if (method !== 'resources/read' || !(error instanceof RpcFailure)) return false;
+  const { code, data } = error.error;
+  return code === RPC.invalidParams && typeof (data as { uri?: unknown } | undefined)?.uri === 'string';
+}
+
+function inOldWords({ error }: RpcFailure): RpcFailure {
+  return new RpcFailure({ ...error, code: RPC.resourceNotFound });
+}

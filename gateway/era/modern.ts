@@ -1,0 +1,120 @@
+/** MCP 2026-07-28: every request stands for itself. No sessions, no requests to clients, one table of its own. */
+import { isNotification, isRequest, RPC, RpcFailure, type RpcMessage, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import { TASKS } from '../../schemas/modern.ts';
+import type { Caller } from '../exchange.ts';
+import { discover } from '../methods/discover.ts';
+import { listen } from '../methods/listen.ts';
+import { modernLister } from '../methods/lists.ts';
+import { complete as completion, promptsGet } from '../methods/prompts.ts';
+import { relay } from '../methods/relay.ts';
+import { resourcesRead } from '../methods/resources.ts';
+import { tellServers } from '../methods/set-level.ts';
+import { toolsCall } from '../methods/tools-call.ts';
+import { reportUnforeseen } from '../rpc/errors.ts';
+import { Reply } from '../rpc/reply.ts';
+import { sendEmpty } from '../rpc/respond.ts';
+import { badState, openState, sealState } from '../sessions/request-state.ts';
+import { Round } from '../sessions/round.ts';
+import type { Method } from './era.ts';
+import { complete, inputRequired, methodNotFound, ModernCall, UNCACHED, type Return } from './modern-call.ts';
+import { modernError, statusOf } from './modern-errors.ts';
+import { checkMirrors, Malformed, readAsker, type Retry } from './modern-request.ts';
+
+/** A method that is not here does not exist in this era. */
+const methods: ReadonlyMap<string, Method<ModernCall>> = new Map<string, Method<ModernCall>>([
+  ['server/discover', async ({ caller }) => complete(caller, { ...(await discover(caller)), ...UNCACHED })],
+  ['tools/list', modernLister('tools')],
+  ['tools/call', checkedToolsCall],
+  ['prompts/list', modernLister('prompts')],
+  ['prompts/get', promptsGet],
+  ['resources/list', modernLister('resources')],
+  ['resources/templates/list', modernLister('templates')],
+  ['resources/read', resourcesRead],
+  ['completion/complete', completion],
+]);
+
+/** Known to one extension, and to no more than one server at a time: passed through where a route has just one. */
+const passed: ReadonlySet<string> = new Set(['tasks/get', 'tasks/update', 'tasks/cancel']);
+
+/**
+ * Serves one message. What a method throws is answered as a JSON-RPC error.
+ * @throws RpcFailure for what no client may send
+ */
+export async function serve(caller: Caller, message: RpcMessage): Promise<void> {
+  if (!isRequest(message)) {
+    if (!isNotification(message))
+      throw new RpcFailure({ code: RPC.invalidRequest, message: 'Nothing was asked of the client' });
+    // Nothing that a client can only notify of has a meaning here: who closes a response cancels its request.
+    return sendEmpty(caller.response, 202);
+  }
+  const reply = new Reply(caller.response, message.id);
+  try {
+    const json = await run(caller, message, reply);
+    if (json !== undefined) reply.result(json);
+  } catch (error) {
+    reportUnforeseen(caller.state.log, error);
+    const answer = modernError(error);
+    reply.error(answer, error instanceof Malformed ? 400 : statusOf(answer));
+  }
+}
+
+/** @returns the result, unless the answer is a stream that goes on */
+async function run(caller: Caller, message: RpcRequest, reply: Reply): Promise<string | undefined> {
+  const { asker, params, retry } = readAsker(caller.request.headers, message);
+  const request = { ...message, params };
+  const carrier = { caller, request: message, reply };
+  const lead = retry.requestState === undefined ? undefined : openState(caller, message, retry.requestState);
+  if (lead && 'parked' in lead) {
+    const round = caller.state.parked.take(lead.parked);
+    if (!round) throw badState();
+    round.attach(carrier);
+    round.answer(retry.inputResponses);
+    return settle(caller, message, round);
+  }
+  const round = new Round(asker, carrier);
+  const call = new ModernCall(caller, message, request, round, returned(retry, lead));
+  if (message.method === 'subscriptions/listen') return void (await listen(call));
+  round.run(resultOf(call), caller);
+  return settle(caller, message, round);
+}
+
+function returned(
+  { inputResponses }: Retry,
+  lead: { server: string; state?: unknown } | undefined,
+): Return | undefined {
+  if (!lead && inputResponses === undefined) return undefined;
+  const values = {
+    ...(inputResponses === undefined ? {} : { inputResponses }),
+    ...(lead?.state === undefined ? {} : { requestState: lead.state }),
+  };
+  return { values, ...(lead ? { server: lead.server } : {}) };
+}
+
+/** Waits for the result, or for a question to the client, which then is the result for now. */
+async function settle(caller: Caller, message: RpcRequest, round: Round): Promise<string> {
+  const result = await Promise.race([round.result, round.asked]);
+  if (result !== undefined) return result;
+  caller.state.parked.park(round, caller.identity.key);
+  round.detach();
+  return inputRequired({ inputRequests: round.questions() }, sealState(caller, message, { parked: round.id }));
+}
+
+async function resultOf(call: ModernCall): Promise<string> {
+  const { request, caller } = call;
+  const method = methods.get(request.method);
+  const { logLevel } = call.round.asker;
+  if (method && logLevel !== undefined) await tellServers(caller.route, logLevel);
+  if (method) return method(call);
+  const { single } = caller.route;
+  const tasks = (single?.capabilities?.['extensions'] as Record<string, unknown> | undefined)?.[TASKS];
+  if (single && tasks && passed.has(request.method)) return relay(call, single, request.params ?? {});
+  throw methodNotFound(request.method);
+}
+
+async function checkedToolsCall(call: ModernCall): Promise<string> {
+  const { caller, request } = call;
+  const { name, arguments: args } = request.params ?? {};
+  const tool = typeof name === 'string' ? caller.route.catalogs.tools.known(name)?.item : undefined;
+  if (tool) checkMirrors(caller.request.headers, tool, args);
+  return toolsCall(call);
+}

@@ -1,0 +1,27 @@
+/** `server/discover`: what a route is and can do, for clients that keep no session. */
+import { LEGACY_VERSIONS } from '../../schemas/jsonrpc.ts';
+import { MODERN_VERSION } from '../../schemas/modern.ts';
+import { introduceAll, modernCapabilitiesOf } from '../capabilities.ts';
+import type { Caller } from '../exchange.ts';
+import type { RouteView } from '../snapshot.ts';
+
+/** Newest first. */
+export const SUPPORTED_VERSIONS = [MODERN_VERSION, ...LEGACY_VERSIONS];
+
+export async function discover({ route }: Caller): Promise<Record<string, unknown>> {
+  await introduceAll(route);
+  const instructions = mergedInstructions(route);
+  return {
+    supportedVersions: SUPPORTED_VERSIONS,
+    capabilities: modernCapabilitiesOf(route),
+    ...(instructions === '' ? {} : { instructions }),
+  };
+}
+
+/** The route's own words first, then each server's under its name. */
+export function mergedInstructions({ instructions, servers }: RouteView): string {
+  const parts = servers.flatMap((server) =>
+    server.instructions ? [`## ${server.name}\n\n${server.instructions}`] : [],
+  );
+  return [...(instructions ? [instructions] : []), ...parts].join('\n\n');
+}
