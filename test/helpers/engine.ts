@@ -1,6 +1,7 @@
 /** The container engine of this machine, for tests of containers; the images that they run are in `images.ts`. */
 import { describe, test } from 'vitest';
-import { ifThere, openEngine, type Engine } from '../../reconciler/drivers/docker/engine.ts';
+import { ifThere } from '../../reconciler/drivers/docker/answers.ts';
+import { openEngine, type Engine } from '../../reconciler/drivers/docker/engine.ts';
 
 const required = (process.env['SLIPWAY_REQUIRE'] ?? '').split(/[\s,]+/).includes('docker');
 

@@ -17,7 +17,8 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ifThere, type Engine } from '../../reconciler/drivers/docker/engine.ts';
+import { ifThere } from '../../reconciler/drivers/docker/answers.ts';
+import type { Engine } from '../../reconciler/drivers/docker/engine.ts';
 import { exclusively } from './lock.ts';
 import { tempDir } from './temp.ts';
 
