@@ -2,7 +2,7 @@
  * Images for tests, made from files of this machine: no registry is asked. Each is built once for an engine and found
  * again by its tag, which is a hash of what goes into it.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
@@ -121,15 +121,15 @@ function layOutBusybox(rootfs: string): void {
   chmodSync(join(rootfs, 'tmp'), 0o1777);
   writeFileSync(join(rootfs, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n');
   writeFileSync(join(rootfs, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n');
-  copyFileSync(BUSYBOX, join(rootfs, 'bin/busybox'));
+  layOutBinary(rootfs, BUSYBOX, '/bin/busybox');
   const names = execFileSync(BUSYBOX, ['--list'], { encoding: 'utf8' }).trim().split('\n');
   for (const name of names) if (name !== 'busybox') symlinkSync('busybox', join(rootfs, 'bin', name));
   symlinkSync('../../bin/busybox', join(rootfs, 'usr/bin/env'));
 }
 
-/** A program of this host with the shared libraries that it names, each where the loader looks for it. */
+/** A program of this host with the shared libraries that it names (a static one names none), each where the loader looks for it. */
 export function layOutBinary(rootfs: string, path: string, place: string): void {
-  const libraries = execFileSync('ldd', [path], { encoding: 'utf8' }).match(/\/\S+(?= \(0x)/g) ?? [];
+  const libraries = spawnSync('ldd', [path], { encoding: 'utf8' }).stdout.match(/\/\S+(?= \(0x)/g) ?? [];
   for (const [from, to] of [[path, place], ...libraries.map((library) => [library, library])] as [string, string][]) {
     mkdirSync(dirname(join(rootfs, to)), { recursive: true });
     copyFileSync(realpathSync(from), join(rootfs, to));

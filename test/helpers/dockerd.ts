@@ -1,0 +1,132 @@
+/** An engine of a test's own, to stop, kill and fill: it shares nothing with the one of the machine. Needs root. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
+import { createInterface } from 'node:readline';
+import { openEngine, type Engine } from '../../reconciler/drivers/docker/engine.ts';
+import { tempDir } from './temp.ts';
+
+export interface Daemon extends AsyncDisposable {
+  /** For `DOCKER_HOST` and the Engine kind. */
+  readonly host: string;
+  /** Opens it anew: for after a restart too. Whoever opens it disposes of it. */
+  engine(): Promise<Engine>;
+  /** Resolves once it answers. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  kill(): Promise<void>;
+}
+
+export interface DaemonOptions {
+  /** More arguments for dockerd, such as `--live-restore`. */
+  readonly args?: readonly string[];
+  /** Its data lie in memory and no more than this fits. */
+  readonly dataBytes?: number;
+}
+
+/** Its containers can use networks that they create; it writes no firewall rules, which belong to the machine's engine. */
+export async function testDaemon({ args = [], dataBytes }: DaemonOptions = {}): Promise<Daemon> {
+  const dir = tempDir();
+  const data = dir.at('data');
+  const host = `unix://${dir.at('docker.sock')}`;
+  mkdirSync(data);
+  if (dataBytes !== undefined) run('mount', ['-t', 'tmpfs', '-o', `size=${dataBytes}`, 'tmpfs', data]);
+  const argv = [
+    `--host=${host}`,
+    `--data-root=${data}`,
+    `--exec-root=${dir.at('exec')}`,
+    `--pidfile=${dir.at('pid')}`,
+    '--bridge=none',
+    '--iptables=false',
+    '--ip-forward=false',
+    '--userland-proxy=false',
+    // Where the machine has a containerd of its own, dockerd would use it.
+    `--containerd-namespace=${basename(dir.path)}`,
+    `--containerd-plugins-namespace=${basename(dir.path)}-plugins`,
+    ...args,
+  ];
+  let child: ChildProcess | undefined;
+  const start = async (): Promise<void> => {
+    child = await serve(argv);
+  };
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  };
+  const dispose = async (): Promise<void> => {
+    await end('SIGTERM');
+    for (const pid of processesOf(dir.path)) kill(pid);
+    for (const path of mountsBelow(dir.path)) spawnSync('umount', ['--lazy', path]);
+    dir[Symbol.dispose]();
+  };
+  await start().catch(async (error: unknown) => {
+    await dispose();
+    throw error;
+  });
+  return {
+    host,
+    engine: () => openEngine({ name: 'own', host, runners: {} }),
+    start,
+    stop: () => end('SIGTERM'),
+    async kill() {
+      await end('SIGKILL');
+      // Its containerd dies with it; until someone reaps that, the next dockerd would take it for alive.
+      rmSync(dir.at('exec/containerd/containerd.pid'), { force: true });
+    },
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+async function serve(argv: readonly string[]): Promise<ChildProcess> {
+  const child = spawn('dockerd', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const lines: string[] = [];
+  await new Promise<void>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', () => reject(new Error(`dockerd ended:\n${lines.slice(-20).join('\n')}`)));
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      lines.push(line);
+      if (line.includes('API listen on')) resolve();
+    });
+  });
+  return child;
+}
+
+/** What dockerd leaves when it is killed names our directory in its arguments: containerd, shims, and what they hold. */
+function processesOf(path: string): number[] {
+  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
+  const ours = new Set(pids.filter((pid) => read(`/proc/${pid}/cmdline`).includes(path) && pid !== process.pid));
+  return pids.filter(
+    (pid) => ours.has(pid) || ours.has(Number(/^PPid:\s*(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1])),
+  );
+}
+
+function mountsBelow(path: string): string[] {
+  const mounts = read('/proc/self/mounts')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '');
+  return mounts.filter((mount) => mount.startsWith(`${path}/`)).toReversed();
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself.
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return ''; // Processes come and go.
+  }
+}
+
+function run(program: string, argv: readonly string[]): void {
+  const { status, stderr } = spawnSync(program, argv, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${program} ${argv.join(' ')}: ${stderr}`);
+}
