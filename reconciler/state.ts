@@ -38,6 +38,8 @@ export interface StatePaths {
   readonly packages: string;
   readonly work: string;
   readonly blobs: string;
+  /** What the docker driver must know to take its containers over again. */
+  readonly containers: string;
   readonly sockets: string;
   readonly control: string;
 }
@@ -77,6 +79,7 @@ export function statePaths(root: string): StatePaths {
     packages: join(root, 'packages'),
     work: join(root, 'work'),
     blobs: join(root, 'blobs'),
+    containers: join(root, 'containers'),
     sockets,
     control: join(sockets, 'control.sock'),
   };

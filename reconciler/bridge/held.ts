@@ -7,10 +7,12 @@ import type { StateDir } from '../state.ts';
 import { readLog } from './log-file.ts';
 import type { Running } from './running.ts';
 
+type Listener = Parameters<NonNullable<Driver['watch']>>[0];
+
 export class HeldInstances {
   readonly #state: StateDir;
   readonly #instances = new Map<string, Running>();
-  readonly #listeners = new Set<(id: string) => void>();
+  readonly #listeners = new Set<Listener>();
   readonly #busy = new Map<string, Promise<unknown>>();
 
   constructor(state: StateDir) {
@@ -30,8 +32,14 @@ export class HeldInstances {
     this.changed(id);
   }
 
-  changed(id: string): void {
-    for (const listener of this.#listeners) listener(id);
+  /** Held, or about to be. */
+  has(id: string): boolean {
+    return this.#instances.has(id) || this.#busy.has(id);
+  }
+
+  /** @param outside it was not us: a pass may have to mend it */
+  changed(id: string, outside = false): void {
+    for (const listener of this.#listeners) listener(id, outside);
   }
 
   /** A pass that was interrupted may still be at it when the next one asks for the same instance. */

@@ -88,8 +88,8 @@ export interface Driver extends AsyncDisposable {
   prune?(ids: readonly string[], signal: AbortSignal): Promise<string[]>;
   /** Removes what no wanted workload needs any more (images, networks), as the driver's policy says. */
   collect?(wanted: readonly Workload[], signal: AbortSignal): Promise<string[]>;
-  /** Called on every change of an instance's state. */
-  watch?(listener: (id: string) => void): Disposable;
+  /** Called on every change of an instance's state. `outside`: what is there was changed by somebody else. */
+  watch?(listener: (id: string, outside: boolean) => void): Disposable;
   /** Hides the secrets that the instance was given in what it said: errors end up in status, logs and git. */
   mask?(id: string, text: string): string;
   /** What an instance of the workload printed, or, if none runs, the last one that did; undefined if that is not known. */

@@ -20,10 +20,10 @@ export interface MemoryOptions {
 
 export function memoryDriver(options: MemoryOptions = {}): MemoryDriver {
   const instances = new Map<string, Instance>();
-  const listeners = new Set<(id: string) => void>();
-  const changed = (id: string): void => listeners.forEach((listener) => listener(id));
-  const forget = (id: string): void => {
-    if (instances.delete(id)) changed(id);
+  const listeners = new Set<(id: string, outside: boolean) => void>();
+  const changed = (id: string, outside = false): void => listeners.forEach((listener) => listener(id, outside));
+  const forget = (id: string, outside = false): void => {
+    if (instances.delete(id)) changed(id, outside);
   };
   return {
     name: 'memory',
@@ -56,7 +56,7 @@ export function memoryDriver(options: MemoryOptions = {}): MemoryDriver {
       listeners.add(listener);
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
-    kill: forget,
+    kill: (id) => forget(id, true),
     async [Symbol.asyncDispose]() {
       instances.clear();
     },

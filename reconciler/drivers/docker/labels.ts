@@ -4,6 +4,8 @@ import type { Workload } from '../../workload.ts';
 export const LABEL = {
   managed: 'slipway.managed',
   owner: 'slipway.owner',
+  /** Of the resource: `Server/github`. */
+  address: 'slipway.address',
   server: 'slipway.server',
   project: 'slipway.project',
   hash: 'slipway.spec-hash',
@@ -29,6 +31,7 @@ export function ownLabels(owner: Owner): Record<string, string> {
 export function instanceLabels(owner: Owner, workload: Workload, index: number): Record<string, string> {
   return {
     ...ownLabels(owner),
+    [LABEL.address]: workload.address,
     [LABEL.server]: workload.name,
     [LABEL.project]: workload.project,
     [LABEL.hash]: workload.hash,

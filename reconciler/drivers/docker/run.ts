@@ -15,10 +15,12 @@ import { outputSince } from './output.ts';
 
 export interface RunContext {
   readonly engine: Engine;
-  /** Name of the container and of the instance. */
-  readonly name: string;
-  /** Creates the container, which was removed behind our back, or never was. */
-  readonly create: () => Promise<void>;
+  /** Id of the instance. */
+  readonly instance: string;
+  /** Id of its container, if there is one. */
+  readonly container: string | undefined;
+  /** Creates the container: there is none yet, or it was removed behind our back. @returns its id */
+  readonly create: () => Promise<string>;
   readonly agreements: Agreements;
 }
 
@@ -34,13 +36,10 @@ const LAST_PAUSE_MS = 2000;
  * @throws SlipwayError start-failed when the engine cannot start its program
  */
 export async function startRun(context: RunContext): Promise<ContainerRun> {
-  const { engine, name, create } = context;
-  const container = engine.docker.getContainer(name);
-  let info = await ifThere(container.inspect());
-  if (!info) {
-    await create();
-    info = await container.inspect();
-  }
+  const { engine, create } = context;
+  const found = context.container && (await ifThere(engine.docker.getContainer(context.container).inspect()));
+  const info = found || (await engine.docker.getContainer(await create()).inspect());
+  const container = engine.docker.getContainer(info.Id);
   const adopted = info.State.Running;
   const run = new ContainerRun(context, info);
   try {
@@ -86,7 +85,7 @@ export class ContainerRun implements StdioProcess {
   }
 
   remember(agreed: Agreed): void {
-    this.#context.agreements.keep(this.#context.name, this.#id, agreed);
+    this.#context.agreements.keep(this.#context.instance, this.#id, agreed);
   }
 
   /** Connects to its stdio. @throws the engine's refusal */
@@ -104,7 +103,7 @@ export class ContainerRun implements StdioProcess {
   /** It runs: from now on what is written goes there. */
   started(info: ContainerInspectInfo, adopted: boolean): void {
     this.#info = info;
-    const agreed = adopted ? this.#context.agreements.of(this.#context.name, this.#id) : undefined;
+    const agreed = adopted ? this.#context.agreements.of(this.#context.instance, this.#id) : undefined;
     if (agreed) this.agreed = agreed;
     // Half a line that was left behind would swallow the next one.
     if (adopted) this.#socket?.write('\n');
@@ -156,14 +155,14 @@ export class ContainerRun implements StdioProcess {
 
   /** @returns why the run is over, or nothing when it goes on @throws when the engine does not answer */
   async #look(lostAt: number): Promise<string | undefined> {
-    const { engine, name } = this.#context;
+    const { engine } = this.#context;
     const info = await ifThere(engine.docker.getContainer(this.#info.Id).inspect());
     if (!info) return 'its container was removed';
     if (!info.State.Running) return reasonOf(info);
     if (info.State.StartedAt !== this.#info.State.StartedAt) return 'its container was restarted';
     await this.connect({ paused: true });
     this.stdout.push('\n'); // Ends the half line that came before the connection broke.
-    for await (const chunk of outputSince(engine, name, lostAt)) this.stdout.push(chunk);
+    for await (const chunk of outputSince(engine, info.Id, lostAt)) this.stdout.push(chunk);
     this.#socket?.resume();
     this.started(info, true);
     return undefined;
