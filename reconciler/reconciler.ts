@@ -1,12 +1,12 @@
 /** Keeps a world equal to its source: polls, watches, asks the loop for passes, and tells how it stands. */
 import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import type { Status } from '../schemas/status.ts';
-import { pause } from './async.ts';
+import { coalesce, pause } from './async.ts';
 import { Loop } from './loop.ts';
 import { preview } from './preview.ts';
 import { resume, run, type PassResult } from './run.ts';
 import { summarize } from './status.ts';
-import { createWorld, listInstances, observe, type World, type WorldOptions } from './world.ts';
+import { createWorld, followEndpoints, listInstances, observe, type World, type WorldOptions } from './world.ts';
 
 export interface ReconcilerOptions extends WorldOptions {
   /** How often the source is asked, in ms. */
@@ -35,6 +35,7 @@ export class Reconciler implements AsyncDisposable {
   /** The revision that was asked for last. */
   #target: string | undefined;
   #status: Status | undefined;
+  readonly #look: () => void;
   #resume: boolean;
 
   constructor(options: ReconcilerOptions) {
@@ -42,6 +43,8 @@ export class Reconciler implements AsyncDisposable {
     this.world = createWorld(options);
     this.#resume = this.world.applied.commit !== undefined;
     this.world.changed = () => void this.status().catch(() => {});
+    const follow = coalesce(() => followEndpoints(this.world, this.#stop.signal));
+    this.#look = () => void follow().catch((error: unknown) => this.#failed('endpoints', error));
     this.#loop = new Loop<PassResult>({
       pass: (_priority, signal) => this.#pass(signal),
       wantsRetry: (result) => result.outcomes.some((outcome) => outcome.error?.row.next === 'retry'),
@@ -154,7 +157,11 @@ export class Reconciler implements AsyncDisposable {
     const watch = source.watch?.(() => void this.#poll());
     if (watch) this.#watches.push(watch);
     for (const driver of drivers.values()) {
-      const changes = driver.watch?.(() => this.world.changed());
+      const changes = driver.watch?.((_id, outside) => {
+        this.world.changed();
+        this.#look();
+        if (outside) void this.#resync();
+      });
       if (changes) this.#watches.push(changes);
     }
     this.#tasks.push(this.#every(this.#options.intervalMs, () => this.#poll()));

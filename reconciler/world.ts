@@ -89,6 +89,22 @@ async function publishOnce(world: World): Promise<Traffic> {
   return published;
 }
 
+/** An instance that started again may listen somewhere else: what serves is published anew with where it is now. */
+export async function followEndpoints(world: World, signal: AbortSignal): Promise<void> {
+  const now = new Map((await listInstances(world, signal)).map(({ id, endpoint }) => [id, endpoint.address]));
+  let moved = false;
+  for (const [address, served] of world.served) {
+    const endpoints = served.endpoints.map((endpoint) => ({
+      ...endpoint,
+      address: now.get(endpoint.id) ?? endpoint.address,
+    }));
+    if (endpoints.every((endpoint, index) => endpoint.address === served.endpoints[index]?.address)) continue;
+    world.served.set(address, { ...served, endpoints });
+    moved = true;
+  }
+  if (moved) await publishNow(world);
+}
+
 export async function listInstances(world: World, signal: AbortSignal): Promise<Instance[]> {
   const lists = await Promise.all([...world.drivers.values()].map((driver) => driver.list(signal)));
   return lists.flat();

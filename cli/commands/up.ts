@@ -8,8 +8,8 @@ import {
   noRecorder,
   NO_TRAFFIC,
   openJournal,
+  openDrivers,
   openState,
-  processDriver,
   Reconciler,
   type Publish,
   type Recorder,
@@ -46,12 +46,12 @@ export const command: Command = {
     const source = stack.use(openSource(options, place, state.paths.mirror, io.log));
     const recorder = stack.use(options['record'] === false ? noRecorder : recorderFor(state, source.remote, io.log));
     const journal = stack.use(openJournal(state.paths.journal));
-    const driver = stack.use(await processDriver({ state, journal, log: io.log, version: VERSION }));
+    const drivers = stack.use(await openDrivers({ state, journal, log: io.log, version: VERSION }));
     const door = new Door();
     const reconciler = stack.use(
       new Reconciler({
         source,
-        drivers: [driver],
+        drivers: drivers.all,
         state,
         recorder,
         log: io.log,
@@ -79,7 +79,7 @@ export const command: Command = {
           socketPath: state.paths.control,
           control: control(reconciler),
           ready: () => reconciler.world.published,
-          ...(driver.connect ? { connect: driver.connect } : {}),
+          connect: drivers.connect,
           ...(listen === undefined ? {} : { listen }),
         }),
       ),

@@ -1,8 +1,8 @@
 /** A whole reconciler on real parts: a source, drivers, a state directory, and a gateway as small as one can be. */
 import { expect } from 'vitest';
 import type { Driver } from '../../reconciler/drivers/driver.ts';
+import { openDrivers, type Drivers } from '../../reconciler/drivers/index.ts';
 import { memoryDriver, type MemoryDriver, type MemoryOptions } from '../../reconciler/drivers/memory.ts';
-import { processDriver } from '../../reconciler/drivers/process/driver.ts';
 import { openJournal } from '../../reconciler/journal.ts';
 import { connectHttp } from '../../reconciler/ready-http.ts';
 import type { Traffic } from '../../reconciler/publish.ts';
@@ -41,7 +41,7 @@ export class Rig implements AsyncDisposable {
   readonly snapshots: Snapshot[] = [];
   readonly statuses: Status[] = [];
   readonly logs: string[] = [];
-  #process: Driver | undefined;
+  #drivers: Drivers | undefined;
   #turn = 0;
   #reconciler: Reconciler | undefined;
 
@@ -61,12 +61,13 @@ export class Rig implements AsyncDisposable {
   async #compose({ record, intervalMs = HOUR, resyncMs = HOUR, ...options }: RigOptions): Promise<void> {
     const { state, repo, log } = this;
     const journal = this.#stack.use(openJournal(state.paths.journal));
-    this.#process = this.#stack.use(await processDriver({ state, journal, log, version: 'test' }));
+    const drivers = this.#stack.use(await openDrivers({ state, journal, log, version: 'test' }));
+    this.#drivers = drivers;
     const { outbox, records: repository } = state.paths;
     const recorder = record ? gitRecorder({ outbox, repository, remote: repo.url, log }) : noRecorder;
     this.#reconciler = new Reconciler({
       source: options.source ?? gitSource({ url: repo.url, ref: 'main', mirror: state.paths.mirror }),
-      drivers: [this.memory, this.#process],
+      drivers: [this.memory, ...drivers.all],
       state,
       recorder: this.#stack.use(recorder),
       publish: (snapshot) => this.#publish(snapshot),
@@ -84,9 +85,11 @@ export class Rig implements AsyncDisposable {
     return this.#reconciler;
   }
 
+  /** The process driver. */
   get driver(): Driver {
-    if (!this.#process) throw new Error('not composed');
-    return this.#process;
+    const driver = this.#drivers?.all.find(({ name }) => name === 'process');
+    if (!driver) throw new Error('not composed');
+    return driver;
   }
 
   get snapshot(): Snapshot {
@@ -160,7 +163,7 @@ export class Rig implements AsyncDisposable {
   }
 
   async #dial(endpoint: Endpoint): Promise<Connection> {
-    const local = this.driver.connect?.(endpoint.id, {}) ?? this.memory.connect?.(endpoint.id, {});
+    const local = this.#drivers?.connect(endpoint.id, {}) ?? this.memory.connect?.(endpoint.id, {});
     if (!local) return connectHttp(endpoint, 'test', AbortSignal.timeout(5000));
     await initialize(local);
     return local;
