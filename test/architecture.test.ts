@@ -30,7 +30,11 @@ describe('arrows', () => {
       /^node:/,
       /^(zod|canonicalize|fast-json-patch|dockerode$|@modelcontextprotocol\/sdk\/)/,
     ],
-    gateway: [/^(schemas|gateway)\//, /^node:(?!child_process|cluster|worker_threads)/],
+    gateway: [
+      /^(schemas|gateway)\//,
+      /^node:(?!child_process|cluster|worker_threads)/,
+      /^undici(\/lib\/dispatcher\/pool\.js)?$/,
+    ],
     cli: [
       /^(schemas|cli)\//,
       /^(reconciler|gateway)\/index\.ts$/,

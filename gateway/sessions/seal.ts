@@ -20,6 +20,8 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 /** The longest session id that is looked at (bytes). */
 const MAX_SESSION = 2048;
+/** Opened ids that are kept at hand, because a client sends its own with every request; twice as many at most. */
+const AT_HAND = 1000;
 /** Binds a value to its purpose: nothing that is sealed for one opens as another. */
 const PURPOSES = {
   session: Buffer.from('slipway session v1'),
@@ -29,6 +31,8 @@ export type Purpose = keyof typeof PURPOSES;
 
 export class Seal {
   readonly #key: KeyObject;
+  #recent = new Map<string, Session>();
+  #earlier: ReadonlyMap<string, Session> = new Map();
 
   /** @param key 32 bytes */
   constructor(key: Uint8Array) {
@@ -45,7 +49,19 @@ export class Seal {
 
   /** `undefined` for anything that was not sealed with this key as a session. */
   read(id: string): Session | undefined {
-    return id.length > MAX_SESSION ? undefined : (this.reveal('session', id) as Session | undefined);
+    const known = this.#recent.get(id);
+    if (known) return known;
+    if (id.length > MAX_SESSION) return undefined;
+    const session = this.#earlier.get(id) ?? (this.reveal('session', id) as Session | undefined);
+    if (session) this.#keep(id, session);
+    return session;
+  }
+
+  #keep(id: string, session: Session): void {
+    this.#recent.set(id, session);
+    if (this.#recent.size < AT_HAND) return;
+    this.#earlier = this.#recent;
+    this.#recent = new Map();
   }
 
   /** Seals a value that JSON can hold. @returns base64url */

@@ -1,12 +1,11 @@
 /** An upstream over Streamable HTTP (MCP 2025-03-26 and later). */
-import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
-import { isRequest, RPC, RpcFailure, type RpcError, type RpcMessage, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import { isRequest, RPC, RpcFailure, type RpcError, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
 import type { Capabilities } from './known.ts';
 import type { LinkHandlers, Welcome } from './link.ts';
-import { HttpClient, readMessages } from './post.ts';
+import { HttpClient, MessageReader, type Head } from './post.ts';
 
 /** Pauses between two attempts to listen (ms), and how long saying goodbye may take. */
 const LISTEN_PAUSE = 1_000;
@@ -79,10 +78,7 @@ export class HttpConnection implements Connection {
               headers: this.#headers(),
               signal: AbortSignal.timeout(GOODBYE_TIMEOUT),
             })
-            .then(
-              (answer) => void answer.resume(),
-              () => {},
-            );
+            .catch(() => {});
     void goodbye.finally(() => this.#client.close());
   }
 
@@ -121,38 +117,23 @@ export class HttpConnection implements Connection {
 
   async #post(message: RpcMessage, signal: AbortSignal | undefined, again = false): Promise<void> {
     const session = this.#session;
-    const body = JSON.stringify(message);
-    const headers = {
-      ...this.#headers(),
-      'Content-Type': 'application/json',
-      'Content-Length': Buffer.byteLength(body),
-    };
-    const answer = await this.#client.send(this.#url, { method: 'POST', headers, body, signal });
-    if (answer.statusCode === 404 && session !== undefined && !again && !isHello(message)) {
-      answer.resume();
+    const headers = { ...this.#headers(), 'Content-Type': 'application/json' };
+    const mayBeForgotten = session !== undefined && !again && !isHello(message);
+    const reader = new AnswerReader(message, this.#peer, mayBeForgotten);
+    if (isHello(message)) reader.onSession = (id) => (this.#session = id);
+    const { status } = await this.#client.send(
+      this.#url,
+      { method: 'POST', headers, body: JSON.stringify(message), signal },
+      reader,
+    );
+    if (status === 404 && mayBeForgotten) {
       await this.#reopen(session);
       return this.#post(message, signal, true);
     }
-    if (isHello(message)) this.#session = sessionOf(answer);
-    if (isRequest(message)) await this.#readAnswer(answer, message);
-    else answer.resume();
-  }
-
-  async #readAnswer(answer: IncomingMessage, request: RpcRequest): Promise<void> {
-    const status = answer.statusCode ?? 0;
-    let answered = false;
-    await readMessages(answer, (received) => {
-      if ('method' in received) return this.#peer.receive(received, request.id);
-      // A server that could not even read the id answers `null`; over HTTP it is clear what it means.
-      const own = received.id === request.id || (received.id === null && status >= 400);
-      if (!own) return;
-      answered = true;
-      this.#peer.receive({ ...received, id: request.id });
-    });
-    if (answered) return;
+    if (!isRequest(message) || reader.answered) return;
     throw new SlipwayError(
       'upstream-unavailable',
-      status >= 300 ? `The server answered HTTP ${status}.` : `The server did not answer ${request.method}.`,
+      status >= 300 ? `The server answered HTTP ${status}.` : `The server did not answer ${message.method}.`,
     );
   }
 
@@ -175,10 +156,14 @@ export class HttpConnection implements Connection {
     const { signal } = this.#closed;
     for (let pause = LISTEN_PAUSE; !signal.aborted; pause = Math.min(pause * 2, LISTEN_PAUSE_MAX)) {
       try {
-        const answer = await this.#client.send(this.#url, { method: 'GET', headers: this.#headers(), signal });
-        if (answer.statusCode === 405) return void answer.resume();
-        if (answer.statusCode === 200) pause = LISTEN_PAUSE;
-        await readMessages(answer, (message) => this.#peer.receive(message));
+        const reader = new MessageReader((message) => this.#peer.receive(message));
+        const { status } = await this.#client.send(
+          this.#url,
+          { method: 'GET', headers: this.#headers(), signal },
+          reader,
+        );
+        if (status === 405) return;
+        if (status === 200) pause = LISTEN_PAUSE;
       } catch {
         // Listening is a courtesy: calls notice by themselves when the server is gone.
       }
@@ -189,7 +174,30 @@ export class HttpConnection implements Connection {
 
 const isHello = (message: RpcMessage): boolean => isRequest(message) && message.method === 'initialize';
 
-function sessionOf(answer: IncomingMessage): string | undefined {
-  const { 'mcp-session-id': session } = answer.headers;
-  return typeof session === 'string' ? session : undefined;
+/** Reads what answers one POST: on the way to the answer, what the server asks and says for its sake. */
+class AnswerReader extends MessageReader {
+  /** Called with the session that the server opened, or with nothing. */
+  onSession: ((id: string | undefined) => void) | undefined;
+  answered = false;
+  #status = 0;
+
+  /** @param mayBeForgotten whether a 404, in whatever words, only means that the server forgot our session */
+  constructor(sent: RpcMessage, peer: Peer, mayBeForgotten: boolean) {
+    super((received) => {
+      if (!isRequest(sent) || (mayBeForgotten && this.#status === 404)) return;
+      if ('method' in received) return peer.receive(received, sent.id);
+      // A server that could not even read the id answers `null`; over HTTP it is clear what it means.
+      const own = received.id === sent.id || (received.id === null && this.#status >= 400);
+      if (!own) return;
+      this.answered = true;
+      peer.receive({ ...received, id: sent.id });
+    });
+  }
+
+  override onHead(head: Head): void {
+    this.#status = head.status;
+    const { 'mcp-session-id': session } = head.headers;
+    this.onSession?.(typeof session === 'string' ? session : undefined);
+    super.onHead(head);
+  }
 }

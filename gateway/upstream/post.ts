@@ -1,112 +1,179 @@
 /** HTTP towards upstreams: requests and the messages in what they answer. Redirects are not followed (SSRF). */
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Dispatcher } from 'undici';
+import Pool from 'undici/lib/dispatcher/pool.js';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { asMessage, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { MAX_MESSAGE_BYTES, NotDelivered } from './link.ts';
-import { SseParser } from './sse-parser.ts';
+import { SseParser, type SseEvent } from './sse-parser.ts';
 
 const MAX_SOCKETS = 256;
-/** Failures before a connection stood: nothing was sent. */
-const NOT_CONNECTED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOENT']);
+/** How long a connection may take to stand (ms). */
+const CONNECT_TIMEOUT = 15_000;
 
 export interface HttpCall {
   readonly method: 'GET' | 'POST' | 'DELETE';
-  readonly headers: Record<string, string | number>;
+  readonly headers: Record<string, string>;
   readonly body?: string;
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface Head {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** What is done with an answer as it comes. What it throws ends the answer. */
+export interface Reader {
+  onHead?(head: Head): void;
+  onData?(chunk: Buffer): void;
+  onEnd?(): void;
+}
+
 /** One origin's keep-alive connections. */
 export class HttpClient {
-  readonly #agent: HttpAgent | HttpsAgent;
-  readonly #secure: boolean;
+  readonly #pool: Pool;
 
   constructor(url: URL) {
-    this.#secure = url.protocol === 'https:';
-    const options = { keepAlive: true, maxSockets: MAX_SOCKETS, noDelay: true };
-    this.#agent = this.#secure ? new HttpsAgent(options) : new HttpAgent(options);
+    this.#pool = new Pool(url.origin, {
+      connections: MAX_SOCKETS,
+      connectTimeout: CONNECT_TIMEOUT,
+      // How long an answer may take is a matter of the call, and a stream may be silent for ever.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      allowH2: false,
+    });
   }
 
   /**
-   * @returns the answer as soon as its headers are there; reading or dumping its body is the caller's
-   * @throws NotDelivered when no connection could be made, SlipwayError when it broke
+   * Resolves at the end of the answer.
+   * @throws NotDelivered when nothing was sent, SlipwayError when the connection broke or the answer could not be read
    */
-  send(url: URL, { method, headers, body, signal }: HttpCall): Promise<IncomingMessage> {
+  send(url: URL, { method, headers, body, signal }: HttpCall, reader: Reader = {}): Promise<Head> {
     return new Promise((resolve, reject) => {
-      const request = this.#secure ? httpsRequest : httpRequest;
-      const call = request(url, { method, headers, agent: this.#agent, ...(signal ? { signal } : {}) }, resolve);
-      call.on('error', (cause: NodeJS.ErrnoException) =>
-        reject(
-          NOT_CONNECTED.has(cause.code ?? '')
-            ? new NotDelivered('The server cannot be reached.', cause)
-            : new SlipwayError('upstream-unavailable', 'The connection to the server broke.', { cause }),
-        ),
+      const exchange = new Exchange(reader, signal, resolve, reject);
+      this.#pool.dispatch(
+        { path: url.pathname + url.search, method, headers, ...(body === undefined ? {} : { body }) },
+        exchange,
       );
-      call.end(body);
     });
   }
 
   close(): void {
-    this.#agent.destroy();
+    void this.#pool.destroy();
   }
 }
 
-/**
- * Hands on every JSON-RPC message of an answer, be it one JSON document or an event stream.
- * Resolves at its end.
- * @throws SlipwayError when the answer breaks off, is too long, or holds something else
- */
-export async function readMessages(answer: IncomingMessage, onMessage: (message: RpcMessage) => void): Promise<void> {
-  const type = answer.headers['content-type'] ?? '';
-  try {
-    if (type.startsWith('text/event-stream')) {
-      await readEvents(answer, ({ data }) => {
-        const message = asMessage(JSON.parse(data));
-        if (message) onMessage(message);
-      });
-      return;
+/** One request on its way, as undici tells of it. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #reader: Reader;
+  readonly #signal: AbortSignal | undefined;
+  readonly #resolve: (head: Head) => void;
+  readonly #reject: (error: unknown) => void;
+  #controller: Dispatcher.DispatchController | undefined;
+  #head: Head | undefined;
+
+  constructor(
+    reader: Reader,
+    signal: AbortSignal | undefined,
+    resolve: (head: Head) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#reader = reader;
+    this.#signal = signal;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#signal?.aborted) this.#onAbort();
+  }
+
+  onResponseStart(_: unknown, status: number, headers: IncomingHttpHeaders): void {
+    // `100 Continue` and the like are no answer.
+    if (status < 200) return;
+    this.#head = { status, headers };
+    this.#read(() => this.#reader.onHead?.(this.#head as Head));
+  }
+
+  onResponseData(_: unknown, chunk: Buffer): void {
+    this.#read(() => this.#reader.onData?.(chunk));
+  }
+
+  onResponseEnd(): void {
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#read(() => this.#reader.onEnd?.());
+    this.#resolve(this.#head as Head);
+  }
+
+  onResponseError(_: unknown, cause: Error): void {
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#reject(
+      this.#controller
+        ? new SlipwayError('upstream-unavailable', 'The connection to the server broke.', { cause })
+        : new NotDelivered('The server cannot be reached.', cause),
+    );
+  }
+
+  #read(step: () => void): void {
+    try {
+      step();
+    } catch (cause) {
+      this.#reject(
+        new SlipwayError('upstream-unavailable', 'The server sent an answer that cannot be read.', { cause }),
+      );
+      this.#controller?.abort(new Error('unreadable'));
     }
-    const text = await readText(answer);
-    const message = type.startsWith('application/json') ? asMessage(JSON.parse(text)) : undefined;
-    if (message) onMessage(message);
-  } catch (cause) {
-    throw new SlipwayError('upstream-unavailable', 'The server sent an answer that cannot be read.', { cause });
   }
+
+  readonly #onAbort = (): void => {
+    this.#reject(this.#signal?.reason);
+    this.#controller?.abort(new Error('aborted'));
+  };
 }
 
-/** Feeds an event stream to `onEvent` until it ends. */
-export async function readEvents(
-  answer: IncomingMessage,
-  onEvent: (event: { event: string; data: string }) => void,
-): Promise<void> {
-  const parser = new SseParser(onEvent, MAX_MESSAGE_BYTES);
-  await consume(answer, (chunk) => parser.push(chunk));
-}
+/** Hands on every JSON-RPC message of an answer, be it one JSON document or an event stream. */
+export class MessageReader implements Reader {
+  readonly #onMessage: (message: RpcMessage) => void;
+  #events: SseParser | undefined;
+  #json = false;
+  #chunks: Buffer[] = [];
+  #size = 0;
 
-async function readText(answer: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  await consume(answer, (chunk) => {
-    size += chunk.length;
-    if (size > MAX_MESSAGE_BYTES) throw new RangeError('answer too long');
-    chunks.push(chunk);
-  });
-  return (chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)).toString('utf8');
-}
+  constructor(onMessage: (message: RpcMessage) => void) {
+    this.#onMessage = onMessage;
+  }
 
-function consume(answer: IncomingMessage, onChunk: (chunk: Buffer) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    answer.on('data', (chunk: Buffer) => {
-      try {
-        onChunk(chunk);
-      } catch (error) {
-        answer.destroy();
-        reject(error);
-      }
-    });
-    answer.on('end', resolve);
-    answer.on('error', reject);
-    answer.on('close', () => reject(new Error('closed early')));
-  });
+  onHead({ headers }: Head): void {
+    const type = String(headers['content-type'] ?? '');
+    this.#json = type.startsWith('application/json');
+    if (type.startsWith('text/event-stream'))
+      this.#events = new SseParser((event) => this.#onEvent(event), MAX_MESSAGE_BYTES);
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#events) return this.#events.push(chunk);
+    if (!this.#json) return;
+    this.#size += chunk.length;
+    if (this.#size > MAX_MESSAGE_BYTES) throw new RangeError('answer too long');
+    this.#chunks.push(chunk);
+  }
+
+  onEnd(): void {
+    const [first] = this.#chunks;
+    if (!first) return;
+    const bytes = this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
+    this.#take(bytes.toString('utf8'));
+  }
+
+  #onEvent({ event, data }: SseEvent): void {
+    if (event === 'message') this.#take(data);
+  }
+
+  #take(json: string): void {
+    const message = asMessage(JSON.parse(json));
+    if (message) this.#onMessage(message);
+  }
 }

@@ -1,10 +1,10 @@
 /** An upstream over HTTP+SSE (MCP 2024-11-05): one GET stream for what it says, POSTs for what we say. */
-import type { IncomingMessage } from 'node:http';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { asMessage } from '../../schemas/jsonrpc.ts';
 import { Peer, type Connection } from '../../schemas/peer.ts';
-import { NotDelivered, type LinkHandlers } from './link.ts';
-import { HttpClient, readEvents } from './post.ts';
+import { MAX_MESSAGE_BYTES, NotDelivered, type LinkHandlers } from './link.ts';
+import { HttpClient, type Head } from './post.ts';
+import { SseParser } from './sse-parser.ts';
 
 /** How long the server may take to name the address to post to (ms). */
 const ENDPOINT_TIMEOUT = 15_000;
@@ -20,15 +20,14 @@ export async function connectSse(url: URL, handlers: LinkHandlers): Promise<Conn
     close();
     handlers.onClose();
   };
-  const taken = (answer: IncomingMessage): void => {
-    answer.resume();
-    if ((answer.statusCode ?? 500) >= 300) gone();
+  const taken = ({ status }: Head): void => {
+    if (status >= 300) gone();
   };
   const peer = new Peer({
     ...handlers,
     send: (message) => {
       const body = JSON.stringify(message);
-      const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
+      const headers = { 'Content-Type': 'application/json' };
       void client.send(endpoint as URL, { method: 'POST', headers, body, signal: stop.signal }).then(taken, gone);
     },
   });
@@ -65,13 +64,11 @@ interface Opening {
 }
 
 /** @returns the address to post to */
-async function openStream({ url, client, signal, peer, gone }: Opening): Promise<URL> {
+function openStream({ url, client, signal, peer, gone }: Opening): Promise<URL> {
   const timeout = AbortSignal.any([signal, AbortSignal.timeout(ENDPOINT_TIMEOUT)]);
-  const answer = await client.send(url, { method: 'GET', headers: { Accept: 'text/event-stream' }, signal });
-  if (answer.statusCode !== 200) throw new Error(`HTTP ${answer.statusCode}`);
   return new Promise((resolve, reject) => {
     timeout.addEventListener('abort', () => reject(new Error('no endpoint event')), { once: true });
-    void readEvents(answer, ({ event, data }) => {
+    const parser = new SseParser(({ event, data }) => {
       if (event === 'endpoint') {
         const endpoint = new URL(data, url);
         // SSRF: the stream must not send our messages to another host.
@@ -81,7 +78,15 @@ async function openStream({ url, client, signal, peer, gone }: Opening): Promise
         const message = asMessage(JSON.parse(data));
         if (message) peer.receive(message);
       }
-    })
+    }, MAX_MESSAGE_BYTES);
+    const reader = {
+      onHead: ({ status }: Head) => {
+        if (status !== 200) throw new Error(`HTTP ${status}`);
+      },
+      onData: (chunk: Buffer) => parser.push(chunk),
+    };
+    void client
+      .send(url, { method: 'GET', headers: { Accept: 'text/event-stream' }, signal }, reader)
       .catch(reject)
       .finally(gone);
   });

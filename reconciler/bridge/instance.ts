@@ -35,6 +35,8 @@ export class StdioInstance implements AsyncDisposable {
   readonly #crashes = new CrashBackoff();
   readonly #wanted = new Requests();
   #session: Promise<Session> | undefined;
+  /** The same once it stands: a call then has nothing to wait for. */
+  #open: Session | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #restartTimer: NodeJS.Timeout | undefined;
   #inFlight = 0;
@@ -81,7 +83,7 @@ export class StdioInstance implements AsyncDisposable {
     this.#enter();
     connection.inFlight++;
     try {
-      const session = await this.#awake(options.signal);
+      const session = this.#open ?? (await this.#awake(options.signal));
       if (method === 'initialize') return session.initialized;
       const result = await session.peer.request(method, params, options);
       this.#wanted.note(method, params);
@@ -153,6 +155,7 @@ export class StdioInstance implements AsyncDisposable {
           signal: this.#closing.signal,
         });
         void child.ended.then((why) => this.#ended(session, why));
+        this.#open = session;
         this.#wanted.repeat(session.peer);
         this.startedAt = new Date().toISOString();
         this.#become('running');
@@ -190,6 +193,7 @@ export class StdioInstance implements AsyncDisposable {
   #ended(session: Session, why: string): void {
     if (this.#toldToStop.has(session)) return;
     void session.process.stop(); // Ends what it may have left behind in its group.
+    this.#open = undefined;
     this.#session = undefined;
     this.#failed(why);
   }
@@ -237,6 +241,7 @@ export class StdioInstance implements AsyncDisposable {
 
   #stop(): Promise<void> {
     clearTimeout(this.#idleTimer);
+    this.#open = undefined;
     this.#stopping ??= (async () => {
       const session = await this.#session?.catch(() => undefined);
       this.#become('stopping');
