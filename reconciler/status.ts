@@ -131,7 +131,7 @@ function serverStatus(
   const instances = facts.instances.filter((instance) => instance.address === address);
   const served = facts.served.get(address);
   const before = previous?.servers.find((server) => server.address === address)?.conditions ?? [];
-  const conditions = serverConditions(address, workload, instances, facts);
+  const conditions = [...serverConditions(address, workload, instances, facts), ...isolation(instances)];
   return {
     name,
     address,
@@ -169,6 +169,16 @@ function serverConditions(
   ];
 }
 
+/** Told where a driver says how far its instances are shut in. */
+function isolation(instances: readonly Instance[]): Draft[] {
+  const claims = instances.flatMap(({ exposed }) => (exposed ? [exposed] : []));
+  if (claims.length === 0) return [];
+  const exposed = [...new Set(claims.flat())];
+  if (exposed.length > 0)
+    return [{ type: 'Isolated', status: 'False', reason: 'Exposed', message: exposed.join('; ') }];
+  return [{ type: 'Isolated', status: 'True', reason: 'ShutIn', message: 'as far as its config asks for' }];
+}
+
 function stalled(error: SlipwayError): Draft {
   const retried = error.row.next === 'retry';
   return {
@@ -180,7 +190,7 @@ function stalled(error: SlipwayError): Draft {
 }
 
 function instanceStatus(instance: Instance): InstanceStatus {
-  const { id, state, hash, pid, restarts, startedAt, lastError } = instance;
+  const { id, state, hash, pid, restarts, startedAt, lastError, drift, exposed } = instance;
   return {
     name: id,
     state,
@@ -189,6 +199,8 @@ function instanceStatus(instance: Instance): InstanceStatus {
     ...(pid === undefined ? {} : { pid }),
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(lastError === undefined ? {} : { lastError }),
+    ...(drift ? { drift: [...drift] } : {}),
+    ...(exposed ? { exposed: [...exposed] } : {}),
   };
 }
 

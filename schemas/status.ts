@@ -1,7 +1,8 @@
 /** The contract of `slipway status -o json`, after Kubernetes' conditions and Flux' use of them. */
 import { z } from 'zod';
 
-export const CONDITIONS = ['Ready', 'Reconciling', 'Stalled', 'Healthy'] as const;
+/** `Isolated` and `Drifted` are told of servers where there is something to tell; they do not bear on the others. */
+export const CONDITIONS = ['Ready', 'Reconciling', 'Stalled', 'Healthy', 'Isolated', 'Drifted'] as const;
 export type ConditionType = (typeof CONDITIONS)[number];
 
 const condition = z.strictObject({
@@ -23,6 +24,10 @@ const instance = z.strictObject({
   restarts: z.int(),
   startedAt: z.string().optional(),
   lastError: z.string().optional(),
+  /** How it differs from what was asked for, without a commit. */
+  drift: z.array(z.string()).optional(),
+  /** In what it is less shut in than was asked for. */
+  exposed: z.array(z.string()).optional(),
 });
 
 const commit = z.strictObject({

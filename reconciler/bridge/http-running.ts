@@ -39,7 +39,7 @@ export class HttpRunning implements Running {
   }
 
   observe(): Instance {
-    const { id, index, workload } = this.#context;
+    const { id, index, workload, exposed } = this.#context;
     const { transport } = workload.run;
     return {
       id,
@@ -52,6 +52,7 @@ export class HttpRunning implements Running {
       ...(this.#pid === undefined ? {} : { pid: this.#pid }),
       ...(this.#startedAt === undefined ? {} : { startedAt: this.#startedAt }),
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
+      ...(exposed ? { exposed } : {}),
     };
   }
 

@@ -23,6 +23,8 @@ export interface RunningContext {
   readonly workload: Workload;
   readonly log: LogFile;
   readonly version: string;
+  /** As in {@link Instance}. */
+  readonly exposed?: readonly string[] | undefined;
   readonly onChange: () => void;
   /** It runs already, from before: take it over at once. */
   readonly adopted?: boolean;

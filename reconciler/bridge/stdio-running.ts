@@ -44,7 +44,7 @@ export class StdioRunning implements Running {
   }
 
   observe(): Instance {
-    const { id, index, workload, socket } = this.#context;
+    const { id, index, workload, socket, exposed } = this.#context;
     const { state, restarts, pid, startedAt, lastError } = this.#bridge;
     return {
       id,
@@ -57,6 +57,7 @@ export class StdioRunning implements Running {
       ...(pid === undefined ? {} : { pid }),
       ...(startedAt === undefined ? {} : { startedAt }),
       ...(lastError === undefined ? {} : { lastError }),
+      ...(exposed ? { exposed } : {}),
     };
   }
 

@@ -5,15 +5,18 @@ export interface WorkloadOptions extends Partial<Omit<Workload, 'run' | 'hash' |
   readonly argv: readonly string[];
   readonly env?: RunSpec['env'];
   readonly transport?: RunSpec['transport'];
+  /** More of what makes a new instance necessary. */
+  readonly run?: Partial<RunSpec>;
 }
 
-export function workload({ argv, env = [], transport = 'stdio', ...around }: WorkloadOptions): Workload {
+export function workload({ argv, env = [], transport = 'stdio', run: more, ...around }: WorkloadOptions): Workload {
   const run: RunSpec = {
     program: { type: 'command', argv },
     transport,
     ...(transport === 'stdio' ? {} : { http: { path: '/mcp' } }),
     env,
     files: [],
+    ...more,
   };
   const name = around.name ?? 'tiny';
   return {

@@ -18,6 +18,7 @@ import { removeHalfInstalled, type Installs } from './npm.ts';
 import { freePort } from './port.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { reapLeftovers } from './reap.ts';
+import { sandboxMaker } from './sandbox.ts';
 
 export interface ProcessDriverOptions {
   readonly state: StateDir;
@@ -33,6 +34,7 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
   removeHalfInstalled(state.paths.packages);
   const held = new HeldInstances(state);
   const installs: Installs = new Map();
+  const sandbox = sandboxMaker(state.paths.work);
 
   return {
     name: 'process',
@@ -48,7 +50,7 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
           return existing.observe();
         }
         const work = join(state.paths.work, id);
-        const prepared = await prepare(workload.run, { ...state.paths, work, installs }, log, signal);
+        const prepared = await prepare(workload.run, { ...state.paths, work, installs, sandbox }, log, signal);
         signal.throwIfAborted();
         journal.append({
           op: 'create',
@@ -58,7 +60,9 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
           hash: workload.hash,
         });
         const file = new LogFile(held.logPath(id));
-        const context = { id, index, workload, log: file, version: options.version, onChange: () => held.changed(id) };
+        const { exposed } = prepared;
+        const onChange = (): void => held.changed(id);
+        const context = { id, index, workload, log: file, version: options.version, exposed, onChange };
         const start = starter(id, workload, prepared, file, options);
         const instance =
           workload.run.transport === 'stdio'
@@ -112,7 +116,10 @@ function starter(
     file.mask(redactor(secrets));
     const marks = { [OWNER_VARIABLE]: state.owner, [INSTANCE_VARIABLE]: id };
     journal.append({ op: 'starting', instance: id });
-    const child = await startChild({ ...prepared, env: { ...scrubbedEnv(), ...extra, ...variables, ...marks } });
+    const child = await startChild({
+      ...prepared,
+      env: { ...scrubbedEnv(), ...prepared.env, ...extra, ...variables, ...marks },
+    });
     try {
       journal.append({ op: 'started', instance: id, process: child.identity });
     } catch (error) {

@@ -1,4 +1,6 @@
 /** What a server's process sees of the environment: a few standard names and what its spec says. */
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
 
 const PASSED_ON = /^(PATH|HOME|LANG|LC_[A-Z]+|TMPDIR|TZ)$/;
 
@@ -12,4 +14,19 @@ export function scrubbedEnv(env: NodeJS.ProcessEnv = process.env): Record<string
     (entry): entry is [string, string] => PASSED_ON.test(entry[0]) && entry[1] !== undefined,
   );
   return Object.fromEntries(kept);
+}
+
+/** Where the program of that name is, as the environment's PATH says. */
+export function findProgram(name: string): string | undefined {
+  return (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .map((dir) => join(dir, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
 }

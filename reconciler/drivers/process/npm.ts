@@ -23,6 +23,11 @@ const INSTALLING = '.installing-';
 /** Installations that run, by their final place, so that two instances of a package wait for one. */
 export type Installs = Map<string, Promise<void>>;
 
+/** Where that version of the package is installed. */
+export function npmHome(packages: string, { name, version }: NpmProgram): string {
+  return join(packages, 'npm', `${name.replace('/', '+')}@${version}`);
+}
+
 /** @returns the argv prefix that runs the package's program @throws SlipwayError install-failed, tool-missing */
 export async function prepareNpm(
   program: NpmProgram,
@@ -30,7 +35,7 @@ export async function prepareNpm(
   log: Log,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const home = join(packages, 'npm', `${program.name.replace('/', '+')}@${program.version}`);
+  const home = npmHome(packages, program);
   while (!existsSync(home)) {
     const running = installs.get(home);
     // Another's installation that fails or is cancelled is tried again by whoever still wants it.

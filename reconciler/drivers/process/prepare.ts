@@ -1,15 +1,21 @@
 /** From a program in no driver's language to an argv and a working directory on this host. */
-import { accessSync, constants } from 'node:fs';
 import { chmod, copyFile, mkdir, rm } from 'node:fs/promises';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
 import type { Program, RunSpec, WorkloadFile } from '../../workload.ts';
-import { prepareNpm, type Installs } from './npm.ts';
+import { shutIn } from './cage.ts';
+import { findProgram } from './environment.ts';
+import { npmHome, prepareNpm, type Installs } from './npm.ts';
+import { judge, type Sandbox } from './sandbox.ts';
 
 export interface Prepared {
   readonly argv: readonly string[];
   readonly cwd: string;
+  /** What the way it is run needs; the spec's own variables come after. */
+  readonly env: Readonly<Record<string, string>>;
+  /** In what it is less shut in than was asked for; undefined where nothing was. */
+  readonly exposed?: readonly string[];
 }
 
 export interface Places {
@@ -19,19 +25,35 @@ export interface Places {
   readonly work: string;
   /** Installations that run. */
   readonly installs: Installs;
+  /** The sandboxes of this host, or why it has none. */
+  readonly sandbox: () => Promise<Sandbox | string>;
 }
 
+/** @throws SlipwayError isolation-unavailable, before anything is installed; as {@link argvOf} */
 export async function prepare(run: RunSpec, places: Places, log: Log, signal: AbortSignal): Promise<Prepared> {
-  const argv = await argvOf(run.program, places, log, signal);
+  const { program, isolation = {}, secretFiles = [] } = run;
+  if (secretFiles.length > 0)
+    throw new SlipwayError('isolation-unavailable', 'A process cannot be given secretFiles.', {
+      hint: 'Use env with valueFrom, or run the server in a container.',
+    });
+  const host = (isolation.sandbox ?? 'off') === 'off' ? '' : await places.sandbox();
+  const { sandboxed, exposed } = judge(run, host);
+  const argv = await argvOf(program, places, log, signal);
   await layOut(run.files, places);
-  return { argv, cwd: places.work };
+  const cwd = places.work;
+  const reads = program.type === 'package' ? [npmHome(places.packages, program)] : [];
+  const way =
+    sandboxed && typeof host !== 'string'
+      ? await shutIn(host, { isolation, work: cwd, reads }, argv)
+      : { argv, env: {} };
+  return { ...way, cwd, ...(exposed ? { exposed } : {}) };
 }
 
 async function argvOf(program: Program, places: Places, log: Log, signal: AbortSignal): Promise<readonly string[]> {
   if (program.type === 'command') return program.argv;
   if (program.type === 'image') throw new SlipwayError('no-driver', 'The process driver cannot run images.');
   if (program.ecosystem === 'npm') return [...(await prepareNpm(program, places, log, signal)), ...program.args];
-  if (!onPath('uvx'))
+  if (!findProgram('uvx'))
     throw new SlipwayError('tool-missing', 'PyPI packages need uvx, which is not installed on this host.');
   return ['uvx', '--from', `${program.name}==${program.version}`, program.bin ?? program.name, ...program.args];
 }
@@ -49,15 +71,4 @@ async function layOut(files: readonly WorkloadFile[], { work, blobs }: Places): 
     await copyFile(join(blobs, file.id), target);
     await chmod(target, file.executable ? 0o700 : 0o600);
   }
-}
-
-function onPath(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((dir) => {
-    try {
-      accessSync(join(dir, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

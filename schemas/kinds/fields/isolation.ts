@@ -30,7 +30,7 @@ export const isolation = z
       .enum(['off', 'auto', 'strict'])
       .optional()
       .describe(
-        'For processes: run them in bubblewrap. auto: where it is installed; strict: or not at all. Default: off.',
+        'For processes: run them in bubblewrap, with no network unless egress is all. auto: where that can be had; strict: or not at all. Default: off.',
       ),
     egress: egress.optional(),
     user: z

@@ -1,0 +1,46 @@
+/** Makes a prepared program fit for the sandbox: what it runs is there, and what it may use is its own. */
+import { realpathSync } from 'node:fs';
+import { chmod, lchown, readdir } from 'node:fs/promises';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
+import { findProgram } from './environment.ts';
+import { isSystem, NOBODY, sandboxArgv, type Cage, type Sandbox } from './sandbox.ts';
+
+/** @returns the argv that runs `argv` in the sandbox, and the environment that goes with it */
+export async function shutIn(
+  host: Sandbox,
+  cage: Cage,
+  argv: readonly string[],
+): Promise<{ argv: readonly string[]; env: Readonly<Record<string, string>> }> {
+  const [program = '', ...args] = argv;
+  const node = realpathSync(process.execPath);
+  const own = ownProgram(host, program);
+  const reads = [...cage.reads, ...[node, ...(own === undefined ? [] : [own])].filter((path) => !isSystem(host, path))];
+  if (host.asNobody) await giveToNobody(cage);
+  return {
+    argv: sandboxArgv(host, { ...cage, reads: [...new Set(reads)] }, [own ?? program, ...args]),
+    env: {
+      // The home of Slipway's user is not there, and nobody has none.
+      HOME: cage.work,
+      TMPDIR: '/tmp',
+      PATH: [process.env['PATH'] ?? '', dirname(node)].join(delimiter),
+    },
+  };
+}
+
+/** The file behind a program that stands outside the system's folders; undefined for one that is found inside as well. */
+function ownProgram(host: Sandbox, program: string): string | undefined {
+  const path = isAbsolute(program) ? program : program.includes('/') ? undefined : findProgram(program);
+  if (path === undefined || isSystem(host, path)) return undefined;
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined; // Not there: starting it says so.
+  }
+}
+
+/** As root, what is laid out is root's, and a package's folder is for its owner alone. */
+async function giveToNobody({ work, reads }: Cage): Promise<void> {
+  for (const entry of ['', ...(await readdir(work, { recursive: true }))])
+    await lchown(join(work, entry), NOBODY, NOBODY);
+  for (const path of reads) await chmod(path, 0o755);
+}
