@@ -22,6 +22,8 @@ export async function build(): Promise<string> {
   const bundle = await rolldown({
     input: { main: join(root, 'cli/main.ts') },
     platform: 'node',
+    // Native parts of dependencies are never built; who would use them (ssh2, for speed) does without.
+    external: [/\.node$/],
     cwd: root,
     logLevel: 'warn',
   });

@@ -1,4 +1,5 @@
 /** One run of a stdio server: its process, and the MCP session that the bridge holds with it. */
+import type { Writable } from 'node:stream';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { asMessage, CLIENT_CAPABILITIES, isRequest, LEGACY_VERSIONS, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { LineSplitter } from '../../schemas/lines.ts';
@@ -46,7 +47,13 @@ export async function openSession(
       if (full && isRequest(message))
         throw new SlipwayError('upstream-unavailable', 'The server does not read its input.');
       // Nobody waits for anything else, and nobody could catch what is thrown here.
-      if (!full) stdin.write(`${JSON.stringify(message)}\n`);
+      if (full) return;
+      // What is said in one turn of the event loop leaves in one system call.
+      if (stdin.writableCorked === 0) {
+        stdin.cork();
+        setImmediate(uncork, stdin);
+      }
+      stdin.write(`${JSON.stringify(message)}\n`);
     },
   });
   const output = new LineSplitter((line) => receive(line, peer, log), {
@@ -61,6 +68,10 @@ export async function openSession(
   if (!process.agreed) process.remember?.(initialized);
   void process.ended.then((why) => peer.close(new SlipwayError('upstream-unavailable', `The server ended: ${why}.`)));
   return { process, peer, initialized };
+}
+
+function uncork(stdin: Writable): void {
+  stdin.uncork();
 }
 
 /** Servers print banners where they should not; what is no message goes to the log. */
