@@ -5,6 +5,7 @@ import Dockerode from 'dockerode';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { EngineSpec } from '../../workload.ts';
 import { engineAddress, type EngineAddress } from './address.ts';
+import { reachOf, type Reach } from './reach.ts';
 import { sshAgent } from './ssh.ts';
 
 export interface Engine extends Disposable {
@@ -26,6 +27,7 @@ export interface EngineInfo {
   readonly podman: boolean;
   /** On this host, so that its containers' addresses and our files can be reached from both sides. */
   readonly local: boolean;
+  readonly reach: Reach;
 }
 
 /** How long a first answer may take. */
@@ -49,6 +51,7 @@ export async function openEngine(spec: EngineSpec | undefined): Promise<Engine> 
         version: version.Version,
         podman: components.some((component) => component.Name === 'Podman Engine'),
         local: address.host.startsWith('unix://'),
+        reach: reachOf(address.host, info as Parameters<typeof reachOf>[1]),
       },
       runners: spec?.runners ?? {},
       [Symbol.dispose]: () => request.agent instanceof Agent && request.agent.destroy(),

@@ -13,7 +13,11 @@ export const LABEL = {
   commit: 'slipway.commit',
   /** State directory of the owner: where it is gone, so is the owner. */
   home: 'slipway.home',
+  /** On what is no instance: {@link ROLE}. */
+  role: 'slipway.role',
 } as const;
+
+export const ROLE = { egress: 'egress' } as const;
 
 /** Who makes things on an engine. */
 export interface Owner {

@@ -1,0 +1,187 @@
+/**
+ * The way out for servers that may connect to a few places only: one proxy per server and list (`egress-proxy.mjs`). The
+ * server's container is linked to it under each allowed name, so that the engine's own name service answers those and no
+ * others; the proxy itself, which is not, resolves them to where they really are.
+ */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import type Dockerode from 'dockerode';
+import type { ContainerInspectInfo } from 'dockerode';
+import { SlipwayError } from '../../../schemas/errors.ts';
+import type { Workload } from '../../workload.ts';
+import { ifThere, messageOf, statusOf } from './answers.ts';
+import type { Engine } from './engine.ts';
+import { LABEL, ownFilter, ownLabels, ROLE, type Owner } from './labels.ts';
+import { allowList, outwardNetwork, type NetworkSpec } from './network-plan.ts';
+import { hardening } from './posture.ts';
+
+const PROGRAM = new URL('./egress-proxy.mjs', import.meta.url);
+/** What the proxy is called on a server's network. */
+const PROXY_NAME = 'slipway-egress';
+const FIRST_PORT = 3128;
+const MEMORY = 64 * 2 ** 20;
+
+export interface Egress {
+  readonly links?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Makes the proxy of a workload, unless it runs already as it should; nothing where there is no list.
+ * @param network the workload's, which exists @param outward makes the network that leads out
+ * @throws SlipwayError isolation-unavailable
+ */
+export async function connectEgress(
+  engine: Engine,
+  owner: Owner,
+  workload: Workload,
+  network: NetworkSpec,
+  image: () => Promise<string>,
+  outward: () => Promise<void>,
+): Promise<Egress> {
+  const allow = allowList(workload);
+  if (!allow) return {};
+  if (engine.info.podman)
+    throw new SlipwayError(
+      'isolation-unavailable',
+      'On Podman a server cannot be held to a list of what it may connect to: it has no links between containers.',
+      { hint: 'Use isolation: { egress: none } or { egress: all } there, or a Docker engine.' },
+    );
+  await outward();
+  const { hosts, port } = placesOf(allow);
+  await ensureProxy(engine, owner, workload, network.name, { allow, proxyPort: port }, image);
+  const names = hosts.filter((host) => !isIP(host));
+  const url = `http://${PROXY_NAME}:${port}`;
+  return {
+    links: [PROXY_NAME, ...names].map((name) => `${network.name}:${name}`),
+    // An address without a name is reached by asking for it. Names need no asking, and not every program knows how.
+    ...(names.length === hosts.length ? {} : { env: proxyVariables(url) }),
+  };
+}
+
+function placesOf(allow: readonly string[]): { hosts: string[]; port: number } {
+  const entries = allow.map((entry) => {
+    const [, host = '', port] = /^\[?(.*?)\]?:(\d+)$/.exec(entry) ?? [];
+    return { host, port: Number(port) };
+  });
+  const taken = new Set(entries.map(({ port }) => port));
+  let port = FIRST_PORT;
+  while (taken.has(port)) port++;
+  return { hosts: [...new Set(entries.map(({ host }) => host))], port };
+}
+
+function proxyVariables(url: string): Record<string, string> {
+  const lower = { http_proxy: url, https_proxy: url, no_proxy: 'localhost,127.0.0.1,::1' };
+  const upper = Object.fromEntries(Object.entries(lower).map(([name, value]) => [name.toUpperCase(), value]));
+  return { ...lower, ...upper, NODE_USE_ENV_PROXY: '1' };
+}
+
+interface ProxyConfig {
+  readonly allow: readonly string[];
+  readonly proxyPort: number;
+}
+
+async function ensureProxy(
+  engine: Engine,
+  owner: Owner,
+  workload: Workload,
+  name: string,
+  config: ProxyConfig,
+  image: () => Promise<string>,
+): Promise<void> {
+  const container = engine.docker.getContainer(name);
+  const found = await ifThere(container.inspect());
+  if (found && found.Config.Labels[LABEL.owner] !== owner.id)
+    throw new SlipwayError('isolation-unavailable', `A container ${name} exists and is not of this Slipway.`);
+  const wanted = found ? proxyOptions(owner, workload, name, config, found.Config.Image) : undefined;
+  // Another version of Slipway made it, or somebody changed it.
+  if (found && wanted && !isSame(found, wanted)) await ifThere(container.remove({ force: true }));
+  else if (found?.State.Running && isConnected(found, name)) return;
+  try {
+    if (!found || !wanted || !isSame(found, wanted))
+      await unlessThere(engine.docker.createContainer(proxyOptions(owner, workload, name, config, await image())));
+    await unlessThere(engine.docker.getNetwork(name).connect({ Container: name }));
+    await unlessThere(container.start());
+  } catch (error) {
+    throw new SlipwayError('isolation-unavailable', `The egress proxy ${name} did not start: ${messageOf(error)}.`, {
+      cause: error,
+    });
+  }
+}
+
+const isSame = ({ Config }: ContainerInspectInfo, wanted: Dockerode.ContainerCreateOptions): boolean =>
+  JSON.stringify(Config.Cmd) === JSON.stringify(wanted.Cmd) && Config.Env.includes(wanted.Env?.[0] ?? '');
+
+const isConnected = ({ NetworkSettings }: ContainerInspectInfo, network: string): boolean =>
+  network in NetworkSettings.Networks;
+
+/** What is there already (made by a pass at the same time), connected or started is as it should be. */
+async function unlessThere(answer: Promise<unknown>): Promise<void> {
+  try {
+    await answer;
+  } catch (error) {
+    if (![304, 403, 409].includes(statusOf(error) ?? 0)) throw error;
+  }
+}
+
+function proxyOptions(
+  owner: Owner,
+  workload: Workload,
+  name: string,
+  config: ProxyConfig,
+  image: string,
+): Dockerode.ContainerCreateOptions {
+  return {
+    name,
+    Image: image,
+    Labels: { ...ownLabels(owner), [LABEL.role]: ROLE.egress, [LABEL.server]: workload.name },
+    Entrypoint: ['node'],
+    Cmd: ['--input-type=module', '-e', readFileSync(PROGRAM, 'utf8')],
+    Env: [`SLIPWAY_EGRESS=${JSON.stringify(config)}`],
+    User: '65534:65534',
+    WorkingDir: '/',
+    HostConfig: {
+      ...hardening({ memoryBytes: MEMORY }),
+      ReadonlyRootfs: true,
+      NetworkMode: outwardNetwork(owner).name,
+      Sysctls: { 'net.ipv4.ip_unprivileged_port_start': '0' }, // It listens on 443, and is nobody.
+      // While Slipway is away too; what the engine was told to kill is started by `healProxies`.
+      RestartPolicy: { Name: 'unless-stopped' },
+      LogConfig: { Type: 'local', Config: { 'max-size': '1m', 'max-file': '2', compress: 'false' } },
+    },
+  };
+}
+
+/** A server's proxy that does not run, and why. */
+export interface ProxyTrouble {
+  readonly server: string;
+  readonly message: string;
+}
+
+/** Starts proxies that were stopped. Cheap: one request when all is well. @returns those that still do not run */
+export async function healProxies(engine: Engine, owner: Owner): Promise<ProxyTrouble[]> {
+  const stopped = (await proxies(engine, owner)).filter(({ State }) => State !== 'running');
+  const tried = stopped.map(async ({ Id, Labels }): Promise<ProxyTrouble[]> => {
+    try {
+      await unlessThere(ifThere(engine.docker.getContainer(Id).start()));
+      return [];
+    } catch (error) {
+      const message = `Its egress proxy does not start: ${messageOf(error)}.`;
+      return [{ server: Labels[LABEL.server] ?? '', message }];
+    }
+  });
+  return (await Promise.all(tried)).flat();
+}
+
+/** Removes the proxies on a network that nobody else is on. @returns the names of what was removed */
+export async function removeProxies(engine: Engine, owner: Owner, network: string): Promise<string[]> {
+  const info = (await ifThere(engine.docker.getNetwork(network).inspect())) as Dockerode.NetworkInspectInfo | undefined;
+  const own = (await proxies(engine, owner)).filter(({ Names }) => Names.includes(`/${network}`));
+  const others = Object.keys(info?.Containers ?? {}).filter((id) => !own.some(({ Id }) => Id === id));
+  if (others.length > 0) return [];
+  for (const { Id } of own) await ifThere(engine.docker.getContainer(Id).remove({ force: true }));
+  return own.map(() => network);
+}
+
+const proxies = ({ docker }: Engine, owner: Owner): Promise<Dockerode.ContainerInfo[]> =>
+  docker.listContainers({ all: true, filters: { label: [...ownFilter(owner), `${LABEL.role}=${ROLE.egress}`] } });

@@ -1,0 +1,187 @@
+/** The networks of instances: made when needed, removed when nobody needs them. */
+import type Dockerode from 'dockerode';
+import type { NetworkInspectInfo } from 'dockerode';
+import { SlipwayError } from '../../../schemas/errors.ts';
+import type { Workload } from '../../workload.ts';
+import { ifThere, messageOf, statusOf } from './answers.ts';
+import { connectEgress, removeProxies } from './egress.ts';
+import type { Engine } from './engine.ts';
+import { guardHost } from './host-guard.ts';
+import { LABEL, ownFilter, type Owner } from './labels.ts';
+import { bridgeName, networkOf, outwardNetwork, type NetworkSpec } from './network-plan.ts';
+
+/** How a container is connected: what {@link ensureNetwork} found or made. */
+export interface Attachment {
+  /** `none`, `host`, or the name of a network. */
+  readonly network: string;
+  /** No name is looked up outside. */
+  readonly sealedNames: boolean;
+  /** `container:name`: names that only this container resolves. */
+  readonly links?: readonly string[];
+  /** Variables that tell programs of the proxy. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Its port is published on the loopback of the engine's host. */
+  readonly published: boolean;
+  /** In what it is less shut in than its config asks for, and why. */
+  readonly exposed: readonly string[];
+}
+
+/**
+ * Makes the network that a workload's instances belong on, with all that belongs to it. Idempotent: two at once are fine.
+ * @param proxyImage gives an image with Node; asked for only where there is a list of what may be connected to
+ * @throws SlipwayError isolation-unavailable when this engine cannot shut it in as its config asks for
+ */
+export async function ensureNetwork(
+  engine: Engine,
+  owner: Owner,
+  workload: Workload,
+  proxyImage: () => Promise<string>,
+): Promise<Attachment> {
+  const spec = networkOf(owner, workload);
+  const http = workload.run.transport !== 'stdio';
+  if (http) mustBeReachable(engine, spec);
+  const closed = { sealedNames: true, published: false, exposed: [] };
+  if (spec === 'none') return { ...closed, network: spec };
+  if (spec === 'host') return { ...closed, network: spec, sealedNames: false };
+  await ensure(engine, owner, spec);
+  const unguarded = spec.hostAddress ? await guardHost(engine, bridgeName(spec.name)) : undefined;
+  return {
+    network: spec.name,
+    sealedNames: spec.internal,
+    published: http && engine.info.reach === 'loopback',
+    exposed: unguarded === undefined ? [] : [`it can connect to services of this host: ${unguarded}`],
+    ...(await connectEgress(engine, owner, workload, spec, proxyImage, () =>
+      ensure(engine, owner, outwardNetwork(owner)),
+    )),
+  };
+}
+
+/** An instance that cannot be called is told before it is started. */
+function mustBeReachable(engine: Engine, spec: NetworkSpec | 'none' | 'host'): void {
+  const { reach } = engine.info;
+  if (reach === 'none')
+    throw new SlipwayError(
+      'isolation-unavailable',
+      `HTTP servers in containers of the engine ${engine.name} cannot be reached from here: it is on another host.`,
+      { hint: 'Use transport: stdio, which works over the engine’s API, or an engine on this host.' },
+    );
+  if (reach === 'loopback' && typeof spec === 'object' && spec.internal)
+    throw new SlipwayError(
+      'isolation-unavailable',
+      `The engine ${engine.name} publishes no port of a network without a way out, and this host has no other way to its containers.`,
+      { hint: 'Use transport: stdio, or write isolation: { egress: all }.' },
+    );
+}
+
+/** @throws SlipwayError isolation-unavailable */
+async function ensure(engine: Engine, owner: Owner, spec: NetworkSpec): Promise<void> {
+  const { docker } = engine;
+  const look = async (): Promise<NetworkInspectInfo | undefined> =>
+    (await ifThere(docker.getNetwork(spec.name).inspect())) as NetworkInspectInfo | undefined;
+  const existing = await look();
+  if (existing) return check(existing, owner, spec);
+  try {
+    await docker.createNetwork(createOptions(spec));
+  } catch (error) {
+    // Somebody else made it meanwhile: its name or its bridge is taken.
+    const other = await look();
+    if (other) return check(other, owner, spec);
+    throw refusal(engine, spec, error);
+  }
+}
+
+const ICC = 'com.docker.network.bridge.enable_icc';
+
+function createOptions(spec: NetworkSpec): Dockerode.NetworkCreateOptions {
+  return {
+    Name: spec.name,
+    Driver: 'bridge',
+    CheckDuplicate: true,
+    Internal: spec.internal,
+    EnableIPv6: false,
+    Labels: { ...spec.labels },
+    Options: {
+      'com.docker.network.bridge.name': bridgeName(spec.name),
+      [ICC]: String(spec.peers),
+      // Where the host need not reach the containers, it has no address that they could reach.
+      ...(spec.hostAddress ? {} : { 'com.docker.network.bridge.inhibit_ipv4': 'true' }),
+    },
+  };
+}
+
+/** Whoever else made a network of that name may have left a way out of it. */
+function check(found: NetworkInspectInfo, owner: Owner, spec: NetworkSpec): void {
+  const ours = found.Labels?.[LABEL.owner] === owner.id;
+  if (ours && found.Internal === spec.internal && (found.Options?.[ICC] ?? String(spec.peers)) === String(spec.peers))
+    return;
+  const why = ours ? 'was changed by hand' : 'is not of this Slipway';
+  throw new SlipwayError('isolation-unavailable', `The network ${spec.name} exists and ${why}.`, {
+    hint: `Remove it: docker network rm ${spec.name}`,
+  });
+}
+
+function refusal(engine: Engine, spec: NetworkSpec, error: unknown): unknown {
+  if (statusOf(error) === undefined) return error;
+  const said = messageOf(error);
+  if (!/address pool|available.*(subnet|address)|subnet.*available/i.test(said))
+    return new SlipwayError('isolation-unavailable', `The network ${spec.name} could not be made: ${said}.`, {
+      cause: error,
+    });
+  return new SlipwayError(
+    'isolation-unavailable',
+    `The engine ${engine.name} has no addresses left for another network (${spec.name}).`,
+    {
+      cause: error,
+      hint: 'Remove networks that nobody uses, or widen default-address-pools in the engine’s daemon.json.',
+    },
+  );
+}
+
+/**
+ * Connects a running container to the network it belongs on now, and takes it off those it was on before. Its address
+ * changes with that.
+ */
+export async function moveToNetwork(engine: Engine, id: string, { network, links }: Attachment): Promise<void> {
+  const info = await engine.docker.getContainer(id).inspect();
+  const present = Object.keys(info.NetworkSettings.Networks);
+  if (network === 'none' || network === 'host' || present.every((name) => name === network)) return;
+  if (!present.includes(network))
+    await engine.docker.getNetwork(network).connect({
+      Container: id,
+      ...(links ? { EndpointConfig: { Links: [...links] } } : {}),
+    });
+  for (const name of present)
+    if (name !== network) await ifThere(engine.docker.getNetwork(name).disconnect({ Container: id, Force: true }));
+}
+
+/**
+ * Removes our networks that no wanted workload belongs on and no container is connected to, and the proxies on them.
+ * @returns the names of what was removed
+ */
+export async function collectNetworks(engine: Engine, owner: Owner, wanted: readonly Workload[]): Promise<string[]> {
+  const { docker } = engine;
+  const specs = wanted.map((workload) => networkOf(owner, workload)).filter((spec) => typeof spec === 'object');
+  const names = new Set(specs.map(({ name }) => name));
+  const listed = await docker.listNetworks({ filters: { label: ownFilter(owner) } });
+  const unwanted = listed.map(({ Name: name }) => name).filter((name) => !names.has(name));
+  const outward = outwardNetwork(owner).name;
+  const removed: string[] = [];
+  for (const name of unwanted) {
+    removed.push(...(await removeProxies(engine, owner, name)));
+    if (name !== outward && (await removeIfEmpty(engine, name))) removed.push(name);
+  }
+  // Last, when the last proxy has left it.
+  if (unwanted.includes(outward) && (await removeIfEmpty(engine, outward))) removed.push(outward);
+  return removed;
+}
+
+async function removeIfEmpty(engine: Engine, name: string): Promise<boolean> {
+  try {
+    await engine.docker.getNetwork(name).remove();
+    return true;
+  } catch (error) {
+    // Gone already, or in use: then a later pass finds it.
+    if ([403, 404, 409].includes(statusOf(error) ?? 0)) return false;
+    throw error;
+  }
+}
