@@ -1,6 +1,7 @@
 /** From checked resources to what must run and what the gateway must know. Pure: the same input, the same output. */
 import { gateway as gatewayKind } from '../schemas/kinds/gateway.ts';
 import type { Resource } from '../schemas/resource.ts';
+import type { Allowance } from './features.ts';
 import { listener } from './kinds/gateway.ts';
 import { behaviourOf } from './kinds/index.ts';
 import type { CompileContext, Draft } from './kinds/kind.ts';
@@ -17,6 +18,7 @@ export interface Desired {
 export interface Compiled extends Desired {
   readonly workloads: readonly Workload[];
   readonly draft: Draft;
+  readonly allowances: readonly Allowance[];
 }
 
 export const NOTHING: Desired = { commit: '', resources: [], files: [] };
@@ -35,12 +37,14 @@ export function compile(desired: Desired): Compiled {
   };
   const draft = emptyDraft();
   const workloads: Workload[] = [];
+  const allowances: Allowance[] = [];
   for (const resource of resources) {
     const behaviour = behaviourOf(resource.kind);
     workloads.push(...(behaviour.workloads?.(resource, context) ?? []));
     behaviour.contribute?.(resource, draft);
+    allowances.push(...(behaviour.allows?.(resource) ?? []));
   }
-  return { ...desired, resources, workloads, draft };
+  return { ...desired, resources, workloads, draft, allowances };
 }
 
 /** Which project each server belongs to where it can be only one: the first by name. */

@@ -4,13 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
-import { ERRORS, type ErrorCode } from '../schemas/errors.ts';
-import { isLoopback, parseListen } from '../schemas/listen.ts';
-import type { Action, Change, Downtime, Drift, Guard, Plan } from '../schemas/plan.ts';
+import type { ErrorCode } from '../schemas/errors.ts';
+import type { Action, Change, Downtime, Drift, Plan } from '../schemas/plan.ts';
 import { addressOf, type Resource } from '../schemas/resource.ts';
 import { compareText, type Compiled, type Desired } from './compile.ts';
 import { diffResources, sameResource } from './diff.ts';
 import type { Instance } from './drivers/driver.ts';
+import { guardsOf } from './guards.ts';
 import { instanceNames, type Workload } from './workload.ts';
 
 /** What is there now: what was applied last, the instances that drivers observe, and rollouts that failed. */
@@ -133,31 +133,6 @@ function driftOf(change: Change, view: View): Drift[] {
   return instanceNames(workload)
     .filter((name) => !present.has(name))
     .map((instance) => ({ address: change.address, instance, reason: 'it is not there' }));
-}
-
-/** Each guard names what it protects from. */
-function guardsOf(desired: Compiled, actual: Actual): Guard[] {
-  return [...emptyLoad(desired, actual), ...unsafeListen(desired)];
-}
-
-/** An empty load is far more often a wrong path or a bad merge than a wish to delete everything. */
-function emptyLoad(desired: Compiled, actual: Actual): Guard[] {
-  const loss = actual.applied.resources.length + actual.instances.length;
-  if (desired.resources.length > 0 || loss === 0) return [];
-  return [
-    {
-      code: 'empty-load',
-      message: `The commit holds no resources at all; applying it would delete ${loss}.`,
-      allow: 'Keep at least one resource (a Gateway, for instance), or correct --path.',
-    },
-  ];
-}
-
-/** Beyond loopback without a single Token, anybody on the network could call every tool. */
-function unsafeListen({ draft }: Compiled): Guard[] {
-  if (draft.principals.length > 0 || isLoopback(parseListen(draft.gateway.listen).host)) return [];
-  const message = `The gateway would listen on ${draft.gateway.listen}, beyond loopback, without any Token.`;
-  return [{ code: 'unsafe-listen', message, allow: ERRORS['unsafe-listen'].hint }];
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -33,7 +33,16 @@ const change = z.strictObject({
 
 const drift = z.strictObject({ address: z.string(), instance: z.string(), reason: z.string() });
 
-const guard = z.strictObject({ code: z.string(), message: z.string(), allow: z.string() });
+const guard = z.strictObject({
+  code: z.string(),
+  message: z.string(),
+  /** How to go on nevertheless. */
+  allow: z.string(),
+  /** The resource and the field that it is about, where it is about one. */
+  address: z.string().optional(),
+  path: z.string().optional(),
+  source: z.strictObject({ file: z.string(), line: z.number() }).optional(),
+});
 
 export const planSchema = z.strictObject({
   formatVersion: z.literal(1),

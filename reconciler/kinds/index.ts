@@ -4,6 +4,7 @@ import type { KindName, KINDS } from '../../schemas/kinds/index.ts';
 import { engine } from './engine.ts';
 import { gateway } from './gateway.ts';
 import type { KindBehaviour } from './kind.ts';
+import { policy } from './policy.ts';
 import { project } from './project.ts';
 import { secret } from './secret.ts';
 import { server } from './server.ts';
@@ -16,6 +17,7 @@ const behaviours: Behaviours = {
   Engine: engine,
   Server: server,
   Project: project,
+  Policy: policy,
   Secret: secret,
   Token: token,
 };

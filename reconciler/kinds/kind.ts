@@ -1,6 +1,7 @@
 /** What a kind turns into. Pure: the answer depends on the resource and the context alone. */
 import type { Resource } from '../../schemas/resource.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
+import type { Allowance } from '../features.ts';
 import type { Workload, WorkloadFile } from '../workload.ts';
 
 /** The snapshot while kinds add their parts; endpoints of workloads are filled in when instances are ready. */
@@ -25,6 +26,8 @@ export interface KindBehaviour<Spec> {
   workloads?(resource: Resource<Spec>, context: CompileContext): Workload[];
   /** Servers that it holds together. */
   members?(resource: Resource<Spec>): readonly string[];
+  /** What servers may have of their host because of this resource. */
+  allows?(resource: Resource<Spec>): readonly Allowance[];
   /** What the gateway must know because of this resource. */
   contribute?(resource: Resource<Spec>, draft: Draft): void;
 }

@@ -2,6 +2,7 @@
 import { engine } from './engine.ts';
 import { gateway } from './gateway.ts';
 import type { Kind } from './kind.ts';
+import { policy } from './policy.ts';
 import { project } from './project.ts';
 import { secret } from './secret.ts';
 import { server } from './server.ts';
@@ -12,6 +13,7 @@ export const KINDS = {
   Engine: engine,
   Server: server,
   Project: project,
+  Policy: policy,
   Secret: secret,
   Token: token,
 } as const;
