@@ -82,7 +82,7 @@ describe('arrows', () => {
   });
 
   test('shared code never asks for a kind or a driver by name', () => {
-    const names = 'Gateway|Server|Project|Secret|Token|process|docker|memory';
+    const names = 'Gateway|Engine|Server|Project|Policy|Secret|Token|process|docker|memory';
     const asks = new RegExp(`(===|!==|case) '(${names})'`);
     const shared = files.filter((file) => !/\/(kinds|drivers)\//.test(file.path));
     expect(shared.filter((file) => asks.test(read(file.path))).map((file) => file.path)).toEqual([]);
