@@ -100,7 +100,7 @@ export interface EngineSpec {
 /** How an image is fetched. No part of the spec hash: the same image is the same image, wherever it came from. */
 export interface Pull {
   readonly policy: 'always' | 'ifNotPresent' | 'never';
-  readonly credentials?: { readonly username: SecretSource; readonly password: SecretSource };
+  readonly credentials?: { readonly username: SecretUse; readonly password: SecretUse };
 }
 
 export interface Workload {

@@ -91,10 +91,16 @@ export const ERRORS = {
     'Check its name, its tag or digest, pull.policy and pull.credentials.',
     { http: 502 },
   ),
-  'registry-unreachable': row('The image registry does not answer.', 'Check the registry and the network.', {
-    http: 502,
-    next: 'retry',
-  }),
+  'registry-unreachable': row(
+    'The image registry does not answer, or not as it should.',
+    'Check the registry and the network between it and the engine.',
+    { http: 502, next: 'retry' },
+  ),
+  'engine-disk-full': row(
+    'The disk of the container engine is full.',
+    'Free space on its host (`docker system df` shows what takes it).',
+    { http: 507, next: 'retry' },
+  ),
   'image-build-failed': row(
     'The image for a package could not be built.',
     'Check the package and the Engine’s runners.',

@@ -163,6 +163,6 @@ function pullOf({ pull }: ServerSpec, context: CompileContext): Pull | undefined
   const { policy, credentials: name } = pull;
   const username = name === undefined ? undefined : secretUse({ name, key: 'username' }, context);
   const password = name === undefined ? undefined : secretUse({ name, key: 'password' }, context);
-  const credentials = username && password ? { username: username.from, password: password.from } : undefined;
+  const credentials = username && password ? { username, password } : undefined;
   return { policy, ...(credentials ? { credentials } : {}) };
 }

@@ -77,14 +77,14 @@ export async function serverImage(engine: Engine): Promise<string> {
 }
 
 /**
- * Builds an image whose build context `layOut` writes, unless the engine has it.
+ * Builds an image whose build context `layOut` writes, or is, unless the engine has it.
  * @param parts all that it depends on @returns its tag
  */
 export async function image(
   { docker }: Engine,
   name: string,
   parts: readonly string[],
-  layOut: (context: string) => void,
+  layOut: Readonly<Record<string, string>> | ((context: string) => void),
   buildargs: Record<string, string> = {},
 ): Promise<string> {
   const hash = createHash('sha256')
@@ -97,7 +97,8 @@ export async function image(
   return exclusively('images', async () => {
     if (await isThere()) return tag;
     using context = tempDir();
-    layOut(context.path);
+    if (typeof layOut === 'function') layOut(context.path);
+    else for (const [path, content] of Object.entries(layOut)) writeFileSync(join(context.path, path), content);
     const stream = await docker.buildImage(
       { context: context.path, src: ['.'] },
       { t: tag, rm: true, forcerm: true, buildargs },

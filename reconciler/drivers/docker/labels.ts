@@ -15,6 +15,12 @@ export const LABEL = {
   home: 'slipway.home',
   /** On what is no instance: {@link ROLE}. */
   role: 'slipway.role',
+  /** Of images for packages: which package, for people. */
+  package: 'slipway.package',
+  /** Of images for packages: a hash of all that they are made from but the base image's content. */
+  recipe: 'slipway.recipe',
+  /** Of what a build leaves beside its image. */
+  build: 'slipway.build',
 } as const;
 
 export const ROLE = { egress: 'egress' } as const;

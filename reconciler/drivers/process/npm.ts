@@ -9,13 +9,8 @@ import { dirname, join } from 'node:path';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
 import { untilAborted } from '../../async.ts';
+import { chooseBin, type NpmManifest, type NpmProgram } from '../npm-package.ts';
 import { scrubbedEnv } from './environment.ts';
-
-interface NpmProgram {
-  readonly name: string;
-  readonly version: string;
-  readonly bin?: string;
-}
 
 const INSTALL_TIMEOUT_MS = 300_000;
 const INSTALLING = '.installing-';
@@ -135,21 +130,11 @@ function npmSettings(): Record<string, string> {
 }
 
 async function programOf(program: NpmProgram, packageDir: string): Promise<string[]> {
-  const manifest = JSON.parse(readFileSync(join(packageDir, 'package.json'), 'utf8')) as {
-    bin?: string | Record<string, string>;
-  };
-  const short = program.name.split('/').at(-1) ?? program.name;
-  const bins = typeof manifest.bin === 'string' ? { [short]: manifest.bin } : (manifest.bin ?? {});
-  const names = Object.keys(bins);
-  const chosen = program.bin ?? (names.length === 1 ? names[0] : short);
-  const file = chosen === undefined ? undefined : bins[chosen];
-  if (file === undefined) {
-    const known = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`;
-    throw new SlipwayError('start-failed', `${program.name}@${program.version} has no program ${chosen}: ${known}.`, {
-      hint: 'Name one with package.bin.',
-    });
-  }
-  const path = join(packageDir, file);
+  const manifest = JSON.parse(readFileSync(join(packageDir, 'package.json'), 'utf8')) as NpmManifest;
+  const choice = chooseBin(manifest, program);
+  if ('problem' in choice)
+    throw new SlipwayError('start-failed', choice.problem, { hint: 'Name one with package.bin.' });
+  const path = join(packageDir, choice.file);
   return (await isNodeScript(path)) ? [process.execPath, path] : [path];
 }
 

@@ -1,0 +1,45 @@
+/** How the image for a package is made: what is written once for each ecosystem. */
+import type { Log } from '../../../../schemas/log.ts';
+import { looksSecret } from '../../../../schemas/sensitive.ts';
+import type { Program } from '../../../workload.ts';
+
+export type PackageProgram = Extract<Program, { type: 'package' }>;
+
+export interface Recipe {
+  /** Base image where the Engine names none. */
+  readonly base: string;
+  /**
+   * Installs in a first stage, of which only the result goes into the image: neither the settings nor caches. Its
+   * arguments are BASE, OWNER, BUILD and {@link Recipe.settings}.
+   */
+  readonly dockerfile: string;
+  /** Environment variables of Slipway that say where packages come from, in the form in which the tool reads them. */
+  readonly settings: readonly string[];
+  /** What lies beside the Dockerfile. */
+  files(program: PackageProgram): Readonly<Record<string, string>>;
+}
+
+/** Builders take these without being told, and leave them out of an image's history. */
+const PROXIES = /^(https?|all|no|ftp)_proxy$/i;
+
+/**
+ * What of Slipway's environment a build is given. Credentials are not: arguments of a build are kept by engines in the
+ * history of images, where everybody reads them who may pull.
+ */
+export function buildSettings(recipe: Recipe, log: Log, env: NodeJS.ProcessEnv = process.env): Record<string, string> {
+  const given: Record<string, string> = {};
+  for (const [variable, value] of Object.entries(env)) {
+    if (value === undefined) continue;
+    const name = recipe.settings.find((setting) => setting.toLowerCase() === variable.toLowerCase());
+    if (name !== undefined && hasCredentials(name, value))
+      log('warn', `${variable} holds credentials and is not given to builds`);
+    else if (name !== undefined) given[name] = value;
+    else if (PROXIES.test(variable)) given[variable] = value;
+  }
+  return given;
+}
+
+function hasCredentials(name: string, value: string): boolean {
+  // Some hold several URLs.
+  return looksSecret(name) || /:\/\/[^/\s]*@/.test(value);
+}
