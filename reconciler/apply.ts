@@ -8,7 +8,7 @@ import type { Readiness } from './applied.ts';
 import { limiter, pause, untilAborted } from './async.ts';
 import type { Compiled } from './compile.ts';
 import type { Driver, Instance } from './drivers/driver.ts';
-import type { Failure } from './plan.ts';
+import { isAltered, type Failure } from './plan.ts';
 import type { Served, Traffic } from './publish.ts';
 import { waitReady } from './ready.ts';
 import { instanceNames, type Workload } from './workload.ts';
@@ -27,6 +27,8 @@ export interface ApplyContext {
   /** What is known of versions that were ready before. */
   readonly known: Readonly<Record<string, Readiness>>;
   readonly failures: Readonly<Record<string, Failure>>;
+  /** Addresses whose instances are left alone while they serve, whatever was done to them by hand. */
+  readonly tolerated: ReadonlySet<string>;
   /** Publishes what is served now. */
   readonly publish: () => Promise<Traffic>;
   readonly version: string;
@@ -90,6 +92,7 @@ async function rollOutWorkload(
   signal: AbortSignal,
 ): Promise<Outcome['result']> {
   const failure = context.failures[workload.address];
+  if (context.tolerated.has(workload.address) && context.served.has(workload.address)) return 'unchanged';
   try {
     if (failure && isHeldBack(workload.address, context)) throw new SlipwayError(failure.code, failure.message);
     return await bringUp(workload, context, signal);
@@ -122,8 +125,12 @@ async function bringUp(workload: Workload, context: ApplyContext, signal: AbortS
   const rollout: Rollout = { workload, driver, context, signal };
   const present = context.instances.filter((instance) => instance.address === workload.address);
   const names = instanceNames(workload);
+  const altered = present.filter((instance) => names.includes(instance.id) && isAltered(instance));
+  if (altered.length > 0) await withdraw(rollout, altered);
   const surplus = present.filter((instance) => !names.includes(instance.id));
-  const missing = names.filter((name) => !present.some((instance) => instance.id === name));
+  const missing = names.filter(
+    (name) => !present.some(({ id }) => id === name) || altered.some(({ id }) => id === name),
+  );
   if (missing.length > 0 && surplus.length > 0 && workload.rollout.strategy === 'stopFirst') {
     context.served.delete(workload.address);
     await stopAll(rollout, surplus, await context.publish());
@@ -139,7 +146,20 @@ async function bringUp(workload: Workload, context: ApplyContext, signal: AbortS
     throw error;
   }
   await stopAll(rollout, surplus, await context.publish());
-  return surplus.length > 0 ? 'replaced' : missing.length > 0 ? 'started' : 'unchanged';
+  return surplus.length + altered.length > 0 ? 'replaced' : missing.length > 0 ? 'started' : 'unchanged';
+}
+
+/**
+ * Takes instances that were changed by hand out of service and ends them: what takes their place has the same name, so it
+ * cannot stand beside them. Others of the workload go on serving meanwhile.
+ */
+async function withdraw(rollout: Rollout, instances: readonly Instance[]): Promise<void> {
+  const { workload, context } = rollout;
+  const served = context.served.get(workload.address);
+  const endpoints = served?.endpoints.filter(({ id }) => !instances.some((instance) => instance.id === id)) ?? [];
+  if (served && endpoints.length > 0) context.served.set(workload.address, { ...served, endpoints });
+  else context.served.delete(workload.address);
+  await stopAll(rollout, instances, await context.publish());
 }
 
 /** Waits for every one before it fails with the first: what is still on its way could not be removed. */

@@ -34,7 +34,7 @@ export function plan(desired: Compiled, actual: Actual): Plan {
     compareText,
   );
   const changes = addresses.map((address) => changeOf(address, view));
-  const drift = changes.flatMap((change) => driftOf(change, view));
+  const drift = changes.flatMap((change) => driftIn(change, view));
   const guards = guardsOf(desired, actual);
   const base = actual.applied.commit;
   const summary = { create: 0, update: 0, replace: 0, delete: 0, noop: 0 };
@@ -109,8 +109,13 @@ function verdict(
   if (!workload && instances.length > 0)
     return { action: 'update', reason: 'it no longer runs here', downtime: 'stop' };
   if (changed) return { action: 'update', reason: 'its fields changed', downtime: 'reload' };
-  if (workload && !isComplete(workload, instances))
-    return { action: 'update', reason: 'its instances differ from replicas', downtime: 'none' };
+  if (workload?.drift === 'enforce') {
+    const altered = instances.filter(isAltered).length;
+    const downtime = altered < instances.length ? 'none' : 'restart';
+    if (altered > 0) return { action: 'replace', reason: 'it was changed by hand', downtime };
+    if (!isComplete(workload, instances))
+      return { action: 'update', reason: 'its instances differ from replicas', downtime: 'none' };
+  }
   return { action: 'noop', reason: 'nothing changed', downtime: 'none' };
 }
 
@@ -119,20 +124,36 @@ function gone(before: Resource | undefined, instances: readonly Instance[]): Ver
   return { action: 'delete', reason, downtime: instances.length > 0 ? 'stop' : 'reload' };
 }
 
+/** Changed by hand, although it is of the right version. */
+export function isAltered({ drift }: Instance): boolean {
+  return drift !== undefined && drift.length > 0;
+}
+
 function isComplete(workload: Workload, instances: readonly Instance[]): boolean {
   const names = new Set(instances.map((instance) => instance.id));
   return names.size === workload.replicas && instanceNames(workload).every((name) => names.has(name));
 }
 
 /** Drift is what changed without a commit: the config is the same, the instances are not. */
-function driftOf(change: Change, view: View): Drift[] {
-  const workload = view.workloads.get(change.address);
-  const unchanged = sameResource(view.applied.get(change.address), view.wanted.get(change.address));
-  if (!workload || !unchanged || change.action === 'noop') return [];
-  const present = new Set((view.running.get(change.address) ?? []).map((instance) => instance.id));
-  return instanceNames(workload)
-    .filter((name) => !present.has(name))
-    .map((instance) => ({ address: change.address, instance, reason: 'it is not there' }));
+function driftIn({ address }: Change, view: View): Drift[] {
+  const workload = view.workloads.get(address);
+  const unchanged = sameResource(view.applied.get(address), view.wanted.get(address));
+  return workload && unchanged ? driftOf(workload, view.running.get(address) ?? []) : [];
+}
+
+/** How the instances of a workload that no commit changed differ from it; nothing where nobody wants to know. */
+export function driftOf(workload: Workload, instances: readonly Instance[]): Drift[] {
+  if (workload.drift === 'off') return [];
+  const { address } = workload;
+  const present = new Map(instances.map((instance) => [instance.id, instance]));
+  const told = (instance: string, reason: string): Drift => ({ address, instance, reason });
+  const names = instanceNames(workload);
+  const surplus = [...present.values()].filter(({ id, hash }) => hash === workload.hash && !names.includes(id));
+  return [
+    ...names.filter((name) => !present.has(name)).map((name) => told(name, 'it is not there')),
+    ...surplus.map(({ id }) => told(id, 'it is one too many')),
+    ...[...present.values()].flatMap(({ id, drift = [] }) => drift.map((reason) => told(id, reason))),
+  ];
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -1,6 +1,6 @@
 /** One pass: from whatever the source says now to the world looking like it. Its steps in order, on one screen. */
 import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
-import { hasChanges, type Plan } from '../schemas/plan.ts';
+import { hasWork, type Plan } from '../schemas/plan.ts';
 import { addressOf, type Issue, type Resource } from '../schemas/resource.ts';
 import type { CommitInfo } from '../schemas/status.ts';
 import { apply, type Outcome } from './apply.ts';
@@ -42,18 +42,18 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
     const desired = compile(loaded);
     note.plan = plan(desired, await observe(world, signal));
     if (note.plan.guards.length > 0) throw blocked(note.plan);
-    const settled = !hasChanges(note.plan) && world.applied.commit?.id === commit.id;
+    const settled = !hasWork(note.plan) && world.errors.size === 0 && world.applied.commit?.id === commit.id;
     if (settled && world.published) return done(world, commit, []);
 
-    if (hasChanges(note.plan)) world.log('info', `applying ${commit.id.slice(0, 8)} ${commit.subject ?? ''}`.trimEnd());
-    world.working = hasChanges(note.plan);
+    if (hasWork(note.plan)) world.log('info', `applying ${commit.id.slice(0, 8)} ${commit.subject ?? ''}`.trimEnd());
+    world.working = hasWork(note.plan);
     world.changed();
     await stageFiles(desired, world.source, world.state.paths.blobs, signal);
-    note.outcomes = await applyAll(world, desired, signal);
+    note.outcomes = await applyAll(world, desired, toleratedBy(note.plan, desired), signal);
     keep(world, desired, commit, note.outcomes);
     // A rollout that failed stays in the plan; looking at it again is no news.
     const news = world.lastRecorded !== commit.id || note.outcomes.some(({ result }) => CHANGED.has(result));
-    note.write(note.outcomes.some((outcome) => outcome.error) ? 'failed' : 'applied', hasChanges(note.plan) && news);
+    note.write(note.outcomes.some((outcome) => outcome.error) ? 'failed' : 'applied', hasWork(note.plan) && news);
     return done(world, commit, note.outcomes);
   } catch (error) {
     const known = toSlipwayError(error);
@@ -68,14 +68,27 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
 
 /** Brings the last good commit back, without asking the source: for a start while git is away, or is slow. */
 export async function resume(world: World, signal: AbortSignal): Promise<void> {
-  await applyAll(world, goodOf(world.applied), signal);
+  await applyAll(world, goodOf(world.applied), new Set(), signal);
 }
 
-async function applyAll(world: World, desired: Compiled, signal: AbortSignal): Promise<Outcome[]> {
+/** Addresses whose instances are left as they are although they may have drifted: their config says so. */
+function toleratedBy({ changes }: Plan, { workloads }: Compiled): ReadonlySet<string> {
+  const idle = new Set(changes.filter((change) => change.action === 'noop').map((change) => change.address));
+  return new Set(
+    workloads.filter(({ address, drift }) => drift !== 'enforce' && idle.has(address)).map(({ address }) => address),
+  );
+}
+
+async function applyAll(
+  world: World,
+  desired: Compiled,
+  tolerated: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<Outcome[]> {
   world.compiled = desired;
   // Routes, tokens and remote servers are in force before the first workload is ready.
   await publishNow(world);
-  const outcomes = await apply(await applyContext(world, signal), signal);
+  const outcomes = await apply({ ...(await applyContext(world, signal)), tolerated }, signal);
   world.errors = new Map(
     outcomes.flatMap((outcome) => (outcome.error ? [[outcome.address, outcome.error] as const] : [])),
   );

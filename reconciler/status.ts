@@ -5,6 +5,7 @@ import type { CommitInfo, Condition, ConditionType, InstanceStatus, ServerStatus
 import type { Applied } from './applied.ts';
 import type { Compiled } from './compile.ts';
 import type { Instance } from './drivers/driver.ts';
+import { driftOf } from './plan.ts';
 import type { Served } from './publish.ts';
 import type { Workload } from './workload.ts';
 
@@ -131,7 +132,11 @@ function serverStatus(
   const instances = facts.instances.filter((instance) => instance.address === address);
   const served = facts.served.get(address);
   const before = previous?.servers.find((server) => server.address === address)?.conditions ?? [];
-  const conditions = [...serverConditions(address, workload, instances, facts), ...isolation(instances)];
+  const conditions = [
+    ...serverConditions(address, workload, instances, facts),
+    ...isolation(instances),
+    ...drifted(address, workload, instances, facts),
+  ];
   return {
     name,
     address,
@@ -177,6 +182,21 @@ function isolation(instances: readonly Instance[]): Draft[] {
   if (exposed.length > 0)
     return [{ type: 'Isolated', status: 'False', reason: 'Exposed', message: exposed.join('; ') }];
   return [{ type: 'Isolated', status: 'True', reason: 'ShutIn', message: 'as far as its config asks for' }];
+}
+
+/** Told where nobody will heal it. What is healed is on its way, and shows in the other conditions. */
+function drifted(
+  address: string,
+  workload: Workload | undefined,
+  instances: readonly Instance[],
+  facts: Facts,
+): Draft[] {
+  const serves = workload && facts.served.get(address)?.readiness.hash === workload.hash;
+  if (!serves || workload.drift === 'enforce' || facts.working) return [];
+  const message = driftOf(workload, instances)
+    .map(({ instance, reason }) => `${instance}: ${reason}`)
+    .join('; ');
+  return message === '' ? [] : [{ type: 'Drifted', status: 'True', reason: 'ChangedByHand', message }];
 }
 
 function stalled(error: SlipwayError): Draft {

@@ -123,6 +123,8 @@ export interface Workload {
   readonly idleTimeoutMs: number;
   readonly callTimeoutMs: number;
   readonly dependsOn: readonly string[];
+  /** What is done about instances that changed without a commit: healed, told about, neither. */
+  readonly drift: 'off' | 'detect' | 'enforce';
   readonly probe?: { readonly tool: string; readonly arguments: Readonly<Record<string, unknown>> };
   readonly rollout: {
     readonly strategy: 'startFirst' | 'stopFirst';

@@ -115,7 +115,7 @@ export async function observe(world: World, signal: AbortSignal): Promise<Actual
   return { applied: desired, instances: await listInstances(world, signal), failures };
 }
 
-export async function applyContext(world: World, signal: AbortSignal): Promise<ApplyContext> {
+export async function applyContext(world: World, signal: AbortSignal): Promise<Omit<ApplyContext, 'tolerated'>> {
   const { applied, compiled, drivers, served, version, log } = world;
   return {
     desired: compiled,

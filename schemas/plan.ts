@@ -69,9 +69,14 @@ export type FieldChange = z.output<typeof field>;
 export type Drift = z.output<typeof drift>;
 export type Guard = z.output<typeof guard>;
 
-/** True if applying the plan would do something. */
+/** True if something is not as the commit says. Drift may be there only to be told. */
 export function hasChanges(plan: Plan): boolean {
-  return plan.changes.some((entry) => entry.action !== 'noop') || plan.drift.length > 0;
+  return hasWork(plan) || plan.drift.length > 0;
+}
+
+/** True if applying the plan would do something. */
+export function hasWork(plan: Plan): boolean {
+  return plan.changes.some((entry) => entry.action !== 'noop');
 }
 
 /** The exit code of `plan` and `diff`: 0 nothing to do, 2 changes, 3 blocked by a guard. */

@@ -11,6 +11,8 @@ import type { Driver, Instance } from './driver.ts';
 export interface MemoryDriver extends Driver {
   /** Ends an instance as a crash or a person would, behind the reconciler's back. */
   kill(id: string): void;
+  /** Changes an instance by hand, in the way the text says. */
+  alter(id: string, how: string): void;
 }
 
 export interface MemoryOptions {
@@ -57,6 +59,12 @@ export function memoryDriver(options: MemoryOptions = {}): MemoryDriver {
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
     kill: (id) => forget(id, true),
+    alter(id, how) {
+      const instance = instances.get(id);
+      if (!instance) return;
+      instances.set(id, { ...instance, drift: [...(instance.drift ?? []), how] });
+      changed(id, true);
+    },
     async [Symbol.asyncDispose]() {
       instances.clear();
     },

@@ -141,6 +141,7 @@ function around(
     lifecycle: run.transport === 'stdio' ? (spec.lifecycle ?? 'onDemand') : 'always',
     idleTimeoutMs: timerMs(spec.idleTimeout),
     callTimeoutMs: timerMs(spec.timeout),
+    drift: spec.drift,
     dependsOn: spec.dependsOn.map((name) => `Server/${name}`),
     ...(spec.probe?.tool === undefined ? {} : { probe: { tool: spec.probe.tool, arguments: spec.probe.arguments } }),
     rollout: {

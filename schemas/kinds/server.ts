@@ -169,6 +169,12 @@ const serverSpec = z
       })
       .prefault({})
       .describe('How a change is rolled out.'),
+    drift: z
+      .enum(['off', 'detect', 'enforce'])
+      .default('enforce')
+      .describe(
+        'When its instances are changed or removed without a commit: enforce heals them, detect only tells, off does neither.',
+      ),
     isolation: isolation.optional(),
     resources: z
       .strictObject({

@@ -32,6 +32,7 @@ export function workload({ argv, env = [], transport = 'stdio', run: more, ...ar
     idleTimeoutMs: 600_000,
     callTimeoutMs: 60_000,
     dependsOn: [],
+    drift: 'enforce',
     rollout: { strategy: 'startFirst', timeoutMs: 10_000, drainMs: 1000 },
     ...around,
   };

@@ -73,6 +73,12 @@ test.for<[string, string, Desired, Actual]>([
     desired({ 'a.yaml': resource('Server', 'a', { url: 'https://example.com/mcp' }) }),
     asIfRunning(V1),
   ],
+  [
+    'an instance that was changed by hand',
+    'replace (restart): it was changed by hand',
+    V1,
+    running(V1, (all) => all.map((entry) => ({ ...entry, drift: ['its image is another'] }))),
+  ],
   ['an instance is missing', 'update (none): its instances differ from replicas', V1, running(V1, () => [])],
   [
     'one that is too many',
@@ -108,6 +114,21 @@ test('what changed without a commit is drift, what a commit changed is not', () 
   expect(planOf(two, lost).drift).toMatchObject([{ address: 'Server/a', reason: 'it is not there' }]);
   expect(planOf(desired({ 'a.yaml': memoryServer('a', 'v1', { replicas: 3 }) }), lost).drift).toEqual([]);
   expect(planOf(two, asIfRunning(two)).drift).toEqual([]);
+});
+
+test.each<[policy: string, actions: string[], drift: string[], exit: number]>([
+  ['enforce', ['replace (none)'], ['2: it is not there', '9: it is one too many', '0: its image is another'], 2],
+  ['detect', ['noop (none)'], ['2: it is not there', '9: it is one too many', '0: its image is another'], 2],
+  ['off', ['noop (none)'], [], 0],
+])('drift: %s', (drift, actions, told, exit) => {
+  const wanted = desired({ 'a.yaml': memoryServer('a', 'v1', { replicas: 3, drift }) });
+  const actual = running(wanted, ([zero, one]) =>
+    zero && one ? [{ ...zero, drift: ['its image is another'] }, one, { ...one, id: `${one.id}9`, index: 9 }] : [],
+  );
+  const result = planOf(wanted, actual);
+  expect(result.changes.map((change) => `${change.action} (${change.downtime})`)).toEqual(actions);
+  expect(result.drift.map(({ instance, reason }) => `${instance.at(-1)}: ${reason}`)).toEqual(told);
+  expect(exitCodeOf(result)).toBe(exit);
 });
 
 test('a version that failed before is shown with what blocks it; another one is not blocked', () => {
