@@ -1,6 +1,7 @@
 /** Containers that are shut in as an instance's would be, for a test to break out of. */
 import { randomBytes } from 'node:crypto';
 import { PassThrough } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine } from '../../reconciler/drivers/docker/engine.ts';
 import { instanceLabels, type Owner } from '../../reconciler/drivers/docker/labels.ts';
 import { collectNetworks, ensureNetwork, type Attachment } from '../../reconciler/drivers/docker/networks.ts';
@@ -27,14 +28,17 @@ export interface Boxes extends AsyncDisposable {
   start(workload: Workload, options?: { readonly program?: string; readonly secretsDir?: string }): Promise<Box>;
 }
 
-/** An owner of a test's own; everything of it is removed at the end. */
-export function boxes(engine: Engine): Boxes {
+/** An owner of a test's own; everything of it is removed at the end. @param dns name servers of its proxies */
+export function boxes(engine: Engine, dns?: readonly string[]): Boxes {
   const owner: Owner = { id: randomBytes(16).toString('hex'), home: '/nowhere' };
   return {
     owner,
     async start(workload, { program = 'setInterval(() => {}, 1e9)', secretsDir } = {}) {
       const image = await nodeImage(engine);
-      const network = await ensureNetwork(engine, owner, workload, async () => image);
+      const network = await ensureNetwork(engine, owner, workload, {
+        image: async () => image,
+        ...(dns ? { dns } : {}),
+      });
       const options = containerOptions({
         id: instanceName(workload, 0),
         workload,
@@ -57,6 +61,18 @@ export function boxes(engine: Engine): Boxes {
       await sweep(engine, owner.id);
     },
   };
+}
+
+/** What a server in a box answers, which may have just been started. */
+export async function bodyOf(url: string): Promise<string> {
+  for (;;) {
+    try {
+      return await (await fetch(url)).text();
+    } catch (error) {
+      if ((error as { cause?: { code?: string } }).cause?.code !== 'ECONNREFUSED') throw error;
+      await delay(20); // Nothing tells when it listens.
+    }
+  }
 }
 
 /** Instances only: their proxies are for `collectNetworks` to remove. */

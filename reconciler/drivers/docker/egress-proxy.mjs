@@ -20,6 +20,7 @@ const SILENCE_MS = 300;
 const CONNECT_MS = 10_000;
 const MAX_HELLO = 65_536;
 const MAX_CONNECTIONS = 512;
+const REFUSAL = 'This server may not connect there.\n';
 
 const { allow, proxyPort } = JSON.parse(process.env.SLIPWAY_EGRESS ?? '{}');
 
@@ -152,7 +153,7 @@ function resolve(name, options, done) {
 function refuse(client, what, http) {
   say(`refused ${what}`);
   if (!http) return client.destroy();
-  client.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 28\r\n\r\nnot in the server’s egress\n');
+  client.end(`HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: ${REFUSAL.length}\r\n\r\n${REFUSAL}`);
   return client.resume();
 }
 
@@ -208,7 +209,7 @@ function proxy() {
     const { host, port } = split(url?.protocol === 'http:' ? `${url.hostname}:${url.port || 80}` : '');
     if (!isAllowed(host, port)) {
       say(`refused ${host}:${port}`);
-      return response.writeHead(403).end('not in the server’s egress\n');
+      return response.writeHead(403).end(REFUSAL);
     }
     const { 'proxy-connection': _, 'proxy-authorization': __, ...headers } = request.headers;
     const path = url.pathname + url.search;
@@ -239,5 +240,5 @@ function split(authority) {
 }
 
 function say(text) {
-  process.stderr.write(`${text.replace(/[^\x20-\x7e’]/g, '?').slice(0, 300)}\n`);
+  process.stderr.write(`${text.replace(/[^\x20-\x7e]/g, '?').slice(0, 300)}\n`);
 }

@@ -21,6 +21,14 @@ const PROXY_NAME = 'slipway-egress';
 const FIRST_PORT = 3128;
 const MEMORY = 64 * 2 ** 20;
 
+/** What proxies are made with. */
+export interface ProxySource {
+  /** Gives an image with Node, which the engine then has. */
+  readonly image: () => Promise<string>;
+  /** Name servers. Default: the engine's. */
+  readonly dns?: readonly string[];
+}
+
 export interface Egress {
   readonly links?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -36,7 +44,7 @@ export async function connectEgress(
   owner: Owner,
   workload: Workload,
   network: NetworkSpec,
-  image: () => Promise<string>,
+  proxy: ProxySource,
   outward: () => Promise<void>,
 ): Promise<Egress> {
   const allow = allowList(workload);
@@ -49,7 +57,8 @@ export async function connectEgress(
     );
   await outward();
   const { hosts, port } = placesOf(allow);
-  await ensureProxy(engine, owner, workload, network.name, { allow, proxyPort: port }, image);
+  const config = { allow, proxyPort: port };
+  await ensureProxy(engine, owner, network.name, proxyOptions(owner, workload, network.name, config, proxy.dns), proxy);
   const names = hosts.filter((host) => !isIP(host));
   const url = `http://${PROXY_NAME}:${port}`;
   return {
@@ -76,41 +85,37 @@ function proxyVariables(url: string): Record<string, string> {
   return { ...lower, ...upper, NODE_USE_ENV_PROXY: '1' };
 }
 
-interface ProxyConfig {
-  readonly allow: readonly string[];
-  readonly proxyPort: number;
-}
-
 async function ensureProxy(
-  engine: Engine,
+  { docker }: Engine,
   owner: Owner,
-  workload: Workload,
   name: string,
-  config: ProxyConfig,
-  image: () => Promise<string>,
+  wanted: Dockerode.ContainerCreateOptions,
+  { image }: ProxySource,
 ): Promise<void> {
-  const container = engine.docker.getContainer(name);
-  const found = await ifThere(container.inspect());
+  const container = docker.getContainer(name);
+  let found = await ifThere(container.inspect());
   if (found && found.Config.Labels[LABEL.owner] !== owner.id)
     throw new SlipwayError('isolation-unavailable', `A container ${name} exists and is not of this Slipway.`);
-  const wanted = found ? proxyOptions(owner, workload, name, config, found.Config.Image) : undefined;
-  // Another version of Slipway made it, or somebody changed it.
-  if (found && wanted && !isSame(found, wanted)) await ifThere(container.remove({ force: true }));
-  else if (found?.State.Running && isConnected(found, name)) return;
+  if (found && !isSame(found, wanted)) {
+    await ifThere(container.remove({ force: true }));
+    found = undefined;
+  }
+  if (found?.State.Running && isConnected(found, name)) return;
   try {
-    if (!found || !wanted || !isSame(found, wanted))
-      await unlessThere(engine.docker.createContainer(proxyOptions(owner, workload, name, config, await image())));
-    await unlessThere(engine.docker.getNetwork(name).connect({ Container: name }));
+    if (!found) await unlessThere(docker.createContainer({ ...wanted, Image: await image() }));
+    await unlessThere(docker.getNetwork(name).connect({ Container: name }));
     await unlessThere(container.start());
   } catch (error) {
+    if (error instanceof SlipwayError) throw error;
     throw new SlipwayError('isolation-unavailable', `The egress proxy ${name} did not start: ${messageOf(error)}.`, {
       cause: error,
     });
   }
 }
 
-const isSame = ({ Config }: ContainerInspectInfo, wanted: Dockerode.ContainerCreateOptions): boolean =>
-  JSON.stringify(Config.Cmd) === JSON.stringify(wanted.Cmd) && Config.Env.includes(wanted.Env?.[0] ?? '');
+/** Another version of Slipway may have made it, or somebody changed it. */
+const isSame = ({ Config }: ContainerInspectInfo, { Cmd, Env }: Dockerode.ContainerCreateOptions): boolean =>
+  JSON.stringify(Config.Cmd) === JSON.stringify(Cmd) && Env?.every((entry) => Config.Env.includes(entry)) === true;
 
 const isConnected = ({ NetworkSettings }: ContainerInspectInfo, network: string): boolean =>
   network in NetworkSettings.Networks;
@@ -128,12 +133,11 @@ function proxyOptions(
   owner: Owner,
   workload: Workload,
   name: string,
-  config: ProxyConfig,
-  image: string,
+  config: { readonly allow: readonly string[]; readonly proxyPort: number },
+  dns: readonly string[] | undefined,
 ): Dockerode.ContainerCreateOptions {
   return {
     name,
-    Image: image,
     Labels: { ...ownLabels(owner), [LABEL.role]: ROLE.egress, [LABEL.server]: workload.name },
     Entrypoint: ['node'],
     Cmd: ['--input-type=module', '-e', readFileSync(PROGRAM, 'utf8')],
@@ -144,6 +148,7 @@ function proxyOptions(
       ...hardening({ memoryBytes: MEMORY }),
       ReadonlyRootfs: true,
       NetworkMode: outwardNetwork(owner).name,
+      ...(dns ? { Dns: [...dns] } : {}),
       Sysctls: { 'net.ipv4.ip_unprivileged_port_start': '0' }, // It listens on 443, and is nobody.
       // While Slipway is away too; what the engine was told to kill is started by `healProxies`.
       RestartPolicy: { Name: 'unless-stopped' },

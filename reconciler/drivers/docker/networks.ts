@@ -4,7 +4,7 @@ import type { NetworkInspectInfo } from 'dockerode';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { Workload } from '../../workload.ts';
 import { ifThere, messageOf, statusOf } from './answers.ts';
-import { connectEgress, removeProxies } from './egress.ts';
+import { connectEgress, removeProxies, type ProxySource } from './egress.ts';
 import type { Engine } from './engine.ts';
 import { guardHost } from './host-guard.ts';
 import { LABEL, ownFilter, type Owner } from './labels.ts';
@@ -28,14 +28,14 @@ export interface Attachment {
 
 /**
  * Makes the network that a workload's instances belong on, with all that belongs to it. Idempotent: two at once are fine.
- * @param proxyImage gives an image with Node; asked for only where there is a list of what may be connected to
+ * @param proxy what the proxy is made with, where there is a list of what may be connected to
  * @throws SlipwayError isolation-unavailable when this engine cannot shut it in as its config asks for
  */
 export async function ensureNetwork(
   engine: Engine,
   owner: Owner,
   workload: Workload,
-  proxyImage: () => Promise<string>,
+  proxy: ProxySource,
 ): Promise<Attachment> {
   const spec = networkOf(owner, workload);
   const http = workload.run.transport !== 'stdio';
@@ -50,9 +50,7 @@ export async function ensureNetwork(
     sealedNames: spec.internal,
     published: http && engine.info.reach === 'loopback',
     exposed: unguarded === undefined ? [] : [`it can connect to services of this host: ${unguarded}`],
-    ...(await connectEgress(engine, owner, workload, spec, proxyImage, () =>
-      ensure(engine, owner, outwardNetwork(owner)),
-    )),
+    ...(await connectEgress(engine, owner, workload, spec, proxy, () => ensure(engine, owner, outwardNetwork(owner)))),
   };
 }
 

@@ -77,9 +77,9 @@ export function containerOptions(request: ContainerRequest): Dockerode.Container
 
 /**
  * Lookups of names that the engine does not know itself end in the container: a name can carry data out. Engines before 26
- * ask the host's resolver even from internal networks (CVE-2024-29018). No search domains either: they tell of the host.
+ * ask the host's resolver even from internal networks (CVE-2024-29018). No search domains either: they tell of the host. And no long wait for an answer that does not come.
  */
-export const SEALED_NAMES = { Dns: ['127.0.0.1'], DnsSearch: ['.'] };
+export const SEALED_NAMES = { Dns: ['127.0.0.1'], DnsSearch: ['.'], DnsOptions: ['timeout:1', 'attempts:1'] };
 
 /** @returns undefined for the image's own user. A uid alone would come with group root. */
 function userOf({ user = NOBODY }: Isolation): string | undefined {

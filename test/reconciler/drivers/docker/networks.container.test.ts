@@ -14,7 +14,7 @@ import { imageWorkload } from '../../../helpers/docker-driver.ts';
 import { describeEngine } from '../../../helpers/engine.ts';
 import { nodeImage } from '../../../helpers/images.ts';
 import { outside, type Outside } from '../../../helpers/outside.ts';
-import { boxes, type Box } from '../../../helpers/shut-in.ts';
+import { bodyOf, boxes, type Box } from '../../../helpers/shut-in.ts';
 
 const LISTENS = `require('node:http').createServer((_, answer) => answer.end('hello')).listen(8080)`;
 
@@ -22,9 +22,7 @@ function server(name: string, project: string, isolation?: Isolation): Workload 
   return imageWorkload('-', { name, project, transport: 'http', ...(isolation ? { isolation } : {}) });
 }
 
-const noImage = async (): Promise<string> => {
-  throw new Error('no proxy is needed here');
-};
+const noProxy = { image: () => Promise.reject(new Error('no proxy is needed here')) };
 
 /** A service of this host, on all of its addresses. */
 async function hostService(): Promise<{ port: number; addresses: string[] } & Disposable> {
@@ -72,7 +70,7 @@ describeEngine('networks', (engine: Engine) => {
       const info = await engine.docker.getContainer(a.id).inspect();
       const url = endpointOf(server('a', 'red'), info);
       expect(url).toBe(`http://${await a.address()}:8080/mcp`);
-      expect(await (await fetch(url ?? '')).text()).toBe('hello');
+      expect(await bodyOf(url ?? '')).toBe('hello');
       expect(a.network).toMatchObject({ published: false, exposed: [] });
       expect(info.NetworkSettings.Ports).toEqual({});
     });
@@ -114,7 +112,7 @@ describeEngine('networks', (engine: Engine) => {
 
     test('what is outside is reached, and the server from here', async () => {
       expect(await box.connect(world.address, 80)).toBe('connected');
-      expect(await (await fetch(`http://${await box.address()}:8080/`)).text()).toBe('hello');
+      expect(await bodyOf(`http://${await box.address()}:8080/`)).toBe('hello');
     });
 
     test('no service of this host is reached, published ports of other containers included', async () => {
@@ -124,7 +122,7 @@ describeEngine('networks', (engine: Engine) => {
       const port = await publishedPort(engine, own.owner.id);
       const published = service.addresses.map((address) => box.connect(address, port));
       expect(await Promise.all(published)).not.toContain('connected');
-      expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('hello');
+      expect(await bodyOf(`http://127.0.0.1:${port}/`)).toBe('hello');
     });
 
     test('where clouds hand out credentials is out of reach', async () => {
@@ -146,19 +144,19 @@ describeEngine('networks', (engine: Engine) => {
   });
 
   test('the rules are set once, however often they are asked for', async () => {
-    await Promise.all([1, 2, 3].map(() => ensureNetwork(engine, own.owner, server('a', 'red'), noImage)));
+    await Promise.all([1, 2, 3].map(() => ensureNetwork(engine, own.owner, server('a', 'red'), noProxy)));
     const count = (): number =>
       execFileSync('iptables', ['-S', 'INPUT'], { encoding: 'utf8' })
         .split('\n')
         .filter((line) => line.includes('slw-+')).length;
     const before = count();
-    await ensureNetwork(engine, own.owner, server('a', 'red'), noImage);
+    await ensureNetwork(engine, own.owner, server('a', 'red'), noProxy);
     expect(count()).toBe(before);
   });
 
   test('networks are made by many at once, and removed when nobody wants them', async () => {
     const wanted = server('e', 'green');
-    const made = await Promise.all([1, 2, 3, 4].map(() => ensureNetwork(engine, own.owner, wanted, noImage)));
+    const made = await Promise.all([1, 2, 3, 4].map(() => ensureNetwork(engine, own.owner, wanted, noProxy)));
     const name = made[0]?.network ?? '';
     const there = async (): Promise<number> =>
       (await engine.docker.listNetworks({ filters: { name: [`^${name}$`] } })).length;
@@ -187,7 +185,7 @@ describeEngine('networks', (engine: Engine) => {
       Internal: true,
     });
     try {
-      await expect(ensureNetwork(engine, own.owner, wanted, noImage)).rejects.toMatchObject({
+      await expect(ensureNetwork(engine, own.owner, wanted, noProxy)).rejects.toMatchObject({
         code: 'isolation-unavailable',
         message: `The network ${spec.name} exists and is not of this Slipway.`,
       });
@@ -196,7 +194,7 @@ describeEngine('networks', (engine: Engine) => {
     }
     const open = await engine.docker.createNetwork({ Name: spec.name, Labels: { 'slipway.owner': own.owner.id } });
     try {
-      await expect(ensureNetwork(engine, own.owner, wanted, noImage)).rejects.toThrow('was changed by hand');
+      await expect(ensureNetwork(engine, own.owner, wanted, noProxy)).rejects.toThrow('was changed by hand');
     } finally {
       await open.remove();
     }
@@ -204,19 +202,19 @@ describeEngine('networks', (engine: Engine) => {
 
   test('a server whose project changed moves while it runs', async () => {
     const box = await own.start(server('h', 'old'), { program: LISTENS });
-    const moved = await ensureNetwork(engine, own.owner, server('h', 'new'), noImage);
+    const moved = await ensureNetwork(engine, own.owner, server('h', 'new'), noProxy);
     await moveToNetwork(engine, box.id, moved);
     await moveToNetwork(engine, box.id, moved);
     const info = await engine.docker.getContainer(box.id).inspect();
     expect(Object.keys(info.NetworkSettings.Networks)).toEqual([moved.network]);
-    expect(await (await fetch(endpointOf(server('h', 'new'), info) ?? '')).text()).toBe('hello');
+    expect(await bodyOf(endpointOf(server('h', 'new'), info) ?? '')).toBe('hello');
     expect(await collectNetworks(engine, own.owner, [server('h', 'new')])).toContain(box.network.network);
   });
 
   test('an engine without addresses for one more network says so', async () => {
     const full = { createNetwork: async () => Promise.reject(await exhausted(engine)) };
     const docker = Object.assign(Object.create(engine.docker) as typeof engine.docker, full);
-    await expect(ensureNetwork({ ...engine, docker }, own.owner, server('i', 'full'), noImage)).rejects.toMatchObject({
+    await expect(ensureNetwork({ ...engine, docker }, own.owner, server('i', 'full'), noProxy)).rejects.toMatchObject({
       code: 'isolation-unavailable',
       hint: expect.stringContaining('default-address-pools'),
     });
@@ -224,13 +222,13 @@ describeEngine('networks', (engine: Engine) => {
 
   test('where this host cannot route to containers, HTTP needs a port that is published', async () => {
     const desktop = { ...engine, info: { ...engine.info, reach: 'loopback' as const } };
-    await expect(ensureNetwork(desktop, own.owner, server('j', 'red'), noImage)).rejects.toMatchObject({
+    await expect(ensureNetwork(desktop, own.owner, server('j', 'red'), noProxy)).rejects.toMatchObject({
       code: 'isolation-unavailable',
     });
-    const attachment = await ensureNetwork(desktop, own.owner, server('j', 'red', { egress: 'all' }), noImage);
+    const attachment = await ensureNetwork(desktop, own.owner, server('j', 'red', { egress: 'all' }), noProxy);
     expect(attachment).toMatchObject({ published: true, exposed: [expect.stringContaining('services of this host')] });
     const elsewhere = { ...engine, info: { ...engine.info, reach: 'none' as const } };
-    await expect(ensureNetwork(elsewhere, own.owner, server('j', 'red'), noImage)).rejects.toThrow('on another host');
+    await expect(ensureNetwork(elsewhere, own.owner, server('j', 'red'), noProxy)).rejects.toThrow('on another host');
   });
 });
 

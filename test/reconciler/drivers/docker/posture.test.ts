@@ -50,6 +50,7 @@ test('silence is as tight as an engine can make it', () => {
       NetworkMode: 'none',
       Dns: ['127.0.0.1'],
       DnsSearch: ['.'],
+      DnsOptions: ['timeout:1', 'attempts:1'],
       RestartPolicy: { Name: 'no' },
       LogConfig: { Type: 'local', Config: { 'max-size': '16m', 'max-file': '2', compress: 'false' } },
     },
