@@ -26,6 +26,8 @@ export async function build(): Promise<string> {
     external: [/\.node$/],
     cwd: root,
     logLevel: 'warn',
+    // Programs for containers are files of their own.
+    experimental: { resolveNewUrlToAsset: true },
   });
   const { output } = await bundle.write({
     dir: dist,
