@@ -42,7 +42,7 @@ export class RunningGateway implements Gateway {
     this.#options = options;
     const { log, version, snapshot } = options;
     this.#pool = new Pool({
-      open: opener(options.connect),
+      open: opener(options.connect, version),
       version,
       onChanged: (server, method) => this.#unasked.changed(server, method),
       onNotification: (server, notification, audience) => this.#unasked.said(server, notification, audience),

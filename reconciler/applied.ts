@@ -1,4 +1,5 @@
 /** What was applied last and what was learned by it, kept on disk so that a start needs neither git nor luck. */
+import type { Era } from '../schemas/modern.ts';
 import type { Tool } from '../schemas/snapshot.ts';
 import type { CommitInfo } from '../schemas/status.ts';
 import { compile, NOTHING, type Compiled, type Desired } from './compile.ts';
@@ -9,6 +10,8 @@ import type { Workload } from './workload.ts';
 /** What a server showed when it became ready. */
 export interface Readiness {
   readonly hash: string;
+  /** Absent where it was not asked yet, by an earlier Slipway. */
+  readonly era?: Era;
   readonly tools: readonly Tool[];
   readonly instructions?: string;
   /** As it said in its handshake. */

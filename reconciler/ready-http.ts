@@ -6,25 +6,35 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { ResultSchema } from '@modelcontextprotocol/sdk/types.js';
 import type { Connection } from '../schemas/peer.ts';
 import type { Endpoint } from '../schemas/snapshot.ts';
+import { connectModern } from './ready-modern.ts';
 
 /** Performs the handshake. @throws when nothing listens yet or the handshake fails */
 export async function connectHttp(endpoint: Endpoint, version: string, signal: AbortSignal): Promise<Connection> {
-  const client = new Client({ name: 'slipway', version });
   const url = new URL(endpoint.address);
-  const transport = endpoint.transport === 'sse' ? new SSEClientTransport(url) : new StreamableHTTPClientTransport(url);
+  const modern = endpoint.transport === 'http' ? await connectModern(url, version, signal) : undefined;
+  return modern ?? connectLegacy(endpoint, url, version, signal);
+}
+
+async function connectLegacy(
+  { transport: kind }: Endpoint,
+  url: URL,
+  version: string,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const client = new Client({ name: 'slipway', version });
+  const transport = kind === 'sse' ? new SSEClientTransport(url) : new StreamableHTTPClientTransport(url);
   await client.connect(transport as Transport, { signal });
   const initialized = { capabilities: client.getServerCapabilities() ?? {}, instructions: client.getInstructions() };
   return {
     inFlight: 0,
     // The handshake was made by `connect`, so its answer is what `initialize` gets.
-    request: async (method, params, options) =>
-      method === 'initialize'
-        ? initialized
-        : client.request(
-            { method, ...(params ? { params } : {}) },
-            ResultSchema,
-            options?.signal ? { signal: options.signal } : {},
-          ),
+    request: async (method, params, options) => {
+      if (method === 'initialize') return initialized;
+      // It was asked before this connection was made.
+      if (method === 'server/discover') return undefined;
+      const request = { method, ...(params ? { params } : {}) };
+      return client.request(request, ResultSchema, options?.signal ? { signal: options.signal } : {});
+    },
     notify() {},
     // A check must not leave a session behind on the server.
     close: () => void endSession(transport).finally(() => client.close()),

@@ -1,7 +1,8 @@
 /** What “ready” means: the MCP handshake works, the tools can be listed, and the probe, if there is one, passes. */
 import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import { LEGACY_VERSIONS, RpcFailure } from '../schemas/jsonrpc.ts';
-import type { Channel, Connection } from '../schemas/peer.ts';
+import { isDiscovered, ourselves, type Era } from '../schemas/modern.ts';
+import type { Connection } from '../schemas/peer.ts';
 import { toolSchema, type Tool } from '../schemas/snapshot.ts';
 import type { Readiness } from './applied.ts';
 import { pause, untilAborted } from './async.ts';
@@ -39,30 +40,46 @@ export async function waitReady(candidate: Candidate, signal: AbortSignal): Prom
   }
 }
 
+interface Introduced {
+  readonly era: Era;
+  readonly instructions?: string;
+  readonly capabilities?: Readonly<Record<string, unknown>>;
+}
+
+type Ask = (method: string, params: Record<string, unknown>) => Promise<unknown>;
+
 async function inspect(connection: Connection, candidate: Candidate, signal: AbortSignal): Promise<Readiness> {
   const { workload, version } = candidate;
   try {
-    const params = { protocolVersion: LEGACY_VERSIONS[0], capabilities: {}, clientInfo: { name: 'slipway', version } };
-    const initialized = (await connection.request('initialize', params, { signal })) as {
-      instructions?: string;
-      capabilities?: Record<string, unknown>;
-    };
-    connection.notify('notifications/initialized');
-    const { instructions, capabilities = {} } = initialized;
-    const tools = capabilities['tools'] === undefined ? [] : await listTools(connection, signal);
-    await probe(connection, workload, signal);
-    return { hash: workload.hash, tools, capabilities, ...(instructions === undefined ? {} : { instructions }) };
+    const { era, instructions, capabilities = {} } = await introduce(connection, version, signal);
+    const ask: Ask = (method, params) =>
+      connection.request(method, era === 'modern' ? ourselves(version, params) : params, { signal });
+    const tools = capabilities['tools'] === undefined ? [] : await listTools(ask);
+    await probe(ask, workload);
+    return { hash: workload.hash, era, tools, capabilities, ...(instructions === undefined ? {} : { instructions }) };
   } finally {
     connection.close();
   }
 }
 
-async function listTools(channel: Channel, signal: AbortSignal): Promise<Tool[]> {
+/** What a server says of itself, in whichever era it says it. */
+async function introduce(connection: Connection, version: string, signal: AbortSignal): Promise<Introduced> {
+  const found = await connection.request('server/discover', ourselves(version), { signal }).catch((error: unknown) => {
+    if (!(error instanceof RpcFailure)) throw error;
+  });
+  if (isDiscovered(found)) return { ...found, era: 'modern' };
+  const params = { protocolVersion: LEGACY_VERSIONS[0], capabilities: {}, clientInfo: { name: 'slipway', version } };
+  const initialized = (await connection.request('initialize', params, { signal })) as Omit<Introduced, 'era'>;
+  connection.notify('notifications/initialized');
+  return { ...initialized, era: 'legacy' };
+}
+
+async function listTools(ask: Ask): Promise<Tool[]> {
   const tools: Tool[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
     const params = cursor === undefined ? {} : { cursor };
-    const result = (await channel.request('tools/list', params, { signal })) as {
+    const result = (await ask('tools/list', params)) as {
       tools?: unknown;
       nextCursor?: string;
     };
@@ -81,10 +98,10 @@ function checked(tool: unknown): Tool {
   return parsed.data;
 }
 
-async function probe(channel: Channel, workload: Workload, signal: AbortSignal): Promise<void> {
+async function probe(ask: Ask, workload: Workload): Promise<void> {
   if (!workload.probe) return;
   const { tool, arguments: args } = workload.probe;
-  const result = (await channel.request('tools/call', { name: tool, arguments: args }, { signal })) as {
+  const result = (await ask('tools/call', { name: tool, arguments: args })) as {
     isError?: boolean;
   };
   if (result.isError) throw new SlipwayError('not-ready', `The probe's tool ${tool} answered with an error.`);

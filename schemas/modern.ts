@@ -92,3 +92,24 @@ export function fromHeader(value: string): string | undefined {
   // Two readings of one value: what is not the one way to write these bytes is refused.
   return bytes.toString('base64') === wrapped ? bytes.toString('utf8') : undefined;
 }
+
+/** Revisions up to 2025-11-25 begin with `initialize` and remember it; those since do neither. */
+export type Era = 'legacy' | 'modern';
+
+/** A server's answer to `server/discover`. */
+export interface Discovered {
+  readonly supportedVersions: readonly string[];
+  readonly capabilities?: Readonly<Record<string, unknown>>;
+  readonly instructions?: string;
+}
+
+/** Whether an answer to `server/discover` says that we can talk like that. */
+export function isDiscovered(result: unknown): result is Discovered {
+  const { supportedVersions } = (result ?? {}) as { supportedVersions?: unknown };
+  return Array.isArray(supportedVersions) && supportedVersions.includes(MODERN_VERSION);
+}
+
+/** The parameters of a probe, and of whatever Slipway asks for itself. */
+export function ourselves(version: string, params?: Params): Params {
+  return introduced(params, { clientInfo: { name: 'slipway', version }, capabilities: {} });
+}

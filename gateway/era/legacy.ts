@@ -108,6 +108,6 @@ function run(
   const method = methods.get(request.method);
   if (method) return method(call);
   const { single } = caller.route;
-  if (single && passed.has(request.method)) return relay(call, single, request.params ?? {});
+  if (single && single.era !== 'modern' && passed.has(request.method)) return relay(call, single, request.params ?? {});
   throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${request.method}` });
 }

@@ -1,17 +1,68 @@
-/** From an endpoint to a connection, by its transport. */
-import type { Connect } from '../../schemas/peer.ts';
+/** From an endpoint to a connection: by its transport, and by what the server behind it speaks, asked once for each. */
+import { isDiscovered, ourselves, type Discovered } from '../../schemas/modern.ts';
+import type { Connect, Connection } from '../../schemas/peer.ts';
 import { HttpConnection } from './http.ts';
-import type { Open } from './link.ts';
+import { ModernHttp } from './http-modern.ts';
+import { NotDelivered, type LinkHandlers, type Open } from './link.ts';
 import { localConnection } from './local.ts';
+import { ModernConnection } from './modern.ts';
 import { connectSocket } from './socket.ts';
 import { connectSse } from './sse.ts';
 
-/** @param inProcess hands over instances that live in this process, so that their messages skip the socket */
-export function opener(inProcess: Connect | undefined): Open {
+/** How long a server over HTTP may think about what it speaks; one that is silent is tried the old way (ms). */
+const PROBE_TIMEOUT = 10_000;
+
+/**
+ * @param inProcess hands over instances that live in this process, so that their messages skip the socket
+ * @param version of Slipway, for what it asks for itself
+ */
+export function opener(inProcess: Connect | undefined, version: string): Open {
   return async (endpoint, handlers) => {
-    if (endpoint.transport === 'http') return new HttpConnection(new URL(endpoint.address), handlers);
-    if (endpoint.transport === 'sse') return connectSse(new URL(endpoint.address), handlers);
-    const local = localConnection(inProcess, endpoint.id, handlers);
-    return local ?? connectSocket(endpoint.address.replace(/^unix:/, ''), handlers);
+    const { transport, address, id } = endpoint;
+    if (transport === 'sse') return connectSse(new URL(address), handlers);
+    if (transport === 'http') return overHttp(new URL(address), handlers, version);
+    const dial = async (own: LinkHandlers): Promise<Connection> =>
+      localConnection(inProcess, id, own) ?? connectSocket(address.replace(/^unix:/, ''), own);
+    return overBridge(dial, handlers, version);
   };
+}
+
+async function overHttp(url: URL, handlers: LinkHandlers, version: string): Promise<Connection> {
+  let modern: ModernConnection | undefined;
+  const wire = new ModernHttp(url, version, {
+    onNotification: (notification, client) => modern?.heard(notification, client),
+    onClose: () => modern && handlers.onClose(),
+  });
+  const found = await discover(wire, version, AbortSignal.timeout(PROBE_TIMEOUT));
+  if (found) return (modern = new ModernConnection({ wire, found, version, handlers }));
+  wire.close();
+  return new HttpConnection(url, handlers);
+}
+
+/** The bridge knows what its server speaks, and passes everything on as it is. */
+async function overBridge(
+  dial: (own: LinkHandlers) => Promise<Connection>,
+  handlers: LinkHandlers,
+  version: string,
+): Promise<Connection> {
+  let modern: ModernConnection | undefined;
+  const wire = await dial({
+    ...handlers,
+    onNotification: (notification, client) =>
+      modern ? modern.heard(notification, client) : handlers.onNotification?.(notification, client),
+  });
+  const found = await discover(wire, version);
+  return found ? (modern = new ModernConnection({ wire, found, version, handlers })) : wire;
+}
+
+/** @returns `undefined` for a server that does not speak like this, whatever it answers @throws NotDelivered */
+async function discover(wire: Connection, version: string, signal?: AbortSignal): Promise<Discovered | undefined> {
+  try {
+    const found = await wire.request('server/discover', ourselves(version), { signal });
+    return isDiscovered(found) ? found : undefined;
+  } catch (error) {
+    if (!(error instanceof NotDelivered)) return undefined;
+    wire.close();
+    throw error;
+  }
 }

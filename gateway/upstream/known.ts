@@ -1,4 +1,5 @@
 /** What is known of a server, and what is wanted of it: kept over snapshot swaps, so that neither is asked for twice. */
+import type { Era } from '../../schemas/modern.ts';
 import type { ServerEntry } from '../../schemas/snapshot.ts';
 import { Listing } from './listing.ts';
 import type { ListName } from './lists.ts';
@@ -11,6 +12,8 @@ export class Known {
   readonly lists: Readonly<Record<ListName, Listing>>;
   capabilities: Capabilities | undefined;
   instructions: string | undefined;
+  /** What it speaks; `undefined` until it was met. */
+  era: Era | undefined;
   /** Until when nobody waits for a server that would not say what it can do (`performance.now()`). */
   silentUntil = 0;
 

@@ -1,5 +1,6 @@
 /** What all ways of reaching an upstream have in common. */
 import { SlipwayError } from '../../schemas/errors.ts';
+import type { Era } from '../../schemas/modern.ts';
 import type { Client, Connection, ConnectionHandlers } from '../../schemas/peer.ts';
 import type { Endpoint } from '../../schemas/snapshot.ts';
 import type { Capabilities } from './known.ts';
@@ -22,8 +23,10 @@ export interface Audience {
   readonly busy: boolean;
 }
 
-/** What a server said about itself in `initialize`. */
+/** What a server said about itself when it was met. */
 export interface Welcome {
+  /** Absent: legacy. */
+  readonly era?: Era;
   readonly capabilities?: Capabilities;
   readonly instructions?: string;
 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { RpcNotification } from '../../schemas/jsonrpc.ts';
 import type { RequestOptions } from '../../schemas/peer.ts';
+import type { Era } from '../../schemas/modern.ts';
 import type { ServerEntry } from '../../schemas/snapshot.ts';
 import { choose } from './balance.ts';
 import { fetchList } from './fetch-list.ts';
@@ -49,6 +50,10 @@ export class Server {
 
   get instructions(): string | undefined {
     return this.known.instructions;
+  }
+
+  get era(): Era | undefined {
+    return this.known.era;
   }
 
   /** `undefined` until it was connected to once, unless the snapshot tells. */
@@ -102,19 +107,22 @@ export class Server {
   }
 
   /**
-   * Sends a request to one upstream, and once more, to another if there is one, if it never arrived. A request that began
+   * Sends a request to one upstream, and to each other one, or once more to the only one, if it never arrived. A request that began
    * under an older snapshot goes to what is served now as well: nothing new begins on an instance that is to be stopped.
    * @throws RpcFailure as the server answered, SlipwayError otherwise
    */
   async request(method: string, params: Record<string, unknown>, options: RequestOptions): Promise<unknown> {
-    const first = this.#pick(options, NONE);
-    if (!first) throw this.#unavailable();
-    try {
-      return await first.request(method, params, options);
-    } catch (error) {
-      const next = error instanceof NotDelivered ? this.#pick(options, new Set([first])) : undefined;
-      if (!next) throw this.#named(error);
-      return next.request(method, params, options).catch((again: unknown) => Promise.reject(this.#named(again)));
+    let tried = NONE;
+    for (;;) {
+      const upstream = this.#pick(options, tried);
+      if (!upstream) throw this.#unavailable();
+      try {
+        return await upstream.request(method, params, options);
+      } catch (error) {
+        const last = tried.size >= Math.max(this.upstreams.length - 1, 1);
+        if (!(error instanceof NotDelivered) || last) throw this.#named(error);
+        tried = new Set([...tried, upstream]);
+      }
     }
   }
 
@@ -152,7 +160,8 @@ export class Server {
   }
 
   /** A connection was opened: what it says is newer than what was known, and it knows nothing of what was asked before. */
-  opened(upstream: Upstream, { capabilities = {}, instructions }: Welcome): void {
+  opened(upstream: Upstream, { era = 'legacy', capabilities = {}, instructions }: Welcome): void {
+    this.known.era = era;
     this.known.capabilities = capabilities;
     if (instructions !== undefined) this.known.instructions = instructions;
     for (const list of LIST_NAMES) {

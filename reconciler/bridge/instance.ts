@@ -7,10 +7,12 @@ import { RPC, RpcFailure, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Asked, Connection, ConnectionHandlers, RequestOptions } from '../../schemas/peer.ts';
 import type { InstanceStatus } from '../../schemas/status.ts';
 import { pause, untilAborted } from '../async.ts';
+import { BridgeConnection } from './connection.ts';
 import { CrashBackoff } from './crash-backoff.ts';
 import type { LogFile } from './log-file.ts';
-import { Requests } from './requests.ts';
-import { openSession, type Session } from './session.ts';
+import { Requests, watches } from './requests.ts';
+import { Unprobed } from './handshake.ts';
+import { answerFrom, openSession, type Session } from './session.ts';
 import type { Start } from './stdio.ts';
 
 export interface StdioInstanceOptions {
@@ -43,6 +45,8 @@ export class StdioInstance implements AsyncDisposable {
   #idleWaiters: (() => void)[] = [];
   #stopping: Promise<void> | undefined;
   readonly #toldToStop = new WeakSet<Session>();
+  /** Whether to ask it what it speaks: until it turns out that it does not survive that. */
+  #probe = true;
   state: InstanceStatus['state'] = 'sleeping';
   pid: number | undefined;
   startedAt: string | undefined;
@@ -73,24 +77,35 @@ export class StdioInstance implements AsyncDisposable {
     return connection;
   }
 
-  /** @internal For its connections: `initialize` is answered from the session that the bridge holds. */
+  /** @internal For its connections: what server and bridge agreed on is answered from memory. */
   async request(
     connection: BridgeConnection,
     method: string,
     params: Record<string, unknown> | undefined,
     options: RequestOptions,
   ): Promise<unknown> {
+    // One who listens waits for news, not for an answer: for that alone a server need not stay awake.
+    if (method === 'subscriptions/listen') return this.#listen(params, options.signal);
     this.#enter();
     connection.inFlight++;
     try {
       const session = this.#open ?? (await this.#awake(options.signal));
-      if (method === 'initialize') return session.initialized;
+      if (method === 'initialize' || method === 'server/discover') return answerFrom(session, method);
       const result = await session.peer.request(method, params, options);
       this.#wanted.note(method, params);
       return result;
     } finally {
       connection.inFlight--;
       this.#leave();
+    }
+  }
+
+  async #listen(params: Record<string, unknown> | undefined, signal: AbortSignal | undefined): Promise<unknown> {
+    if (watches(params)) await this.#awake(signal);
+    try {
+      return await this.#wanted.listen(params, signal, this.#open?.peer);
+    } finally {
+      if (this.#inFlight === 0 && this.#session) this.#sleepWhenIdle();
     }
   }
 
@@ -153,6 +168,7 @@ export class StdioInstance implements AsyncDisposable {
           version,
           timeoutMs: startTimeoutMs,
           signal: this.#closing.signal,
+          probe: this.#probe,
         });
         void child.ended.then((why) => this.#ended(session, why));
         this.#open = session;
@@ -163,7 +179,10 @@ export class StdioInstance implements AsyncDisposable {
         return session;
       } catch (error) {
         await child.stop();
-        throw error;
+        if (!(error instanceof Unprobed)) throw error;
+        log.write('slipway', 'the server ended when it was asked what it speaks; it is started again and not asked');
+        this.#probe = false;
+        return await this.#start(0);
       }
     } catch (error) {
       this.#session = undefined;
@@ -259,33 +278,5 @@ export class StdioInstance implements AsyncDisposable {
   #become(state: InstanceStatus['state']): void {
     this.state = state;
     this.#options.onChange();
-  }
-}
-
-class BridgeConnection implements Connection {
-  readonly #instance: StdioInstance;
-  readonly #onClose: () => void;
-  readonly #open = new AbortController();
-  readonly handlers: ConnectionHandlers;
-  inFlight = 0;
-
-  constructor(instance: StdioInstance, handlers: ConnectionHandlers, onClose: () => void) {
-    this.#instance = instance;
-    this.handlers = handlers;
-    this.#onClose = onClose;
-  }
-
-  request(method: string, params?: Record<string, unknown>, options: RequestOptions = {}): Promise<unknown> {
-    if (this.#open.signal.aborted) return Promise.reject(new SlipwayError('cancelled', 'The connection was closed.'));
-    return this.#instance.request(this, method, params, options);
-  }
-
-  notify(method: string, params?: Record<string, unknown>): void {
-    this.#instance.notify(method, params);
-  }
-
-  close(): void {
-    this.#open.abort();
-    this.#onClose();
   }
 }

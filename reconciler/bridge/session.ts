@@ -1,9 +1,11 @@
-/** One run of a stdio server: its process, and the MCP session that the bridge holds with it. */
+/** One run of a stdio server: its process, and the conversation that the bridge holds with it. */
 import type { Writable } from 'node:stream';
 import { SlipwayError } from '../../schemas/errors.ts';
-import { asMessage, CLIENT_CAPABILITIES, isRequest, LEGACY_VERSIONS, RpcFailure } from '../../schemas/jsonrpc.ts';
+import { asMessage, isRequest, RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { LineSplitter } from '../../schemas/lines.ts';
+import { isDiscovered, MODERN_RPC, MODERN_VERSION, type Era } from '../../schemas/modern.ts';
 import { Peer, type ConnectionHandlers } from '../../schemas/peer.ts';
+import { handshake, type HandshakeOptions } from './handshake.ts';
 import type { LogFile } from './log-file.ts';
 import { logStream } from './log-stream.ts';
 import type { Agreed, StdioProcess } from './stdio.ts';
@@ -13,19 +15,11 @@ const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 /** More than this waiting to be read by the server means that it does not read. */
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
 
-export interface SessionOptions {
-  readonly version: string;
-  /** How long the handshake may take. */
-  readonly timeoutMs: number;
-  /** Ends the handshake early. */
-  readonly signal: AbortSignal;
-}
-
 export interface Session {
   readonly process: StdioProcess;
   readonly peer: Peer;
-  /** The server's answer to `initialize`. */
-  readonly initialized: Agreed;
+  readonly agreed: Agreed;
+  readonly era: Era;
 }
 
 /** Wires a process's stdio to a peer and performs MCP's handshake. @throws SlipwayError not-ready */
@@ -33,7 +27,7 @@ export async function openSession(
   process: StdioProcess,
   handlers: ConnectionHandlers,
   log: LogFile,
-  options: SessionOptions,
+  options: HandshakeOptions,
 ): Promise<Session> {
   const { stdin, stdout, stderr } = process;
   // Answers to what an earlier Slipway asked may still come: its ids must never be ours.
@@ -64,10 +58,10 @@ export async function openSession(
   stdout.on('data', (chunk: Buffer) => output.push(chunk));
   logStream(stderr, 'stderr', log);
   // Before the handshake is done, its end means something else: see there.
-  const initialized = process.agreed ?? (await handshake(peer, process, log, options));
-  if (!process.agreed) process.remember?.(initialized);
+  const agreed = process.agreed ?? (await handshake(peer, process, log, options));
+  if (!process.agreed) process.remember?.(agreed);
   void process.ended.then((why) => peer.close(new SlipwayError('upstream-unavailable', `The server ended: ${why}.`)));
-  return { process, peer, initialized };
+  return { process, peer, agreed, era: isDiscovered(agreed) ? 'modern' : 'legacy' };
 }
 
 function uncork(stdin: Writable): void {
@@ -86,33 +80,14 @@ function receive(line: string, peer: Peer, log: LogFile): void {
   else log.write('stdout', line.slice(0, 4096));
 }
 
-async function handshake(
-  peer: Peer,
-  process: StdioProcess,
-  log: LogFile,
-  options: SessionOptions,
-): Promise<Record<string, unknown>> {
-  const { version, timeoutMs } = options;
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(timeoutMs)]);
-  const ended = process.ended.then((why) =>
-    Promise.reject(new SlipwayError('not-ready', `The server ended before it was ready: ${why}.`)),
-  );
-  ended.catch(() => {}); // It ends some day; only until the handshake is done does that matter here.
-  const params = {
-    protocolVersion: LEGACY_VERSIONS[0],
-    capabilities: CLIENT_CAPABILITIES,
-    clientInfo: { name: 'slipway', version },
-  };
-  try {
-    const result = await Promise.race([peer.request('initialize', params, { signal }), ended]);
-    peer.notify('notifications/initialized');
-    return result as Record<string, unknown>;
-  } catch (error) {
-    if (error instanceof RpcFailure)
-      throw new SlipwayError('not-ready', `The server refused initialize: ${log.redact(error.message)}`);
-    if (signal.aborted && !options.signal.aborted) {
-      throw new SlipwayError('not-ready', `The server did not answer initialize within ${timeoutMs / 1000} s.`);
-    }
-    throw error;
-  }
+/** What server and bridge agreed on, for one who asks again. @throws RpcFailure as the server would refuse to talk like that */
+export function answerFrom({ agreed, era }: Session, method: 'initialize' | 'server/discover'): Agreed {
+  if ((era === 'modern') === (method === 'server/discover')) return agreed;
+  if (era === 'legacy') throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${method}` });
+  const supported = [MODERN_VERSION];
+  throw new RpcFailure({
+    code: MODERN_RPC.unsupportedVersion,
+    message: `The server speaks MCP ${MODERN_VERSION}, which has no initialize`,
+    data: { supported },
+  });
 }

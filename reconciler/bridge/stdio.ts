@@ -18,7 +18,7 @@ export interface StdioProcess {
   remember?(agreed: Agreed): void;
 }
 
-/** The server's answer to `initialize`. */
+/** The server's answer to `initialize`, or to `server/discover` where it speaks MCP 2026-07-28. */
 export type Agreed = Readonly<Record<string, unknown>>;
 
 /** Starts one run of the server. @throws SlipwayError */

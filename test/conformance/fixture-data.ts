@@ -1,5 +1,5 @@
-/** The fixture's resources and prompts. */
-import { McpError, type GetPromptResult } from '@modelcontextprotocol/sdk/types.js';
+/** The fixtures' resources and prompts. */
+import type { GetPromptResult } from '@modelcontextprotocol/sdk/types.js';
 
 /** One red pixel. */
 export const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==';
@@ -43,7 +43,7 @@ export const prompts = [
 type Message = GetPromptResult['messages'][number];
 const say = (text: string): Message => ({ role: 'user', content: { type: 'text', text } });
 
-export function promptOf(name: string, args: Readonly<Record<string, string>>): GetPromptResult {
+export function promptOf(name: string, args: Readonly<Record<string, string>>): GetPromptResult | undefined {
   if (name === 'test_simple_prompt') return { messages: [say('This is a simple prompt for testing.')] };
   if (name === 'test_prompt_with_arguments')
     return { messages: [say(`Prompt with arguments: arg1='${args['arg1']}', arg2='${args['arg2']}'`)] };
@@ -57,5 +57,5 @@ export function promptOf(name: string, args: Readonly<Record<string, string>>): 
     const image: Message = { role: 'user', content: { type: 'image', data: PNG, mimeType: 'image/png' } };
     return { messages: [image, say('Please analyze the image above.')] };
   }
-  throw new McpError(-32_602, `Unknown prompt: ${name}`);
+  return undefined;
 }

@@ -5,73 +5,28 @@ import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/proto
 import {
   CreateMessageResultSchema,
   ElicitResultSchema,
+  ListRootsResultSchema,
   McpError,
   type CallToolRequest,
   type CallToolResult,
   type ServerNotification,
   type ServerRequest,
 } from '@modelcontextprotocol/sdk/types.js';
-import { PNG } from './fixture-data.ts';
+import {
+  DEFAULTS,
+  EMAIL,
+  ENUMS,
+  fixedContent,
+  text,
+  toolNamed,
+  type Arguments,
+  type Changes,
+} from './fixture-shared.ts';
 
 type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>;
-type Arguments = Readonly<Record<string, unknown>>;
 type Content = CallToolResult['content'];
 
-/** A WAV file of no samples. */
-const WAV = 'UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAAB9AAACABAAZGF0YQIAAAA=';
-
-const text = (value: string): Content[number] => ({ type: 'text', text: value });
-const image: Content[number] = { type: 'image', data: PNG, mimeType: 'image/png' };
-const resource = (uri: string, mimeType: string, value: string): Content[number] => ({
-  type: 'resource',
-  resource: { uri, mimeType, text: value },
-});
-
-const DEFAULTS = {
-  type: 'object',
-  properties: {
-    name: { type: 'string', default: 'John Doe' },
-    age: { type: 'integer', default: 30 },
-    score: { type: 'number', default: 95.5 },
-    status: { type: 'string', enum: ['active', 'inactive', 'pending'], default: 'active' },
-    verified: { type: 'boolean', default: true },
-  },
-  required: [],
-};
-
-const titled = (...pairs: readonly (readonly [string, string])[]) =>
-  pairs.map(([value, title]) => ({ const: value, title }));
-const OPTIONS = ['option1', 'option2', 'option3'];
-
-const ENUMS = {
-  type: 'object',
-  properties: {
-    untitledSingle: { type: 'string', enum: OPTIONS },
-    titledSingle: {
-      type: 'string',
-      oneOf: titled(['value1', 'First Option'], ['value2', 'Second Option'], ['value3', 'Third Option']),
-    },
-    legacyEnum: {
-      type: 'string',
-      enum: ['opt1', 'opt2', 'opt3'],
-      enumNames: ['Option One', 'Option Two', 'Option Three'],
-    },
-    untitledMulti: { type: 'array', items: { type: 'string', enum: OPTIONS } },
-    titledMulti: {
-      type: 'array',
-      items: { anyOf: titled(['value1', 'First Choice'], ['value2', 'Second Choice'], ['value3', 'Third Choice']) },
-    },
-  },
-  required: [],
-};
-
-const EMAIL = {
-  type: 'object',
-  properties: { username: { type: 'string' }, email: { type: 'string', format: 'email' } },
-  required: ['username', 'email'],
-};
-
-async function elicit(extra: Extra, message: string, requestedSchema: object): Promise<Content> {
+export async function elicit(extra: Extra, message: string, requestedSchema: object): Promise<Content> {
   const params = { mode: 'form', message, requestedSchema };
   const request = { method: 'elicitation/create', params } as ServerRequest;
   const { action, content } = await extra.sendRequest(request, ElicitResultSchema);
@@ -83,6 +38,11 @@ async function sample(extra: Extra, prompt: string): Promise<Content> {
   const request = { method: 'sampling/createMessage' as const, params: { messages, maxTokens: 100 } };
   const { content } = await extra.sendRequest(request, CreateMessageResultSchema);
   return [text(`LLM response: ${'text' in content ? content.text : ''}`)];
+}
+
+async function roots(extra: Extra): Promise<Content> {
+  const found = await extra.sendRequest({ method: 'roots/list' }, ListRootsResultSchema);
+  return [text(`Roots: ${JSON.stringify(found.roots)}`)];
 }
 
 async function log(server: Server, extra: Extra): Promise<Content> {
@@ -106,18 +66,9 @@ async function progress({ _meta, sendNotification }: Extra): Promise<Content> {
   return [text('Done')];
 }
 
-type Run = (args: Arguments, extra: Extra, server: Server) => Content | Promise<Content>;
+type Run = (args: Arguments, extra: Extra, server: Server, changes: Changes) => Content | Promise<Content>;
 
 const RUNS: Readonly<Record<string, Run>> = {
-  test_simple_text: () => [text('This is a simple text response for testing.')],
-  test_image_content: () => [image],
-  test_audio_content: () => [{ type: 'audio', data: WAV, mimeType: 'audio/wav' }],
-  test_embedded_resource: () => [resource('test://embedded-resource', 'text/plain', 'An embedded resource.')],
-  test_multiple_content_types: () => [
-    text('Multiple content types test:'),
-    image,
-    resource('test://mixed-content-resource', 'application/json', '{"test":"data","value":123}'),
-  ],
   test_tool_with_logging: (_, extra, server) => log(server, extra),
   test_tool_with_progress: (_, extra) => progress(extra),
   test_error_handling: () => {
@@ -127,60 +78,52 @@ const RUNS: Readonly<Record<string, Run>> = {
   test_elicitation: ({ message }, extra) => elicit(extra, String(message), EMAIL),
   test_elicitation_sep1034_defaults: (_, extra) => elicit(extra, 'Please check the defaults', DEFAULTS),
   test_elicitation_sep1330_enums: (_, extra) => elicit(extra, 'Please choose', ENUMS),
-  json_schema_2020_12_tool: () => [text('ok')],
+  test_roots: (_, extra) => roots(extra),
+  test_logging_tool: (_, extra, server) => log(server, extra),
+  test_streaming_elicitation: (_, extra) => progress(extra),
+  test_input_required_result_elicitation: (_, extra) => elicit(extra, 'What is your name?', EMAIL),
+  test_input_required_result_sampling: (_, extra) => sample(extra, 'What is the capital of France?'),
+  test_input_required_result_list_roots: (_, extra) => roots(extra),
+  test_input_required_result_request_state: async (_, extra) => {
+    await elicit(extra, 'Please confirm', EMAIL);
+    return [text('state-ok')];
+  },
+  test_input_required_result_tampered_state: (_, extra) => elicit(extra, 'Please confirm', EMAIL),
+  test_input_required_result_multiple_inputs: async (_, extra) =>
+    (await Promise.all([elicit(extra, 'Who?', EMAIL), sample(extra, 'Greet'), roots(extra)])).flat(),
+  test_input_required_result_multi_round: async (_, extra) => [
+    ...(await elicit(extra, 'Step 1', EMAIL)),
+    ...(await elicit(extra, 'Step 2', EMAIL)),
+  ],
+  // A legacy server does not know who is asking, so it tries.
+  test_input_required_result_capabilities: async (_, extra) => [
+    ...(await elicit(extra, 'Your name?', EMAIL).catch(() => [])),
+    ...(await sample(extra, 'What is the capital of France?')),
+  ],
+  test_hang: async (_args, { signal }, _server, changes) => {
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    changes.cancelled();
+    return [];
+  },
+  test_trigger_tool_change: (_args, _extra, _server, changes) => (changes.tools(), [text('changed')]),
+  test_trigger_prompt_change: (_args, _extra, _server, changes) => (changes.prompts(), [text('changed')]),
+  test_touch_resource: (_args, _extra, _server, changes) => (changes.resource(), [text('touched')]),
 };
 
-/** The schema that the suite looks for, keyword by keyword. */
-const SCHEMA_2020_12 = {
-  $schema: 'https://json-schema.org/draft/2020-12/schema',
-  type: 'object' as const,
-  $defs: {
-    address: {
-      $anchor: 'addressDef',
-      type: 'object',
-      properties: { street: { type: 'string' }, city: { type: 'string' } },
-    },
-  },
-  properties: {
-    name: { type: 'string' },
-    address: { $ref: '#/$defs/address' },
-    contactMethod: { type: 'string', enum: ['phone', 'email'] },
-    phone: { type: 'string' },
-    email: { type: 'string' },
-  },
-  allOf: [{ anyOf: [{ required: ['phone'] }, { required: ['email'] }] }],
-  if: { properties: { contactMethod: { const: 'phone' } }, required: ['contactMethod'] },
-  // oxlint-disable-next-line unicorn/no-thenable -- a JSON Schema keyword
-  then: { required: ['phone'] },
-  else: { required: ['email'] },
-  additionalProperties: false,
-};
-
-const STRING_ARGUMENTS: Readonly<Record<string, string>> = { test_sampling: 'prompt', test_elicitation: 'message' };
-
-export const tools = Object.keys(RUNS).map((name) => {
-  const argument = STRING_ARGUMENTS[name];
-  const inputSchema =
-    name === 'json_schema_2020_12_tool'
-      ? SCHEMA_2020_12
-      : {
-          type: 'object' as const,
-          ...(argument === undefined
-            ? { properties: {} }
-            : { properties: { [argument]: { type: 'string' } }, required: [argument] }),
-        };
-  return { name, description: `${name.replaceAll('_', ' ')}, for conformance`, inputSchema };
-});
+export const tools = [...Object.keys(fixedContent), ...Object.keys(RUNS)].map((name) => toolNamed(name));
 
 export async function callTool(
   server: Server,
-  { name, arguments: args = {} }: CallToolRequest['params'],
+  { name, arguments: args = {}, _meta }: CallToolRequest['params'],
   extra: Extra,
+  changes: Changes,
 ): Promise<CallToolResult> {
+  const fixed = fixedContent[name];
+  if (fixed) return fixed({ args, _meta }) as CallToolResult;
   const run = RUNS[name];
   if (!run) throw new McpError(-32_602, `Unknown tool: ${name}`);
   try {
-    return { content: await run(args, extra, server) };
+    return { content: await run(args, extra, server, changes) };
   } catch (error) {
     return { isError: true, content: [text(error instanceof Error ? error.message : String(error))] };
   }

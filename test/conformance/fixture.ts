@@ -23,7 +23,13 @@ import {
   UnsubscribeRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 import { prompts, promptOf, resources, resourceOf, templates } from './fixture-data.ts';
-import { callTool, tools } from './fixture-tools.ts';
+import { text, toolNamed } from './fixture-shared.ts';
+import { callTool, elicit, tools } from './fixture-tools.ts';
+
+const INPUT_PROMPT = { name: 'test_input_required_result_prompt', description: 'Asks for context first' };
+
+/** What is there now: it changes while the server runs. */
+const world = { tool: false, prompt: false, cancelled: 0 };
 
 function fixture(): Server {
   const capabilities = {
@@ -33,10 +39,23 @@ function fixture(): Server {
     completions: {},
     logging: {},
   };
-  const server = new Server({ name: 'conformance-fixture', version: '1.0.0' }, { capabilities });
+  const info = { name: 'conformance-fixture', version: '1.0.0' };
+  const server = new Server(info, { capabilities, instructions: 'Be gentle.' });
   const subscribed = new Set<string>();
-  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools }));
-  server.setRequestHandler(CallToolRequestSchema, ({ params }, extra) => callTool(server, params, extra));
+  const changes = {
+    tools: () => ((world.tool = !world.tool), void server.sendToolListChanged()),
+    prompts: () => ((world.prompt = !world.prompt), void server.sendPromptListChanged()),
+    resource: () => void server.sendResourceUpdated({ uri: 'test://watched-resource' }),
+    cancelled: () => void world.cancelled++,
+  };
+  server.setRequestHandler(ListToolsRequestSchema, () => ({
+    tools: [...tools, toolNamed('test_cancelled'), ...(world.tool ? [toolNamed('test_new_tool')] : [])],
+  }));
+  server.setRequestHandler(CallToolRequestSchema, ({ params }, extra) =>
+    params.name === 'test_cancelled'
+      ? { content: [text(String(world.cancelled))] }
+      : callTool(server, params, extra, changes),
+  );
   server.setRequestHandler(ListResourcesRequestSchema, () => ({ resources }));
   server.setRequestHandler(ListResourceTemplatesRequestSchema, () => ({ resourceTemplates: templates }));
   server.setRequestHandler(ReadResourceRequestSchema, ({ params: { uri } }) => {
@@ -52,8 +71,27 @@ function fixture(): Server {
     subscribed.delete(uri);
     return {};
   });
-  server.setRequestHandler(ListPromptsRequestSchema, () => ({ prompts }));
-  server.setRequestHandler(GetPromptRequestSchema, ({ params }) => promptOf(params.name, params.arguments ?? {}));
+  const all = () => [
+    ...prompts,
+    INPUT_PROMPT,
+    ...(world.prompt ? [{ name: 'test_new_prompt', description: 'Comes and goes' }] : []),
+  ];
+  // Two pages, however many there are.
+  server.setRequestHandler(ListPromptsRequestSchema, ({ params }) =>
+    params?.cursor === 'rest' ? { prompts: all().slice(2) } : { prompts: all().slice(0, 2), nextCursor: 'rest' },
+  );
+  server.setRequestHandler(GetPromptRequestSchema, async ({ params }, extra) => {
+    if (params.name === INPUT_PROMPT.name) {
+      const [content] = await elicit(extra, 'Which context?', {
+        type: 'object',
+        properties: { context: { type: 'string' } },
+      });
+      return { messages: [{ role: 'user', content: content as ReturnType<typeof text> }] };
+    }
+    const prompt = promptOf(params.name, params.arguments ?? {});
+    if (!prompt) throw new McpError(-32_602, `Unknown prompt: ${params.name}`);
+    return prompt;
+  });
   server.setRequestHandler(CompleteRequestSchema, ({ params: { argument } }) => {
     const values = ['paris', 'park', 'party'].filter((value) => value.startsWith(argument.value));
     return { completion: { values, total: values.length, hasMore: false } };

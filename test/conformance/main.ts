@@ -1,33 +1,33 @@
 /**
- * `npm run conformance`: the official suite's scored server scenarios against a server of our own, directly and through
- * the gateway, which reaches it over HTTP and over stdio. Through the gateway must be as good as direct.
+ * `npm run conformance`: the official suite's scored server scenarios against servers of our own, directly and through
+ * the gateway: over HTTP and stdio, alone and beside another server, in the suite's own era and across eras. Through the
+ * gateway must be as good as direct.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { GATEWAY } from '../helpers/configs.ts';
+import { GATEWAY, helloServer, HELLO_PROGRAM } from '../helpers/configs.ts';
 import { Desk } from '../helpers/slipway.ts';
+import { nameMap } from './name-map.ts';
+import { report, type Outcomes } from './report.ts';
 
 const HERE = import.meta.dirname;
 const SUITE = join(HERE, 'node_modules/@modelcontextprotocol/conformance');
-const FIXTURE = join(HERE, 'fixture.ts');
-const REVISION = '2025-11-25';
+const REVISIONS = ['2025-11-25', '2026-07-28'] as const;
+const FIXTURES = { '2025-11-25': join(HERE, 'fixture.ts'), '2026-07-28': join(HERE, 'fixture-modern.ts') } as const;
 
-interface Outcome {
-  readonly passed: number;
-  readonly failed: number;
-}
-
-/** By scenario. */
-type Outcomes = ReadonlyMap<string, Outcome>;
+type Revision = (typeof REVISIONS)[number];
 
 install();
-const scored = (parse(readFileSync(join(SUITE, `requirements/${REVISION}.yaml`), 'utf8')) as { server: string[] })
-  .server;
-const baseline = (parse(readFileSync(join(HERE, 'baseline.yml'), 'utf8')) ?? {}) as Record<string, string>;
-process.exitCode = report(await runs()) ? 0 : 1;
+const baseline = (parse(readFileSync(join(HERE, 'baseline.yml'), 'utf8')) ?? {}) as Record<string, never>;
+let good = true;
+for (const [revision, outcomes] of await runs()) {
+  const required = parse(readFileSync(join(SUITE, `requirements/${revision}.yaml`), 'utf8')) as { server: string[] };
+  good = report({ revision, scored: required.server, outcomes, baseline: baseline[revision] ?? {} }) && good;
+}
+process.exitCode = good ? 0 : 1;
 
 /** A suite of another version would test something else, so what is installed is checked, not only that it is. */
 function install(): void {
@@ -44,38 +44,80 @@ function readJson(path: string): Record<string, unknown> {
   return JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
 }
 
-async function runs(): Promise<ReadonlyMap<string, Outcomes>> {
+/** By revision of the suite, then by the way to the server. */
+async function runs(): Promise<ReadonlyMap<Revision, ReadonlyMap<string, Outcomes>>> {
   await using desk = new Desk();
-  const remote = spawn(process.execPath, [FIXTURE, '--http'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const remotes: ChildProcess[] = [];
   try {
-    const [chunk] = (await once(remote.stdout, 'data')) as [Buffer];
-    const direct = chunk.toString().trim();
+    const direct = {} as Record<Revision, string>;
+    for (const revision of REVISIONS) direct[revision] = await serve(FIXTURES[revision], remotes);
     desk.push({
       'gateway.yaml': GATEWAY,
-      'web.yaml': server('web', { url: direct }),
-      'local.yaml': server('local', { command: ['node', FIXTURE] }),
+      'hello.mjs': HELLO_PROGRAM,
+      'hello.yaml': helloServer('hello'),
+      'old-web.yaml': server('old-web', { url: direct['2025-11-25'] }),
+      'old-local.yaml': server('old-local', { command: ['node', FIXTURES['2025-11-25']] }),
+      'new-web.yaml': server('new-web', { url: direct['2026-07-28'] }),
+      'new-local.yaml': server('new-local', { command: ['node', FIXTURES['2026-07-28']] }),
+      'old.yaml': project('old', ['hello', 'old-local']),
+      'new.yaml': project('new', ['hello', 'new-local']),
     });
     const gateway = await (await desk.up()).serving;
-    const targets: Readonly<Record<string, string>> = {
-      direct,
-      'gateway → HTTP': `${gateway}/servers/web/mcp`,
-      'gateway → stdio': `${gateway}/servers/local/mcp`,
+    await using old = await nameMap(new URL(`${gateway}/projects/old/mcp`), 'old-local__');
+    await using modern = await nameMap(new URL(`${gateway}/projects/new/mcp`), 'new-local__');
+    const through = (name: string): string => `${gateway}/servers/${name}/mcp`;
+    const targets: Record<Revision, Record<string, string>> = {
+      '2025-11-25': {
+        direct: direct['2025-11-25'],
+        'to HTTP': through('old-web'),
+        'to stdio': through('old-local'),
+        'of two': old.url,
+        'to 2026 HTTP': through('new-web'),
+        'to 2026 stdio': through('new-local'),
+      },
+      '2026-07-28': {
+        direct: direct['2026-07-28'],
+        'to HTTP': through('new-web'),
+        'to stdio': through('new-local'),
+        'of two': modern.url,
+        'to 2025 HTTP': through('old-web'),
+        'to 2025 stdio': through('old-local'),
+      },
     };
-    const outcomes = new Map<string, Outcomes>();
-    for (const [name, url] of Object.entries(targets)) outcomes.set(name, await suite(url));
-    return outcomes;
+    const all = new Map<Revision, Map<string, Outcomes>>();
+    for (const revision of REVISIONS) {
+      const outcomes = new Map<string, Outcomes>();
+      for (const [name, url] of Object.entries(targets[revision])) outcomes.set(name, await suite(url, revision));
+      all.set(revision, outcomes);
+    }
+    return all;
   } finally {
-    remote.kill();
+    for (const remote of remotes) remote.kill();
   }
 }
 
+async function serve(fixture: string, remotes: ChildProcess[]): Promise<string> {
+  const remote = spawn(process.execPath, [fixture, '--http'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  remotes.push(remote);
+  const [chunk] = (await once(remote.stdout, 'data')) as [Buffer];
+  return chunk.toString().trim();
+}
+
 function server(name: string, spec: object): string {
-  return JSON.stringify({ apiVersion: 'slipway/v1', kind: 'Server', metadata: { name }, spec });
+  return resource('Server', name, spec);
+}
+
+function project(name: string, servers: readonly string[]): string {
+  return resource('Project', name, { servers });
+}
+
+function resource(kind: string, name: string, spec: object): string {
+  return JSON.stringify({ apiVersion: 'slipway/v1', kind, metadata: { name }, spec });
 }
 
 /** Runs the suite in a process of its own and reads the summary at the end of what it prints. */
-async function suite(url: string): Promise<Outcomes> {
-  const args = [join(SUITE, 'dist/index.js'), 'server', '--url', url, '--requirements', REVISION];
+async function suite(url: string, revision: Revision): Promise<Outcomes> {
+  const args = [join(SUITE, 'dist/index.js'), 'server', '--url', url, '--requirements', revision];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));
@@ -85,35 +127,4 @@ async function suite(url: string): Promise<Outcomes> {
   return new Map(
     [...rows].map(([, name, passed, failed]) => [String(name), { passed: Number(passed), failed: Number(failed) }]),
   );
-}
-
-/** @returns whether all is as it should be */
-function report(outcomes: ReadonlyMap<string, Outcomes>): boolean {
-  const width = Math.max(...scored.map((name) => name.length));
-  const columns = [...outcomes.keys()];
-  console.log(`\nMCP ${REVISION}, scored scenarios\n`);
-  console.log(['scenario'.padEnd(width), ...columns].join('  '));
-  const wrong: string[] = [];
-  for (const scenario of scored) {
-    const cells = columns.map((name) => {
-      const good = passes(outcomes.get(name)?.get(scenario));
-      if (!good && baseline[scenario] === undefined) wrong.push(`${scenario}: failed (${name})`);
-      return (good ? 'pass' : 'FAIL').padEnd(name.length);
-    });
-    const fails = columns.some((name) => !passes(outcomes.get(name)?.get(scenario)));
-    if (!fails && baseline[scenario] !== undefined) wrong.push(`${scenario}: passes, so it must leave baseline.yml`);
-    console.log([scenario.padEnd(width), ...cells].join('  '));
-  }
-  const sums = columns.map((name) => {
-    const good = scored.filter((scenario) => passes(outcomes.get(name)?.get(scenario))).length;
-    return `${good}/${scored.length}`.padEnd(name.length);
-  });
-  console.log([''.padEnd(width), ...sums].join('  '));
-  for (const line of wrong) console.error(line);
-  return wrong.length === 0;
-}
-
-/** A scenario that checked nothing has proved nothing. */
-function passes(outcome: Outcome | undefined): boolean {
-  return outcome !== undefined && outcome.failed === 0 && outcome.passed > 0;
 }

@@ -72,6 +72,7 @@ test('a server that crashed is told again what clients want of it, and a subscri
   const { told } = (await connection.request('told')) as { told: RpcMessage[] };
   const capabilities = expect.objectContaining({ roots: { listChanged: true } });
   expect(told).toEqual([
+    { method: 'server/discover', params: expect.anything() },
     { method: 'initialize', params: expect.objectContaining({ capabilities }) },
     { method: 'notifications/initialized' },
     { method: 'logging/setLevel', params: { level: 'debug' } },

@@ -1,0 +1,157 @@
+/** An upstream over Streamable HTTP as MCP 2026-07-28 has it: each request is a POST, whose response is all of it. */
+import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
+import { isRequest, RPC, RpcFailure, type RpcError, type RpcMessage, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import { mirrorHeaders, mirrorsOf, type Mirror } from '../../schemas/mirror.ts';
+import { headersFor, isModernError, MODERN_RPC, ourselves } from '../../schemas/modern.ts';
+import { Peer, type Connection, type ConnectionHandlers, type RequestOptions } from '../../schemas/peer.ts';
+import { HttpClient, readMessages } from './post.ts';
+
+/** A server that never stops paging is cut off here. */
+const MAX_PAGES = 100;
+
+type Params = Record<string, unknown>;
+
+export interface ModernHttpHandlers {
+  readonly onNotification: NonNullable<ConnectionHandlers['onNotification']>;
+  /** What answers there does not speak like this any more. */
+  onClose(): void;
+}
+
+/** A Peer keeps ids, progress and cancellation; a request that is cancelled closes its response, which is all it takes. */
+export class ModernHttp implements Connection {
+  readonly #url: URL;
+  readonly #client: HttpClient;
+  readonly #peer: Peer;
+  readonly #version: string;
+  readonly #onClose: () => void;
+  /** What a failed POST really was, by the error that stands for it in the conversation. */
+  readonly #causes = new WeakMap<RpcError, SlipwayError>();
+  /** Which arguments of a tool are repeated in headers, as the server last listed it. */
+  readonly #mirrors = new Map<string, readonly Mirror[]>();
+  #signal: AbortSignal | undefined;
+
+  /** @param version of Slipway, for what it asks for itself */
+  constructor(url: URL, version: string, handlers: ModernHttpHandlers) {
+    this.#url = url;
+    this.#version = version;
+    this.#onClose = handlers.onClose;
+    this.#client = new HttpClient(url);
+    this.#peer = new Peer({ onNotification: handlers.onNotification, send: (message) => void this.#send(message) });
+  }
+
+  get inFlight(): number {
+    return this.#peer.inFlight;
+  }
+
+  async request(method: string, params?: Params, options: RequestOptions = {}): Promise<unknown> {
+    try {
+      const result = await this.#ask(method, params, options);
+      return method === 'tools/list' ? this.#learn(result) : result;
+    } catch (error) {
+      const stale =
+        method === 'tools/call' && error instanceof RpcFailure && error.error.code === MODERN_RPC.headerMismatch;
+      if (!stale) throw this.#said(error);
+      // Its headers are others than we know of: what the tool looks like now says which.
+      await this.#relearn(options);
+      return await this.#ask(method, params, options).catch((again: unknown) => {
+        throw this.#said(again);
+      });
+    }
+  }
+
+  notify(): void {}
+
+  close(): void {
+    this.#peer.close(new SlipwayError('upstream-unavailable', 'The connection was closed.'));
+    this.#client.close();
+  }
+
+  #ask(method: string, params: Params | undefined, options: RequestOptions): Promise<unknown> {
+    this.#signal = options.signal;
+    const answer = this.#peer.request(method, params, options);
+    this.#signal = undefined;
+    return answer;
+  }
+
+  /** Protocol errors between us and the server are no client's business. */
+  #said(error: unknown): unknown {
+    if (!(error instanceof RpcFailure)) return error;
+    const { code, message } = error.error;
+    if (isModernError(error.error) && code !== MODERN_RPC.missingCapability)
+      return new SlipwayError('upstream-unavailable', `The server refused the request: ${message}`, { cause: error });
+    return this.#causes.get(error.error) ?? error;
+  }
+
+  async #relearn({ signal }: RequestOptions): Promise<void> {
+    let cursor: unknown;
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const params = ourselves(this.#version, cursor === undefined ? {} : { cursor });
+      const result = (await this.request('tools/list', params, { signal })) as Params;
+      cursor = result['nextCursor'];
+      if (typeof cursor !== 'string') return;
+    }
+  }
+
+  /** Header injection: a tool whose annotations break the rules is not used over HTTP at all. */
+  #learn(result: unknown): unknown {
+    const { tools } = (result ?? {}) as { tools?: unknown };
+    if (!Array.isArray(tools)) return result;
+    const usable = (tools as Params[]).filter((tool) => {
+      const mirrors = mirrorsOf(tool?.['inputSchema']);
+      if (typeof mirrors === 'string') return false;
+      this.#mirrors.set(String(tool?.['name']), mirrors);
+      return true;
+    });
+    return usable.length === tools.length ? result : { ...(result as object), tools: usable };
+  }
+
+  /** Never throws: a request whose POST failed is answered with that failure. */
+  async #send(message: RpcMessage): Promise<void> {
+    const signal = this.#signal;
+    if (!isRequest(message)) return;
+    try {
+      await this.#post(message, signal);
+    } catch (error) {
+      if (signal?.aborted) return;
+      const failure = toSlipwayError(error, 'upstream-unavailable');
+      const stand: RpcError = { code: RPC.upstream, message: failure.message };
+      this.#causes.set(stand, failure);
+      this.#peer.receive({ jsonrpc: '2.0', id: message.id, error: stand });
+    }
+  }
+
+  async #post(request: RpcRequest, signal: AbortSignal | undefined): Promise<void> {
+    const { id, method, params } = request;
+    const body = JSON.stringify(request);
+    const mirrors = method === 'tools/call' ? this.#mirrors.get(String(params?.['name'])) : undefined;
+    const headers = {
+      ...headersFor(method, params),
+      ...(mirrors ? mirrorHeaders(mirrors, params?.['arguments']) : {}),
+      Accept: 'application/json, text/event-stream',
+      'Content-Type': 'application/json',
+      'Content-Length': Buffer.byteLength(body),
+    };
+    const answer = await this.#client.send(this.#url, { method: 'POST', headers, body, signal });
+    const status = answer.statusCode ?? 0;
+    let answered = false;
+    await readMessages(answer, (received) => {
+      if ('method' in received) return isRequest(received) ? undefined : this.#peer.receive(received, id);
+      if (received.id !== id && !(received.id === null && status >= 400)) return;
+      answered = true;
+      if (received.error && status >= 400 && !isOurs(received.error)) this.#onClose();
+      this.#peer.receive({ ...received, id });
+    });
+    if (answered) return;
+    // Whatever answers there now does not speak like this: the next request finds out what it speaks.
+    if (status >= 400) this.#onClose();
+    throw new SlipwayError(
+      'upstream-unavailable',
+      status >= 300 ? `The server answered HTTP ${status}.` : `The server did not answer ${method}.`,
+    );
+  }
+}
+
+/** Whether a server that still speaks like this can have said so with an HTTP error. */
+function isOurs(error: RpcError): boolean {
+  return isModernError(error) || error.code === RPC.methodNotFound || error.code === RPC.invalidParams;
+}
