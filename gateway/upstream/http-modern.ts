@@ -4,7 +4,7 @@ import { isRequest, RPC, RpcFailure, type RpcError, type RpcMessage, type RpcReq
 import { mirrorHeaders, mirrorsOf, type Mirror } from '../../schemas/mirror.ts';
 import { headersFor, isModernError, MODERN_RPC, ourselves } from '../../schemas/modern.ts';
 import { Peer, type Connection, type ConnectionHandlers, type RequestOptions } from '../../schemas/peer.ts';
-import { HttpClient, readMessages } from './post.ts';
+import { HttpClient, MessageReader } from './post.ts';
 
 /** A server that never stops paging is cut off here. */
 const MAX_PAGES = 100;
@@ -122,25 +122,24 @@ export class ModernHttp implements Connection {
 
   async #post(request: RpcRequest, signal: AbortSignal | undefined): Promise<void> {
     const { id, method, params } = request;
-    const body = JSON.stringify(request);
     const mirrors = method === 'tools/call' ? this.#mirrors.get(String(params?.['name'])) : undefined;
     const headers = {
       ...headersFor(method, params),
       ...(mirrors ? mirrorHeaders(mirrors, params?.['arguments']) : {}),
       Accept: 'application/json, text/event-stream',
       'Content-Type': 'application/json',
-      'Content-Length': Buffer.byteLength(body),
     };
-    const answer = await this.#client.send(this.#url, { method: 'POST', headers, body, signal });
-    const status = answer.statusCode ?? 0;
     let answered = false;
-    await readMessages(answer, (received) => {
+    const reader: MessageReader = new MessageReader((received) => {
       if ('method' in received) return isRequest(received) ? undefined : this.#peer.receive(received, id);
-      if (received.id !== id && !(received.id === null && status >= 400)) return;
+      const refused = reader.status >= 400;
+      if (received.id !== id && !(received.id === null && refused)) return;
       answered = true;
-      if (received.error && status >= 400 && !isOurs(received.error)) this.#onClose();
+      if (received.error && refused && !isOurs(received.error)) this.#onClose();
       this.#peer.receive({ ...received, id });
     });
+    const body = JSON.stringify(request);
+    const { status } = await this.#client.send(this.#url, { method: 'POST', headers, body, signal }, reader);
     if (answered) return;
     // Whatever answers there now does not speak like this: the next request finds out what it speaks.
     if (status >= 400) this.#onClose();

@@ -179,15 +179,14 @@ class AnswerReader extends MessageReader {
   /** Called with the session that the server opened, or with nothing. */
   onSession: ((id: string | undefined) => void) | undefined;
   answered = false;
-  #status = 0;
 
   /** @param mayBeForgotten whether a 404, in whatever words, only means that the server forgot our session */
   constructor(sent: RpcMessage, peer: Peer, mayBeForgotten: boolean) {
     super((received) => {
-      if (!isRequest(sent) || (mayBeForgotten && this.#status === 404)) return;
+      if (!isRequest(sent) || (mayBeForgotten && this.status === 404)) return;
       if ('method' in received) return peer.receive(received, sent.id);
       // A server that could not even read the id answers `null`; over HTTP it is clear what it means.
-      const own = received.id === sent.id || (received.id === null && this.#status >= 400);
+      const own = received.id === sent.id || (received.id === null && this.status >= 400);
       if (!own) return;
       this.answered = true;
       peer.receive({ ...received, id: sent.id });
@@ -195,7 +194,6 @@ class AnswerReader extends MessageReader {
   }
 
   override onHead(head: Head): void {
-    this.#status = head.status;
     const { 'mcp-session-id': session } = head.headers;
     this.onSession?.(typeof session === 'string' ? session : undefined);
     super.onHead(head);

@@ -141,12 +141,15 @@ export class MessageReader implements Reader {
   #json = false;
   #chunks: Buffer[] = [];
   #size = 0;
+  /** Of the HTTP response, as soon as it begins. */
+  status = 0;
 
   constructor(onMessage: (message: RpcMessage) => void) {
     this.#onMessage = onMessage;
   }
 
-  onHead({ headers }: Head): void {
+  onHead({ status, headers }: Head): void {
+    this.status = status;
     const type = String(headers['content-type'] ?? '');
     this.#json = type.startsWith('application/json');
     if (type.startsWith('text/event-stream'))
