@@ -1,5 +1,6 @@
 /** An engine of a test's own, to stop, kill and fill: it shares nothing with the one of the machine. Needs root. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -30,6 +31,10 @@ export async function testDaemon({ args = [], dataBytes }: DaemonOptions = {}): 
   const dir = tempDir();
   const data = dir.at('data');
   const host = `unix://${dir.at('docker.sock')}`;
+  // A default network of its own: with none at all, dockerd would remove that of the machine's engine.
+  const bridge = `slw${randomBytes(4).toString('hex')}`;
+  run('ip', ['link', 'add', bridge, 'type', 'bridge']);
+  run('ip', ['address', 'add', `10.213.${randomInt(256)}.1/24`, 'dev', bridge]);
   mkdirSync(data);
   if (dataBytes !== undefined) run('mount', ['-t', 'tmpfs', '-o', `size=${dataBytes}`, 'tmpfs', data]);
   const argv = [
@@ -37,7 +42,7 @@ export async function testDaemon({ args = [], dataBytes }: DaemonOptions = {}): 
     `--data-root=${data}`,
     `--exec-root=${dir.at('exec')}`,
     `--pidfile=${dir.at('pid')}`,
-    '--bridge=none',
+    `--bridge=${bridge}`,
     '--iptables=false',
     '--ip-forward=false',
     '--userland-proxy=false',
@@ -60,6 +65,7 @@ export async function testDaemon({ args = [], dataBytes }: DaemonOptions = {}): 
     await end('SIGTERM');
     for (const pid of processesOf(dir.path)) kill(pid);
     for (const path of mountsBelow(dir.path)) spawnSync('umount', ['--lazy', path]);
+    spawnSync('ip', ['link', 'delete', bridge]);
     dir[Symbol.dispose]();
   };
   await start().catch(async (error: unknown) => {

@@ -9,13 +9,14 @@ import {
   copyFileSync,
   cpSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ifThere } from '../../reconciler/drivers/docker/answers.ts';
 import type { Engine } from '../../reconciler/drivers/docker/engine.ts';
@@ -58,6 +59,28 @@ RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
   return image(engine, 'npm', [dockerfile, version], (context) => {
     writeFileSync(join(context, 'Dockerfile'), dockerfile);
     cpSync(npm, join(context, 'npm'), { recursive: true });
+  });
+}
+
+/** This host's Python with what `venv` needs: what an Engine's `runners.pypi` may be. @returns its tag */
+export function pythonImage(engine: Engine): Promise<string> {
+  const python = realpathSync('/usr/bin/python3');
+  const library = `/usr/lib/${basename(python)}`;
+  const version = execFileSync(python, ['--version'], { encoding: 'utf8' });
+  const dockerfile = `FROM scratch\nCOPY rootfs /\nENV PATH=/usr/bin:/bin\n`;
+  return image(engine, 'python', [dockerfile, busyboxVersion(), version], (context) => {
+    const rootfs = join(context, 'rootfs');
+    writeFileSync(join(context, 'Dockerfile'), dockerfile);
+    layOutBusybox(rootfs);
+    layOutBinary(rootfs, python, '/usr/bin/python3');
+    for (const folder of [library, '/usr/share/python-wheels'])
+      cpSync(folder, join(rootfs, folder), {
+        recursive: true,
+        dereference: true,
+        filter: (path) => !/\/(config-[^/]*|__pycache__|test|sitecustomize\.py)$/.test(path),
+      });
+    const modules = join(library, 'lib-dynload');
+    for (const name of readdirSync(modules)) layOutBinary(rootfs, join(modules, name), join(modules, name));
   });
 }
 

@@ -1,27 +1,13 @@
 /** The images that container tests run, on the engine of this machine. */
-import { PassThrough } from 'node:stream';
-import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { describeEngine } from '../../../helpers/engine.ts';
 import { busyboxImage, npmImage, serverImage } from '../../../helpers/images.ts';
+import { printed } from '../../../helpers/printed.ts';
 
-describeEngine('images for tests', ({ docker, ...rest }) => {
-  const engine = { docker, ...rest };
-  const run = async (Image: string, Entrypoint: string[]): Promise<string> => {
-    const container = await docker.createContainer({ Image, Entrypoint, User: '65534:65534', NetworkDisabled: true });
-    try {
-      const stream = await container.attach({ stream: true, stdout: true, stderr: true });
-      const out = new PassThrough();
-      const chunks: Buffer[] = [];
-      out.on('data', (chunk: Buffer) => chunks.push(chunk));
-      docker.modem.demuxStream(stream, out, out);
-      await container.start();
-      await once(stream, 'end');
-      return Buffer.concat(chunks).toString().trim();
-    } finally {
-      await container.remove({ force: true });
-    }
-  };
+describeEngine('images for tests', (engine) => {
+  const { docker } = engine;
+  const run = (Image: string, Entrypoint: string[]): Promise<string> =>
+    printed(engine, { Image, Entrypoint, User: '65534:65534', NetworkDisabled: true });
 
   test('a shell, npm on the Node of the tests, and an MCP server', async () => {
     expect(await run(await busyboxImage(engine), ['sh', '-c', 'id -u'])).toBe('65534');

@@ -1,0 +1,22 @@
+/** Runs a container to its end. */
+import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
+import type { ContainerCreateOptions } from 'dockerode';
+import type { Engine } from '../../reconciler/drivers/docker/engine.ts';
+
+/** @returns what it printed, on both of its streams */
+export async function printed({ docker }: Engine, options: ContainerCreateOptions): Promise<string> {
+  const container = await docker.createContainer(options);
+  try {
+    const stream = await container.attach({ stream: true, stdout: true, stderr: true });
+    const out = new PassThrough();
+    let text = '';
+    out.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    docker.modem.demuxStream(stream, out, out);
+    await container.start();
+    await once(stream, 'end');
+    return text.trim();
+  } finally {
+    await container.remove({ force: true });
+  }
+}
