@@ -1,4 +1,5 @@
 /** The outside world as one object, so that commands can be tested without a terminal. */
+import { createInterface } from 'node:readline/promises';
 import { styleText } from 'node:util';
 import type { Level, Log } from '../schemas/log.ts';
 
@@ -14,6 +15,8 @@ export interface Io {
   /** Colours text where `out` is a terminal. */
   readonly paint: (style: Style, text: string) => string;
   readonly log: Log;
+  /** Asks whoever sits at the terminal; absent where nobody does. */
+  readonly confirm?: (question: string) => Promise<boolean>;
 }
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
@@ -35,6 +38,7 @@ export function processIo(signal: AbortSignal): Io {
     cwd: process.cwd(),
     signal,
     paint: painter(stdout),
+    ...(process.stdin.isTTY && stderr.isTTY ? { confirm: (question: string) => confirm(question, signal) } : {}),
     log: (level, message, fields = {}) => {
       if (level === 'debug' && !env['SLIPWAY_DEBUG']) return;
       err(
@@ -42,6 +46,13 @@ export function processIo(signal: AbortSignal): Io {
       );
     },
   };
+}
+
+/** On stderr, so that stdout stays data. Anything but a yes is a no. */
+async function confirm(question: string, signal: AbortSignal): Promise<boolean> {
+  using terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question(`${question} [y/N] `, { signal });
+  return /^y(es)?$/i.test(answer.trim());
 }
 
 function formatFields(fields: Readonly<Record<string, unknown>>): string {

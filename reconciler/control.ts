@@ -2,8 +2,11 @@
 import { ERRORS, SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import type { Control, ControlRequest, ControlResponse } from '../schemas/control.ts';
 import { findKind } from '../schemas/kinds/index.ts';
+import { pruneSchema, type PruneRequest } from '../schemas/operate.ts';
 import type { Resource } from '../schemas/resource.ts';
+import type { InstanceStatus, Status } from '../schemas/status.ts';
 import { maskedResource } from './diff.ts';
+import { orphansOf, prune, statsOf, usageOf } from './operate.ts';
 import { observe } from './world.ts';
 import type { Reconciler } from './reconciler.ts';
 
@@ -11,8 +14,12 @@ type Handler = (reconciler: Reconciler, request: ControlRequest, parts: readonly
 
 /** Method and first part of the path → handler. */
 const ROUTES: Readonly<Record<string, Handler>> = {
-  'GET status': async (reconciler) => ok(await reconciler.status()),
+  'GET status': async (reconciler, { query, signal }) =>
+    ok(query.get('stats') === 'true' ? await withStats(reconciler, signal) : await reconciler.status()),
   'GET resources': async (reconciler, _request, parts) => ok(resources(reconciler, parts)),
+  'GET stats': async ({ world }, { signal }) => ok(await usageOf(world, signal)),
+  'GET orphans': async ({ world }, { signal }) => ok(await orphansOf(world, signal)),
+  'POST prune': async ({ world }, { body, signal }) => ok(await prune(world, pruneRequest(body), signal)),
   'GET actual': async (reconciler, { signal }) => ok(await observe(reconciler.world, signal)),
   'GET logs': async (reconciler, request, parts) => logs(reconciler, request, parts),
   'POST sync': async (reconciler, { query }) => {
@@ -46,6 +53,23 @@ export function control(reconciler: Reconciler): Control {
       return { status: known.row.http, body: { ...known.toJSON(), ...issues } };
     }
   };
+}
+
+/** Measuring costs: it is done for whoever asks, and not at each change of the status. */
+async function withStats(reconciler: Reconciler, signal: AbortSignal): Promise<Status> {
+  const [status, stats] = await Promise.all([reconciler.status(), statsOf(reconciler.world, signal)]);
+  const measured = (instance: InstanceStatus): InstanceStatus => {
+    const found = stats.get(instance.name);
+    return found ? { ...instance, stats: found } : instance;
+  };
+  const servers = status.servers.map((server) => ({ ...server, instances: server.instances.map(measured) }));
+  return { ...status, servers };
+}
+
+function pruneRequest(body: unknown): PruneRequest {
+  const parsed = pruneSchema.safeParse(body ?? {});
+  if (parsed.success) return parsed.data;
+  throw new SlipwayError('bad-request', parsed.error.issues.map(({ message }) => message).join(' '));
 }
 
 const ok = (body: unknown): ControlResponse => ({ status: 200, body });

@@ -7,7 +7,7 @@ import type { Compiled } from './compile.ts';
 import type { Instance } from './drivers/driver.ts';
 import { driftOf } from './plan.ts';
 import type { Served } from './publish.ts';
-import type { Workload } from './workload.ts';
+import type { Program, Workload } from './workload.ts';
 
 export interface Facts {
   readonly version: string;
@@ -145,7 +145,7 @@ function serverStatus(
     transport: workload?.run.transport ?? facts.compiled.draft.servers[name]?.endpoints[0]?.transport ?? 'http',
     ...(served ? { tools: served.readiness.tools.map((tool) => tool.name) } : {}),
     conditions: dated(conditions, before, facts.attempted?.id, now),
-    instances: instances.map(instanceStatus),
+    instances: instances.map((instance) => instanceStatus(instance, facts)),
     source: { file: resource.source.file, line: resource.source.line },
   };
 }
@@ -209,12 +209,14 @@ function stalled(error: SlipwayError): Draft {
   };
 }
 
-function instanceStatus(instance: Instance): InstanceStatus {
+function instanceStatus(instance: Instance, { compiled, applied }: Facts): InstanceStatus {
   const { id, state, hash, pid, restarts, startedAt, lastError, drift, exposed } = instance;
+  const known = [...compiled.workloads, ...Object.values(applied.good)].find((workload) => workload.hash === hash);
   return {
     name: id,
     state,
     hash,
+    ...(known ? { runs: programText(known.run.program) } : {}),
     restarts,
     ...(pid === undefined ? {} : { pid }),
     ...(startedAt === undefined ? {} : { startedAt }),
@@ -222,6 +224,12 @@ function instanceStatus(instance: Instance): InstanceStatus {
     ...(drift ? { drift: [...drift] } : {}),
     ...(exposed ? { exposed: [...exposed] } : {}),
   };
+}
+
+function programText(program: Program): string {
+  if (program.type === 'image') return program.image;
+  if (program.type === 'package') return `${program.name}@${program.version}`;
+  return program.argv[0]?.split('/').at(-1) ?? '';
 }
 
 /** `lastTransitionTime` says since when a condition has its status, so it changes only with it. */

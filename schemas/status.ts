@@ -1,5 +1,6 @@
 /** The contract of `slipway status -o json`, after Kubernetes' conditions and Flux' use of them. */
 import { z } from 'zod';
+import { statsSchema } from './operate.ts';
 
 /** `Isolated` and `Drifted` are told of servers where there is something to tell; they do not bear on the others. */
 export const CONDITIONS = ['Ready', 'Reconciling', 'Stalled', 'Healthy', 'Isolated', 'Drifted'] as const;
@@ -20,6 +21,8 @@ const instance = z.strictObject({
   name: z.string(),
   state: z.enum(['starting', 'running', 'sleeping', 'crashed', 'stopping']),
   hash: z.string(),
+  /** Its image, package or command, as people call it. */
+  runs: z.string().optional(),
   pid: z.int().optional(),
   restarts: z.int(),
   startedAt: z.string().optional(),
@@ -28,6 +31,8 @@ const instance = z.strictObject({
   drift: z.array(z.string()).optional(),
   /** In what it is less shut in than was asked for. */
   exposed: z.array(z.string()).optional(),
+  /** Measured when somebody asks for them. */
+  stats: statsSchema.optional(),
 });
 
 const commit = z.strictObject({

@@ -1,13 +1,16 @@
 import { referencesOf } from '../../schemas/refs.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
-import type { Condition, Status } from '../../schemas/status.ts';
+import { conditionOf, type Status } from '../../schemas/status.ts';
 import { TARGET_OPTIONS, type Command } from '../command.ts';
-import { age, table } from '../print/table.ts';
+import { serverSections } from '../print/server.ts';
+import { indent } from '../print/table.ts';
 import { asDocument, formatValue } from '../print/value.ts';
-import { findTarget } from '../target.ts';
+import { findTarget, type Target } from '../target.ts';
+
+const LAST_LINES = 10;
 
 export const command: Command = {
-  summary: 'tell all about one resource: spec, conditions, instances, tools, references',
+  summary: 'tell all about one resource: spec, conditions, isolation, instances, log, tools, references',
   usage: '<kind> <name>',
   options: TARGET_OPTIONS,
   examples: ['slipway describe server github'],
@@ -17,10 +20,11 @@ export const command: Command = {
     const path = `/resources/${encodeURIComponent(kind)}/${encodeURIComponent(name)}`;
     const [resource] = await target.json<Resource[]>('GET', path);
     if (!resource) return 1;
-    const status = await target.json<Status>('GET', '/status');
+    const status = await target.json<Status>('GET', '/status?stats=true');
+    const log = await lastLines(target, resource, status);
     const all = await target.json<Resource[]>('GET', '/resources');
     io.out(
-      sections(resource, all, status)
+      sections(resource, all, status, log)
         .filter((section) => section !== '')
         .join('\n\n'),
     );
@@ -28,39 +32,25 @@ export const command: Command = {
   },
 };
 
-function sections(resource: Resource, all: readonly Resource[], status: Status): string[] {
+/** Of a server with something to explain; none where nothing was logged. */
+async function lastLines(target: Target, resource: Resource, { servers }: Status): Promise<string[]> {
+  const server = servers.find((entry) => entry.address === addressOf(resource));
+  const wellKnown = server && conditionOf(server, 'Ready')?.status === 'True';
+  if (!server || (wellKnown && server.instances.every(({ lastError }) => lastError === undefined))) return [];
+  const path = `/logs/${resource.kind}/${encodeURIComponent(resource.metadata.name)}?tail=${LAST_LINES}`;
+  return Array.fromAsync(target.lines(path)).catch(() => []);
+}
+
+function sections(resource: Resource, all: readonly Resource[], status: Status, log: readonly string[]): string[] {
   const server = status.servers.find((entry) => entry.address === addressOf(resource));
   const { file, line } = resource.source;
   const commit = status.lastApplied;
   return [
     `${addressOf(resource)}  (${file}:${line}${commit ? `, commit ${commit.id.slice(0, 12)} by ${commit.author ?? 'unknown'}` : ''})`,
     `Spec\n${indent(formatValue(asDocument(resource)['spec'], 'yaml'))}`,
-    server ? `Conditions\n${indent(conditions(server.conditions))}` : '',
-    server && server.instances.length > 0 ? `Instances\n${indent(instances(server.instances))}` : '',
-    server?.tools ? `Tools\n${indent(server.tools.join('\n') || 'none')}` : '',
+    ...(server ? serverSections(server, (resource.spec as { isolation?: unknown }).isolation, log) : []),
     references(resource, all),
   ];
-}
-
-function conditions(list: readonly Condition[]): string {
-  return table(
-    ['type', 'status', 'since', 'reason', 'message'],
-    list.map((entry) => [entry.type, entry.status, age(entry.lastTransitionTime), entry.reason, entry.message]),
-  );
-}
-
-function instances(list: Status['servers'][number]['instances']): string {
-  return table(
-    ['name', 'state', 'pid', 'restarts', 'age', 'last error'],
-    list.map((entry) => [
-      entry.name,
-      entry.state,
-      String(entry.pid ?? '-'),
-      String(entry.restarts),
-      age(entry.startedAt),
-      entry.lastError ?? '',
-    ]),
-  );
 }
 
 function references(resource: Resource, all: readonly Resource[]): string {
@@ -72,9 +62,3 @@ function references(resource: Resource, all: readonly Resource[]): string {
   const lines = [...to.map((target) => `refers to ${target}`), ...from.map((source) => `referred to by ${source}`)];
   return lines.length === 0 ? '' : `References\n${indent(lines.join('\n'))}`;
 }
-
-const indent = (block: string): string =>
-  block
-    .split('\n')
-    .map((line) => `  ${line}`)
-    .join('\n');

@@ -1,5 +1,6 @@
 import { SlipwayError } from '../../schemas/errors.ts';
 import { findKind, KINDS } from '../../schemas/kinds/index.ts';
+import type { OrphanRow } from '../../schemas/operate.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import type { Status } from '../../schemas/status.ts';
 import { suggest } from '../../schemas/suggest.ts';
@@ -13,13 +14,20 @@ export const command: Command = {
   summary: 'list resources and how they do',
   usage: '<kind> [name]',
   options: [...TARGET_OPTIONS, outputOption(['table', 'json', 'yaml', 'name'])],
-  examples: ['slipway get servers', 'slipway get srv github -o yaml', 'slipway get all', 'slipway get instances'],
+  examples: [
+    'slipway get servers',
+    'slipway get srv github -o yaml',
+    'slipway get all',
+    'slipway get instances',
+    'slipway get orphans',
+  ],
 
   async run(invocation) {
     const { args, options, io } = invocation;
     const [word = '', name] = args;
     const target = await findTarget(options, io);
     if (/^instances?$|^inst$/.test(word)) return instances(target, invocation, name);
+    if (/^orphans?$/.test(word)) return orphans(target, invocation);
     const kind = word === 'all' ? undefined : findKind(word);
     if (word !== 'all' && !kind) throw unknownKind(word);
     const path = kind
@@ -62,6 +70,30 @@ async function instances(target: Target, { options, io }: Invocation, server: st
   return 0;
 }
 
+/** What other Slipways left where this one runs its own. */
+async function orphans(target: Target, { options, io }: Invocation): Promise<number> {
+  const found = await target.json<OrphanRow[]>('GET', '/orphans');
+  const format = options['output'];
+  if (format === 'json' || format === 'yaml') io.out(formatValue(found, format));
+  else if (format === 'name') found.forEach((orphan) => io.out(orphan.id));
+  else
+    io.out(
+      table(
+        ['id', 'kind', 'driver', 'server', 'owner', 'dead', 'age'],
+        found.map(({ id, kind, driver, server = '-', owner, dead, createdAt }) => [
+          id,
+          kind,
+          driver,
+          server,
+          owner,
+          dead ? 'yes' : 'no',
+          age(createdAt),
+        ]),
+      ),
+    );
+  return 0;
+}
+
 /** What runs is shown with how it does; what is only read, with where it stands. */
 function resourceTable(resources: readonly Resource[], status: Status): string {
   const known = new Map(status.servers.map((server) => [server.address, server]));
@@ -81,12 +113,12 @@ function resourceTable(resources: readonly Resource[], status: Status): string {
 
 function unknownKind(word: string): SlipwayError {
   const kinds = Object.values(KINDS).flatMap((kind) => [kind.plural, ...kind.short]);
-  const nearest = suggest(word, [...kinds, 'all', 'instances']);
+  const nearest = suggest(word, [...kinds, 'all', 'instances', 'orphans']);
   return new SlipwayError('unknown-kind', `There is no kind ${word}.`, {
     hint: nearest
       ? `Did you mean ${nearest}?`
       : `Kinds: ${Object.values(KINDS)
           .map((kind) => kind.plural)
-          .join(', ')}, instances, all.`,
+          .join(', ')}, instances, orphans, all.`,
   });
 }

@@ -11,9 +11,10 @@ export const command: Command = {
 
   async run({ options, io }) {
     const target = await findTarget(options, io);
-    const status = await target.json<Status>('GET', '/status');
     const format = options['output'];
-    if (format === 'json' || format === 'yaml') io.out(formatValue(status, format));
+    const machine = format === 'json' || format === 'yaml';
+    const status = await target.json<Status>('GET', machine ? '/status?stats=true' : '/status');
+    if (machine) io.out(formatValue(status, format));
     else print(status, io);
     return conditionOf(status, 'Ready')?.status === 'True' ? 0 : 1;
   },

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { GATEWAY, HELLO_PROGRAM, helloServer } from '../helpers/configs.ts';
+import type { Status } from '../../schemas/status.ts';
+import { holder } from '../helpers/held.ts';
 import { Desk } from '../helpers/slipway.ts';
 
 const planSchema: unknown = JSON.parse(readFileSync(new URL('../../schemas/json/plan.json', import.meta.url), 'utf8'));
@@ -79,6 +81,55 @@ describe('without a running Slipway', () => {
   });
 });
 
+test('operating commands: what runs costs, what others left, why a server fails', async () => {
+  await using desk = new Desk();
+  const boom = "console.error('no database at 10.0.0.1'); process.exit(3);\n";
+  const asked = '  isolation: { egress: none }\n  resources: { memory: 64Mi }\n';
+  desk.push({
+    'hello.mjs': HELLO_PROGRAM,
+    'hello.yaml': helloServer('hello', 'Hello', asked),
+    'boom.mjs': boom,
+    'boom.yaml': helloServer('boom').replaceAll('hello.mjs', 'boom.mjs'),
+  });
+  await desk.up();
+  await desk.sync();
+  const slipway = (...args: string[]) => desk.slipway([...args, '--state-dir', desk.state]);
+
+  const described = (await slipway('describe', 'server', 'boom')).out;
+  expect(described).toMatch(/Last lines of its log\n(.*\n)* +\S+ stderr no database at 10\.0\.0\.1/);
+  const hello = (await slipway('describe', 'server', 'hello')).out;
+  expect(hello).toMatch(/Isolated +False +\w+ +Exposed/);
+  expect(hello).toContain(
+    'Isolation\n  egress: none\n  not in force: without a sandbox, isolation.egress, resources.memory',
+  );
+
+  const top = await slipway('top');
+  expect(top.out).toMatch(/^INSTANCE +STATE +CPU +MEMORY +LIMIT +PIDS +RESTARTS\n/);
+  expect(top.out).toMatch(/\nslipway-hello-\w+-0 +running +\d+\.\d% +\d+Mi +- +\d+ +0/);
+  const [row] = JSON.parse((await slipway('top', '-o', 'json')).out) as {
+    cpu: number;
+    stats: { memoryBytes: number };
+  }[];
+  expect(row?.cpu).toBeGreaterThanOrEqual(0);
+  expect(row?.stats.memoryBytes).toBeGreaterThan(10e6);
+  const { servers } = JSON.parse((await slipway('status', '-o', 'json')).out) as Status;
+  expect(servers.find(({ name }) => name === 'hello')?.instances[0]?.stats?.pids).toBeGreaterThan(1);
+
+  await using other = await holder('stubborn');
+  const id = `${other.id}@${other.owner.slice(0, 8)}`;
+  expect((await slipway('get', 'orphans')).out).toMatch(
+    new RegExp(`\\n${id} +instance +process +tiny +${other.owner} +no `),
+  );
+  expect(await slipway('prune', id, '--yes')).toMatchObject({ code: 1, out: '' });
+  await other.kill();
+  expect((await slipway('get', 'orphans', '-o', 'name')).out).toContain(id);
+  expect(await slipway('prune', id, '--dry-run')).toMatchObject({ code: 0, out: id });
+  // Nobody sits at a terminal here, so nothing is done without being told to.
+  expect(await slipway('prune', id)).toMatchObject({ code: 64, out: '' });
+  expect(await slipway('prune', id, '--yes')).toMatchObject({ code: 0, out: id });
+  expect((await slipway('prune', id, '--yes')).err).toContain('[not-found]');
+});
+
 test('reading commands against a running Slipway', async () => {
   await using desk = new Desk();
   const secret = 'correct horse battery staple';
@@ -92,7 +143,8 @@ test('reading commands against a running Slipway', async () => {
       'apiVersion: slipway/v1\nkind: Secret\nmetadata: { name: vault }\nspec: { data: { token: { env: VAULT_TOKEN } } }\n',
     'remote.yaml':
       'apiVersion: slipway/v1\nkind: Server\nmetadata: { name: remote }\nspec: { url: "https://mcp.example.com/mcp" }\n',
-    'box.yaml': 'apiVersion: slipway/v1\nkind: Server\nmetadata: { name: box }\nspec: { image: "example/box:1" }\n',
+    'box.yaml':
+      'apiVersion: slipway/v1\nkind: Server\nmetadata: { name: box }\nspec: { image: "example/box:1", runtime: nowhere }\n',
   });
   const running = await desk.up([], { VAULT_TOKEN: secret });
   await desk.sync();
@@ -124,6 +176,13 @@ test('reading commands against a running Slipway', async () => {
   expect(described).toContain('Server/box  (box.yaml:1');
   expect(described).toContain('NoDriver');
   expect((await slipway('describe', 'secret', 'vault')).out).toContain('referred to by Server/hello');
+
+  const hello = (await slipway('describe', 'server', 'hello')).out;
+  expect(hello).toMatch(
+    /Instances\n +NAME +RUNS +STATE +PID +RESTARTS +AGE +CPU TIME +MEMORY +PIDS\n +slipway-hello-\w+-0 +node +running +\d+ +0 +\d+s +[\d.]+s +\d+Mi +\d+/,
+  );
+  expect(hello).not.toContain('Last lines');
+  expect(hello).not.toContain('Isolation');
 
   const logs = (await slipway('logs', 'hello', '--tail', '5')).out;
   expect(logs).toContain('stderr my token is ***');

@@ -28,7 +28,7 @@ test('a server sees a few standard names, what its spec says and its marks, and 
   const { id } = await rig.driver.ensure(workload({ argv: program('mirror'), env }), 0, never());
   const seen = JSON.parse(await callTool(await connected(rig.driver, id), 'env')) as Record<string, string>;
   expect(seen).toMatchObject({ GREETING: 'hällo', LANG: 'de_DE.UTF-8', PATH: process.env['PATH'] });
-  const known = /^(PATH|HOME|LANG|LC_[A-Z]+|TMPDIR|TZ|GREETING|SLIPWAY_OWNER|SLIPWAY_INSTANCE)$/;
+  const known = /^(PATH|HOME|LANG|LC_[A-Z]+|TMPDIR|TZ|GREETING|SLIPWAY_OWNER|SLIPWAY_INSTANCE|SLIPWAY_KEEPER)$/;
   expect(Object.keys(seen).filter((name) => !known.test(name))).toEqual([]);
   expect(seen).toMatchObject({ SLIPWAY_OWNER: rig.state.owner, SLIPWAY_INSTANCE: id });
 });

@@ -1,10 +1,9 @@
 /** The sandbox of processes: what a program in there sees and reaches, and what happens where there is none. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -14,6 +13,7 @@ import type { StateDir } from '../../reconciler/state.ts';
 import type { Isolation, RunSpec } from '../../reconciler/workload.ts';
 import type { Connection } from '../../schemas/peer.ts';
 import { resource } from '../helpers/config.ts';
+import { holder } from '../helpers/held.ts';
 import { callTool } from '../helpers/mcp.ts';
 import { connected, processRig } from '../helpers/process-driver.ts';
 import { marked, survivors } from '../helpers/processes.ts';
@@ -202,15 +202,10 @@ describe.skipIf(!installed && !required)(
     });
 
     test('killed, Slipway takes it along, before any next start', async () => {
-      using dir = tempDir();
-      const child = spawn(process.execPath, [join(PROGRAMS, 'hold-caged.ts'), dir.at('state')], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
-      expect(JSON.parse(line)).toMatchObject({ started: 2 });
-      const running = marked(`SLIPWAY_OWNER=${readFileSync(dir.at('state', 'owner'), 'utf8')}`);
+      await using other = await holder('caged');
+      const running = marked(`SLIPWAY_OWNER=${other.owner}`);
       expect(running.length).toBeGreaterThanOrEqual(4);
-      child.kill('SIGKILL');
+      await other.kill();
       expect(await survivors(running, 5000)).toEqual([]);
     });
 

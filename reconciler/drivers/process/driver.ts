@@ -13,12 +13,14 @@ import type { StateDir } from '../../state.ts';
 import { instanceName, type Workload } from '../../workload.ts';
 import type { Driver, Instance } from '../driver.ts';
 import { startChild } from './child.ts';
-import { INSTANCE_VARIABLE, OWNER_VARIABLE, scrubbedEnv } from './environment.ts';
+import { INSTANCE_VARIABLE, KEEPER_VARIABLE, OWNER_VARIABLE, scrubbedEnv } from './environment.ts';
+import { keeperMark } from './marked.ts';
 import { removeHalfInstalled, type Installs } from './npm.ts';
 import { freePort } from './port.ts';
 import { prepare, type Prepared } from './prepare.ts';
-import { reapLeftovers } from './reap.ts';
+import { orphansBeside, pruneBeside, reapLeftovers } from './reap.ts';
 import { sandboxMaker } from './sandbox.ts';
+import { processStats } from './stats.ts';
 
 export interface ProcessDriverOptions {
   readonly state: StateDir;
@@ -82,12 +84,22 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
         held.forget(id);
       }),
 
+    // Without /proc, nobody tells.
+    ...(process.platform === 'linux' ? { stats: async () => processStats(leadersOf(held)) } : {}),
+    orphans: async () => orphansBeside(state.owner),
+    prune: (ids) => pruneBeside(state.owner, ids),
+
     async [Symbol.asyncDispose]() {
       const ids = held.values().map((instance) => instance.observe().id);
       await held.close('end');
       for (const instance of ids) note(journal, { op: 'removed', instance }, log);
     },
   };
+}
+
+function leadersOf(held: HeldInstances): ReadonlyMap<string, number> {
+  const running = held.values().map((instance) => instance.observe());
+  return new Map(running.flatMap(({ id, pid }) => (pid === undefined ? [] : [[id, pid] as const])));
 }
 
 /** The port is chosen once, so that the endpoint stays the same when the process is restarted. */
@@ -114,7 +126,7 @@ function starter(
   return async (extra: Readonly<Record<string, string>>): Promise<StdioProcess> => {
     const { variables, secrets } = await openEnv(workload.run.env);
     file.mask(redactor(secrets));
-    const marks = { [OWNER_VARIABLE]: state.owner, [INSTANCE_VARIABLE]: id };
+    const marks = { [OWNER_VARIABLE]: state.owner, [INSTANCE_VARIABLE]: id, [KEEPER_VARIABLE]: keeperMark() };
     journal.append({ op: 'starting', instance: id });
     const child = await startChild({
       ...prepared,

@@ -7,6 +7,8 @@ const PASSED_ON = /^(PATH|HOME|LANG|LC_[A-Z]+|TMPDIR|TZ)$/;
 /** Marks processes as ours, so that the next start finds those that a crash left behind. */
 export const OWNER_VARIABLE = 'SLIPWAY_OWNER';
 export const INSTANCE_VARIABLE = 'SLIPWAY_INSTANCE';
+/** The Slipway that holds them, so that another can tell whether it is gone. */
+export const KEEPER_VARIABLE = 'SLIPWAY_KEEPER';
 
 /** Slipway's own environment often holds credentials (of CI, of clouds); a server that could read them would leak them. */
 export function scrubbedEnv(env: NodeJS.ProcessEnv = process.env): Record<string, string> {

@@ -1,11 +1,12 @@
-/** Ends the processes that an earlier run left behind when it was killed. */
-import { readdirSync, readFileSync } from 'node:fs';
+/** Ends processes that nobody holds any more: our own of an earlier run, and, when asked to, those of another Slipway. */
+import { statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../../../schemas/log.ts';
 import type { Journal } from '../../journal.ts';
-import { identify, isSame, type ProcessIdentity } from '../../process-identity.ts';
+import { isSame, type ProcessIdentity } from '../../process-identity.ts';
+import type { Orphan } from '../driver.ts';
 import { signalGroup } from './child.ts';
-import { OWNER_VARIABLE } from './environment.ts';
+import { markedProcesses, type Marked } from './marked.ts';
 
 const DEADLINE_MS = 5000;
 
@@ -15,33 +16,59 @@ const DEADLINE_MS = 5000;
  */
 export async function reapLeftovers(journal: Journal, owner: string, log: Log): Promise<void> {
   const noted = journal.leftovers.flatMap((leftover) => leftover.processes).filter(isSame);
-  const found = new Map([...noted, ...markedProcesses(owner)].map((identity) => [identity.pid, identity]));
-  for (const { pid } of found.values()) {
-    log('warn', 'ending a process that an earlier run left behind', { pid });
-    signalGroup(pid, 'SIGKILL');
-    kill(pid);
-  }
-  await gone([...found.values()]);
+  const own = markedProcesses().filter((marked) => marked.owner === owner);
+  const found = new Map([...noted, ...own.map(({ identity }) => identity)].map((identity) => [identity.pid, identity]));
+  for (const pid of found.keys()) log('warn', 'ending a process that an earlier run left behind', { pid });
+  await end([...found.values()]);
   for (const { instance } of journal.leftovers) journal.append({ op: 'removed', instance });
 }
 
-function markedProcesses(owner: string): ProcessIdentity[] {
-  if (process.platform !== 'linux') return [];
-  const mark = `${OWNER_VARIABLE}=${owner}`;
-  return readdirSync('/proc').flatMap((entry) => {
-    const pid = Number(entry);
-    if (!Number.isInteger(pid) || pid === process.pid || !environmentOf(pid).includes(mark)) return [];
-    const identity = identify(pid);
-    return identity ? [identity] : [];
+/** Instances of other Slipways on this host. Two of them may have instances of one name, so the id tells the owner too. */
+export function orphansBeside(owner: string): Orphan[] {
+  return [...othersBeside(owner)].map(([id, processes]): Orphan => {
+    const [first] = processes;
+    const server = /^slipway-(.+)-[0-9a-f]{8}-\d+$/.exec(first.instance)?.[1];
+    return {
+      id,
+      kind: 'instance',
+      owner: first.owner,
+      ...(server === undefined ? {} : { server }),
+      createdAt: startedAt(first.identity.pid),
+      dead: processes.every(({ kept }) => kept === false),
+    };
   });
 }
 
-function environmentOf(pid: number): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-  } catch {
-    return []; // Gone, or of another user: not ours.
+/** @returns the ids of those that are gone */
+export async function pruneBeside(owner: string, ids: readonly string[]): Promise<string[]> {
+  const others = othersBeside(owner);
+  const wanted = ids.filter((id) => others.has(id));
+  await end(wanted.flatMap((id) => (others.get(id) ?? []).map(({ identity }) => identity)));
+  const left = othersBeside(owner);
+  return wanted.filter((id) => !left.has(id));
+}
+
+function othersBeside(owner: string): Map<string, [Marked, ...Marked[]]> {
+  const others = markedProcesses().filter((marked) => marked.owner !== owner && marked.instance !== '');
+  return Map.groupBy(others, (marked) => `${marked.instance}@${marked.owner.slice(0, 8)}`) as Map<
+    string,
+    [Marked, ...Marked[]]
+  >;
+}
+
+/** The kernel makes the folder of a process with it. */
+function startedAt(pid: number): string {
+  return (statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.ctime ?? new Date()).toISOString();
+}
+
+/** Ends the processes, each with its group. A killed process takes a moment to go, and nobody tells when it is not our child. */
+async function end(processes: readonly ProcessIdentity[]): Promise<void> {
+  for (const { pid } of processes) {
+    signalGroup(pid, 'SIGKILL');
+    kill(pid);
   }
+  const deadline = Date.now() + DEADLINE_MS;
+  while (processes.some(isSame) && Date.now() < deadline) await delay(5);
 }
 
 function kill(pid: number): void {
@@ -50,10 +77,4 @@ function kill(pid: number): void {
   } catch {
     // Gone already.
   }
-}
-
-/** A killed process takes a moment to go, and there is no event for one that is not our child. */
-async function gone(processes: readonly ProcessIdentity[]): Promise<void> {
-  const deadline = Date.now() + DEADLINE_MS;
-  while (processes.some(isSame) && Date.now() < deadline) await delay(5);
 }

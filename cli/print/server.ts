@@ -1,0 +1,65 @@
+/** All that a status tells about one server, section by section. */
+import type { Condition, InstanceStatus, ServerStatus } from '../../schemas/status.ts';
+import { bytesText, secondsText } from './size.ts';
+import { age, indent, table } from './table.ts';
+import { formatValue } from './value.ts';
+
+/** @param isolation what its config says; @param log its last lines */
+export function serverSections(server: ServerStatus, isolation: unknown, log: readonly string[]): string[] {
+  const { conditions, instances, tools } = server;
+  return [
+    `Conditions\n${indent(conditionTable(conditions))}`,
+    isolationSection(server, isolation),
+    instances.length > 0 ? `Instances\n${indent(instanceTable(instances))}${remarks(instances)}` : '',
+    log.length > 0 ? `Last lines of its log\n${indent(log.join('\n'))}` : '',
+    tools ? `Tools\n${indent(tools.join('\n') || 'none')}` : '',
+  ];
+}
+
+function conditionTable(list: readonly Condition[]): string {
+  return table(
+    ['type', 'status', 'since', 'reason', 'message'],
+    list.map((entry) => [entry.type, entry.status, age(entry.lastTransitionTime), entry.reason, entry.message]),
+  );
+}
+
+function instanceTable(list: readonly InstanceStatus[]): string {
+  return table(
+    ['name', 'runs', 'state', 'pid', 'restarts', 'age', 'cpu time', 'memory', 'pids'],
+    list.map(({ name, runs = '-', state, pid, restarts, startedAt, stats }) => [
+      name,
+      runs,
+      state,
+      String(pid ?? '-'),
+      String(restarts),
+      age(startedAt),
+      stats ? secondsText(stats.cpuSeconds) : '-',
+      stats?.memoryLimitBytes === undefined
+        ? bytesText(stats?.memoryBytes)
+        : `${bytesText(stats.memoryBytes)} of ${bytesText(stats.memoryLimitBytes)}`,
+      String(stats?.pids ?? '-'),
+    ]),
+  );
+}
+
+/** What is worth a line of its own. */
+function remarks(list: readonly InstanceStatus[]): string {
+  const lines = list.flatMap(({ name, lastError, drift = [] }) => [
+    ...(lastError === undefined ? [] : [`${name}: last error: ${lastError}`]),
+    ...drift.map((how) => `${name}: drifted: ${how}`),
+  ]);
+  return lines.length === 0 ? '' : `\n${indent(lines.join('\n'))}`;
+}
+
+/** What was asked for and, where a driver says so, what of it is not in force. */
+function isolationSection({ conditions, instances }: ServerStatus, asked: unknown): string {
+  const exposed = [...new Set(instances.flatMap((instance) => instance.exposed ?? []))];
+  const told = conditions.some(({ type }) => type === 'Isolated');
+  if (asked === undefined && !told) return '';
+  const lines = [
+    ...(asked === undefined ? [] : [formatValue(asked, 'yaml')]),
+    ...exposed.map((how) => `not in force: ${how}`),
+    ...(told && exposed.length === 0 ? ['all of it is in force'] : []),
+  ];
+  return `Isolation\n${indent(lines.join('\n'))}`;
+}

@@ -1,0 +1,58 @@
+/** What operators ask of a running Slipway besides its status: what runs costs, and what others left behind. */
+import { z } from 'zod';
+
+/** What an instance uses right now, as its driver measures it. */
+export const statsSchema = z.strictObject({
+  /** CPU seconds since it was started. */
+  cpuSeconds: z.number(),
+  memoryBytes: z.number(),
+  memoryLimitBytes: z.number().optional(),
+  /** Processes and threads. */
+  pids: z.int(),
+});
+
+export type Stats = z.output<typeof statsSchema>;
+
+/** `GET /stats`. */
+export interface Usage {
+  /** Milliseconds of a clock that only this process has: for differences between two answers. */
+  readonly at: number;
+  readonly instances: readonly InstanceUsage[];
+}
+
+export interface InstanceUsage {
+  readonly id: string;
+  /** Of the resource it comes from. */
+  readonly address: string;
+  readonly state: string;
+  readonly restarts: number;
+  /** Absent where nothing runs, or nobody can measure it. */
+  readonly stats?: Stats;
+}
+
+/** `GET /orphans`: something with Slipway's marks that belongs to another Slipway. */
+export interface OrphanRow {
+  readonly driver: string;
+  readonly id: string;
+  readonly kind: string;
+  readonly owner: string;
+  readonly server?: string;
+  readonly createdAt: string;
+  readonly dead: boolean;
+}
+
+/** `POST /prune`. Without `ids`, all of them; without `owner`, only those whose Slipway is gone. */
+export const pruneSchema = z.strictObject({
+  ids: z.array(z.string()).default([]),
+  owner: z.string().optional(),
+  dryRun: z.boolean().default(false),
+});
+
+export type PruneRequest = z.output<typeof pruneSchema>;
+
+export interface PruneResult {
+  /** What is gone; with `dryRun`, what would be. */
+  readonly removed: readonly string[];
+  /** What was asked for and is still there. */
+  readonly kept: readonly { readonly id: string; readonly reason: string }[];
+}
