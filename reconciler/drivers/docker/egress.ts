@@ -49,12 +49,6 @@ export async function connectEgress(
 ): Promise<Egress> {
   const allow = allowList(workload);
   if (!allow) return {};
-  if (engine.info.podman)
-    throw new SlipwayError(
-      'isolation-unavailable',
-      'On Podman a server cannot be held to a list of what it may connect to: it has no links between containers.',
-      { hint: 'Use isolation: { egress: none } or { egress: all } there, or a Docker engine.' },
-    );
   await outward();
   const { hosts, port } = placesOf(allow);
   const config = { allow, proxyPort: port };

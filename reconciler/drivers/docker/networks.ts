@@ -8,7 +8,7 @@ import { connectEgress, removeProxies, type ProxySource } from './egress.ts';
 import type { Engine } from './engine.ts';
 import { guardHost } from './host-guard.ts';
 import { LABEL, ownFilter, type Owner } from './labels.ts';
-import { bridgeName, networkOf, outwardNetwork, type NetworkSpec } from './network-plan.ts';
+import { allowList, bridgeName, networkOf, outwardNetwork, type NetworkSpec } from './network-plan.ts';
 
 /** How a container is connected: what {@link ensureNetwork} found or made. */
 export interface Attachment {
@@ -39,35 +39,50 @@ export async function ensureNetwork(
 ): Promise<Attachment> {
   const spec = networkOf(owner, workload);
   const http = workload.run.transport !== 'stdio';
-  if (http) mustBeReachable(engine, spec);
+  mustBePossible(engine, workload, spec);
   const closed = { sealedNames: true, published: false, exposed: [] };
   if (spec === 'none') return { ...closed, network: spec };
   if (spec === 'host') return { ...closed, network: spec, sealedNames: false };
   await ensure(engine, owner, spec);
-  const unguarded = spec.hostAddress ? await guardHost(engine, bridgeName(spec.name)) : undefined;
   return {
     network: spec.name,
     sealedNames: spec.internal,
     published: http && engine.info.reach === 'loopback',
-    exposed: unguarded === undefined ? [] : [`it can connect to services of this host: ${unguarded}`],
+    exposed: await exposedBy(engine, spec),
     ...(await connectEgress(engine, owner, workload, spec, proxy, () => ensure(engine, owner, outwardNetwork(owner)))),
   };
 }
 
-/** An instance that cannot be called is told before it is started. */
-function mustBeReachable(engine: Engine, spec: NetworkSpec | 'none' | 'host'): void {
-  const { reach } = engine.info;
-  if (reach === 'none')
-    throw new SlipwayError(
-      'isolation-unavailable',
-      `HTTP servers in containers of the engine ${engine.name} cannot be reached from here: it is on another host.`,
-      { hint: 'Use transport: stdio, which works over the engine’s API, or an engine on this host.' },
+async function exposedBy(engine: Engine, spec: NetworkSpec): Promise<string[]> {
+  const unguarded = spec.hostAddress ? await guardHost(engine, bridgeName(spec.name)) : undefined;
+  return [
+    ...(unguarded === undefined ? [] : [`it can connect to services of its host: ${unguarded}`]),
+    ...(engine.info.podman && !spec.peers
+      ? ['it can connect to servers of its project: Podman does not keep them apart']
+      : []),
+  ];
+}
+
+/** What this engine cannot do is said before anything is made. */
+function mustBePossible({ name, info }: Engine, workload: Workload, spec: NetworkSpec | 'none' | 'host'): void {
+  const refuse = (message: string, hint: string): never => {
+    throw new SlipwayError('isolation-unavailable', message, { hint });
+  };
+  if (info.podman && allowList(workload))
+    refuse(
+      'On Podman a server cannot be held to a list of what it may connect to: it has no links between containers.',
+      'Use isolation: { egress: none } or { egress: all } there, or a Docker engine.',
     );
-  if (reach === 'loopback' && typeof spec === 'object' && spec.internal)
-    throw new SlipwayError(
-      'isolation-unavailable',
-      `The engine ${engine.name} publishes no port of a network without a way out, and this host has no other way to its containers.`,
-      { hint: 'Use transport: stdio, or write isolation: { egress: all }.' },
+  if (workload.run.transport === 'stdio') return;
+  if (info.reach === 'none')
+    refuse(
+      `HTTP servers in containers of the engine ${name} cannot be reached from here: it is on another host.`,
+      'Use transport: stdio, which works over the engine’s API, or an engine on this host.',
+    );
+  if (info.reach === 'loopback' && typeof spec === 'object' && spec.internal)
+    refuse(
+      `The engine ${name} publishes no port of a network without a way out, and there is no other way to its containers.`,
+      'Use transport: stdio, or write isolation: { egress: all }.',
     );
 }
 
@@ -178,8 +193,8 @@ async function removeIfEmpty(engine: Engine, name: string): Promise<boolean> {
     await engine.docker.getNetwork(name).remove();
     return true;
   } catch (error) {
-    // Gone already, or in use: then a later pass finds it.
-    if ([403, 404, 409].includes(statusOf(error) ?? 0)) return false;
+    // Gone already, or in use (403; 500 of Podman): then a later pass finds it.
+    if ([403, 404, 409].includes(statusOf(error) ?? 0) || /being used/.test(messageOf(error))) return false;
     throw error;
   }
 }

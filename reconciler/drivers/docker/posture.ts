@@ -32,7 +32,10 @@ const DEFAULT_PIDS = 128;
 const DEFAULT_TMP = 64 * MiB;
 /** /dev/shm cannot be made read-only; a browser that needs more lists it in `writable`. */
 const SHM = 16 * MiB;
-const FILES = 16_384;
+const ULIMITS = [
+  { Name: 'core', Soft: 0, Hard: 0 }, // A core dump would bring secrets to disk.
+  { Name: 'nofile', Soft: 16_384, Hard: 16_384 },
+];
 const DEFAULT_PORT = 8080;
 export const SECRETS_PATH = '/run/secrets';
 
@@ -111,11 +114,8 @@ export function hardening(limits: Limits): Dockerode.HostConfig {
     MemorySwap: memoryBytes, // The same: no swap, which would only make a leak slow.
     NanoCpus: Math.round(cpu * 1e9),
     PidsLimit: pids,
-    Ulimits: [
-      { Name: 'core', Soft: 0, Hard: 0 }, // A core dump would bring secrets to disk.
-      // Podman refuses more than it has itself, which cannot be asked for.
-      ...(podman ? [] : [{ Name: 'nofile', Soft: FILES, Hard: FILES }]),
-    ],
+    // Podman has its own in containers.conf, all of which one of ours would replace by more than it may set.
+    ...(podman ? {} : { Ulimits: ULIMITS }),
     ShmSize: SHM,
   };
 }
