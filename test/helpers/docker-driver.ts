@@ -3,7 +3,7 @@ import { dockerDriver } from '../../reconciler/drivers/docker/driver.ts';
 import type { Engine } from '../../reconciler/drivers/docker/engine.ts';
 import type { Driver } from '../../reconciler/drivers/driver.ts';
 import { openState, type StateDir } from '../../reconciler/state.ts';
-import { specHash, type RunSpec, type Workload } from '../../reconciler/workload.ts';
+import { specHash, type EngineSpec, type RunSpec, type Workload } from '../../reconciler/workload.ts';
 import { silent, type Log } from '../../schemas/log.ts';
 import { sweep } from './engine.ts';
 import { tempDir } from './temp.ts';
@@ -46,12 +46,19 @@ export async function dockerRig(engine: Engine, log: Log = silent): Promise<Dock
   };
 }
 
+export interface ImageOptions
+  extends
+    Partial<Pick<RunSpec, 'transport' | 'http' | 'env' | 'isolation' | 'secretFiles' | 'resources'>>,
+    Partial<Omit<Workload, 'run' | 'hash' | 'engine'>> {
+  readonly args?: readonly string[];
+  /** The engine to run on. */
+  readonly place?: EngineSpec;
+}
+
 /** A workload that runs from an image. */
-export function imageWorkload(
-  image: string,
-  { args = [], name = 'tiny', ...more }: { args?: readonly string[]; name?: string } & Partial<RunSpec & Workload> = {},
-): Workload {
-  const { transport = 'stdio', http, env = [], isolation, secretFiles, resources, ...around } = more;
+export function imageWorkload(image: string, options: ImageOptions = {}): Workload {
+  const { args = [], name = 'tiny', place, transport = 'stdio', http, env = [], ...more } = options;
+  const { isolation, secretFiles, resources, ...around } = more;
   const run: RunSpec = {
     program: { type: 'image', image, ...(args.length > 0 ? { args } : {}) },
     transport,
@@ -63,5 +70,5 @@ export function imageWorkload(
     ...(resources ? { resources } : {}),
   };
   const base = workload({ name, argv: ['-'], transport, driver: 'docker' });
-  return { ...base, ...around, run, hash: specHash(run, 'docker') };
+  return { ...base, ...around, ...(place ? { engine: place } : {}), run, hash: specHash(run, 'docker') };
 }

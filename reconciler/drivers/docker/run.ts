@@ -113,8 +113,9 @@ export class ContainerRun implements StdioProcess {
 
   /** While the engine is away, what is written waits. */
   #write(chunk: Buffer, done: () => void): void {
-    if (this.#live) this.#live.write(chunk, () => done());
-    else this.#waiting.push(() => this.#write(chunk, done));
+    const wait = (): void => void this.#waiting.push(() => this.#write(chunk, done));
+    if (this.#live) this.#live.write(chunk, (error) => (error ? wait() : done()));
+    else wait();
   }
 
   async stop(): Promise<void> {
@@ -162,7 +163,7 @@ export class ContainerRun implements StdioProcess {
     if (info.State.StartedAt !== this.#info.State.StartedAt) return 'its container was restarted';
     await this.connect({ paused: true });
     this.stdout.push('\n'); // Ends the half line that came before the connection broke.
-    for await (const chunk of outputSince(engine, info.Id, lostAt)) this.stdout.push(chunk);
+    this.stdout.push(await outputSince(engine, info.Id, lostAt));
     this.#socket?.resume();
     this.started(info, true);
     return undefined;
@@ -177,12 +178,15 @@ export class ContainerRun implements StdioProcess {
   }
 }
 
+/** A shell's and an init's way to say that a program was not found or may not be executed. */
+const NOT_EXECUTED = [126, 127];
 const SIGNALS: Record<number, string> = { 134: 'SIGABRT', 137: 'SIGKILL', 139: 'SIGSEGV', 143: 'SIGTERM' };
 
 /** Why a container does not run, in words. */
 export function reasonOf({ State: state, HostConfig: { Memory: limit } }: ContainerInspectInfo): string {
   if (state.OOMKilled)
     return `it used more memory than its limit${limit ? ` of ${Math.round(limit / 2 ** 20)} MiB` : ''}`;
+  if (NOT_EXECUTED.includes(state.ExitCode)) return `its program could not be executed (exit code ${state.ExitCode})`;
   const signal = SIGNALS[state.ExitCode];
   const why = signal ? `it was ended by ${signal}` : `it exited with code ${state.ExitCode}`;
   return state.Error ? `${why} (${plain(state.Error)})` : why;
