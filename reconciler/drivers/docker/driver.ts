@@ -4,7 +4,9 @@
  */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { SlipwayError, toSlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
+import { limiter } from '../../async.ts';
 import { HeldInstances } from '../../bridge/held.ts';
 import { HttpRunning } from '../../bridge/http-running.ts';
 import { LogFile } from '../../bridge/log-file.ts';
@@ -15,140 +17,269 @@ import { instanceName, type Workload } from '../../workload.ts';
 import type { Driver, Instance } from '../driver.ts';
 import { Agreements } from './agreements.ts';
 import { ifThere } from './answers.ts';
+import { changedLimits, meaningOf } from './by-hand.ts';
+import { healProxies } from './egress.ts';
 import type { Engine } from './engine.ts';
 import { Engines } from './engines.ts';
-import { Inventory, type Found } from './inventory.ts';
+import { Inventory, type EngineEvent, type Found } from './inventory.ts';
 import type { Owner } from './labels.ts';
 import { Maker } from './maker.ts';
+import { collectNetworks } from './networks.ts';
+import { execIn, statsOf } from './operate.ts';
+import { orphansOn, pruneOn } from './orphans.ts';
+import { Place } from './place.ts';
 import { startRun, type ContainerRun } from './run.ts';
+import { refreshSecretFiles, removeSecretFiles, sweepSecretFiles } from './secret-files.ts';
 
 export interface DockerDriverOptions {
   readonly state: StateDir;
   readonly log: Log;
+  /** Of Slipway. */
   readonly version: string;
-}
-
-/** Where an instance's container is. */
-interface Place {
-  readonly engine: Engine;
-  /** Its id; another one after it was removed behind our back. */
-  container: string | undefined;
 }
 
 /** How long a pass waits for engines that were used before: one that is down must not keep others waiting. */
 const REOPEN_MS = 3000;
+const NEVER = new AbortController().signal;
+/** Questions to an engine at a time. */
+const QUESTIONS = 8;
 
 export function dockerDriver(options: DockerDriverOptions): Driver {
-  const { state, log } = options;
-  const owner: Owner = { id: state.owner, home: state.root };
-  const held = new HeldInstances(state);
-  const places = new Map<string, Place>();
-  const agreements = new Agreements(join(state.paths.containers, 'sessions'));
-  const inventory = new Inventory({
-    owner,
-    log,
-    onEvent: () => {},
-    onListed: () => strays().forEach(({ id }) => held.changed(id, true)),
-  });
-  const engines = new Engines({
-    path: join(state.paths.containers, 'engines.json'),
-    log,
-    onOpen: (engine) => inventory.follow(engine),
-  });
-  const maker = new Maker({ owner, log, state });
-  const reopened = engines.reopen();
-  /** What an earlier Slipway left, and nobody has taken over yet. */
-  const strays = (): Found[] => inventory.all().filter(({ id }) => !held.has(id));
-
-  async function take(workload: Workload, index: number, signal: AbortSignal): Promise<Instance> {
-    const id = instanceName(workload, index);
-    const engine = await engines.get(workload.engine);
-    signal.throwIfAborted();
-    const found = inventory.find(id);
-    const place: Place = { engine, container: found?.containerId };
-    const file = new LogFile(held.logPath(id));
-    const create = (within?: AbortSignal): Promise<string> =>
-      maker.create({ engine, workload, index, id, log: file }, within);
-    // Made now rather than with the first call: a missing image must fail the rollout.
-    place.container ??= await create(signal);
-    places.set(id, place);
-    const start = async (): Promise<ContainerRun> => {
-      const run = await startRun({ engine, instance: id, container: place.container, create, agreements });
-      place.container = run.info.Id;
-      file.mask(await maker.masker(workload, run.info));
-      return run;
-    };
-    const context = {
-      id,
-      index,
-      workload,
-      log: file,
-      version: options.version,
-      onChange: () => held.changed(id),
-      ...(found?.running ? { adopted: true } : {}),
-    };
-    const instance: Running =
-      workload.run.transport === 'stdio'
-        ? await StdioRunning.create({ ...context, start, socket: held.socketPath(id) })
-        : await HttpRunning.create({
-            ...context,
-            start: () => start().then((run) => maker.listening(engine, workload, run)),
-          });
-    held.add(id, instance);
-    return instance.observe();
-  }
-
-  return {
-    ...held.asDriver(),
-    name: 'docker',
-
-    async list() {
-      await Promise.race([reopened, delay(REOPEN_MS, undefined, { ref: false })]);
-      const own = held.values().map((instance) => instance.observe());
-      return [...own, ...strays().map((found) => observed(found, held.socketPath(found.id)))];
-    },
-
-    ensure(workload, index, signal) {
-      const id = instanceName(workload, index);
-      return held.alone(id, async () => {
-        signal.throwIfAborted();
-        const existing = held.get(id);
-        existing?.adjust(workload);
-        return existing ? existing.observe() : take(workload, index, signal);
-      });
-    },
-
-    remove: (id) =>
-      held.alone(id, async () => {
-        const found = inventory.find(id);
-        const place = places.get(id) ?? (found && { engine: found.engine, container: found.containerId });
-        if (!place) return;
-        await held.get(id)?.[Symbol.asyncDispose]();
-        const container = place.container && place.engine.docker.getContainer(place.container);
-        if (container) await ifThere(container.remove({ force: true, v: true }));
-        agreements.forget(id);
-        places.delete(id);
-        inventory.forget(id);
-        held.forget(id);
-      }),
-
-    async [Symbol.asyncDispose]() {
-      await held.close('release');
-      inventory[Symbol.dispose]();
-      await engines[Symbol.asyncDispose]();
-    },
-  };
+  return new DockerDriver(options).asDriver();
 }
 
-function observed(found: Found, socket: string): Instance {
-  const { id, address, hash, index, running } = found;
-  return {
-    id,
-    address,
-    hash,
-    index,
-    state: running ? 'running' : 'sleeping',
-    endpoint: { id, transport: 'stdio', address: `unix:${socket}` },
-    restarts: 0,
-  };
+class DockerDriver {
+  readonly #options: DockerDriverOptions;
+  readonly #owner: Owner;
+  readonly #held: HeldInstances;
+  readonly #places = new Map<string, Place>();
+  readonly #agreements: Agreements;
+  readonly #inventory: Inventory;
+  readonly #engines: Engines;
+  readonly #maker: Maker;
+  readonly #reopened: Promise<void>;
+
+  constructor(options: DockerDriverOptions) {
+    const { state, log } = options;
+    const owner: Owner = { id: state.owner, home: state.root };
+    this.#options = options;
+    this.#owner = owner;
+    this.#held = new HeldInstances(state);
+    this.#agreements = new Agreements(join(state.paths.containers, 'sessions'));
+    this.#inventory = new Inventory({
+      owner,
+      log,
+      onEvent: (event) => void this.#heard(event),
+      onListed: (engine) => void this.#upkeep(engine),
+    });
+    this.#engines = new Engines({
+      path: join(state.paths.containers, 'engines.json'),
+      log,
+      onOpen: (engine) => this.#inventory.follow(engine),
+    });
+    this.#maker = new Maker({ owner, log, state, moved: () => this.#somebodyElse('') });
+    this.#reopened = this.#engines.reopen();
+  }
+
+  asDriver(): Driver {
+    return {
+      ...this.#held.asDriver(),
+      name: 'docker',
+      list: () => this.#list(),
+      ensure: (workload, index, signal) => this.#ensure(workload, index, signal),
+      remove: (id) => this.#held.alone(id, () => this.#remove(id)),
+      stats: async () => {
+        const limit = limiter(QUESTIONS);
+        const running = [...this.#places].filter(([id]) => this.#held.get(id)?.observe().state === 'running');
+        const asked = running.map(([id, place]) => limit(() => statsOf(containerOf(place), id)));
+        return (await Promise.all(asked)).filter((stats) => stats !== undefined);
+      },
+      exec: (id, argv, signal) => execIn(containerOf(this.#placeOf(id)), argv, signal),
+      orphans: async () => {
+        const engines = await this.#anyEngine();
+        return (await Promise.all(engines.map((engine) => orphansOn(engine, this.#owner)))).flat();
+      },
+      prune: async (ids) => {
+        const engines = await this.#anyEngine();
+        return (await Promise.all(engines.map((engine) => pruneOn(engine, this.#owner, ids)))).flat();
+      },
+      collect: (wanted, signal) => this.#collect(wanted, signal),
+      [Symbol.asyncDispose]: async () => {
+        await this.#held.close('release');
+        this.#inventory[Symbol.dispose]();
+        this.#maker[Symbol.dispose]();
+        await this.#engines[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  async #list(): Promise<Instance[]> {
+    await Promise.race([this.#reopened, delay(REOPEN_MS, undefined, { ref: false })]);
+    const own = this.#held.values().map((instance) => this.#observed(instance));
+    return [...own, ...this.#strays().map((found) => this.#strange(found))];
+  }
+
+  #observed(running: Running): Instance {
+    const instance = running.observe();
+    const place = this.#places.get(instance.id);
+    if (!place) return instance;
+    const { engine, workload, image } = place;
+    return place.observe(instance, image === undefined ? undefined : this.#maker.images.moved(engine, workload, image));
+  }
+
+  /** What an earlier Slipway left, and nobody has taken over yet. */
+  #strays(): Found[] {
+    return this.#inventory.all().filter(({ id }) => !this.#held.has(id));
+  }
+
+  #strange({ id, address, hash, index, running }: Found): Instance {
+    const endpoint = { id, transport: 'stdio', address: `unix:${this.#held.socketPath(id)}` } as const;
+    return { id, address, hash, index, state: running ? 'running' : 'sleeping', endpoint, restarts: 0 };
+  }
+
+  #ensure(workload: Workload, index: number, signal: AbortSignal): Promise<Instance> {
+    const id = instanceName(workload, index);
+    return this.#held.alone(id, async () => {
+      signal.throwIfAborted();
+      const existing = this.#held.get(id);
+      if (!existing) return this.#take(id, workload, index, signal);
+      this.#placeOf(id).workload = workload;
+      existing.adjust(workload);
+      return this.#observed(existing);
+    });
+  }
+
+  /** Makes the instance, or takes over the container that an earlier Slipway made for it. */
+  async #take(id: string, workload: Workload, index: number, signal: AbortSignal): Promise<Instance> {
+    const engine = await this.#engines.get(workload.engine);
+    signal.throwIfAborted();
+    const found = this.#inventory.find(id);
+    const log = new LogFile(this.#held.logPath(id));
+    const place = new Place(engine, workload, log);
+    place.container = found?.containerId;
+    const create = (within: AbortSignal) => this.#maker.create({ engine, workload, index, id, log }, within);
+    // Made now rather than with the first call: an image that is missing must fail the rollout.
+    if (place.container === undefined) place.container = await create(signal);
+    const attachment = await this.#maker.attach(engine, workload, signal);
+    place.exposed = this.#maker.exposed(workload, attachment);
+    this.#places.set(id, place);
+    const start = (): Promise<ContainerRun> => this.#start(id, place, () => create(NEVER));
+    const running = await this.#bridge(id, place, index, start, found?.running ?? false);
+    this.#held.add(id, running);
+    return this.#observed(running);
+  }
+
+  async #bridge(
+    id: string,
+    { workload, log }: Place,
+    index: number,
+    start: () => Promise<ContainerRun>,
+    adopted: boolean,
+  ) {
+    const onChange = (): void => this.#held.changed(id);
+    const context = { id, index, workload, log, adopted, onChange, version: this.#options.version };
+    if (workload.run.transport === 'stdio')
+      return StdioRunning.create({ ...context, start, socket: this.#held.socketPath(id) });
+    return HttpRunning.create({
+      ...context,
+      start: async () => this.#maker.listening(workload, await start()),
+    });
+  }
+
+  async #start(id: string, place: Place, create: () => Promise<string>): Promise<ContainerRun> {
+    const [done] = place.byHand;
+    if (done !== undefined && place.workload.drift !== 'enforce')
+      throw new SlipwayError('start-failed', `${done}, and drift: ${place.workload.drift} leaves it so.`);
+    place.byHand.clear();
+    const { engine, container, workload, log } = place;
+    const onStop = (): void => void (place.ours = true);
+    const run = await startRun({ engine, instance: id, container, create, onStop, agreements: this.#agreements });
+    place.ours = false;
+    place.runs(run);
+    log.mask(await this.#maker.masker(engine, id, workload, run.info));
+    return run;
+  }
+
+  async #remove(id: string): Promise<void> {
+    const found = this.#inventory.find(id);
+    const place = this.#places.get(id);
+    const engine = place?.engine ?? found?.engine;
+    if (!engine) return;
+    if (place) place.ours = true;
+    await this.#held.get(id)?.[Symbol.asyncDispose]();
+    const container = place?.container ?? found?.containerId;
+    if (container !== undefined) await ifThere(engine.docker.getContainer(container).remove({ force: true, v: true }));
+    await removeSecretFiles(this.#owner, id);
+    this.#agreements.forget(id);
+    this.#places.delete(id);
+    this.#inventory.forget(id);
+    this.#held.forget(id);
+  }
+
+  #placeOf(id: string): Place {
+    const place = this.#places.get(id);
+    if (!place) throw new SlipwayError('upstream-unavailable', `There is no instance ${id}.`);
+    return place;
+  }
+
+  /** What somebody did to a container of ours. A stopped, paused or removed one is simply brought back, if it may be. */
+  async #heard({ action, containerId, instance }: EngineEvent): Promise<void> {
+    const place = instance === undefined ? undefined : this.#places.get(instance);
+    if (!place || place.ours || place.container !== containerId) return;
+    const { engine, workload, byHand } = place;
+    const container = engine.docker.getContainer(containerId);
+    const meaning = meaningOf(action);
+    if (meaning !== undefined && workload.drift === 'enforce') {
+      if (action === 'pause') await container.unpause().catch(() => {}); // Somebody else was faster.
+      return;
+    }
+    if (meaning !== undefined) byHand.add(meaning);
+    if (action === 'unpause') byHand.clear();
+    const info = action === 'update' ? await ifThere(container.inspect()) : undefined;
+    for (const change of info ? changedLimits(workload, info) : []) byHand.add(change);
+    if (byHand.size > 0) this.#somebodyElse(instance ?? '');
+  }
+
+  #somebodyElse(id: string): void {
+    this.#held.changed(id, true);
+  }
+
+  /** After each listing, once a minute at least: what needs a look from time to time. */
+  async #upkeep(engine: Engine): Promise<void> {
+    for (const { id } of this.#strays()) this.#somebodyElse(id);
+    try {
+      for (const { server, message } of await healProxies(engine, this.#owner))
+        this.#options.log('error', message, { server });
+      for (const [id, place] of this.#places)
+        if (place.engine === engine)
+          await refreshSecretFiles(engine, this.#owner, id, place.workload.run.secretFiles ?? []);
+    } catch (error) {
+      this.#options.log('warn', `upkeep of ${engine.name}: ${toSlipwayError(error).message}`);
+    }
+  }
+
+  async #collect(wanted: readonly Workload[], signal: AbortSignal): Promise<string[]> {
+    const removed: string[] = [];
+    for (const engine of await this.#engines.opened()) {
+      const placed = wanted.filter((workload) => workload.driver === 'docker');
+      removed.push(...(await collectNetworks(engine, this.#owner, placed)));
+      removed.push(...(await this.#maker.images.collect(engine, placed, signal)));
+    }
+    await sweepSecretFiles(
+      this.#owner,
+      this.#inventory.all().map(({ id }) => id),
+    );
+    return removed;
+  }
+
+  /** Those in use; where none is, the local one, if there is one. */
+  async #anyEngine(): Promise<Engine[]> {
+    const opened = await this.#engines.opened();
+    return opened.length > 0 ? opened : [await this.#engines.get()];
+  }
+}
+
+function containerOf({ engine, container }: Place) {
+  if (container === undefined) throw new SlipwayError('upstream-unavailable', 'It has no container.');
+  return engine.docker.getContainer(container);
 }

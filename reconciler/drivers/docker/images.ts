@@ -6,6 +6,7 @@ import type { Pull, Workload } from '../../workload.ts';
 import type { Engine } from './engine.ts';
 import { collectImages } from './images/collect.ts';
 import { Flights } from './images/flights.ts';
+import { npmRecipe } from './images/npm.ts';
 import { ImageNotes } from './images/notes.ts';
 import { presentImage, pull, type PresentImage } from './images/pull.ts';
 import type { PackageProgram } from './images/recipe.ts';
@@ -71,6 +72,17 @@ export class Images implements Disposable {
     throw new SlipwayError('start-failed', 'A command of this host cannot run in a container.', {
       hint: 'Give the server an image or a package, or leave runtime out.',
     });
+  }
+
+  /** An image with Node, for what Slipway itself runs on the engine. @returns its id @throws SlipwayError as `ensure` */
+  async node(engine: Engine, signal: AbortSignal): Promise<string> {
+    try {
+      const { id } = await this.#pulled(engine, engine.runners.npm ?? npmRecipe.base, undefined, signal);
+      return id;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw engineRefusal(error);
+    }
   }
 
   /**

@@ -33,8 +33,8 @@ export interface InventoryOptions {
   readonly owner: Owner;
   readonly log: Log;
   readonly onEvent: (event: EngineEvent) => void;
-  /** Called after each listing. */
-  readonly onListed: () => void;
+  /** Called after each listing, which is once a minute at least. */
+  readonly onListed: (engine: Engine) => void;
 }
 
 /** Events come in bursts: create, start, network connect. */
@@ -86,7 +86,7 @@ export class Inventory implements Disposable {
       engine,
       containers.flatMap((container) => foundOf(engine, container)),
     );
-    this.#options.onListed();
+    this.#options.onListed(engine);
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,5 @@
 /** Makes an instance's container: its image, its network, its secrets, and then the container itself. */
+import { join } from 'node:path';
 import type { ContainerInspectInfo } from 'dockerode';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
@@ -8,53 +9,108 @@ import type { LogFile } from '../../bridge/log-file.ts';
 import { openEnv } from '../../secrets/secrets.ts';
 import type { StateDir } from '../../state.ts';
 import type { Workload } from '../../workload.ts';
+import { messageOf } from './answers.ts';
 import { createNamed } from './create.ts';
 import type { Engine } from './engine.ts';
+import { Images } from './images.ts';
 import { instanceLabels, type Owner } from './labels.ts';
+import { ensureNetwork, type Attachment } from './networks.ts';
+import { containerOptions, exposures } from './posture.ts';
+import { endpointOf } from './reach.ts';
 import type { ContainerRun } from './run.ts';
+import { refreshSecretFiles } from './secret-files.ts';
+
+export interface MakerOptions {
+  readonly owner: Owner;
+  readonly state: StateDir;
+  readonly log: Log;
+  /** Called when the tag that an image was pulled by may have moved. */
+  readonly moved: () => void;
+}
 
 export interface Wanted {
   readonly engine: Engine;
   readonly workload: Workload;
   readonly index: number;
+  /** Of the instance. */
   readonly id: string;
   readonly log: LogFile;
 }
 
-export class Maker {
-  readonly #options: { readonly owner: Owner; readonly log: Log; readonly state: StateDir };
+export class Maker implements Disposable {
+  readonly #owner: Owner;
+  readonly images: Images;
 
-  constructor(options: { readonly owner: Owner; readonly log: Log; readonly state: StateDir }) {
-    this.#options = options;
+  constructor({ owner, state, log, moved }: MakerOptions) {
+    this.#owner = owner;
+    this.images = new Images({ owner, log, notes: join(state.paths.containers, 'images.json'), changed: moved });
   }
 
-  /** @returns the container's id @throws SlipwayError */
-  async create({ engine, workload, index, id }: Wanted, signal?: AbortSignal): Promise<string> {
-    const { program, transport } = workload.run;
-    if (program.type !== 'image') throw new SlipwayError('no-driver', 'not yet');
-    const { variables } = await openEnv(workload.run.env);
-    signal?.throwIfAborted();
-    return createNamed(engine, id, {
-      Image: program.image,
-      ...(program.entrypoint ? { Entrypoint: [...program.entrypoint] } : {}),
-      ...(program.args ? { Cmd: [...program.args] } : {}),
-      Env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
-      Labels: instanceLabels(this.#options.owner, workload, index),
-      OpenStdin: transport === 'stdio',
-      StdinOnce: false,
-      HostConfig: { Init: true, NetworkMode: transport === 'stdio' ? 'none' : 'bridge' },
+  /** @returns the container's id @throws SlipwayError; the signal's reason */
+  async create({ engine, workload, index, id, log }: Wanted, signal: AbortSignal): Promise<string> {
+    const { env, program, files, secretFiles = [] } = workload.run;
+    if (files.length > 0)
+      throw new SlipwayError('start-failed', 'Files of the config repo cannot be given to a container.', {
+        hint: 'Put them into the image, or run the server as a process.',
+      });
+    const output = (line: string): void => log.write('slipway', line);
+    const image = await this.images.ensure(engine, workload, { signal, output });
+    const network = await this.attach(engine, workload, signal);
+    const { variables } = await openEnv(env);
+    const secrets =
+      secretFiles.length === 0 ? undefined : await refreshSecretFiles(engine, this.#owner, id, secretFiles);
+    signal.throwIfAborted();
+    const options = containerOptions({
+      id,
+      workload,
+      network,
+      image: image.id,
+      labels: instanceLabels(this.#owner, workload, index),
+      env: variables,
+      podman: engine.info.podman,
+      ...('entrypoint' in program && program.entrypoint ? { entrypoint: program.entrypoint } : {}),
+      ...('args' in program && program.args ? { args: program.args } : {}),
+      ...(secrets ? { secretsDir: secrets.path } : {}),
     });
+    try {
+      return await createNamed(engine, id, options);
+    } catch (error) {
+      if (error instanceof SlipwayError) throw error;
+      throw new SlipwayError('start-failed', `The container could not be made: ${messageOf(error)}.`, { cause: error });
+    }
   }
 
-  /** Hides what the container was given as a secret. */
-  async masker(workload: Workload, info: ContainerInspectInfo): Promise<(text: string) => string> {
-    const names = new Set(workload.run.env.filter((entry) => entry.secret).map((entry) => entry.name));
+  /** Makes the network that the workload belongs on, with what belongs to it. */
+  attach(engine: Engine, workload: Workload, signal: AbortSignal): Promise<Attachment> {
+    return ensureNetwork(engine, this.#owner, workload, { image: () => this.images.node(engine, signal) });
+  }
+
+  /** Hides what the container was given as a secret, whatever the Secret says today. */
+  async masker(
+    engine: Engine,
+    id: string,
+    workload: Workload,
+    info: ContainerInspectInfo,
+  ): Promise<(text: string) => string> {
+    const { env, secretFiles = [] } = workload.run;
+    const names = new Set(env.filter((entry) => entry.secret).map((entry) => entry.name));
     const given = info.Config.Env.map((entry) => entry.split(/=(.*)/s)).filter(([name = '']) => names.has(name));
-    return redactor(given.map(([, value = '']) => value));
+    const files = secretFiles.length === 0 ? undefined : await refreshSecretFiles(engine, this.#owner, id, secretFiles);
+    return redactor([...given.map(([, value = '']) => value), ...(files?.secrets ?? [])]);
   }
 
-  async listening(_engine: Engine, workload: Workload, run: ContainerRun): Promise<HttpProcess> {
-    const ip = Object.values(run.info.NetworkSettings.Networks)[0]?.IPAddress;
-    return Object.assign(run, { url: `http://${ip}:${workload.run.http?.port}${workload.run.http?.path}` });
+  listening(workload: Workload, run: ContainerRun): HttpProcess {
+    const url = endpointOf(workload, run.info);
+    if (url === undefined) throw new SlipwayError('start-failed', 'Its container ended before it could be reached.');
+    return Object.assign(run, { url });
+  }
+
+  /** In what an instance is less shut in than it could be. */
+  exposed(workload: Workload, attachment: Attachment | undefined): string[] {
+    return [...exposures(workload), ...(attachment?.exposed ?? [])];
+  }
+
+  [Symbol.dispose](): void {
+    this.images[Symbol.dispose]();
   }
 }

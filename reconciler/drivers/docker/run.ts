@@ -22,6 +22,8 @@ export interface RunContext {
   /** Creates the container: there is none yet, or it was removed behind our back. @returns its id */
   readonly create: () => Promise<string>;
   readonly agreements: Agreements;
+  /** Called before we stop the container ourselves. */
+  readonly onStop: () => void;
 }
 
 /** Seconds that a program has between SIGTERM and SIGKILL. */
@@ -119,6 +121,7 @@ export class ContainerRun implements StdioProcess {
   }
 
   async stop(): Promise<void> {
+    this.#context.onStop();
     const container = this.#context.engine.docker.getContainer(this.#info.Id);
     try {
       await ifThere(container.stop({ t: GRACE_S }));

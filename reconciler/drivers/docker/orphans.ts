@@ -1,0 +1,71 @@
+/** What other Slipways left on an engine. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Orphan } from '../driver.ts';
+import { ifThere } from './answers.ts';
+import type { Engine } from './engine.ts';
+import { LABEL, type Owner } from './labels.ts';
+
+type Labels = Readonly<Record<string, string>> | undefined;
+
+interface Marked {
+  readonly orphan: Orphan;
+  remove(): Promise<unknown>;
+}
+
+export async function orphansOn(engine: Engine, owner: Owner): Promise<Orphan[]> {
+  return (await marked(engine, owner)).map(({ orphan }) => orphan);
+}
+
+/** @param ids of orphans; others are left alone @returns what was removed */
+export async function pruneOn(engine: Engine, owner: Owner, ids: readonly string[]): Promise<string[]> {
+  const wanted = (await marked(engine, owner)).filter(({ orphan }) => ids.includes(orphan.id));
+  const removed: string[] = [];
+  // Containers first: a network or an image that is in use cannot be removed.
+  for (const { orphan, remove } of wanted) {
+    await ifThere(remove());
+    removed.push(orphan.id);
+  }
+  return removed;
+}
+
+async function marked({ docker, info }: Engine, owner: Owner): Promise<Marked[]> {
+  const filters = { label: [`${LABEL.managed}=true`] };
+  const [containers, networks, images] = await Promise.all([
+    docker.listContainers({ all: true, filters }),
+    docker.listNetworks({ filters }),
+    docker.listImages({ filters }),
+  ]);
+  const orphan = (id: string, kind: Orphan['kind'], labels: Labels, createdAt: Date): Orphan => ({
+    id,
+    kind,
+    owner: labels?.[LABEL.owner] ?? '',
+    ...(labels?.[LABEL.server] ? { server: labels[LABEL.server] } : {}),
+    createdAt: createdAt.toISOString(),
+    dead: info.local && isGone(labels),
+  });
+  const all: Marked[] = [
+    ...containers.map((one) => ({
+      orphan: orphan(one.Names[0]?.slice(1) ?? one.Id, 'instance', one.Labels, new Date(one.Created * 1000)),
+      remove: () => docker.getContainer(one.Id).remove({ force: true, v: true }),
+    })),
+    ...networks.map((one) => ({
+      orphan: orphan(one.Name, 'network', one.Labels, new Date(one.Created)),
+      remove: () => docker.getNetwork(one.Id).remove(),
+    })),
+    ...images.map((one) => ({
+      orphan: orphan(one.RepoTags?.[0] ?? one.Id, 'image', one.Labels, new Date(one.Created * 1000)),
+      remove: () => docker.getImage(one.Id).remove({ force: true }),
+    })),
+  ];
+  return all.filter((one) => one.orphan.owner !== owner.id);
+}
+
+/** Its state directory is gone, or is somebody else's now. One that merely does not run may come back for its own. */
+function isGone(labels: Labels): boolean {
+  try {
+    return readFileSync(join(labels?.[LABEL.home] ?? '', 'owner'), 'utf8').trim() !== labels?.[LABEL.owner];
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
+}

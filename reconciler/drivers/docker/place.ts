@@ -1,0 +1,43 @@
+/** Where an instance's container is, and what is known of it beside what the bridge knows. */
+import type { LogFile } from '../../bridge/log-file.ts';
+import type { Workload } from '../../workload.ts';
+import type { Instance } from '../driver.ts';
+import type { Engine } from './engine.ts';
+import type { ContainerRun } from './run.ts';
+
+export class Place {
+  readonly engine: Engine;
+  readonly log: LogFile;
+  workload: Workload;
+  /** Id of the container; another one after it was removed behind our back. */
+  container: string | undefined;
+  /** Id of the image that it was made from. */
+  image: string | undefined;
+  /** In what it is less shut in than it could be. */
+  exposed: readonly string[] = [];
+  /** What somebody did to it, where it was not us. */
+  readonly byHand = new Set<string>();
+  /** While we stop or remove it, what happens to it is our doing. */
+  ours = false;
+
+  constructor(engine: Engine, workload: Workload, log: LogFile) {
+    this.engine = engine;
+    this.workload = workload;
+    this.log = log;
+  }
+
+  runs({ info }: ContainerRun): void {
+    this.container = info.Id;
+    this.image = info.Image;
+  }
+
+  /** What the bridge knows and what we know. @param moved that the tag of its image moved */
+  observe(instance: Instance, moved: string | undefined): Instance {
+    const drift = [...this.byHand, ...(moved === undefined ? [] : [moved])];
+    return {
+      ...instance,
+      ...(drift.length > 0 ? { drift } : {}),
+      ...(this.exposed.length > 0 ? { exposed: this.exposed } : {}),
+    };
+  }
+}
