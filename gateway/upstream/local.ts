@@ -21,8 +21,8 @@ export function localConnection(
       if (connection.inFlight > before || options?.signal?.aborted) return answer;
       // A conversation that has ended takes no request: it does not even count it.
       return answer.catch((error: unknown) => {
-        // Taken and answered at once.
-        if (error instanceof RpcFailure) throw error;
+        // Taken and answered at once, or taken back: who only listens is not counted either.
+        if (error instanceof RpcFailure || options?.signal?.aborted) throw error;
         handlers.onClose();
         connection.close();
         throw new NotDelivered('The instance has ended.', error);

@@ -87,8 +87,13 @@ async function log({ mcpReq }: ServerContext): Promise<CallToolResult> {
   return said('Logged');
 }
 
-async function hang({ mcpReq: { signal } }: ServerContext, changes: Changes): Promise<CallToolResult> {
-  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+/** Says that it has begun, and then nothing more. */
+async function hang({ mcpReq }: ServerContext, changes: Changes): Promise<CallToolResult> {
+  const cancelled = new Promise((resolve) => mcpReq.signal.addEventListener('abort', resolve, { once: true }));
+  const progressToken = mcpReq._meta?.progressToken;
+  if (progressToken !== undefined)
+    await mcpReq.notify({ method: 'notifications/progress', params: { progressToken, progress: 0 } });
+  await cancelled;
   changes.cancelled();
   return said('cancelled');
 }

@@ -100,8 +100,12 @@ const RUNS: Readonly<Record<string, Run>> = {
     ...(await elicit(extra, 'Your name?', EMAIL).catch(() => [])),
     ...(await sample(extra, 'What is the capital of France?')),
   ],
-  test_hang: async (_args, { signal }, _server, changes) => {
-    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  test_hang: async (_args, { signal, _meta, sendNotification }, _server, changes) => {
+    const cancelled = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    const progressToken = _meta?.progressToken;
+    if (progressToken !== undefined)
+      await sendNotification({ method: 'notifications/progress', params: { progressToken, progress: 0 } });
+    await cancelled;
     changes.cancelled();
     return [];
   },

@@ -1,11 +1,12 @@
 /**
  * A server that has all that the conformance suite asks for, by the names it asks for. `fixture.ts` serves it on stdio,
- * `fixture.ts --http` on a port of its own, whose URL it prints.
+ * `fixture.ts --http` and `--sse` on a port of its own, whose URL it prints.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
@@ -124,5 +125,26 @@ function serveHttp(): void {
   );
 }
 
+/** The transport of 2024-11-05: one stream for what the server says, POSTs beside it. */
+function serveSse(): void {
+  const sessions = new Map<string, SSEServerTransport>();
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const url = new URL(request.url ?? '', 'http://localhost');
+    if (request.method === 'POST') {
+      const transport = sessions.get(url.searchParams.get('sessionId') ?? '');
+      return transport ? transport.handlePostMessage(request, response) : void response.writeHead(404).end();
+    }
+    const transport = new SSEServerTransport('/messages', response);
+    sessions.set(transport.sessionId, transport);
+    response.once('close', () => sessions.delete(transport.sessionId));
+    await fixture().connect(transport as Transport);
+  };
+  const listener = createServer((request, response) => void handle(request, response));
+  listener.listen(0, '127.0.0.1', () =>
+    process.stdout.write(`http://127.0.0.1:${(listener.address() as AddressInfo).port}/sse\n`),
+  );
+}
+
 if (process.argv.includes('--http')) serveHttp();
+else if (process.argv.includes('--sse')) serveSse();
 else await fixture().connect(new StdioServerTransport());

@@ -56,9 +56,9 @@ async function runs(): Promise<ReadonlyMap<Revision, ReadonlyMap<string, Outcome
       'hello.mjs': HELLO_PROGRAM,
       'hello.yaml': helloServer('hello'),
       'old-web.yaml': server('old-web', { url: direct['2025-11-25'] }),
-      'old-local.yaml': server('old-local', { command: ['node', FIXTURES['2025-11-25']] }),
+      'old-local.yaml': server('old-local', { command: [process.execPath, FIXTURES['2025-11-25']] }),
       'new-web.yaml': server('new-web', { url: direct['2026-07-28'] }),
-      'new-local.yaml': server('new-local', { command: ['node', FIXTURES['2026-07-28']] }),
+      'new-local.yaml': server('new-local', { command: [process.execPath, FIXTURES['2026-07-28']] }),
       'old.yaml': project('old', ['hello', 'old-local']),
       'new.yaml': project('new', ['hello', 'new-local']),
     });
