@@ -54,6 +54,7 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
     // A rollout that failed stays in the plan; looking at it again is no news.
     const news = world.lastRecorded !== commit.id || note.outcomes.some(({ result }) => CHANGED.has(result));
     note.write(note.outcomes.some((outcome) => outcome.error) ? 'failed' : 'applied', hasWork(note.plan) && news);
+    await collect(world, signal);
     return done(world, commit, note.outcomes);
   } catch (error) {
     const known = toSlipwayError(error);
@@ -94,6 +95,24 @@ async function applyAll(
   );
   await publishNow(world); // With the reasons of those that failed.
   return outcomes;
+}
+
+/**
+ * Removes what no workload needs any more. Within the pass, because the next one may make what this one would remove. What
+ * cannot be removed now is left to the next pass with changes.
+ */
+async function collect(world: World, signal: AbortSignal): Promise<void> {
+  const wanted = [...world.compiled.workloads, ...goodOf(world.applied).workloads];
+  for (const driver of world.drivers.values()) {
+    try {
+      const removed = (await driver.collect?.(wanted, signal)) ?? [];
+      if (removed.length > 0)
+        world.log('info', 'removed what nothing needs any more', { driver: driver.name, removed });
+    } catch (error) {
+      signal.throwIfAborted();
+      world.log('warn', `cleaning up of ${driver.name}: ${toSlipwayError(error).message}`);
+    }
+  }
 }
 
 /** Remembers what is good now: new versions where they became ready, the one before where they did not. */

@@ -84,6 +84,8 @@ export interface RunSpec {
   readonly isolation?: Isolation;
   /** Name of the engine it was placed on. */
   readonly engine?: string;
+  /** Project whose network it is on, where it may be on one. */
+  readonly network?: string;
 }
 
 /** A container engine as its Engine resource describes it. */

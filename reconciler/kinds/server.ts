@@ -24,7 +24,7 @@ export const server: KindBehaviour<ServerSpec> = {
     const { spec } = resource;
     const program = programOf(spec);
     if (!program || !spec.enabled) return [];
-    const run = runSpec(spec, program, context);
+    const run = runSpec(resource, program, context);
     const rest = around(resource, run, context);
     return [
       {
@@ -71,7 +71,7 @@ function remote(resource: Resource<ServerSpec>): { id: string; transport: 'http'
     : [{ id: resource.metadata.name, transport: transport === 'sse' ? 'sse' : 'http', address: url }];
 }
 
-function runSpec(spec: ServerSpec, program: Program, context: CompileContext): RunSpec {
+function runSpec({ metadata, spec }: Resource<ServerSpec>, program: Program, context: CompileContext): RunSpec {
   const transport = spec.transport ?? 'stdio';
   const files = spec.files.map((path) => context.file(path)).filter((file): file is WorkloadFile => file !== undefined);
   const { memory, cpu } = spec.resources ?? {};
@@ -100,7 +100,13 @@ function runSpec(spec: ServerSpec, program: Program, context: CompileContext): R
         }),
     ...(spec.isolation ? { isolation: isolationOf(spec.isolation) } : {}),
     ...(spec.engine === undefined ? {} : { engine: spec.engine }),
+    ...(isNetworked(spec) ? { network: context.projectOf(metadata.name) ?? 'default' } : {}),
   };
+}
+
+/** A process of this host is on no network of its own. */
+function isNetworked({ image, runtime, transport = 'stdio', isolation }: ServerSpec): boolean {
+  return (image ?? runtime) !== undefined && (transport !== 'stdio' || isolation?.egress === 'all');
 }
 
 function isolationOf({ tmp, ...rest }: IsolationSpec): Isolation {
@@ -129,7 +135,7 @@ function around(
 ): Omit<Workload, 'address' | 'name' | 'hash' | 'run'> {
   // In a container every instance has ports of its own.
   const sharesPort = run.http?.port !== undefined && !spec.image && !spec.runtime;
-  const engine = spec.engine === undefined ? undefined : engineOf(spec.engine, context);
+  const engine = engineOf(spec.engine ?? LOCAL_ENGINE, context);
   const pull = pullOf(spec, context);
   return {
     driver: spec.runtime ?? (run.program.type === 'image' ? 'docker' : 'process'),
@@ -151,6 +157,9 @@ function around(
     },
   };
 }
+
+/** An Engine of this name takes the place of the one that is found in the environment. */
+const LOCAL_ENGINE = 'default';
 
 function engineOf(name: string, context: CompileContext): EngineSpec | undefined {
   const spec = context.find('Engine', name)?.spec as z.output<typeof engineKind.spec> | undefined;

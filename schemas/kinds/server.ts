@@ -199,6 +199,8 @@ const serverSpec = z
     if (check.value.image === undefined)
       for (const field of ['entrypoint', 'pull'] as const)
         if (check.value[field] !== undefined) refuse([field], 'means nothing without an image');
+    if (check.value.image !== undefined && check.value.files.length > 0)
+      refuse(['files'], 'cannot be given to an image: put them into it');
     if (check.value.image === undefined && check.value.args.length > 0)
       refuse(['args'], 'means nothing without an image');
     const { http, image, runtime, replicas } = check.value;
@@ -212,6 +214,7 @@ const serverSpec = z
     not: {
       anyOf: [
         { properties: { args: { minItems: 1 } }, required: ['args'], not: { required: ['image'] } },
+        { properties: { files: { minItems: 1 } }, required: ['image', 'files'] },
         { properties: { transport: { const: 'stdio' } }, required: ['url', 'transport'] },
         ...RUNNING_FIELDS.map((field) => ({ required: ['url', field] })),
         ...RUNNING_LISTS.map((field) => ({ properties: { [field]: { minItems: 1 } }, required: ['url', field] })),

@@ -151,23 +151,6 @@ function refusal(engine: Engine, spec: NetworkSpec, error: unknown): unknown {
 }
 
 /**
- * Connects a running container to the network it belongs on now, and takes it off those it was on before. Its address
- * changes with that.
- */
-export async function moveToNetwork(engine: Engine, id: string, { network, links }: Attachment): Promise<void> {
-  const info = await engine.docker.getContainer(id).inspect();
-  const present = Object.keys(info.NetworkSettings.Networks);
-  if (network === 'none' || network === 'host' || present.every((name) => name === network)) return;
-  if (!present.includes(network))
-    await engine.docker.getNetwork(network).connect({
-      Container: id,
-      ...(links ? { EndpointConfig: { Links: [...links] } } : {}),
-    });
-  for (const name of present)
-    if (name !== network) await ifThere(engine.docker.getNetwork(name).disconnect({ Container: id, Force: true }));
-}
-
-/**
  * Removes our networks that no wanted workload belongs on and no container is connected to, and the proxies on them.
  * @returns the names of what was removed
  */

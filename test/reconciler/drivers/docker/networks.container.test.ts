@@ -7,7 +7,7 @@ import { networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Engine } from '../../../../reconciler/drivers/docker/engine.ts';
 import { bridgeName, networkOf } from '../../../../reconciler/drivers/docker/network-plan.ts';
-import { collectNetworks, ensureNetwork, moveToNetwork } from '../../../../reconciler/drivers/docker/networks.ts';
+import { collectNetworks, ensureNetwork } from '../../../../reconciler/drivers/docker/networks.ts';
 import { endpointOf, reachOf } from '../../../../reconciler/drivers/docker/reach.ts';
 import type { Isolation, Workload } from '../../../../reconciler/workload.ts';
 import { imageWorkload } from '../../../helpers/docker-driver.ts';
@@ -200,17 +200,6 @@ describeEngine('networks', (engine: Engine) => {
     } finally {
       await open.remove();
     }
-  });
-
-  test('a server whose project changed moves while it runs', async () => {
-    const box = await own.start(server('h', 'old'), { program: LISTENS });
-    const moved = await ensureNetwork(engine, own.owner, server('h', 'new'), noProxy);
-    await moveToNetwork(engine, box.id, moved);
-    await moveToNetwork(engine, box.id, moved);
-    const info = await engine.docker.getContainer(box.id).inspect();
-    expect(Object.keys(info.NetworkSettings.Networks)).toEqual([moved.network]);
-    expect(await bodyOf(endpointOf(server('h', 'new'), info) ?? '')).toBe('hello');
-    expect(await collectNetworks(engine, own.owner, [server('h', 'new')])).toContain(box.network.network);
   });
 
   test('an engine without addresses for one more network says so', async () => {
