@@ -1,9 +1,11 @@
 /** What was applied last and what was learned by it, kept on disk so that a start needs neither git nor luck. */
 import type { Era } from '../schemas/modern.ts';
+import type { Resource } from '../schemas/resource.ts';
 import type { Tool } from '../schemas/snapshot.ts';
 import type { CommitInfo } from '../schemas/status.ts';
 import { compile, NOTHING, type Compiled, type Desired } from './compile.ts';
 import type { Failure } from './plan.ts';
+import type { SurfaceChange } from './rollout/surface.ts';
 import { readJson, writeAtomically } from './state.ts';
 import type { Workload } from './workload.ts';
 
@@ -14,12 +16,21 @@ export interface Readiness {
   readonly era?: Era;
   readonly tools: readonly Tool[];
   readonly instructions?: string;
+  /** How its tools differ from those of the version before. */
+  readonly surface?: SurfaceChange;
   /** As it said in its handshake. */
   readonly capabilities?: Readonly<Record<string, unknown>>;
 }
 
+/** A version that took over a moment ago and is watched: should it go bad, the one before is brought back. */
+export interface Trial {
+  readonly hash: string;
+  readonly previous: Workload;
+  readonly resource?: Resource;
+}
+
 export interface Applied {
-  readonly formatVersion: 1;
+  readonly formatVersion: 2;
   readonly commit?: CommitInfo;
   /** The last good version of every resource; where a rollout failed, the one before. */
   readonly desired: Desired;
@@ -28,14 +39,16 @@ export interface Applied {
   /** By address. */
   readonly readiness: Readonly<Record<string, Readiness>>;
   readonly failures: Readonly<Record<string, Failure>>;
+  /** By address. On disk, so that a crash of Slipway in the middle of a trial does not make a bad version the good one. */
+  readonly trials: Readonly<Record<string, Trial>>;
 }
 
-const EMPTY: Applied = { formatVersion: 1, desired: NOTHING, good: {}, readiness: {}, failures: {} };
+const EMPTY: Applied = { formatVersion: 2, desired: NOTHING, good: {}, readiness: {}, failures: {}, trials: {} };
 
 /** A missing file, or one of another format, means that nothing is known: the next pass finds out again. */
 export function readApplied(path: string): Applied {
   const stored = readJson(path) as Applied | undefined;
-  return stored?.formatVersion === 1 ? stored : EMPTY;
+  return stored?.formatVersion === 2 ? stored : EMPTY;
 }
 
 export function writeApplied(path: string, applied: Applied): void {
@@ -46,4 +59,9 @@ export function writeApplied(path: string, applied: Applied): void {
 export function goodOf({ desired, good }: Applied): Compiled {
   const compiled = compile(desired);
   return { ...compiled, workloads: compiled.workloads.map((workload) => good[workload.address] ?? workload) };
+}
+
+/** The versions that those on trial replaced: they may be needed again. */
+export function previousOf({ trials }: Applied): Workload[] {
+  return Object.values(trials).map(({ previous }) => previous);
 }

@@ -101,7 +101,7 @@ function verdict(
   if (!after) return gone(before, instances);
   const others = instances.filter((instance) => instance.hash !== workload?.hash);
   if (workload && others.length > 0) {
-    const swap = workload.rollout.strategy === 'startFirst';
+    const swap = workload.rollout.strategy === 'rollingUpdate';
     return { action: 'replace', reason: 'its spec hash changed', downtime: swap ? 'swap' : 'restart' };
   }
   if (!before) return { action: 'create', reason: 'it is new in the config', downtime: 'none' };

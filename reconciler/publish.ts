@@ -4,11 +4,14 @@ import type { Readiness } from './applied.ts';
 import { compile, NOTHING, type Compiled } from './compile.ts';
 import type { Failure } from './plan.ts';
 import { writeAtomically } from './state.ts';
+import type { Workload } from './workload.ts';
 
 /** What serves a workload now: the instances that are ready, and what they showed. */
 export interface Served {
   readonly endpoints: readonly Endpoint[];
   readonly readiness: Readiness;
+  /** While a new version gets a share of the sessions only: its endpoints, and the share in percent. */
+  readonly canary?: { readonly endpoints: readonly string[]; readonly weight: number };
 }
 
 /** What a gateway tells of the endpoints that it was given. */
@@ -30,6 +33,10 @@ export interface Serving {
   readonly served: ReadonlyMap<string, Served>;
   readonly known: Readonly<Record<string, Readiness>>;
   readonly failures: Readonly<Record<string, Pick<Failure, 'code' | 'message'>>>;
+  /** Whether an instance fails its readiness probe. */
+  readonly isUnready: (instance: string) => boolean;
+  /** What the good version says of servers that run elsewhere. */
+  readonly before: Snapshot['servers'];
 }
 
 /** Pure. Servers that are not ready stay in their routes, with the reason, so that agents are told rather than confused. */
@@ -38,7 +45,7 @@ export function composeSnapshot(compiled: Compiled, serving: Serving): Snapshot 
   const servers: Record<string, ServerEntry> = { ...draft.servers };
   for (const workload of compiled.workloads) {
     const entry = servers[workload.name];
-    if (entry) servers[workload.name] = { ...entry, ...stateOf(workload.address, workload.hash, serving) };
+    if (entry) servers[workload.name] = { ...entry, ...stateOf(workload, serving) };
   }
   const routes = Object.entries(draft.routes).map(
     ([path, route]) => [path, { ...route, servers: route.servers.filter((name) => name in servers) }] as const,
@@ -48,26 +55,37 @@ export function composeSnapshot(compiled: Compiled, serving: Serving): Snapshot 
 
 /** What is served while there is no good commit yet: nothing, on the default address. */
 export function emptySnapshot(): Snapshot {
-  return composeSnapshot(compile(NOTHING), { served: new Map(), known: {}, failures: {} });
+  const nothing = { served: new Map(), known: {}, failures: {}, isUnready: () => false, before: {} };
+  return composeSnapshot(compile(NOTHING), nothing);
 }
 
-function stateOf(address: string, hash: string, { served, known, failures }: Serving): Partial<ServerEntry> {
+function stateOf({ address, hash, name }: Workload, serving: Serving): Partial<ServerEntry> {
+  const { served, known, failures } = serving;
   const ready = served.get(address);
+  // What runs elsewhere so far serves until the instances that are to take over are ready.
+  const elsewhere = ready ? undefined : serving.before[name];
   const readiness = ready?.readiness ?? (known[address]?.hash === hash ? known[address] : undefined);
-  const failure = failures[address];
+  const endpoints = ready ? wellOf(ready.endpoints, serving) : (elsewhere?.endpoints ?? []);
   return {
-    endpoints: [...(ready?.endpoints ?? [])],
+    endpoints: [...endpoints],
     ...(readiness ? { tools: [...readiness.tools] } : {}),
     ...(readiness?.instructions === undefined ? {} : { instructions: readiness.instructions }),
     ...(readiness?.capabilities === undefined ? {} : { capabilities: { ...readiness.capabilities } }),
-    ...(ready
-      ? {}
-      : {
-          unavailable: failure
-            ? { code: failure.code, message: failure.message }
-            : { code: 'not-ready', message: 'The server is starting.' },
-        }),
+    ...(ready?.canary ? { canary: { ...ready.canary, endpoints: [...ready.canary.endpoints] } } : {}),
+    ...(endpoints.length > 0 ? {} : { unavailable: reasonFor(failures[address]) }),
   };
+}
+
+/** Without those that fail their readiness probe; if all do, a bad answer is better than none. */
+function wellOf(endpoints: readonly Endpoint[], { isUnready }: Serving): readonly Endpoint[] {
+  const well = endpoints.filter(({ id }) => !isUnready(id));
+  return well.length > 0 ? well : endpoints;
+}
+
+function reasonFor(failure: Pick<Failure, 'code' | 'message'> | undefined): ServerEntry['unavailable'] {
+  return failure
+    ? { code: failure.code, message: failure.message }
+    : { code: 'not-ready', message: 'The server is starting.' };
 }
 
 /** For a gateway in another process, and for people who want to know what is served. */

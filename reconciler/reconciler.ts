@@ -2,11 +2,15 @@
 import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import type { Status } from '../schemas/status.ts';
 import { coalesce, pause } from './async.ts';
-import { Loop } from './loop.ts';
+import { Loop, type Priority } from './loop.ts';
 import { preview } from './preview.ts';
-import { resume, run, type PassResult } from './run.ts';
+import { endTrials } from './keep.ts';
+import { LastLines } from './rollout/last-words.ts';
+import { isStepOver, underWatch } from './rollout/watch.ts';
+import { reapply, resume, run, type PassResult } from './run.ts';
 import { summarize } from './status.ts';
-import { createWorld, followEndpoints, listInstances, observe, type World, type WorldOptions } from './world.ts';
+import type { Workload } from './workload.ts';
+import { createWorld, followEndpoints, judge, listInstances, observe, type World, type WorldOptions } from './world.ts';
 
 export interface ReconcilerOptions extends WorldOptions {
   /** How often the source is asked, in ms. */
@@ -19,6 +23,8 @@ export interface ReconcilerOptions extends WorldOptions {
 }
 
 const RESYNC_MS = 300_000;
+/** How often versions on trial are looked at, besides whenever a driver tells of a change. */
+const WATCH_MS = 500;
 /** What becomes ready this fast is there when the gateway opens. */
 const GRACE_MS = 1000;
 
@@ -37,6 +43,7 @@ export class Reconciler implements AsyncDisposable {
   #status: Status | undefined;
   readonly #look: () => void;
   #resume: boolean;
+  readonly #lastLines = new LastLines();
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -46,7 +53,7 @@ export class Reconciler implements AsyncDisposable {
     const follow = coalesce(() => followEndpoints(this.world, this.#stop.signal));
     this.#look = () => void follow().catch((error: unknown) => this.#failed('endpoints', error));
     this.#loop = new Loop<PassResult>({
-      pass: (_priority, signal) => this.#pass(signal),
+      pass: (priority, signal) => this.#pass(priority, signal),
       wantsRetry: (result) => result.outcomes.some((outcome) => outcome.error?.row.next === 'retry'),
       log: options.log,
     });
@@ -90,6 +97,10 @@ export class Reconciler implements AsyncDisposable {
       errors: world.errors,
       instances,
       served: world.served,
+      canaries: world.canaries,
+      tally: (id: string) => world.traffic.tally(id),
+      health: (id: string) => world.prober.healthOf(id),
+      lastLines: await this.#lastLines.of(world, instances),
       lastProbe: this.#lastProbe,
       lastReached: world.lastReached,
       outbox: world.recorder.state(),
@@ -104,14 +115,17 @@ export class Reconciler implements AsyncDisposable {
     for (const watch of this.#watches) watch[Symbol.dispose]();
     await this.#loop[Symbol.asyncDispose]();
     await Promise.allSettled(this.#tasks);
+    await this.world.prober[Symbol.asyncDispose]();
   }
 
-  async #pass(signal: AbortSignal): Promise<PassResult> {
+  async #pass(priority: Priority, signal: AbortSignal): Promise<PassResult> {
     this.#lastProbe = new Date().toISOString();
     const retry = this.#retryFailed;
     this.#retryFailed = false;
     try {
       if (this.#resume) await this.#bringBack(signal);
+      const again = priority === 'wake' && !retry ? await reapply(this.world, signal) : undefined;
+      if (again) return again;
       return await run(this.world, { retry }, signal);
     } catch (error) {
       const known = toSlipwayError(error);
@@ -160,11 +174,13 @@ export class Reconciler implements AsyncDisposable {
       const changes = driver.watch?.((_id, outside) => {
         this.world.changed();
         this.#look();
+        void this.#watchRollouts().catch(() => {});
         if (outside) void this.#resync();
       });
       if (changes) this.#watches.push(changes);
     }
     this.#tasks.push(this.#every(this.#options.intervalMs, () => this.#poll()));
+    this.#tasks.push(this.#every(WATCH_MS, () => this.#watchRollouts()));
     this.#tasks.push(this.#every(this.#options.resyncMs ?? RESYNC_MS, () => this.#resync()));
   }
 
@@ -181,6 +197,25 @@ export class Reconciler implements AsyncDisposable {
       if (!this.#stop.signal.aborted) world.problem = toSlipwayError(error);
     }
     world.changed();
+  }
+
+  /** Versions on trial: a bad one, and a canary whose next step is due, need a pass; one whose time is over is good. */
+  async #watchRollouts(): Promise<void> {
+    const { world } = this;
+    const watched = underWatch(world);
+    if (watched.length === 0 || world.working) return;
+    const instances = await listInstances(world, this.#stop.signal);
+    const of = ({ address, hash }: Workload) =>
+      instances.filter((instance) => instance.address === address && instance.hash === hash);
+    const bad = watched.filter((workload) => judge(world, workload, of(workload)) !== undefined);
+    if (bad.length > 0 || watched.some((workload) => isStepOver(workload, world.canaries)))
+      return void this.#loop.request('wake').catch(() => {});
+    const over = watched.filter((workload) => world.watch.isOver(workload.address, workload));
+    if (over.length > 0)
+      endTrials(
+        world,
+        over.map(({ address }) => address),
+      );
   }
 
   async #resync(): Promise<void> {

@@ -1,16 +1,18 @@
 /** One pass: from whatever the source says now to the world looking like it. Its steps in order, on one screen. */
 import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import { hasWork, type Plan } from '../schemas/plan.ts';
-import { addressOf, type Issue, type Resource } from '../schemas/resource.ts';
+import type { Issue } from '../schemas/resource.ts';
 import type { CommitInfo } from '../schemas/status.ts';
-import { apply, type Outcome } from './apply.ts';
-import { goodOf, writeApplied, type Applied, type Readiness } from './applied.ts';
+import { apply } from './apply.ts';
+import { goodOf, previousOf } from './applied.ts';
 import { compile, type Compiled } from './compile.ts';
+import { keep } from './keep.ts';
 import { load } from './load.ts';
-import { plan, type Failure } from './plan.ts';
+import { plan } from './plan.ts';
 import { planPart, type AuditRecord } from './record/record.ts';
+import type { Outcome } from './rollout/context.ts';
+import { underWatch } from './rollout/watch.ts';
 import { stageFiles } from './stage.ts';
-import type { Workload } from './workload.ts';
 import { applyContext, observe, publishNow, type World } from './world.ts';
 
 export interface PassResult {
@@ -24,7 +26,13 @@ export interface PassOptions {
   readonly retry?: boolean;
 }
 
-const CHANGED: ReadonlySet<Outcome['result']> = new Set(['started', 'replaced', 'removed']);
+const CHANGED: ReadonlySet<Outcome['result']> = new Set([
+  'started',
+  'progressing',
+  'replaced',
+  'removed',
+  'rolledBack',
+]);
 
 /** @throws SlipwayError when the commit cannot be had, is refused, or is blocked; what runs is then left alone */
 export async function run(world: World, options: PassOptions, signal: AbortSignal): Promise<PassResult> {
@@ -50,7 +58,7 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
     world.changed();
     await stageFiles(desired, world.source, world.state.paths.blobs, signal);
     note.outcomes = await applyAll(world, desired, toleratedBy(note.plan, desired), signal);
-    keep(world, desired, commit, note.outcomes);
+    await keep(world, desired, commit, note.outcomes);
     // A rollout that failed stays in the plan; looking at it again is no news.
     const news = world.lastRecorded !== commit.id || note.outcomes.some(({ result }) => CHANGED.has(result));
     note.write(note.outcomes.some((outcome) => outcome.error) ? 'failed' : 'applied', hasWork(note.plan) && news);
@@ -61,6 +69,30 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
     world.problem = known.code === 'superseded' ? undefined : known;
     note.write(resultOf(known), !note.repeats(known));
     throw error;
+  } finally {
+    world.working = false;
+    world.changed();
+  }
+}
+
+/**
+ * Applies again what the last pass wanted, without asking the source: the next step of a canary is due, or a version that
+ * took over has gone bad, and the one before has to come back although git may be away.
+ */
+export async function reapply(world: World, signal: AbortSignal): Promise<PassResult | undefined> {
+  const { commit } = world.applied;
+  if (!commit) return undefined;
+  const note = recordOf(world, commit, performance.now());
+  world.working = true;
+  try {
+    const watched = new Set(underWatch(world).map(({ address }) => address));
+    const others = world.compiled.workloads.filter(({ address }) => !watched.has(address));
+    const tolerated = new Set(others.map(({ address }) => address));
+    note.outcomes = await applyAll(world, world.compiled, tolerated, signal);
+    await keep(world, world.compiled, commit, note.outcomes);
+    const news = note.outcomes.some(({ result }) => CHANGED.has(result));
+    note.write(note.outcomes.some((outcome) => outcome.error) ? 'failed' : 'applied', news);
+    return { commit, changed: news, outcomes: note.outcomes };
   } finally {
     world.working = false;
     world.changed();
@@ -89,7 +121,7 @@ async function applyAll(
   world.compiled = desired;
   // Routes, tokens and remote servers are in force before the first workload is ready.
   await publishNow(world);
-  const outcomes = await apply({ ...(await applyContext(world, signal)), tolerated }, signal);
+  const outcomes = await apply({ ...applyContext(world), tolerated }, signal);
   world.errors = new Map(
     outcomes.flatMap((outcome) => (outcome.error ? [[outcome.address, outcome.error] as const] : [])),
   );
@@ -102,7 +134,8 @@ async function applyAll(
  * cannot be removed now is left to the next pass with changes.
  */
 async function collect(world: World, signal: AbortSignal): Promise<void> {
-  const wanted = [...world.compiled.workloads, ...goodOf(world.applied).workloads];
+  const { compiled, applied } = world;
+  const wanted = [...compiled.workloads, ...goodOf(applied).workloads, ...previousOf(applied)];
   for (const driver of world.drivers.values()) {
     try {
       const removed = (await driver.collect?.(wanted, signal)) ?? [];
@@ -113,66 +146,6 @@ async function collect(world: World, signal: AbortSignal): Promise<void> {
       world.log('warn', `cleaning up of ${driver.name}: ${toSlipwayError(error).message}`);
     }
   }
-}
-
-/** Remembers what is good now: new versions where they became ready, the one before where they did not. */
-function keep(world: World, desired: Compiled, commit: CommitInfo, outcomes: readonly Outcome[]): void {
-  const before = world.applied;
-  const failed = new Map(
-    outcomes.flatMap((outcome) => (outcome.error ? [[outcome.address, outcome.error] as const] : [])),
-  );
-  const previous = new Map(before.desired.resources.map((resource) => [addressOf(resource), resource]));
-  const resources = desired.resources.flatMap((resource): Resource[] => {
-    const old = previous.get(addressOf(resource));
-    if (!failed.has(addressOf(resource))) return [resource];
-    return old ? [old] : [];
-  });
-  world.applied = {
-    formatVersion: 1,
-    commit,
-    desired: { commit: commit.id, resources, files: desired.files },
-    good: goodWorkloads(world, desired),
-    readiness: readinessOf(world),
-    failures: failuresOf(desired, failed, before),
-  };
-  writeApplied(world.state.paths.applied, world.applied);
-}
-
-/** The version of each workload that serves now: the wanted one, or the one before. */
-function goodWorkloads(world: World, desired: Compiled): Record<string, Workload> {
-  const entries = [...world.served].flatMap(([address, { readiness }]): [string, Workload][] => {
-    const candidates = [
-      desired.workloads.find((workload) => workload.address === address),
-      world.applied.good[address],
-    ];
-    const serving = candidates.find((workload) => workload?.hash === readiness.hash);
-    return serving ? [[address, serving]] : [];
-  });
-  return Object.fromEntries(entries);
-}
-
-function readinessOf(world: World): Record<string, Readiness> {
-  return Object.fromEntries([...world.served].map(([address, { readiness }]) => [address, readiness]));
-}
-
-/** Only what needs a person is remembered; what may heal by itself is tried again. */
-function failuresOf(
-  desired: Compiled,
-  failed: ReadonlyMap<string, SlipwayError>,
-  before: Applied,
-): Record<string, Failure> {
-  const entries = desired.workloads.flatMap(({ address, hash }): [string, Failure][] => {
-    const error = failed.get(address);
-    const known = before.failures[address];
-    if (!error || error.row.next === 'retry') return [];
-    return [
-      [
-        address,
-        known?.hash === hash ? known : { hash, code: error.code, message: error.message, at: new Date().toISOString() },
-      ],
-    ];
-  });
-  return Object.fromEntries(entries);
 }
 
 function done(world: World, commit: CommitInfo, outcomes: readonly Outcome[]): PassResult {
@@ -216,10 +189,11 @@ function recordOf(world: World, commit: CommitInfo, began: number) {
         result,
         commit,
         ...planPart(note.plan),
-        outcomes: note.outcomes.map(({ address, result: outcome, ms, error }) => ({
+        outcomes: note.outcomes.map(({ address, result: outcome, ms, error, surface }) => ({
           address,
           result: outcome,
           ms,
+          ...(surface ? { surface } : {}),
           ...(error ? { error: { code: error.code, message: error.message } } : {}),
         })),
         issues: result === 'refused' ? world.issues : [],

@@ -1,12 +1,15 @@
 /** From facts to conditions that a person can act on. Pure: steps note facts, only this file decides what they mean. */
 import { reasonOf, type SlipwayError } from '../schemas/errors.ts';
 import { addressOf, type Issue, type Resource } from '../schemas/resource.ts';
+import type { Tally } from '../schemas/snapshot.ts';
 import type { CommitInfo, Condition, ConditionType, InstanceStatus, ServerStatus, Status } from '../schemas/status.ts';
 import type { Applied } from './applied.ts';
 import type { Compiled } from './compile.ts';
 import type { Instance } from './drivers/driver.ts';
-import { driftOf } from './plan.ts';
+import type { Health } from './health/prober.ts';
 import type { Served } from './publish.ts';
+import type { Stage } from './rollout/canary.ts';
+import { drifted, isolation, ready, serverConditions } from './server-status.ts';
 import type { Program, Workload } from './workload.ts';
 
 export interface Facts {
@@ -28,12 +31,18 @@ export interface Facts {
   readonly errors: ReadonlyMap<string, SlipwayError>;
   readonly instances: readonly Instance[];
   readonly served: ReadonlyMap<string, Served>;
+  /** Canaries, by address. */
+  readonly canaries: ReadonlyMap<string, Stage>;
+  readonly tally: (instance: string) => Tally;
+  readonly health: (instance: string) => Health;
+  /** What crashed instances wrote last. */
+  readonly lastLines: (instance: string) => readonly string[];
   readonly lastProbe?: string | undefined;
   readonly lastReached?: string | undefined;
   readonly outbox: Status['outbox'];
 }
 
-type Draft = Omit<Condition, 'lastTransitionTime' | 'observedCommit'>;
+export type Draft = Omit<Condition, 'lastTransitionTime' | 'observedCommit'>;
 
 /** @param previous the status before, from which unchanged conditions keep their transition time; @param now ISO 8601 */
 export function summarize(facts: Facts, previous: Status | undefined, now: string): Status {
@@ -105,13 +114,6 @@ function progress(facts: Facts, unhealthy: readonly ServerStatus[]): Draft[] {
   return [ready('True', 'Succeeded', `applied ${facts.applied.commit.id.slice(0, 8)}`)];
 }
 
-const ready = (status: Condition['status'], reason: string, message: string): Draft => ({
-  type: 'Ready',
-  status,
-  reason,
-  message,
-});
-
 function serversOf(facts: Facts, previous: Status | undefined, now: string): ServerStatus[] {
   const workloads = new Map(facts.compiled.workloads.map((workload) => [workload.address, workload]));
   const origins = new Set(Object.values(facts.compiled.draft.origins));
@@ -150,68 +152,10 @@ function serverStatus(
   };
 }
 
-function serverConditions(
-  address: string,
-  workload: Workload | undefined,
-  instances: readonly Instance[],
-  facts: Facts,
-): Draft[] {
-  if (!workload) return [ready('True', 'Remote', 'runs elsewhere')];
-  const error = facts.errors.get(address);
-  const served = facts.served.get(address);
-  const crashed = instances.filter((instance) => instance.state === 'crashed');
-  if (error && served)
-    return [ready('False', 'RolledBack', `${error.message} The previous version keeps serving.`), stalled(error)];
-  if (error) return [ready('False', reasonOf(error.code), error.message), stalled(error)];
-  const loop = crashed.find((instance) => instance.restarts >= 3);
-  if (loop) return [ready('False', 'CrashLoop', `${loop.id}: ${loop.lastError ?? 'it keeps crashing'}`)];
-  if (crashed.length > 0 && crashed.length === instances.length)
-    return [ready('False', 'Crashed', crashed[0]?.lastError ?? 'it crashed')];
-  if (served) return [ready('True', 'Succeeded', `${served.readiness.tools.length} tools`)];
-  return [
-    ready('Unknown', 'Progressing', 'it is starting'),
-    { type: 'Reconciling', status: 'True', reason: 'Progressing', message: 'it is starting' },
-  ];
-}
-
-/** Told where a driver says how far its instances are shut in. */
-function isolation(instances: readonly Instance[]): Draft[] {
-  const claims = instances.flatMap(({ exposed }) => (exposed ? [exposed] : []));
-  if (claims.length === 0) return [];
-  const exposed = [...new Set(claims.flat())];
-  if (exposed.length > 0)
-    return [{ type: 'Isolated', status: 'False', reason: 'Exposed', message: exposed.join('; ') }];
-  return [{ type: 'Isolated', status: 'True', reason: 'ShutIn', message: 'as far as its config asks for' }];
-}
-
-/** Told where nobody will heal it. What is healed is on its way, and shows in the other conditions. */
-function drifted(
-  address: string,
-  workload: Workload | undefined,
-  instances: readonly Instance[],
-  facts: Facts,
-): Draft[] {
-  const serves = workload && facts.served.get(address)?.readiness.hash === workload.hash;
-  if (!serves || workload.drift === 'enforce' || facts.working) return [];
-  const message = driftOf(workload, instances)
-    .map(({ instance, reason }) => `${instance}: ${reason}`)
-    .join('; ');
-  return message === '' ? [] : [{ type: 'Drifted', status: 'True', reason: 'ChangedByHand', message }];
-}
-
-function stalled(error: SlipwayError): Draft {
-  const retried = error.row.next === 'retry';
-  return {
-    type: retried ? 'Reconciling' : 'Stalled',
-    status: 'True',
-    reason: reasonOf(error.code),
-    message: error.hint,
-  };
-}
-
-function instanceStatus(instance: Instance, { compiled, applied }: Facts): InstanceStatus {
+function instanceStatus(instance: Instance, { compiled, applied, health }: Facts): InstanceStatus {
   const { id, state, hash, pid, restarts, startedAt, lastError, drift, exposed } = instance;
   const known = [...compiled.workloads, ...Object.values(applied.good)].find((workload) => workload.hash === hash);
+  const { unready } = health(id);
   return {
     name: id,
     state,
@@ -223,6 +167,7 @@ function instanceStatus(instance: Instance, { compiled, applied }: Facts): Insta
     ...(lastError === undefined ? {} : { lastError }),
     ...(drift ? { drift: [...drift] } : {}),
     ...(exposed ? { exposed: [...exposed] } : {}),
+    ...(unready === undefined ? {} : { unready }),
   };
 }
 

@@ -127,12 +127,56 @@ export interface Workload {
   readonly dependsOn: readonly string[];
   /** What is done about instances that changed without a commit: healed, told about, neither. */
   readonly drift: 'off' | 'detect' | 'enforce';
-  readonly probe?: { readonly tool: string; readonly arguments: Readonly<Record<string, unknown>> };
-  readonly rollout: {
-    readonly strategy: 'startFirst' | 'stopFirst';
-    readonly timeoutMs: number;
-    readonly drainMs: number;
-  };
+  readonly probes?: Probes;
+  readonly rollout: Rollout;
+}
+
+/** What is asked of an instance to find out whether it is well. */
+export type Check =
+  | { readonly type: 'ping' }
+  | { readonly type: 'tools' }
+  | {
+      readonly type: 'call';
+      readonly tool: string;
+      readonly arguments: Readonly<Record<string, unknown>>;
+      readonly expect?: { readonly text?: string; readonly structured?: Readonly<Record<string, unknown>> };
+    }
+  | { readonly type: 'http'; readonly path: string; readonly port?: number; readonly status?: number }
+  | { readonly type: 'exec'; readonly argv: readonly string[] };
+
+export interface Probe {
+  readonly check: Check;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** How many failures in a row count. */
+  readonly failures: number;
+}
+
+export interface Probes {
+  readonly startup?: Probe;
+  readonly readiness?: Probe;
+  readonly liveness?: Probe;
+}
+
+export interface Canary {
+  /** `weight` in percent of the sessions. */
+  readonly steps: readonly { readonly weight: number; readonly pauseMs: number }[];
+  /** 0 … 1. */
+  readonly maxErrorRate: number;
+  readonly minCalls: number;
+}
+
+export interface Rollout {
+  readonly strategy: 'rollingUpdate' | 'recreate';
+  /** How many instances more, and how many fewer, than `replicas` there may be meanwhile; never both 0. */
+  readonly surge: number;
+  readonly unavailable: number;
+  /** How long an instance may take to become ready. */
+  readonly timeoutMs: number;
+  readonly drainMs: number;
+  /** How long a new version is watched after it took over; 0: not at all. */
+  readonly monitorMs: number;
+  readonly canary?: Canary;
 }
 
 /**

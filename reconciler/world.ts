@@ -3,17 +3,21 @@ import type { SlipwayError } from '../schemas/errors.ts';
 import type { Log } from '../schemas/log.ts';
 import type { Issue } from '../schemas/resource.ts';
 import type { CommitInfo } from '../schemas/status.ts';
-import type { ApplyContext } from './apply.ts';
-import { goodOf, readApplied, type Applied } from './applied.ts';
+import { goodOf, previousOf, readApplied, type Applied } from './applied.ts';
 import { coalesce } from './async.ts';
 import type { Compiled } from './compile.ts';
 import type { Driver, Instance } from './drivers/driver.ts';
 import { parseCache, type ParseCache } from './parse-cache.ts';
 import type { Actual } from './plan.ts';
-import { composeSnapshot, writeSnapshot, type Publish, type Served, type Traffic } from './publish.ts';
+import { Prober, type Target } from './health/prober.ts';
+import { composeSnapshot, writeSnapshot, NO_TRAFFIC, type Publish, type Served, type Traffic } from './publish.ts';
 import type { Recorder } from './record/recorder.ts';
 import type { Source } from './source/source.ts';
+import type { Canaries } from './rollout/canary.ts';
+import type { ApplyContext } from './rollout/context.ts';
+import { Watch } from './rollout/watch.ts';
 import type { StateDir } from './state.ts';
+import { instanceNames, type Workload } from './workload.ts';
 
 export interface WorldOptions {
   readonly source: Source;
@@ -29,6 +33,11 @@ export interface World extends Omit<WorldOptions, 'drivers'> {
   readonly drivers: ReadonlyMap<string, Driver>;
   readonly cache: ParseCache;
   readonly served: Map<string, Served>;
+  readonly canaries: Canaries;
+  readonly watch: Watch;
+  readonly prober: Prober;
+  /** What the gateway told of the endpoints when they were last published. */
+  traffic: Traffic;
   /** Called after facts changed. */
   changed: () => void;
   applied: Applied;
@@ -55,6 +64,18 @@ export function createWorld(options: WorldOptions): World {
     drivers: new Map(options.drivers.map((driver) => [driver.name, driver])),
     cache: parseCache(options.state.paths.parseCache),
     served: new Map(),
+    canaries: new Map(),
+    watch: new Watch(),
+    prober: new Prober({
+      version: options.version,
+      log: options.log,
+      onChange: () =>
+        void publishNow(world).then(
+          () => world.changed(),
+          () => {},
+        ),
+    }),
+    traffic: NO_TRAFFIC,
     changed: () => {},
     applied,
     compiled: goodOf(applied),
@@ -80,13 +101,20 @@ export function publishNow(world: World): Promise<Traffic> {
 async function publishOnce(world: World): Promise<Traffic> {
   const { served, applied, compiled } = world;
   const failures = { ...applied.failures, ...Object.fromEntries(world.errors) };
-  const snapshot = composeSnapshot(compiled, { served, known: applied.readiness, failures });
-  const published = await world.publish(snapshot);
+  const snapshot = composeSnapshot(compiled, {
+    served,
+    known: applied.readiness,
+    failures,
+    isUnready: (id) => world.prober.healthOf(id).unready !== undefined,
+    before: goodOf(applied).draft.servers,
+  });
+  world.traffic = await world.publish(snapshot);
+  world.prober.watch(targetsOf(world));
   // Written after the gateway took it: what is on disk is what was served.
   writeSnapshot(world.state.paths.snapshot, snapshot);
   world.published = true;
   world.firstPublish.resolve();
-  return published;
+  return world.traffic;
 }
 
 /** An instance that started again may listen somewhere else: what serves is published anew with where it is now. */
@@ -105,6 +133,20 @@ export async function followEndpoints(world: World, signal: AbortSignal): Promis
   if (moved) await publishNow(world);
 }
 
+/** The instances that serve and have probes, with the probes of the version that they are of. */
+function targetsOf({ compiled, applied, served, drivers }: World): Target[] {
+  const workloads = [...Object.values(applied.good), ...previousOf(applied), ...compiled.workloads];
+  const byInstance = new Map(workloads.flatMap((workload) => instanceNames(workload).map((id) => [id, workload])));
+  return [...served.values()].flatMap(({ endpoints }) =>
+    endpoints.flatMap(({ id }): Target[] => {
+      const workload = byInstance.get(id);
+      const driver = workload && drivers.get(workload.driver);
+      const { readiness, liveness } = workload?.probes ?? {};
+      return driver && workload?.probes && (readiness || liveness) ? [{ id, driver, probes: workload.probes }] : [];
+    }),
+  );
+}
+
 export async function listInstances(world: World, signal: AbortSignal): Promise<Instance[]> {
   const lists = await Promise.all([...world.drivers.values()].map((driver) => driver.list(signal)));
   return lists.flat();
@@ -115,16 +157,28 @@ export async function observe(world: World, signal: AbortSignal): Promise<Actual
   return { applied: desired, instances: await listInstances(world, signal), failures };
 }
 
-export async function applyContext(world: World, signal: AbortSignal): Promise<Omit<ApplyContext, 'tolerated'>> {
-  const { applied, compiled, drivers, served, version, log } = world;
+/** Why a version has gone bad since it serves; `undefined` if it has not. */
+export function judge(world: World, workload: Workload, instances: readonly Instance[]): string | undefined {
+  return world.watch.verdict(workload, {
+    instances,
+    tally: (id) => world.traffic.tally(id),
+    restarted: (id) => world.prober.healthOf(id).restarted,
+  });
+}
+
+export function applyContext(world: World): Omit<ApplyContext, 'tolerated'> {
+  const { applied, compiled, drivers, served, canaries, version, log } = world;
   return {
     desired: compiled,
     base: goodOf(applied),
-    instances: await listInstances(world, signal),
+    list: (signal) => listInstances(world, signal),
     drivers,
     served,
     known: applied.readiness,
     failures: applied.failures,
+    trials: applied.trials,
+    canaries,
+    judge: (workload, instances) => judge(world, workload, instances),
     publish: () => publishNow(world),
     version,
     log,

@@ -120,6 +120,11 @@ export const ERRORS = {
     'See `slipway logs <server>`; rollout.timeout says how long it may take.',
     { http: 502 },
   ),
+  'rolled-back': row(
+    'The new version went bad soon after it took over.',
+    'See `slipway logs <server>`; push a better version, or try this one again with `slipway sync --retry`.',
+    { http: 502 },
+  ),
   'crash-loop': row('The server keeps crashing.', 'See `slipway logs <server>`; it is restarted with growing pauses.', {
     http: 502,
     next: 'retry',

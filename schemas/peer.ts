@@ -81,7 +81,16 @@ export interface Connection extends Channel {
  * Opens a connection to an instance that lives in this process; `undefined` if it does not, and its endpoint's address
  * must be dialled. The conversation starts with `initialize`, as it would over a socket.
  */
-export type Connect = (endpointId: string, handlers: ConnectionHandlers) => Connection | undefined;
+export type Connect = (
+  endpointId: string,
+  handlers: ConnectionHandlers,
+  options?: ConnectOptions,
+) => Connection | undefined;
+
+export interface ConnectOptions {
+  /** For somebody who only looks: its requests neither wake the instance nor keep it awake, and fail while it sleeps. */
+  readonly passive?: boolean;
+}
 
 export interface PeerHandlers extends ConnectionHandlers {
   send(message: RpcMessage): void;

@@ -33,6 +33,8 @@ const instance = z.strictObject({
   exposed: z.array(z.string()).optional(),
   /** Measured when somebody asks for them. */
   stats: statsSchema.optional(),
+  /** Why it gets no calls although it runs: its readiness probe fails. */
+  unready: z.string().optional(),
 });
 
 const commit = z.strictObject({

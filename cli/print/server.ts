@@ -44,7 +44,8 @@ function instanceTable(list: readonly InstanceStatus[]): string {
 
 /** What is worth a line of its own. */
 function remarks(list: readonly InstanceStatus[]): string {
-  const lines = list.flatMap(({ name, lastError, drift = [] }) => [
+  const lines = list.flatMap(({ name, lastError, unready, drift = [] }) => [
+    ...(unready === undefined ? [] : [`${name}: not ready: ${unready}`]),
     ...(lastError === undefined ? [] : [`${name}: last error: ${lastError}`]),
     ...drift.map((how) => `${name}: drifted: ${how}`),
   ]);

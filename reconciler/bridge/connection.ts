@@ -1,6 +1,7 @@
 /** One user's end of an instance that many share. */
 import { SlipwayError } from '../../schemas/errors.ts';
-import type { Connection, ConnectionHandlers, RequestOptions } from '../../schemas/peer.ts';
+import { RPC, RpcFailure, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import type { Asked, Connection, ConnectionHandlers, RequestOptions } from '../../schemas/peer.ts';
 import type { StdioInstance } from './instance.ts';
 
 export class BridgeConnection implements Connection {
@@ -8,11 +9,14 @@ export class BridgeConnection implements Connection {
   readonly #onClose: () => void;
   readonly #open = new AbortController();
   readonly handlers: ConnectionHandlers;
+  /** Its user only looks: see `ConnectOptions`. */
+  readonly passive: boolean;
   inFlight = 0;
 
-  constructor(instance: StdioInstance, handlers: ConnectionHandlers, onClose: () => void) {
+  constructor(instance: StdioInstance, handlers: ConnectionHandlers, passive: boolean, onClose: () => void) {
     this.#instance = instance;
     this.handlers = handlers;
+    this.passive = passive;
     this.#onClose = onClose;
   }
 
@@ -29,4 +33,17 @@ export class BridgeConnection implements Connection {
     this.#open.abort();
     this.#onClose();
   }
+}
+
+/** On a shared session a server's question goes to the one client whose call is running; never to a guess. */
+export async function ask(
+  connections: ReadonlySet<BridgeConnection>,
+  request: RpcRequest,
+  asked: Asked,
+): Promise<unknown> {
+  const busy = [...connections].filter((connection) => connection.inFlight > 0);
+  const answer = busy.length === 1 ? busy[0]?.handlers.onRequest : undefined;
+  if (!answer)
+    throw new RpcFailure({ code: RPC.methodNotFound, message: `No client can answer ${request.method} here` });
+  return answer(request, asked);
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Driver } from '../drivers/driver.ts';
+import type { Driver, Instance } from '../drivers/driver.ts';
 import type { StateDir } from '../state.ts';
 import { readLog } from './log-file.ts';
 import type { Running } from './running.ts';
@@ -76,7 +76,8 @@ export class HeldInstances {
   asDriver() {
     return {
       idle: async (id) => this.get(id)?.idle(),
-      connect: (id, handlers) => this.get(id)?.open?.(handlers),
+      connect: (id, handlers, options) => this.get(id)?.open?.(handlers, options),
+      restart: async (id, reason) => this.get(id)?.restart(reason),
       mask: (id, text) => this.get(id)?.mask(text) ?? text,
       watch: (listener) => {
         this.#listeners.add(listener);
@@ -84,11 +85,16 @@ export class HeldInstances {
       },
       logs: (address, options) => {
         const own = this.values().map((instance) => instance.observe());
-        const { index } = options;
-        const chosen = own.find((one) => one.address === address && (index === undefined || one.index === index));
+        const { index, instance } = options;
+        const fits = ({ id, ...one }: Instance): boolean =>
+          one.address === address &&
+          (index === undefined || one.index === index) &&
+          (instance === undefined || id === instance);
+        const chosen = own.find(fits);
         if (chosen) return readLog(this.logPath(chosen.id), options);
         const last = this.#lastLogPath(address);
-        return index === undefined && existsSync(last) ? readLog(last, options) : undefined;
+        const any = index === undefined && instance === undefined;
+        return any && existsSync(last) ? readLog(last, options) : undefined;
       },
     } satisfies Partial<Driver>;
   }

@@ -22,6 +22,8 @@ export class HttpRunning implements Running {
   #process: Promise<HttpProcess | undefined> = Promise.resolve(undefined);
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  /** Why it is being ended by us. */
+  #reason: string | undefined;
   #state: InstanceStatus['state'] = 'starting';
   #pid: number | undefined;
   #startedAt: string | undefined;
@@ -60,8 +62,15 @@ export class HttpRunning implements Running {
     // Nothing about an HTTP process changes without a restart.
   }
 
-  /** Calls go to the process directly, so only the gateway knows; it is asked by waiting for its old snapshot to retire. */
+  /** Calls go to the process directly, so only the gateway knows. */
   async idle(): Promise<void> {}
+
+  async restart(reason: string): Promise<void> {
+    const child = await this.#process;
+    if (this.#closed || this.#state !== 'running') return;
+    this.#reason = reason;
+    await child?.stop();
+  }
 
   mask(text: string): string {
     return this.#context.log.redact(text);
@@ -106,8 +115,9 @@ export class HttpRunning implements Running {
     if (this.#closed) return;
     this.#pid = undefined;
     this.#startedAt = undefined;
-    this.#lastError = why;
-    this.#context.log.write('slipway', `the server failed: ${why}`);
+    this.#lastError = this.#reason ?? why;
+    this.#reason = undefined;
+    this.#context.log.write('slipway', `the server failed: ${this.#lastError}`);
     const wait = this.#crashes.crashed();
     this.#become('crashed');
     this.#timer = setTimeout(() => {

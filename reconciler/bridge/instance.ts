@@ -3,11 +3,10 @@
  * any number of connections share its one MCP session. Whoever connects sees a server that is always there.
  */
 import { SlipwayError } from '../../schemas/errors.ts';
-import { RPC, RpcFailure, type RpcRequest } from '../../schemas/jsonrpc.ts';
-import type { Asked, Connection, ConnectionHandlers, RequestOptions } from '../../schemas/peer.ts';
+import type { Connection, ConnectionHandlers, ConnectOptions, RequestOptions } from '../../schemas/peer.ts';
 import type { InstanceStatus } from '../../schemas/status.ts';
 import { pause, untilAborted } from '../async.ts';
-import { BridgeConnection } from './connection.ts';
+import { ask, BridgeConnection } from './connection.ts';
 import { CrashBackoff } from './crash-backoff.ts';
 import type { LogFile } from './log-file.ts';
 import { Requests, watches } from './requests.ts';
@@ -69,11 +68,12 @@ export class StdioInstance implements AsyncDisposable {
     if (lifecycle === 'onDemand' && this.#inFlight === 0 && this.#session) this.#sleepWhenIdle();
   }
 
-  open(handlers: ConnectionHandlers): Connection {
-    const connection: BridgeConnection = new BridgeConnection(this, handlers, () =>
+  open(handlers: ConnectionHandlers, { passive = false }: ConnectOptions = {}): Connection {
+    const connection: BridgeConnection = new BridgeConnection(this, handlers, passive, () =>
       this.#connections.delete(connection),
     );
-    this.#connections.add(connection);
+    // Who only looks is told nothing: what the server says and asks is for those who use it.
+    if (!passive) this.#connections.add(connection);
     return connection;
   }
 
@@ -84,6 +84,7 @@ export class StdioInstance implements AsyncDisposable {
     params: Record<string, unknown> | undefined,
     options: RequestOptions,
   ): Promise<unknown> {
+    if (connection.passive) return this.#aside(method, params, options);
     // One who listens waits for news, not for an answer: for that alone a server need not stay awake.
     if (method === 'subscriptions/listen') return this.#listen(params, options.signal);
     this.#enter();
@@ -107,6 +108,28 @@ export class StdioInstance implements AsyncDisposable {
     } finally {
       if (this.#inFlight === 0 && this.#session) this.#sleepWhenIdle();
     }
+  }
+
+  /** A request that changes nothing about whether the instance runs, sleeps or counts as busy. */
+  async #aside(method: string, params: Record<string, unknown> | undefined, options: RequestOptions): Promise<unknown> {
+    const session = this.state === 'running' ? this.#open : undefined;
+    if (!session) throw new SlipwayError('not-ready', 'The server does not run.');
+    if (method === 'initialize' || method === 'server/discover') return answerFrom(session, method);
+    return session.peer.request(method, params, options);
+  }
+
+  /** Ends the process as if it had crashed, so that it comes back with the pauses that crashes get. */
+  async restart(reason: string): Promise<void> {
+    const session = await this.#session?.catch(() => undefined);
+    if (!session || this.#stopping || this.#closing.signal.aborted) return;
+    this.#toldToStop.add(session);
+    this.#open = undefined;
+    this.#session = undefined;
+    this.#stopping = session.process.stop().finally(() => {
+      this.#stopping = undefined;
+    });
+    this.#failed(reason);
+    await this.#stopping;
   }
 
   /** @internal */
@@ -193,19 +216,10 @@ export class StdioInstance implements AsyncDisposable {
 
   #handlers(): ConnectionHandlers {
     return {
-      onRequest: (request, asked) => this.#ask(request, asked),
+      onRequest: (request, asked) => ask(this.#connections, request, asked),
       onNotification: (notification) =>
         this.#connections.forEach((connection) => connection.handlers.onNotification?.(notification)),
     };
-  }
-
-  /** On a shared session a server's question goes to the one client whose call is running; never to a guess. */
-  async #ask(request: RpcRequest, asked: Asked): Promise<unknown> {
-    const busy = [...this.#connections].filter((connection) => connection.inFlight > 0);
-    const answer = busy.length === 1 ? busy[0]?.handlers.onRequest : undefined;
-    if (!answer)
-      throw new RpcFailure({ code: RPC.methodNotFound, message: `No client can answer ${request.method} here` });
-    return answer(request, asked);
   }
 
   /** The process ended by itself: a crash, unless it was told to stop. */

@@ -1,5 +1,5 @@
 /** What a driver asks of an instance that it holds, whatever its transport and whatever runs it. */
-import type { Connection, ConnectionHandlers } from '../../schemas/peer.ts';
+import type { Connection, ConnectionHandlers, ConnectOptions } from '../../schemas/peer.ts';
 import type { Instance } from '../drivers/driver.ts';
 import type { Workload } from '../workload.ts';
 import type { LogFile } from './log-file.ts';
@@ -12,7 +12,9 @@ export interface Running extends AsyncDisposable {
   idle(): Promise<void>;
   /** Hides the secrets that it was given. */
   mask(text: string): string;
-  open?(handlers: ConnectionHandlers): Connection;
+  open?(handlers: ConnectionHandlers, options?: ConnectOptions): Connection;
+  /** Ends it as if it had crashed, so that it comes back; `reason` is what is told of it. */
+  restart(reason: string): Promise<void>;
   /** Lets go of it without ending it, where it can live without us. */
   release(): Promise<void>;
 }

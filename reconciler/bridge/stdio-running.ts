@@ -1,5 +1,5 @@
 /** An instance that speaks MCP over stdio: held by the bridge, served on a unix socket. */
-import type { Connection, ConnectionHandlers } from '../../schemas/peer.ts';
+import type { Connection, ConnectionHandlers, ConnectOptions } from '../../schemas/peer.ts';
 import type { Instance } from '../drivers/driver.ts';
 import type { Workload } from '../workload.ts';
 import { StdioInstance } from './instance.ts';
@@ -69,8 +69,12 @@ export class StdioRunning implements Running {
     return this.#bridge.idle();
   }
 
-  open(handlers: ConnectionHandlers): Connection {
-    return this.#bridge.open(handlers);
+  open(handlers: ConnectionHandlers, options?: ConnectOptions): Connection {
+    return this.#bridge.open(handlers, options);
+  }
+
+  restart(reason: string): Promise<void> {
+    return this.#bridge.restart(reason);
   }
 
   mask(text: string): string {

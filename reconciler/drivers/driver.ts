@@ -4,6 +4,9 @@ import type { Endpoint } from '../../schemas/snapshot.ts';
 import type { InstanceStatus } from '../../schemas/status.ts';
 import type { Workload } from '../workload.ts';
 
+/** What `lastError` begins with where a limit of memory ended an instance. */
+export const OUT_OF_MEMORY = 'it used more memory than its limit';
+
 /** One running copy of a workload, as the driver observes it. */
 export interface Instance {
   /** `slipway-<server>-<hash8>-<n>`. */
@@ -16,6 +19,7 @@ export interface Instance {
   readonly pid?: number;
   readonly restarts: number;
   readonly startedAt?: string;
+  /** Why it ended last; begins with {@link OUT_OF_MEMORY} if that was it. */
   readonly lastError?: string;
   /** How it differs from what was asked for although its spec hash is the same: somebody changed it by hand. */
   readonly drift?: readonly string[];
@@ -55,6 +59,8 @@ export interface ExecResult {
 export interface LogOptions {
   /** Which instance; the first by default. */
   readonly index?: number;
+  /** By name, where versions stand side by side. */
+  readonly instance?: string;
   /** Lines from the end. */
   readonly tail?: number;
   readonly follow?: boolean;

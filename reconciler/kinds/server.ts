@@ -1,16 +1,21 @@
 import type { z } from 'zod';
 import type { engine as engineKind } from '../../schemas/kinds/engine.ts';
-import { bytes, timerMs } from '../../schemas/kinds/fields.ts';
+import { bytes, MAX_TIMER_MS, timerMs } from '../../schemas/kinds/fields.ts';
 import type { IsolationSpec } from '../../schemas/kinds/fields/isolation.ts';
+import { PROBES, type ProbesSpec, type ProbeSpec } from '../../schemas/kinds/fields/probes.ts';
 import type { ServerSpec } from '../../schemas/kinds/server.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import {
   specHash,
+  type Check,
   type EngineSpec,
   type EnvEntry,
   type Isolation,
+  type Probe,
+  type Probes,
   type Program,
   type Pull,
+  type Rollout,
   type RunSpec,
   type SecretSource,
   type SecretUse,
@@ -149,12 +154,8 @@ function around(
     callTimeoutMs: timerMs(spec.timeout),
     drift: spec.drift,
     dependsOn: spec.dependsOn.map((name) => `Server/${name}`),
-    ...(spec.probe?.tool === undefined ? {} : { probe: { tool: spec.probe.tool, arguments: spec.probe.arguments } }),
-    rollout: {
-      strategy: spec.rollout.strategy ?? (sharesPort ? 'stopFirst' : 'startFirst'),
-      timeoutMs: timerMs(spec.rollout.timeout),
-      drainMs: timerMs(spec.rollout.drain),
-    },
+    ...(spec.probes ? { probes: probesOf(spec.probes) } : {}),
+    rollout: rolloutOf(spec, sharesPort),
   };
 }
 
@@ -175,4 +176,52 @@ function pullOf({ pull }: ServerSpec, context: CompileContext): Pull | undefined
   const password = name === undefined ? undefined : secretUse({ name, key: 'password' }, context);
   const credentials = username && password ? { username, password } : undefined;
   return { policy, ...(credentials ? { credentials } : {}) };
+}
+
+function probesOf(spec: ProbesSpec): Probes {
+  const entries = PROBES.flatMap((name) => {
+    const probe = spec[name];
+    return probe ? [[name, probeOf(probe)] as const] : [];
+  });
+  return Object.fromEntries(entries);
+}
+
+function probeOf({ interval, timeout, failures, ...check }: ProbeSpec): Probe {
+  return { check: checkOf(check), intervalMs: timerMs(interval), timeoutMs: timerMs(timeout), failures };
+}
+
+function checkOf({ call, http, exec, tools }: Omit<ProbeSpec, 'interval' | 'timeout' | 'failures'>): Check {
+  if (call) return withoutUndefined<Check>({ type: 'call', ...call });
+  if (http) return withoutUndefined<Check>({ type: 'http', ...http });
+  if (exec) return { type: 'exec', argv: exec };
+  return { type: tools ? 'tools' : 'ping' };
+}
+
+function withoutUndefined<T>(value: Readonly<Record<string, unknown>>): T {
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as T;
+}
+
+function rolloutOf({ rollout, replicas, probes }: ServerSpec, sharesPort: boolean): Rollout {
+  const surge = instances(rollout.maxSurge ?? 1, replicas, Math.ceil);
+  const unavailable = instances(rollout.maxUnavailable ?? 0, replicas, Math.floor);
+  const { startup } = probes ?? {};
+  const start = startup ? timerMs(startup.interval) * startup.failures : 0;
+  const { canary } = rollout;
+  return {
+    strategy: rollout.strategy ?? (sharesPort ? 'recreate' : 'rollingUpdate'),
+    surge,
+    // A percentage can come to nothing; as in Kubernetes, one instance then makes room.
+    unavailable: surge + unavailable === 0 ? 1 : unavailable,
+    timeoutMs: Math.min(timerMs(rollout.timeout) + start, MAX_TIMER_MS),
+    drainMs: timerMs(rollout.drain),
+    monitorMs: timerMs(rollout.monitor),
+    ...(canary
+      ? { canary: { ...canary, steps: canary.steps.map(({ weight, pause }) => ({ weight, pauseMs: timerMs(pause) })) } }
+      : {}),
+  };
+}
+
+/** `25%` of 4 → 1. */
+function instances(amount: number | string, replicas: number, round: (value: number) => number): number {
+  return typeof amount === 'number' ? amount : round((Number.parseInt(amount, 10) * replicas) / 100);
 }

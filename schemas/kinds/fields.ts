@@ -62,7 +62,7 @@ export function milliseconds(text: string): number {
 }
 
 /** Timers count in 31 bits: what is longer would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Like {@link milliseconds}, for a timer: at most 24.8 days. */
 export function timerMs(text: string): number {

@@ -3,6 +3,8 @@ import { looksSecret } from '../sensitive.ts';
 import { duration, envName, httpUrl, name, PEP440, plainText, secretRef, SEMVER, size } from './fields.ts';
 import { imageReference, pull } from './fields/image.ts';
 import { isolation } from './fields/isolation.ts';
+import { PROBES, probes } from './fields/probes.ts';
+import { rollout } from './fields/rollout.ts';
 import { defineKind, type Reference } from './kind.ts';
 
 const argument = plainText.max(32_768);
@@ -45,7 +47,7 @@ const packageSpec = z
   });
 
 /** What only makes sense for a server that Slipway runs. */
-const RUNNING_FIELDS = ['http', 'runtime', 'engine', 'pull', 'isolation', 'lifecycle', 'probe', 'resources'] as const;
+const RUNNING_FIELDS = ['http', 'runtime', 'engine', 'pull', 'isolation', 'lifecycle', 'probes', 'resources'] as const;
 const RUNNING_LISTS = ['files', 'env', 'secretFiles', 'dependsOn'] as const;
 
 type Running = { [Field in (typeof RUNNING_FIELDS)[number]]?: unknown } & {
@@ -56,6 +58,16 @@ function usedForRunning(spec: Running): string[] {
   const fields = RUNNING_FIELDS.filter((field) => spec[field] !== undefined);
   const lists = RUNNING_LISTS.filter((field) => spec[field].length > 0);
   return [...fields, ...lists, ...(spec.replicas > 1 ? ['replicas'] : [])];
+}
+
+/** JSON Schema for a probe over HTTP of a server that speaks stdio, without a port. */
+function httpProbeWithoutPort(probe: string) {
+  const portless = { properties: { http: { not: { required: ['port'] } } }, required: ['http'] };
+  return {
+    properties: { probes: { properties: { [probe]: portless }, required: [probe] } },
+    required: ['probes'],
+    not: { properties: { transport: { enum: ['http', 'sse'] } }, required: ['transport'] },
+  };
 }
 
 const ways = ['package', 'command', 'image', 'url'] as const;
@@ -151,24 +163,8 @@ const serverSpec = z
     idleTimeout: duration.default('10m').describe('With onDemand: stop after this long without a call.'),
     timeout: duration.default('60s').describe('How long one call may take.'),
     dependsOn: z.array(name).default([]).describe('Servers that must be ready before this one starts.'),
-    probe: z
-      .strictObject({
-        tool: z.string().min(1).max(128).optional().describe('A tool to call before the server counts as ready.'),
-        arguments: z.record(z.string(), z.json()).default({}).describe('Arguments for that tool.'),
-      })
-      .optional()
-      .describe('What ready means besides an MCP handshake and a listing of the tools.'),
-    rollout: z
-      .strictObject({
-        strategy: z
-          .enum(['startFirst', 'stopFirst'])
-          .optional()
-          .describe('Default: startFirst; stopFirst where a fixed port cannot be shared.'),
-        timeout: duration.default('60s').describe('How long a new version may take to become ready.'),
-        drain: duration.default('30s').describe('How long running calls on the old version may take to finish.'),
-      })
-      .prefault({})
-      .describe('How a change is rolled out.'),
+    probes: probes.optional(),
+    rollout,
     drift: z
       .enum(['off', 'detect', 'enforce'])
       .default('enforce')
@@ -203,6 +199,11 @@ const serverSpec = z
       refuse(['files'], 'cannot be given to an image: put them into it');
     if (check.value.image === undefined && check.value.args.length > 0)
       refuse(['args'], 'means nothing without an image');
+    for (const probe of PROBES) {
+      const asked = check.value.probes?.[probe]?.http;
+      if (asked && asked.port === undefined && (check.value.transport ?? 'stdio') === 'stdio')
+        refuse(['probes', probe, 'http'], 'needs a port: over stdio the server has none');
+    }
     const { http, image, runtime, replicas } = check.value;
     // In a container every instance has ports of its own; only a driver knows that of a runtime.
     if (http?.port !== undefined && image === undefined && runtime === undefined && replicas > 1)
@@ -219,6 +220,7 @@ const serverSpec = z
         ...RUNNING_FIELDS.map((field) => ({ required: ['url', field] })),
         ...RUNNING_LISTS.map((field) => ({ properties: { [field]: { minItems: 1 } }, required: ['url', field] })),
         { properties: { replicas: { minimum: 2 } }, required: ['url', 'replicas'] },
+        ...PROBES.map(httpProbeWithoutPort),
         {
           properties: { http: { required: ['port'] }, replicas: { minimum: 2 } },
           required: ['http', 'replicas'],

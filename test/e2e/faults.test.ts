@@ -46,11 +46,11 @@ test('a bad commit does not stop the rollout of a good one', async () => {
   );
   desk.push({
     'hello.mjs': HELLO_PROGRAM,
-    'hello.yaml': helloServer('hello', 'Hello', '  rollout: { strategy: stopFirst }\n'),
+    'hello.yaml': helloServer('hello', 'Hello', '  rollout: { strategy: recreate }\n'),
   });
   const running = await desk.up();
   desk.push(
-    { 'hello.mjs': slow, 'hello.yaml': helloServer('hello', 'Moin', '  rollout: { strategy: stopFirst }\n') },
+    { 'hello.mjs': slow, 'hello.yaml': helloServer('hello', 'Moin', '  rollout: { strategy: recreate }\n') },
     'A slow one',
   );
   const rollingOut = desk.sync();

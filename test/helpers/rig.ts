@@ -1,17 +1,18 @@
 /** A whole reconciler on real parts: a source, drivers, a state directory, and a gateway as small as one can be. */
 import { expect } from 'vitest';
+import { startGateway, type Gateway } from '../../gateway/index.ts';
 import type { Driver } from '../../reconciler/drivers/driver.ts';
 import { openDrivers, type Drivers } from '../../reconciler/drivers/index.ts';
 import { memoryDriver, type MemoryDriver, type MemoryOptions } from '../../reconciler/drivers/memory.ts';
 import { openJournal } from '../../reconciler/journal.ts';
-import { connectHttp } from '../../reconciler/ready-http.ts';
+import { connectHttp } from '../../reconciler/health/http.ts';
 import type { Traffic } from '../../reconciler/publish.ts';
 import { Reconciler, type ReconcilerOptions } from '../../reconciler/reconciler.ts';
 import { gitRecorder, noRecorder } from '../../reconciler/record/recorder.ts';
 import { gitSource } from '../../reconciler/source/git.ts';
 import { openState, type StateDir } from '../../reconciler/state.ts';
 import type { Log } from '../../schemas/log.ts';
-import type { Connection } from '../../schemas/peer.ts';
+import type { Connect, Connection } from '../../schemas/peer.ts';
 import type { Endpoint, Snapshot } from '../../schemas/snapshot.ts';
 import { brokenInvariants, statusSchema, type Status } from '../../schemas/status.ts';
 import { callTool, initialize } from './mcp.ts';
@@ -24,6 +25,8 @@ export interface RigOptions extends Partial<Pick<ReconcilerOptions, 'intervalMs'
   readonly stateDir?: string;
   readonly repo?: TestRepo;
   readonly memory?: MemoryOptions;
+  /** A real gateway in the place of the small one. */
+  readonly gateway?: boolean;
   /** Write audit records to the repo. */
   readonly record?: boolean;
 }
@@ -43,6 +46,8 @@ export class Rig implements AsyncDisposable {
   readonly logs: string[] = [];
   #drivers: Drivers | undefined;
   #turn = 0;
+  readonly #real: boolean;
+  #gateway: Gateway | undefined;
   #reconciler: Reconciler | undefined;
 
   static async make(options: RigOptions = {}): Promise<Rig> {
@@ -52,6 +57,7 @@ export class Rig implements AsyncDisposable {
   }
 
   private constructor(options: RigOptions) {
+    this.#real = options.gateway ?? false;
     this.repo = options.repo ?? this.#stack.use(new TestRepo());
     const root = options.stateDir ?? this.#stack.use(tempDir()).at('state');
     this.state = this.#stack.use(openState(root));
@@ -169,14 +175,30 @@ export class Rig implements AsyncDisposable {
     return local;
   }
 
+  /** Where the real gateway serves. */
+  get url(): string {
+    return this.#gateway?.url ?? '';
+  }
+
   async #publish(snapshot: Snapshot): Promise<Traffic> {
+    if (this.#real) await this.#serve(snapshot);
     this.snapshots.push(snapshot);
     for (const listener of this.#listeners) listener();
+    if (this.#gateway) return this.#gateway;
     const of = (ids: readonly string[]) => [...this.#calls].filter((call) => ids.includes(call.endpoint));
     return {
       idle: async (ids) => void (await Promise.allSettled(of(ids).map((call) => call.answer))),
       tally: (id) => this.#tallies.get(id) ?? { calls: 0, errors: 0 },
     };
+  }
+
+  async #serve(snapshot: Snapshot): Promise<void> {
+    if (this.#gateway) return this.#gateway.swap(snapshot);
+    const { log } = this;
+    const connect: Connect = (...args) => this.driver.connect?.(...args) ?? this.memory.connect?.(...args);
+    const sessionKey = this.state.sessionKey;
+    this.#gateway = await startGateway({ snapshot, sessionKey, log, version: 'test', listen: '127.0.0.1:0', connect });
+    this.#stack.use(this.#gateway);
   }
 
   #noteStatus(status: Status): void {

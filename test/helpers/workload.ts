@@ -1,12 +1,13 @@
 /** Workloads as `compile` makes them, without a config. */
 import { specHash, type RunSpec, type Workload } from '../../reconciler/workload.ts';
 
-export interface WorkloadOptions extends Partial<Omit<Workload, 'run' | 'hash' | 'address'>> {
+export interface WorkloadOptions extends Partial<Omit<Workload, 'run' | 'hash' | 'address' | 'rollout'>> {
   readonly argv: readonly string[];
   readonly env?: RunSpec['env'];
   readonly transport?: RunSpec['transport'];
   /** More of what makes a new instance necessary. */
   readonly run?: Partial<RunSpec>;
+  readonly rollout?: Partial<Workload['rollout']>;
 }
 
 export function workload({ argv, env = [], transport = 'stdio', run: more, ...around }: WorkloadOptions): Workload {
@@ -33,7 +34,15 @@ export function workload({ argv, env = [], transport = 'stdio', run: more, ...ar
     callTimeoutMs: 60_000,
     dependsOn: [],
     drift: 'enforce',
-    rollout: { strategy: 'startFirst', timeoutMs: 10_000, drainMs: 1000 },
     ...around,
+    rollout: {
+      strategy: 'rollingUpdate',
+      surge: 1,
+      unavailable: 0,
+      timeoutMs: 10_000,
+      drainMs: 1000,
+      monitorMs: 0,
+      ...around.rollout,
+    },
   };
 }

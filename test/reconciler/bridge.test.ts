@@ -175,7 +175,7 @@ test('progress comes back under the token that the client chose, news to everybo
 });
 
 test('a server that never answers is given up after its time, and ended', async () => {
-  await using it = await bridge('silent', { rollout: { strategy: 'startFirst', timeoutMs: 200, drainMs: 0 } });
+  await using it = await bridge('silent', { rollout: { timeoutMs: 200 } });
   const connection = it.driver.connect?.(it.id, {});
   const starting = untilState(it.driver, it.id, 'starting');
   const request = connection && initialize(connection).catch((error: unknown) => error);

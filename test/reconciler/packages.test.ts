@@ -17,7 +17,7 @@ afterEach(() => {
 });
 
 function packageWorkload(wanted: Program): Workload {
-  const plain = workload({ argv: ['unused'], rollout: { strategy: 'startFirst', timeoutMs: 60_000, drainMs: 1000 } });
+  const plain = workload({ argv: ['unused'], rollout: { timeoutMs: 60_000 } });
   const run = { ...plain.run, program: wanted };
   return { ...plain, run, hash: specHash(run, plain.driver) };
 }

@@ -40,7 +40,7 @@ test.for<[string, string, Desired, Actual]>([
   [
     'another version that cannot stand beside the old one',
     'replace (restart): its spec hash changed',
-    desired({ 'a.yaml': memoryServer('a', 'v2', { rollout: { strategy: 'stopFirst' } }) }),
+    desired({ 'a.yaml': memoryServer('a', 'v2', { rollout: { strategy: 'recreate' } }) }),
     asIfRunning(V1),
   ],
   [

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { LogFile, readLog } from '../../reconciler/bridge/log-file.ts';
 import { processDriver } from '../../reconciler/drivers/process/driver.ts';
 import { openJournal } from '../../reconciler/journal.ts';
-import { connectHttp } from '../../reconciler/ready-http.ts';
+import { connectHttp } from '../../reconciler/health/http.ts';
 import { openState } from '../../reconciler/state.ts';
 import { silent } from '../../schemas/log.ts';
 import { redactor } from '../../schemas/sensitive.ts';

@@ -22,7 +22,7 @@ interface ServerModel {
   readonly replicas: number;
   readonly enabled: boolean;
   readonly remote: boolean;
-  readonly strategy: 'startFirst' | 'stopFirst';
+  readonly strategy: 'rollingUpdate' | 'recreate';
   readonly lifecycle: 'onDemand' | 'always';
   readonly secret: boolean;
   readonly description?: string | undefined;
@@ -42,7 +42,7 @@ const serverModel: fc.Arbitrary<ServerModel> = fc.record(
     replicas: fc.integer({ min: 1, max: 3 }),
     enabled: fc.boolean(),
     remote: fc.boolean(),
-    strategy: fc.constantFrom('startFirst', 'stopFirst'),
+    strategy: fc.constantFrom('rollingUpdate', 'recreate'),
     lifecycle: fc.constantFrom('onDemand', 'always'),
     secret: fc.boolean(),
     description: fc.string({ maxLength: 20 }),
@@ -177,7 +177,10 @@ test('no secret value is in any output, though the server got it', { timeout: 12
         's.yaml': resource('Secret', 'keys', { data: { api: { env: 'SLIPWAY_TEST_PROPERTY' } } }),
         'a.yaml': server('mirror', 'mirror', [], { env }),
         'b.yaml': server('refuses', 'refuses', [], { env }),
-        'c.yaml': server('regrets', 'refuses', ['late'], { env, probe: { tool: 'check' } }),
+        'c.yaml': server('regrets', 'refuses', ['late'], {
+          env,
+          probes: { readiness: { call: { tool: 'check' }, failures: 1 } },
+        }),
       };
       await rig.apply(files);
       const seen = JSON.parse(await rig.call('mirror', 'env')) as Record<string, string>;

@@ -14,8 +14,14 @@ const BAD: Record<string, { config: string; code: string }> = {
   'crashes at start': { config: server('tiny', 'crash-at-start'), code: 'not-ready' },
   'never answers': { config: server('tiny', 'silent', [], fast), code: 'not-ready' },
   'refuses the handshake': { config: server('tiny', 'refuses'), code: 'not-ready' },
-  'fails its probe': { config: server('tiny', 'broken-tool', [], { probe: { tool: 'check' } }), code: 'not-ready' },
-  'has no such tool to probe': { config: server('tiny', 'good', ['v9'], { probe: { tool: 'x' } }), code: 'not-ready' },
+  'fails its probe': {
+    config: server('tiny', 'broken-tool', [], { probes: { readiness: { call: { tool: 'check' }, failures: 1 } } }),
+    code: 'not-ready',
+  },
+  'has no such tool to probe': {
+    config: server('tiny', 'good', ['v9'], { probes: { readiness: { call: { tool: 'x' }, failures: 1 } } }),
+    code: 'not-ready',
+  },
   'cannot be found': {
     config: resource('Server', 'tiny', { command: ['/nonexistent/program'] }),
     code: 'start-failed',

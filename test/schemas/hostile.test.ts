@@ -67,8 +67,14 @@ describe('files made to be slow', () => {
     ['a long word', `${SERVER}${'x'.repeat(500_000)}: 1\n`],
     ['many brackets that open', '['.repeat(100_000)],
     ['many maps that open', '{a: '.repeat(50_000)],
-    ['deep lists', `${SERVER}  probe: { arguments: { a: ${'['.repeat(20_000)}${']'.repeat(20_000)} } }\n`],
-    ['deep block lists', `${SERVER}  probe:\n    arguments:\n      a:\n        ${'- '.repeat(20_000)}x\n`],
+    [
+      'deep lists',
+      `${SERVER}  probes: { startup: { call: { tool: t, arguments: { a: ${'['.repeat(20_000)}${']'.repeat(20_000)} } } } }\n`,
+    ],
+    [
+      'deep block lists',
+      `${SERVER}  probes:\n    startup:\n      call:\n        arguments:\n          a:\n            ${'- '.repeat(20_000)}x\n`,
+    ],
   ])('%s', { timeout: 120_000 }, (_, text) => {
     const start = performance.now();
     const issues = parse(text);

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { suggest } from '../../schemas/suggest.ts';
 
-const FIELDS = ['description', 'replicas', 'env', 'url', 'timeout', 'idleTimeout', 'probe'];
+const FIELDS = ['description', 'replicas', 'env', 'url', 'timeout', 'idleTimeout', 'probes'];
 
 describe('suggest', () => {
   test.each([

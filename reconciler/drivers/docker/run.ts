@@ -2,6 +2,7 @@
  * One run of a container's program, as the bridge wants it: its stdio, its end, and how to end it. The connection to the
  * engine may break and come back meanwhile; the program does not notice, and neither do those who speak with it.
  */
+import { OUT_OF_MEMORY } from '../driver.ts';
 import { Readable, Writable, type Duplex } from 'node:stream';
 import type { ContainerInspectInfo } from 'dockerode';
 import { SlipwayError } from '../../../schemas/errors.ts';
@@ -187,8 +188,7 @@ const SIGNALS: Record<number, string> = { 134: 'SIGABRT', 137: 'SIGKILL', 139: '
 
 /** Why a container does not run, in words. */
 export function reasonOf({ State: state, HostConfig: { Memory: limit } }: ContainerInspectInfo): string {
-  if (state.OOMKilled)
-    return `it used more memory than its limit${limit ? ` of ${Math.round(limit / 2 ** 20)} MiB` : ''}`;
+  if (state.OOMKilled) return `${OUT_OF_MEMORY}${limit ? ` of ${Math.round(limit / 2 ** 20)} MiB` : ''}`;
   if (NOT_EXECUTED.includes(state.ExitCode)) return `its program could not be executed (exit code ${state.ExitCode})`;
   const signal = SIGNALS[state.ExitCode];
   const why = signal ? `it was ended by ${signal}` : `it exited with code ${state.ExitCode}`;

@@ -1,5 +1,6 @@
 /** Runs workloads as processes of this host: stdio ones through the bridge, HTTP ones on a loopback port. */
 import { join } from 'node:path';
+import { SlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
 import { redactor } from '../../../schemas/sensitive.ts';
 import { HeldInstances } from '../../bridge/held.ts';
@@ -12,8 +13,9 @@ import { openEnv } from '../../secrets/secrets.ts';
 import type { StateDir } from '../../state.ts';
 import { instanceName, type Workload } from '../../workload.ts';
 import type { Driver, Instance } from '../driver.ts';
-import { startChild } from './child.ts';
+import { startChild, type Command } from './child.ts';
 import { INSTANCE_VARIABLE, KEEPER_VARIABLE, OWNER_VARIABLE, scrubbedEnv } from './environment.ts';
+import { runBeside } from './exec.ts';
 import { keeperMark } from './marked.ts';
 import { removeHalfInstalled, type Installs } from './npm.ts';
 import { freePort } from './port.ts';
@@ -37,6 +39,7 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
   const held = new HeldInstances(state);
   const installs: Installs = new Map();
   const sandbox = sandboxMaker(state.paths.work);
+  const beside = new Map<string, (argv: readonly string[]) => Promise<Command>>();
 
   return {
     name: 'process',
@@ -70,6 +73,10 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
           workload.run.transport === 'stdio'
             ? await StdioRunning.create({ ...context, start: () => start({}), socket: held.socketPath(id) })
             : await HttpRunning.create({ ...context, start: await listening(workload, start) });
+        beside.set(id, async (argv) => {
+          const way = await prepared.beside(argv);
+          return { ...way, cwd: prepared.cwd, env: await environmentOf(id, workload, state, { extra: way.env }) };
+        });
         held.add(id, instance);
         return instance.observe();
       });
@@ -81,6 +88,7 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
         if (!instance) return;
         await instance[Symbol.asyncDispose]();
         note(journal, { op: 'removed', instance: id }, log);
+        beside.delete(id);
         held.forget(id);
       }),
 
@@ -88,6 +96,12 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
     ...(process.platform === 'linux' ? { stats: async () => processStats(leadersOf(held)) } : {}),
     orphans: async () => orphansBeside(state.owner),
     prune: (ids) => pruneBeside(state.owner, ids),
+
+    async exec(id, argv, signal) {
+      const command = await beside.get(id)?.(argv);
+      if (!command) throw new SlipwayError('not-ready', 'The instance does not run.');
+      return runBeside(command, signal);
+    },
 
     async [Symbol.asyncDispose]() {
       const ids = held.values().map((instance) => instance.observe().id);
@@ -124,14 +138,9 @@ function starter(
   { state, journal, log }: ProcessDriverOptions,
 ) {
   return async (extra: Readonly<Record<string, string>>): Promise<StdioProcess> => {
-    const { variables, secrets } = await openEnv(workload.run.env);
-    file.mask(redactor(secrets));
-    const marks = { [OWNER_VARIABLE]: state.owner, [INSTANCE_VARIABLE]: id, [KEEPER_VARIABLE]: keeperMark() };
+    const env = await environmentOf(id, workload, state, { extra: { ...prepared.env, ...extra }, file });
     journal.append({ op: 'starting', instance: id });
-    const child = await startChild({
-      ...prepared,
-      env: { ...scrubbedEnv(), ...prepared.env, ...extra, ...variables, ...marks },
-    });
+    const child = await startChild({ ...prepared, env });
     try {
       journal.append({ op: 'started', instance: id, process: child.identity });
     } catch (error) {
@@ -144,6 +153,19 @@ function starter(
     });
     return { ...child, ended };
   };
+}
+
+/** @param file the log that is to hide the secrets */
+async function environmentOf(
+  id: string,
+  { run }: Workload,
+  { owner }: StateDir,
+  { extra = {}, file }: { extra?: Readonly<Record<string, string>>; file?: LogFile } = {},
+): Promise<Record<string, string>> {
+  const { variables, secrets } = await openEnv(run.env);
+  file?.mask(redactor(secrets));
+  const marks = { [OWNER_VARIABLE]: owner, [INSTANCE_VARIABLE]: id, [KEEPER_VARIABLE]: keeperMark() };
+  return { ...scrubbedEnv(), ...extra, ...variables, ...marks };
 }
 
 /** For entries that only spare the next start some work: a full disk must not turn the end of a process into a failure. */

@@ -14,6 +14,8 @@ export interface Prepared {
   readonly cwd: string;
   /** What the way it is run needs; the spec's own variables come after. */
   readonly env: Readonly<Record<string, string>>;
+  /** How another program is run in the same way: a probe must not be a way out. */
+  readonly beside: (argv: readonly string[]) => Promise<Pick<Prepared, 'argv' | 'env'>>;
   /** In what it is less shut in than was asked for; undefined where nothing was. */
   readonly exposed?: readonly string[];
 }
@@ -42,11 +44,11 @@ export async function prepare(run: RunSpec, places: Places, log: Log, signal: Ab
   await layOut(run.files, places);
   const cwd = places.work;
   const reads = program.type === 'package' ? [npmHome(places.packages, program)] : [];
-  const way =
+  const beside = async (wanted: readonly string[]): Promise<Pick<Prepared, 'argv' | 'env'>> =>
     sandboxed && typeof host !== 'string'
-      ? await shutIn(host, { isolation, work: cwd, reads }, argv)
-      : { argv, env: {} };
-  return { ...way, cwd, ...(exposed ? { exposed } : {}) };
+      ? shutIn(host, { isolation, work: cwd, reads }, wanted)
+      : { argv: wanted, env: {} };
+  return { ...(await beside(argv)), beside, cwd, ...(exposed ? { exposed } : {}) };
 }
 
 async function argvOf(program: Program, places: Places, log: Log, signal: AbortSignal): Promise<readonly string[]> {

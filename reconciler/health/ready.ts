@@ -1,16 +1,19 @@
-/** What “ready” means: the MCP handshake works, the tools can be listed, and the probe, if there is one, passes. */
-import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
-import { LEGACY_VERSIONS, RpcFailure } from '../schemas/jsonrpc.ts';
-import { isDiscovered, ourselves, type Era } from '../schemas/modern.ts';
-import type { Connection } from '../schemas/peer.ts';
-import { toolSchema, type Tool } from '../schemas/snapshot.ts';
-import type { Readiness } from './applied.ts';
-import { pause, untilAborted } from './async.ts';
-import type { Driver, Instance } from './drivers/driver.ts';
-import type { Workload } from './workload.ts';
+/** What “ready” means: the MCP handshake works, the tools can be listed, and the probes for it, if there are any, pass. */
+import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
+import { RpcFailure } from '../../schemas/jsonrpc.ts';
+import type { Channel, Connection } from '../../schemas/peer.ts';
+import { toolSchema, type Tool } from '../../schemas/snapshot.ts';
+import type { Readiness } from '../applied.ts';
+import { pause, untilAborted } from '../async.ts';
+import type { Driver, Instance } from '../drivers/driver.ts';
+import type { Probe, Workload } from '../workload.ts';
+import { runProbe, type Patient } from './check.ts';
+import { converse } from './converse.ts';
 
 /** A server that pages for ever must not hold a rollout for ever. */
 const MAX_PAGES = 100;
+/** Between two attempts of a readiness probe in a rollout. */
+const AGAIN_MS = 1000;
 
 export interface Candidate {
   readonly driver: Driver;
@@ -40,46 +43,25 @@ export async function waitReady(candidate: Candidate, signal: AbortSignal): Prom
   }
 }
 
-interface Introduced {
-  readonly era: Era;
-  readonly instructions?: string;
-  readonly capabilities?: Readonly<Record<string, unknown>>;
-}
-
-type Ask = (method: string, params: Record<string, unknown>) => Promise<unknown>;
-
 async function inspect(connection: Connection, candidate: Candidate, signal: AbortSignal): Promise<Readiness> {
   const { workload, version } = candidate;
   try {
-    const { era, instructions, capabilities = {} } = await introduce(connection, version, signal);
-    const ask: Ask = (method, params) =>
-      connection.request(method, era === 'modern' ? ourselves(version, params) : params, { signal });
-    const tools = capabilities['tools'] === undefined ? [] : await listTools(ask);
-    await probe(ask, workload);
+    const { channel, said } = await converse(connection, version, signal);
+    const { era, instructions, capabilities = {} } = said;
+    const tools = capabilities['tools'] === undefined ? [] : await listTools(channel, signal);
+    await passProbes(candidate, channel, signal);
     return { hash: workload.hash, era, tools, capabilities, ...(instructions === undefined ? {} : { instructions }) };
   } finally {
     connection.close();
   }
 }
 
-/** What a server says of itself, in whichever era it says it. */
-async function introduce(connection: Connection, version: string, signal: AbortSignal): Promise<Introduced> {
-  const found = await connection.request('server/discover', ourselves(version), { signal }).catch((error: unknown) => {
-    if (!(error instanceof RpcFailure)) throw error;
-  });
-  if (isDiscovered(found)) return { ...found, era: 'modern' };
-  const params = { protocolVersion: LEGACY_VERSIONS[0], capabilities: {}, clientInfo: { name: 'slipway', version } };
-  const initialized = (await connection.request('initialize', params, { signal })) as Omit<Introduced, 'era'>;
-  connection.notify('notifications/initialized');
-  return { ...initialized, era: 'legacy' };
-}
-
-async function listTools(ask: Ask): Promise<Tool[]> {
+async function listTools(channel: Channel, signal: AbortSignal): Promise<Tool[]> {
   const tools: Tool[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
     const params = cursor === undefined ? {} : { cursor };
-    const result = (await ask('tools/list', params)) as {
+    const result = (await channel.request('tools/list', params, { signal })) as {
       tools?: unknown;
       nextCursor?: string;
     };
@@ -98,18 +80,30 @@ function checked(tool: unknown): Tool {
   return parsed.data;
 }
 
-async function probe(ask: Ask, workload: Workload): Promise<void> {
-  if (!workload.probe) return;
-  const { tool, arguments: args } = workload.probe;
-  const result = (await ask('tools/call', { name: tool, arguments: args })) as {
-    isError?: boolean;
-  };
-  if (result.isError) throw new SlipwayError('not-ready', `The probe's tool ${tool} answered with an error.`);
+/** Startup has as many attempts as it says, at its own pace; readiness too, but nobody waits for its interval here. */
+async function passProbes({ driver, instance, workload }: Candidate, channel: Channel, signal: AbortSignal) {
+  const { startup, readiness } = workload.probes ?? {};
+  const patient = { driver, instance, channel: async () => channel };
+  if (startup) await pass(startup, startup.intervalMs, patient, signal);
+  if (readiness) await pass(readiness, Math.min(readiness.intervalMs, AGAIN_MS), patient, signal);
+}
+
+async function pass(probe: Probe, pauseMs: number, patient: Patient, signal: AbortSignal): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await runProbe(probe, patient, signal);
+    } catch (error) {
+      const known = toSlipwayError(error, 'not-ready');
+      // What cannot work will not work the next time either.
+      if (known.code !== 'not-ready' || attempt >= probe.failures || signal.aborted) throw known;
+      await pause(pauseMs, signal);
+    }
+  }
 }
 
 /** Over HTTP there is no event for “it listens now”, so it is asked again until it does or the time is up. */
 async function inspectHttp(candidate: Candidate, signal: AbortSignal): Promise<Readiness> {
-  const { connectHttp } = await import('./ready-http.ts');
+  const { connectHttp } = await import('./http.ts');
   const { endpoint } = candidate.instance;
   for (let wait = 20; ; wait = Math.min(wait * 1.5, 500)) {
     signal.throwIfAborted();

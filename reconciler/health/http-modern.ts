@@ -1,8 +1,8 @@
 /** A connection to an HTTP instance that speaks MCP 2026-07-28, for the readiness check: one POST for each request. */
-import { asMessage, RpcFailure, type RpcMessage } from '../schemas/jsonrpc.ts';
-import { headersFor, isModernError, ourselves } from '../schemas/modern.ts';
-import type { Connection } from '../schemas/peer.ts';
-import { SlipwayError } from '../schemas/errors.ts';
+import { asMessage, RpcFailure, type RpcMessage } from '../../schemas/jsonrpc.ts';
+import { headersFor, isModernError, ourselves } from '../../schemas/modern.ts';
+import type { Connection } from '../../schemas/peer.ts';
+import { SlipwayError } from '../../schemas/errors.ts';
 
 /** How long a server may think about whether it speaks like this (ms). */
 const PROBE_TIMEOUT = 10_000;

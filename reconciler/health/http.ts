@@ -1,12 +1,12 @@
-/** A connection to an HTTP instance for the readiness check, through the SDK: off the hot path, its weight does not matter. */
+/** A connection to an HTTP instance for checks, through the SDK: off the hot path, its weight does not matter. */
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { ResultSchema } from '@modelcontextprotocol/sdk/types.js';
-import type { Connection } from '../schemas/peer.ts';
-import type { Endpoint } from '../schemas/snapshot.ts';
-import { connectModern } from './ready-modern.ts';
+import type { Connection } from '../../schemas/peer.ts';
+import type { Endpoint } from '../../schemas/snapshot.ts';
+import { connectModern } from './http-modern.ts';
 
 /** Performs the handshake. @throws when nothing listens yet or the handshake fails */
 export async function connectHttp(endpoint: Endpoint, version: string, signal: AbortSignal): Promise<Connection> {

@@ -1,0 +1,116 @@
+/** What a pass leaves behind in `applied.json`: what is good now, what is on trial, what failed. */
+import type { SlipwayError } from '../schemas/errors.ts';
+import { addressOf, type Resource } from '../schemas/resource.ts';
+import type { CommitInfo } from '../schemas/status.ts';
+import { writeApplied, type Applied, type Readiness, type Trial } from './applied.ts';
+import type { Compiled } from './compile.ts';
+import type { Failure } from './plan.ts';
+import type { Outcome } from './rollout/context.ts';
+import { listInstances, type World } from './world.ts';
+import type { Workload } from './workload.ts';
+
+/** Remembers what is good now: new versions where they became ready, the one before where they did not, or not yet. */
+export async function keep(
+  world: World,
+  desired: Compiled,
+  commit: CommitInfo,
+  outcomes: readonly Outcome[],
+): Promise<void> {
+  const before = world.applied;
+  const failed = new Map(
+    outcomes.flatMap((outcome) => (outcome.error ? [[outcome.address, outcome.error] as const] : [])),
+  );
+  const previous = new Map(before.desired.resources.map((resource) => [addressOf(resource), resource]));
+  const hashes = new Map(desired.workloads.map(({ address, hash }) => [address, hash]));
+  const resources = desired.resources.flatMap((resource): Resource[] => {
+    const address = addressOf(resource);
+    if (!failed.has(address) && !world.canaries.has(address)) return [resource];
+    const trial = before.trials[address];
+    const old = trial && hashes.get(address) === trial.hash ? trial.resource : previous.get(address);
+    return old ? [old] : [];
+  });
+  const trials = trialsOf(world, desired, outcomes);
+  world.applied = {
+    formatVersion: 2,
+    commit,
+    desired: { commit: commit.id, resources, files: desired.files },
+    good: goodWorkloads(world, desired),
+    readiness: readinessOf(world),
+    failures: failuresOf(desired, failed, before),
+    trials,
+  };
+  writeApplied(world.state.paths.applied, world.applied);
+  await watchTrials(world, before);
+}
+
+/** The end of trials whose time is over. */
+export function endTrials(world: World, addresses: readonly string[]): void {
+  for (const address of addresses) world.watch.end(address);
+  const left = Object.entries(world.applied.trials).filter(([address]) => !addresses.includes(address));
+  world.applied = { ...world.applied, trials: Object.fromEntries(left) };
+  writeApplied(world.state.paths.applied, world.applied);
+}
+
+/** The version of each workload that serves now: the wanted one, or one before. */
+function goodWorkloads(world: World, desired: Compiled): Record<string, Workload> {
+  const { good, trials } = world.applied;
+  const entries = [...world.served].flatMap(([address, { readiness }]): [string, Workload][] => {
+    const wanted = desired.workloads.find((workload) => workload.address === address);
+    const candidates = [wanted, good[address], trials[address]?.previous];
+    const serving = candidates.find((workload) => workload?.hash === readiness.hash);
+    return serving ? [[address, serving]] : [];
+  });
+  return Object.fromEntries(entries);
+}
+
+function readinessOf(world: World): Record<string, Readiness> {
+  return Object.fromEntries([...world.served].map(([address, { readiness }]) => [address, readiness]));
+}
+
+/** Versions that have just taken over, and those whose trial goes on. */
+function trialsOf(world: World, desired: Compiled, outcomes: readonly Outcome[]): Record<string, Trial> {
+  const { good, trials, desired: was } = world.applied;
+  const entries = outcomes.flatMap(({ address, result, error }): [string, Trial][] => {
+    const workload = desired.workloads.find((each) => each.address === address);
+    const going = trials[address];
+    if (!workload || error || workload.rollout.monitorMs === 0 || world.canaries.has(address)) return [];
+    if (going?.hash === workload.hash) return [[address, going]];
+    // What had not yet proved itself is nothing to return to.
+    const previous = going?.previous ?? good[address];
+    if (result !== 'replaced' || !previous || previous.hash === workload.hash) return [];
+    const resource = going ? going.resource : was.resources.find((each) => addressOf(each) === address);
+    return [[address, { hash: workload.hash, previous, ...(resource ? { resource } : {}) }]];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** The clocks of trials: a new one starts now, one of a time before a restart of Slipway starts again. */
+async function watchTrials(world: World, before: Applied): Promise<void> {
+  for (const address of Object.keys(before.trials)) if (!world.applied.trials[address]) world.watch.end(address);
+  for (const [address, { hash }] of Object.entries(world.applied.trials)) {
+    if (world.watch.isWatched(address, hash)) continue;
+    const instances = await listInstances(world, new AbortController().signal);
+    const own = instances.filter((instance) => instance.address === address && instance.hash === hash);
+    world.watch.begin(address, { hash }, own, before.trials[address]?.hash !== hash);
+  }
+}
+
+/** Only what needs a person is remembered; what may heal by itself is tried again. */
+function failuresOf(
+  desired: Compiled,
+  failed: ReadonlyMap<string, SlipwayError>,
+  before: Applied,
+): Record<string, Failure> {
+  const entries = desired.workloads.flatMap(({ address, hash }): [string, Failure][] => {
+    const error = failed.get(address);
+    const known = before.failures[address];
+    if (!error || error.row.next === 'retry') return [];
+    return [
+      [
+        address,
+        known?.hash === hash ? known : { hash, code: error.code, message: error.message, at: new Date().toISOString() },
+      ],
+    ];
+  });
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,116 @@
+/**
+ * Rolls one workload out: new beside old in waves, or a share of the sessions first, or the old one stopped before. Level-
+ * triggered, so that it goes on where an interrupted one ended. A version that fails is replaced by the one before.
+ */
+import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
+import type { Workload } from '../workload.ts';
+import { dueStep, split } from './canary.ts';
+import type { ApplyContext, Result } from './context.ts';
+import { quoted, lastLines } from './last-words.ts';
+import { Move } from './move.ts';
+
+/** @throws SlipwayError why the wanted version does not serve; then the one before does, if there is one */
+export async function rollOut(workload: Workload, context: ApplyContext, signal: AbortSignal): Promise<Result> {
+  const failure = context.failures[workload.address];
+  try {
+    if (failure && isHeldBack(workload.address, context)) throw new SlipwayError(failure.code, failure.message);
+    await failIfBad(workload, context, signal);
+    if (context.tolerated.has(workload.address) && context.served.has(workload.address)) return { result: 'unchanged' };
+    return await bringUp(workload, context, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    context.canaries.delete(workload.address);
+    const back = await fallBack(workload, context, signal);
+    throw back ? new RolledBack(error) : error;
+  }
+}
+
+/** The version before had to be brought back, because some of its instances were gone already. */
+export class RolledBack extends Error {
+  readonly error: SlipwayError;
+
+  constructor(error: unknown) {
+    super('rolled back', { cause: error });
+    this.error = toSlipwayError(error, 'start-failed');
+  }
+}
+
+/** True if this very version failed before, in a way that only a person can mend. */
+export function isHeldBack(address: string, { desired, failures }: ApplyContext): boolean {
+  const failure = failures[address];
+  return (
+    failure !== undefined &&
+    desired.workloads.some((workload) => workload.address === address && workload.hash === failure.hash)
+  );
+}
+
+/** @throws SlipwayError rolled-back when this version, which serves or is about to, has gone bad since it does */
+async function failIfBad(workload: Workload, context: ApplyContext, signal: AbortSignal): Promise<void> {
+  const { address, hash } = workload;
+  if (context.trials[address]?.hash !== hash && context.canaries.get(address)?.hash !== hash) return;
+  const instances = (await context.list(signal)).filter((each) => each.address === address && each.hash === hash);
+  const reason = context.judge(workload, instances);
+  if (reason === undefined) return;
+  const driver = context.drivers.get(workload.driver);
+  const [crashed = instances[0]] = instances.filter(({ restarts, state }) => restarts > 0 || state === 'crashed');
+  const lines = driver && crashed ? await lastLines(driver, address, crashed.id) : [];
+  throw new SlipwayError('rolled-back', `The new version went bad: ${reason}.${quoted(lines)}`);
+}
+
+/** @param returning to a version that has proved itself: all at once */
+async function bringUp(
+  workload: Workload,
+  context: ApplyContext,
+  signal: AbortSignal,
+  { returning = false } = {},
+): Promise<Result> {
+  const { rollout, replicas, address } = workload;
+  const { canaries } = context;
+  const move = await Move.begin(workload, context, signal);
+  const replaces = move.replaces;
+  const altered = await move.withdrawAltered();
+  await move.adjust();
+  if (rollout.strategy === 'recreate' && move.fresh.length < replicas) await move.stopOthers();
+  const goal = { replicas, surge: rollout.surge, unavailable: rollout.unavailable };
+  const stage = canaries.get(address);
+  if (rollout.canary && replaces && !returning) {
+    const step = dueStep(workload, stage, performance.now());
+    const weight = rollout.canary.steps[step]?.weight;
+    if (weight !== undefined) {
+      await move.reach({ ...goal, ...split(replicas, weight) }, weight);
+      await move.removeLeftovers();
+      if (stage?.hash === workload.hash && stage.step === step) return { result: 'unchanged' };
+      canaries.set(address, { hash: workload.hash, step, since: performance.now() });
+      return { result: 'progressing', ...(move.surface ? { surface: move.surface } : {}) };
+    }
+  }
+  canaries.delete(address);
+  const had = move.old.length;
+  await move.reach({ ...goal, fresh: replicas, old: 0 });
+  await move.removeLeftovers();
+  const result = replaces || altered || had > 0 ? 'replaced' : move.started > 0 ? 'started' : 'unchanged';
+  return { result, ...(move.surface ? { surface: move.surface } : {}) };
+}
+
+/**
+ * Where not all of a workload's last good version serves after a rollout failed, it is brought back, new beside old again.
+ * @returns whether there was anything to do
+ */
+async function fallBack(workload: Workload, context: ApplyContext, signal: AbortSignal): Promise<boolean> {
+  const { address, hash } = workload;
+  const { trials, base, log } = context;
+  const before = trials[address]?.hash === hash ? trials[address].previous : undefined;
+  const previous = before ?? base.workloads.find((candidate) => candidate.address === address);
+  if (!previous || previous.hash === hash) return false;
+  try {
+    const { result } = await bringUp(previous, context, signal, { returning: true });
+    if (result === 'unchanged') return false;
+    log('warn', `${address}: its previous version was brought back`, { hash: previous.hash.slice(0, 8) });
+    return true;
+  } catch (error) {
+    log('error', `${address}: its previous version could not be started either`, {
+      error: toSlipwayError(error).message,
+    });
+    return false;
+  }
+}
