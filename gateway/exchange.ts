@@ -8,6 +8,7 @@ import type { Elicitations } from './sessions/elicitations.ts';
 import type { EndedSessions } from './sessions/ended.ts';
 import type { Levels } from './sessions/levels.ts';
 import type { Parked } from './sessions/parked.ts';
+import type { Replays } from './sessions/replay.ts';
 import type { Seal } from './sessions/seal.ts';
 import type { Streams } from './sessions/streams.ts';
 import type { Subscriptions } from './sessions/subscriptions.ts';
@@ -30,6 +31,7 @@ export interface State {
   readonly parked: Parked;
   readonly subscriptions: Subscriptions;
   readonly streams: Streams;
+  readonly replays: Replays;
   /** Control answers that are streamed line by line; a shutdown ends them at once. */
   readonly followers: Set<AbortController>;
   current: Generation;

@@ -13,6 +13,7 @@ import { Elicitations } from './sessions/elicitations.ts';
 import { EndedSessions } from './sessions/ended.ts';
 import { Levels } from './sessions/levels.ts';
 import { Parked } from './sessions/parked.ts';
+import { Replays } from './sessions/replay.ts';
 import { Seal } from './sessions/seal.ts';
 import { Streams, type Stream } from './sessions/streams.ts';
 import { Subscriptions } from './sessions/subscriptions.ts';
@@ -61,6 +62,7 @@ export class RunningGateway implements Gateway {
       parked: new Parked(),
       subscriptions: new Subscriptions((server, uri) => this.#pool.server(server)?.forget(uri)),
       streams: new Streams((stream) => this.#mayListen(stream)),
+      replays: new Replays(),
       followers: new Set(),
       current: this.#generation(snapshot),
       closing: false,
@@ -188,6 +190,7 @@ export class RunningGateway implements Gateway {
     await this.#swapping;
     const closed = [...this.#listeners].map((listener) => listener.close());
     state.streams.close();
+    state.replays.close();
     state.parked.close();
     for (const follower of state.followers) follower.abort(new SlipwayError('shutting-down'));
     if (!(await this.#idleWithin(state.current.snapshot.gateway.shutdownTimeoutMs))) {

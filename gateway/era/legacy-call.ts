@@ -38,9 +38,7 @@ export class LegacyCall implements Call {
   }
 
   onGone(listener: () => void): () => void {
-    const { response } = this.caller;
-    response.once('close', listener);
-    return () => void response.off('close', listener);
+    return this.reply.onGone(listener);
   }
 
   encode(result: unknown): string {

@@ -24,7 +24,7 @@ import { reportUnforeseen } from '../rpc/errors.ts';
 import { Reply } from '../rpc/reply.ts';
 import { sendEmpty } from '../rpc/respond.ts';
 import type { Session } from '../sessions/seal.ts';
-import { sessionOf } from '../sessions/session.ts';
+import { lastingStream, sessionOf } from '../sessions/session.ts';
 import type { Call, Method } from './era.ts';
 import { LegacyCall } from './legacy-call.ts';
 
@@ -88,7 +88,11 @@ export async function serve(caller: Caller, message: RpcMessage): Promise<void> 
     else if (session) caller.state.asks.receive(session.id, message);
     return sendEmpty(caller.response, 202);
   }
-  const reply = new Reply(caller.response, message.id);
+  const reply = new Reply(
+    caller.response,
+    message.id,
+    session && ((response) => lastingStream(caller, session, response)),
+  );
   try {
     reply.result(await run(caller, session, message, reply));
   } catch (error) {

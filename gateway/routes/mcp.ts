@@ -7,8 +7,7 @@ import { isModern } from '../era/modern-request.ts';
 import { serve as serveModern } from '../era/modern.ts';
 import type { Caller } from '../exchange.ts';
 import { sendEmpty } from '../rpc/respond.ts';
-import { SseWriter } from '../rpc/sse-writer.ts';
-import { endSession, expiryOf, sessionOf } from '../sessions/session.ts';
+import { endSession, expiryOf, lastingStream, sessionOf } from '../sessions/session.ts';
 import { parseJson, readBody } from '../steps/body.ts';
 
 const MCP_PATH = /^\/(?:mcp|projects\/[^/]+\/mcp|servers\/[^/]+\/mcp)$/;
@@ -33,24 +32,28 @@ export async function post(caller: Caller): Promise<void> {
   }
 }
 
-/** Opens the session's stream: what the gateway says unasked. */
+/** Opens the session's stream: what the gateway says unasked. Or goes on with any of its streams where it broke off. */
 export function get(caller: Caller): void {
   const { state, source, generation, request, response, identity, route } = caller;
   checkEra(request);
   checkAccept(request, ['text/event-stream']);
   checkVersion(request.headers['mcp-protocol-version']);
   const session = sessionOf(caller);
+  const { 'last-event-id': last } = request.headers;
+  const missed = typeof last === 'string' ? state.replays.find(session.id, last) : undefined;
+  if (missed) return missed.stream.attach(response, missed);
   state.streams.claim(session.id);
+  const writer = lastingStream(caller, session, response);
   const stream = {
     sessionId: session.id,
     route: route.path,
     principal: identity.key,
     source,
     expiresAt: expiryOf(session, generation.snapshot.gateway.sessionTtlMs),
-    writer: new SseWriter(response),
+    writer,
   };
   state.streams.add(stream);
-  response.once('close', () => state.streams.remove(stream));
+  writer.onAbandoned(() => state.streams.remove(stream));
 }
 
 /** Ends the session. */

@@ -2,16 +2,36 @@
 import type { ServerResponse } from 'node:http';
 import type { Id, RpcError, RpcMessage } from '../../schemas/jsonrpc.ts';
 import { sendText } from './respond.ts';
-import { SseWriter } from './sse-writer.ts';
+import { SseWriter, type EventWriter } from './sse-writer.ts';
+
+/** An event stream that goes on without its connection, until nobody comes back for it. */
+export interface LastingWriter extends EventWriter {
+  onAbandoned(listener: (() => void) | undefined): void;
+}
 
 export class Reply {
   readonly #response: ServerResponse;
   readonly #id: Id;
-  #stream: SseWriter | undefined;
+  readonly #lasting: ((response: ServerResponse) => LastingWriter) | undefined;
+  #stream: EventWriter | undefined;
+  #abandonable: LastingWriter | undefined;
+  #ended = false;
 
-  constructor(response: ServerResponse, id: Id) {
+  /** @param lasting makes its event stream one that the client can come back to */
+  constructor(response: ServerResponse, id: Id, lasting?: (response: ServerResponse) => LastingWriter) {
     this.#response = response;
     this.#id = id;
+    this.#lasting = lasting;
+  }
+
+  /** @param listener called when the client went away, and will not come back. @returns stops listening */
+  onGone(listener: () => void): () => void {
+    const closed = (): void => (this.#abandonable ? this.#abandonable.onAbandoned(listener) : listener());
+    this.#response.once('close', closed);
+    return () => {
+      this.#response.off('close', closed);
+      this.#abandonable?.onAbandoned(undefined);
+    };
   }
 
   /** To be called before anything is sent. */
@@ -26,10 +46,10 @@ export class Reply {
 
   /** @returns whether it was sent: not after the answer, nor to a client that does not keep up */
   send(message: RpcMessage): boolean {
-    if (this.#response.writableEnded || this.#response.destroyed) return false;
-    this.#stream ??= new SseWriter(this.#response);
-    if (!this.#stream.keepsUp) return false;
-    this.#stream.event(JSON.stringify(message));
+    if (this.#ended || (this.#response.destroyed && !this.#abandonable)) return false;
+    const stream = (this.#stream ??= this.#open());
+    if (!stream.keepsUp) return false;
+    stream.event(JSON.stringify(message));
     return true;
   }
 
@@ -43,8 +63,14 @@ export class Reply {
     this.#finish(JSON.stringify({ jsonrpc: '2.0', id: this.#id, error }), status);
   }
 
+  #open(): EventWriter {
+    this.#abandonable = this.#lasting?.(this.#response);
+    return this.#abandonable ?? new SseWriter(this.#response);
+  }
+
   #finish(json: string, status = 200): void {
-    if (this.#response.destroyed) return;
+    this.#ended = true;
+    if (this.#response.destroyed && !this.#abandonable) return;
     if (!this.#stream) return sendText(this.#response, status, json, 'application/json');
     this.#stream.event(json);
     this.#stream.end();

@@ -4,7 +4,22 @@ import type { ServerResponse } from 'node:http';
 /** What may be buffered for a client that does not read (bytes). */
 const MAX_BUFFERED = 1024 * 1024;
 
-export class SseWriter {
+/** Where events are written to, be it a connection or a stream that outlives its connections. */
+export interface EventWriter {
+  /** Whether somebody is connected. */
+  readonly attached: boolean;
+  /** Whether the client keeps up. One that does not read must not fill the memory: its caller drops events or the stream. */
+  readonly keepsUp: boolean;
+  /** Sends one JSON-RPC message, given as JSON text. */
+  event(json: string): void;
+  /** Keeps proxies from cutting a silent stream, and shows the client that it is open. */
+  comment(text: string): void;
+  end(): void;
+  destroy(): void;
+}
+
+export class SseWriter implements EventWriter {
+  readonly attached = true;
   readonly #response: ServerResponse;
 
   constructor(response: ServerResponse) {
@@ -16,17 +31,20 @@ export class SseWriter {
     });
   }
 
-  /** Whether the client keeps up. One that does not read must not fill the memory: its caller drops events or the stream. */
   get keepsUp(): boolean {
     return this.#response.writableLength < MAX_BUFFERED;
   }
 
-  /** Sends one JSON-RPC message, given as JSON text. */
-  event(json: string): void {
-    this.#response.write(`event: message\ndata: ${json}\n\n`);
+  /** @param id what a client that lost the connection comes back with */
+  event(json: string, id?: string): void {
+    this.#response.write(`${id === undefined ? '' : `id: ${id}\n`}event: message\ndata: ${json}\n\n`);
   }
 
-  /** Keeps proxies from cutting a silent stream, and shows the client that it is open. */
+  /** An event without a message: it names the place to come back to, and when (ms). */
+  prime(id: string, retry: number): void {
+    this.#response.write(`id: ${id}\nretry: ${retry}\ndata: \n\n`);
+  }
+
   comment(text: string): void {
     this.#response.write(`: ${text}\n\n`);
   }

@@ -1,6 +1,8 @@
 /** Which session a request belongs to, and how one ends. */
+import type { ServerResponse } from 'node:http';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Caller } from '../exchange.ts';
+import type { ResumableStream } from './replay.ts';
 import type { Session } from './seal.ts';
 
 /**
@@ -29,9 +31,20 @@ export function expiryOf(session: Session, ttlMs: number): number {
   return session.createdAt + ttlMs;
 }
 
+/** Opens an event stream of the session on a connection, and beyond it. */
+export function lastingStream({ state }: Caller, session: Session, response: ServerResponse): ResumableStream {
+  const stream = state.replays.open(session.id);
+  stream.attach(response, { prime: primes(session) });
+  return stream;
+}
+
+/** Older clients would take an event without a message for a broken one. */
+export const primes = ({ version }: Session): boolean => version >= '2025-11-25';
+
 export function endSession({ state, generation }: Caller, session: Session): void {
   state.ended.add(session.id, expiryOf(session, generation.snapshot.gateway.sessionTtlMs));
   state.streams.end(session.id);
+  state.replays.end(session.id);
   state.levels.end(session.id);
   state.subscriptions.end(session.id);
 }

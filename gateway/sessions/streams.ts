@@ -2,7 +2,7 @@
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { RpcNotification } from '../../schemas/jsonrpc.ts';
 import type { Source } from '../exchange.ts';
-import type { SseWriter } from '../rpc/sse-writer.ts';
+import type { EventWriter } from '../rpc/sse-writer.ts';
 
 /** Below the idle limits of common proxies (ms). */
 const KEEP_ALIVE = 25_000;
@@ -17,7 +17,7 @@ export interface Stream {
   readonly source: Source;
   /** Unix time (ms) at which its session ends. */
   readonly expiresAt: number;
-  readonly writer: SseWriter;
+  readonly writer: EventWriter;
   /** How its client wants to be told; `undefined` for what is not for it. Without it: as it is. */
   readonly phrase?: (notification: RpcNotification) => string | undefined;
   /** What is said before it is closed from this side (JSON). */
@@ -39,7 +39,9 @@ export class Streams {
   /** @throws SlipwayError `exists`: one stream a session, so that abandoned ones cannot pile up; `bad-request` beyond all bounds */
   claim(sessionId: string): void {
     if (this.#bySession.size >= MAX_STREAMS) throw new SlipwayError('bad-request', 'Too many streams are open.');
-    if (this.#bySession.has(sessionId))
+    const before = this.#bySession.get(sessionId);
+    if (before?.writer.attached === false) this.end(sessionId);
+    else if (before)
       throw new SlipwayError('exists', 'The session has an open stream already.', { hint: 'Close it first.' });
   }
 

@@ -11,6 +11,11 @@ import { HttpClient, MessageReader, type Head } from './post.ts';
 const LISTEN_PAUSE = 1_000;
 const LISTEN_PAUSE_MAX = 30_000;
 const GOODBYE_TIMEOUT = 1_000;
+/** Pauses before a stream that broke off is taken up again, if the server names none, and at most (ms). */
+const RESUME_PAUSE = 1_000;
+const RESUME_PAUSE_MAX = 30_000;
+/** Attempts that bring nothing new before it is given up. */
+const MAX_VAIN_RESUMES = 5;
 /** How long an upstream may take to take us up again (ms). */
 const REOPEN_TIMEOUT = 30_000;
 
@@ -121,20 +126,36 @@ export class HttpConnection implements Connection {
     const mayBeForgotten = session !== undefined && !again && !isHello(message);
     const reader = new AnswerReader(message, this.#peer, mayBeForgotten);
     if (isHello(message)) reader.onSession = (id) => (this.#session = id);
-    const { status } = await this.#client.send(
-      this.#url,
-      { method: 'POST', headers, body: JSON.stringify(message), signal },
-      reader,
-    );
+    const call = { method: 'POST', headers, body: JSON.stringify(message), signal } as const;
+    const { status } = await this.#client.send(this.#url, call, reader).catch((error: unknown) => {
+      if (!reader.resume) throw error;
+      return { status: 200 };
+    });
     if (status === 404 && mayBeForgotten) {
       await this.#reopen(session);
       return this.#post(message, signal, true);
     }
+    if (isRequest(message) && !reader.answered) await this.#resume(reader, signal);
     if (!isRequest(message) || reader.answered) return;
     throw new SlipwayError(
       'upstream-unavailable',
       status >= 300 ? `The server answered HTTP ${status}.` : `The server did not answer ${message.method}.`,
     );
+  }
+
+  /** A call's stream broke off, or the server closed it to be asked again later (SEP-1699): taken up where it was left. */
+  async #resume(reader: AnswerReader, signal: AbortSignal | undefined): Promise<void> {
+    for (let vain = 0; reader.resume && !reader.answered && vain < MAX_VAIN_RESUMES;) {
+      const { lastEventId, pause = RESUME_PAUSE } = reader.resume;
+      await sleep(Math.min(pause, RESUME_PAUSE_MAX), undefined, { ...(signal ? { signal } : {}), ref: false });
+      const headers = { ...this.#headers(), 'Last-Event-ID': lastEventId };
+      const broken = { status: 0 };
+      const { status } = await this.#client
+        .send(this.#url, { method: 'GET', headers, signal }, reader)
+        .catch(() => broken);
+      if (status >= 300) return;
+      vain = reader.resume.lastEventId === lastEventId ? vain + 1 : 0;
+    }
   }
 
   /** The upstream forgot our session (it restarted): one of the callers opens a new one, the others wait for it. */

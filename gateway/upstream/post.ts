@@ -134,10 +134,17 @@ class Exchange implements Dispatcher.DispatchHandler {
   };
 }
 
+/** A place in an event stream, and the pause that the server wants before it is taken up again there (ms). */
+export interface Place {
+  readonly lastEventId: string;
+  readonly pause: number | undefined;
+}
+
 /** Hands on every JSON-RPC message of an answer, be it one JSON document or an event stream. */
 export class MessageReader implements Reader {
   readonly #onMessage: (message: RpcMessage) => void;
   #events: SseParser | undefined;
+  #place: Place | undefined;
   #json = false;
   #chunks: Buffer[] = [];
   #size = 0;
@@ -150,6 +157,7 @@ export class MessageReader implements Reader {
 
   onHead({ status, headers }: Head): void {
     this.status = status;
+    this.#place = this.resume;
     const type = String(headers['content-type'] ?? '');
     this.#json = type.startsWith('application/json');
     if (type.startsWith('text/event-stream'))
@@ -171,8 +179,15 @@ export class MessageReader implements Reader {
     this.#take(bytes.toString('utf8'));
   }
 
+  /** Where a stream that broke off can be taken up again; `undefined` where it cannot. */
+  get resume(): Place | undefined {
+    const { lastId, retry } = this.#events ?? {};
+    return lastId ? { lastEventId: lastId, pause: retry } : this.#place;
+  }
+
+  /** An event without data only names a place to come back to. */
   #onEvent({ event, data }: SseEvent): void {
-    if (event === 'message') this.#take(data);
+    if (event === 'message' && data !== '') this.#take(data);
   }
 
   #take(json: string): void {

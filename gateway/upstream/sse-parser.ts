@@ -18,6 +18,9 @@ export class SseParser {
   #started = false;
   #event = '';
   #data: string[] = [];
+  /** The id of the last event, and the pause that the server wants before a new attempt (ms). */
+  lastId: string | undefined;
+  retry: number | undefined;
 
   /** @param maxLength characters that one event may have; more throws RangeError, so that a stream cannot eat the memory */
   constructor(onEvent: (event: SseEvent) => void, maxLength: number) {
@@ -52,6 +55,8 @@ export class SseParser {
     const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
     if (field === 'data') this.#data.push(value);
     else if (field === 'event') this.#event = value;
+    else if (field === 'id' && !value.includes('\0')) this.lastId = value;
+    else if (field === 'retry' && /^\d{1,9}$/.test(value)) this.retry = Number(value);
   }
 
   #dispatch(): void {

@@ -5,7 +5,7 @@ import {
   ListRootsRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 import { expect, test } from 'vitest';
-import { client, converse, listen, session, start, type Session } from './helpers/gateway.ts';
+import { client, converse, listen, raw, session, start, type Session } from './helpers/gateway.ts';
 import { httpUpstream, listening, socketUpstream, type Upstream } from './helpers/upstreams.ts';
 
 const kinds: Record<string, (name: string) => Promise<Upstream>> = {
@@ -235,8 +235,9 @@ test('a server cannot fill the memory, or a screen, with questions', async () =>
   for (let at = 1; at <= 100; at++) up.say({ jsonrpc: '2.0', id: `more ${at}`, method: 'roots/list' });
   for (let at = 0; at < 100; at++) expect(await call.next()).toMatchObject({ method: 'roots/list' });
   expect(await up.answered('more 100')).toMatchObject({ error: { message: expect.stringContaining('Too many') } });
-  // A client that goes away with all of them open takes nothing down with it.
+  // A client that goes away for good with all of them open takes nothing down with it.
+  await raw(gateway.url, { method: 'DELETE', path: '/mcp', headers: { 'Mcp-Session-Id': mine.id } });
   call.close();
   await up.saw('notifications/cancelled');
-  expect((await mine.rpc('ping')).status).toBe(200);
+  expect((await (await session(gateway.url)).rpc('ping')).status).toBe(200);
 });

@@ -63,7 +63,7 @@ for (const kind of ['socket', 'http'] as const)
       'x',
     );
     expect(headers['content-type']).toBe('text/event-stream');
-    const events = [...text.matchAll(/^data: (.*)$/gm)].map(
+    const events = [...text.matchAll(/^data: (.+)$/gm)].map(
       (match) => JSON.parse(String(match[1])) as Record<string, unknown>,
     );
     expect(events.map((event) => event['method'] ?? event['id'])).toEqual([

@@ -112,7 +112,7 @@ export function raw(
         let text = '';
         answer.setEncoding('utf8').on('data', (part: string) => (text += part));
         answer.on('end', () => {
-          const data = /^data: (.*)$/m.exec(text)?.[1] ?? text;
+          const data = /^data: (.+)$/m.exec(text)?.[1] ?? text;
           resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text, json: parse(data) as Raw['json'] });
         });
       },
@@ -141,12 +141,12 @@ export interface Session {
 /** A session by hand, for what the SDK client would not do. */
 export async function session(
   url: string,
-  { path = '/mcp', token = '', capabilities = {} as object } = {},
+  { path = '/mcp', token = '', capabilities = {} as object, version = '2025-11-25' } = {},
 ): Promise<Session> {
   const headers = { ...MCP_HEADERS, ...(token === '' ? {} : { Authorization: `Bearer ${token}` }) };
   const post = (body: object, more = {}): Promise<Raw> =>
     raw(url, { method: 'POST', path, headers: { ...headers, ...more }, body: JSON.stringify(body) });
-  const params = { protocolVersion: '2025-11-25', capabilities, clientInfo: { name: 'raw', version: '1' } };
+  const params = { protocolVersion: version, capabilities, clientInfo: { name: 'raw', version: '1' } };
   const hello = await post({ jsonrpc: '2.0', id: 0, method: 'initialize', params });
   const id = String(hello.headers['mcp-session-id']);
   return {
@@ -159,32 +159,39 @@ export async function session(
 
 export interface Events {
   readonly answer: IncomingMessage;
+  /** The id of the last event that arrived. */
+  readonly lastId: string;
   /** Resolves with the next event's message. */
   next(): Promise<unknown>;
   close(): void;
 }
 
-/** Opens the GET stream. */
-export function listen(url: string, id: string, path = '/mcp'): Promise<Events> {
-  const headers = { Accept: 'text/event-stream', 'Mcp-Session-Id': id };
+/** Opens the GET stream, or goes on after an event of one that broke off. */
+export function listen(url: string, id: string, path = '/mcp', after?: string, token = ''): Promise<Events> {
+  const last = after === undefined ? {} : { 'Last-Event-ID': after };
+  const headers = { Accept: 'text/event-stream', 'Mcp-Session-Id': id, ...last, ...bearer(token) };
   return events(get(`${url}${path}`, { headers, agent: false }));
 }
 
 /** Sends a request whose answer is to be read event by event. */
-export function converse(url: string, id: string, message: object, path = '/mcp'): Promise<Events> {
-  const headers = { ...MCP_HEADERS, 'Mcp-Session-Id': id };
+export function converse(url: string, id: string, message: object, path = '/mcp', token = ''): Promise<Events> {
+  const headers = { ...MCP_HEADERS, 'Mcp-Session-Id': id, ...bearer(token) };
   const call = httpRequest(`${url}${path}`, { method: 'POST', headers, agent: false });
   call.end(JSON.stringify({ jsonrpc: '2.0', ...message }));
   return events(call);
 }
+
+const bearer = (token: string): Record<string, string> => (token === '' ? {} : { Authorization: `Bearer ${token}` });
 
 export async function events(call: ClientRequest): Promise<Events> {
   const [answer] = (await once(call, 'response')) as [IncomingMessage];
   answer.setEncoding('utf8').on('error', () => {});
   const arrived: unknown[] = [];
   const waiting: ((message: unknown) => void)[] = [];
+  let lastId = '';
   answer.on('data', (part: string) => {
-    for (const [, data] of part.matchAll(/^data: (.*)$/gm)) {
+    for (const [, id] of part.matchAll(/^id: (.+)$/gm)) lastId = String(id);
+    for (const [, data] of part.matchAll(/^data: (.+)$/gm)) {
       const message: unknown = JSON.parse(String(data));
       const waiter = waiting.shift();
       if (waiter) waiter(message);
@@ -193,5 +200,12 @@ export async function events(call: ClientRequest): Promise<Events> {
   });
   const next = (): Promise<unknown> =>
     arrived.length > 0 ? Promise.resolve(arrived.shift()) : new Promise((resolve) => waiting.push(resolve));
-  return { answer, next, close: () => call.destroy() };
+  return {
+    answer,
+    get lastId() {
+      return lastId;
+    },
+    next,
+    close: () => call.destroy(),
+  };
 }

@@ -1,0 +1,151 @@
+/** Event streams that break off, and clients that come back for the rest (Last-Event-ID). */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { Replays } from '../../gateway/sessions/replay.ts';
+import { converse, type Events, listen, principal, raw, session, start } from './helpers/gateway.ts';
+import { socketUpstream } from './helpers/upstreams.ts';
+
+const ask = { name: 'up__ask', arguments: { method: 'roots/list', params: {} } };
+const call = { id: 1, method: 'tools/call', params: ask };
+
+async function breakOff({ answer, close }: Events): Promise<void> {
+  const closed = new Promise((resolve) => answer.once('close', resolve));
+  close();
+  await closed;
+}
+
+test('a call goes on when its stream breaks off, and its client gets what it missed', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const mine = await session(gateway.url, { capabilities: { roots: {} } });
+  const first = await converse(gateway.url, mine.id, call);
+  const question = (await first.next()) as { id: string };
+  await breakOff(first);
+  const { lastId } = first;
+  expect(lastId).not.toBe('');
+  // The question again: this client says that it saw only the event that opened the stream.
+  const second = await listen(gateway.url, mine.id, '/mcp', lastId.replace(/\d+$/, '0'));
+  expect(await second.next()).toEqual(question);
+  await breakOff(second);
+  await mine.send({ id: question.id, result: { roots: [] } });
+  const third = await listen(gateway.url, mine.id, '/mcp', lastId);
+  expect(await third.next()).toMatchObject({ id: 1, result: {} });
+  if (!third.answer.readableEnded) await once(third.answer, 'end');
+  expect(up.seen.filter((message) => 'method' in message && message.method === 'tools/call')).toHaveLength(1);
+});
+
+test('what was said unasked while nobody listened is told to the client that comes back', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const mine = await session(gateway.url);
+  await mine.rpc('tools/call', { name: 'up__who' });
+  const say = (data: string): void =>
+    up.say({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data } });
+  const first = await listen(gateway.url, mine.id);
+  say('one');
+  expect(await first.next()).toMatchObject({ params: { data: 'one' } });
+  await breakOff(first);
+  say('two');
+  const second = await vi.waitFor(() => listen(gateway.url, mine.id, '/mcp', first.lastId));
+  expect(await second.next()).toMatchObject({ params: { data: 'two' } });
+  say('three');
+  expect(await second.next()).toMatchObject({ params: { data: 'three' } });
+  second.close();
+});
+
+test('the first event has an id, no message, and says when to come back; older clients are spared it', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  for (const [version, primed] of [
+    ['2025-11-25', true],
+    ['2025-06-18', false],
+  ] as const) {
+    const mine = await session(gateway.url, { version });
+    const params = { name: 'up__progress', arguments: {}, _meta: { progressToken: 't' } };
+    const { text } = await mine.rpc('tools/call', params);
+    expect(/^id: [0-9a-f]{12}-0\nretry: \d+\ndata: \n\n/.test(text)).toBe(primed);
+    expect(text).toMatch(/^id: [0-9a-f]{12}-1\nevent: message\ndata: \{/m);
+  }
+});
+
+test("session hijack: another session's event id brings nothing of that session", async () => {
+  await using up = await socketUpstream('up', { all: true });
+  const principals = [principal('ada', 'slw_ada'), principal('eve', 'slw_eve')];
+  await using gateway = await start({ servers: { up: up.endpoint }, principals });
+  const ada = await session(gateway.url, { token: 'slw_ada', capabilities: { roots: {} } });
+  const eve = await session(gateway.url, { token: 'slw_eve' });
+  const stream = await converse(gateway.url, ada.id, call, '/mcp', 'slw_ada');
+  await stream.next();
+  const headers = { Accept: 'text/event-stream', 'Last-Event-ID': stream.lastId.replace(/\d+$/, '0') };
+  const get = (id: string) => ({
+    path: '/mcp',
+    headers: { ...headers, Authorization: 'Bearer slw_eve', 'Mcp-Session-Id': id },
+  });
+  expect((await raw(gateway.url, get(ada.id))).status).toBe(404);
+  const fresh = await listen(gateway.url, eve.id, '/mcp', stream.lastId.replace(/\d+$/, '0'), 'slw_eve');
+  expect(fresh.lastId.slice(0, 12)).not.toBe(stream.lastId.slice(0, 12));
+  fresh.close();
+  stream.close();
+});
+
+test('a server may close the stream of a call, and is asked for the rest when it wants to be', async () => {
+  const asked: (string | undefined)[] = [];
+  const listener = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += String(chunk);
+    const message = JSON.parse(body || '{}') as { id?: number; method?: string };
+    const events = (text: string): void =>
+      void response.writeHead(200, { 'Content-Type': 'text/event-stream' }).end(text);
+    if (request.method === 'GET') {
+      const { 'last-event-id': last } = request.headers;
+      if (last === undefined) return void response.writeHead(405).end();
+      asked.push(String(last));
+      const result = { content: [{ type: 'text', text: 'late' }] };
+      if (asked.length === 1) return events('id: b\nretry: 1\ndata: \n\n');
+      return events(`id: c\ndata: ${JSON.stringify({ jsonrpc: '2.0', id: callId, result })}\n\n`);
+    }
+    if (message.method === 'tools/call') {
+      callId = message.id;
+      return events('id: a\nretry: 1\ndata: \n\n');
+    }
+    if (message.id === undefined) return void response.writeHead(202).end();
+    const result =
+      message.method === 'initialize'
+        ? { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'lazy', version: '1' } }
+        : { tools: [{ name: 'late', inputSchema: { type: 'object' } }] };
+    response.writeHead(200, { 'Content-Type': 'application/json' });
+    response.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, result }));
+  });
+  let callId: number | undefined;
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    listener.closeAllConnections();
+    listener.close();
+  });
+  const address = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`;
+  await using gateway = await start({ servers: { lazy: { id: 'lazy', transport: 'http', address } } });
+  const mine = await session(gateway.url);
+  const { json } = await mine.rpc('tools/call', { name: 'lazy__late' });
+  expect(json.result).toEqual({ content: [{ type: 'text', text: 'late' }] });
+  expect(asked).toEqual(['a', 'b']);
+});
+
+test('what is kept is bounded for a session and for all, and given back', () => {
+  const replays = new Replays();
+  const streams = Array.from({ length: 30 }, (_, at) => replays.open(`s${at}`));
+  const megabyte = 'x'.repeat(1024 * 1024);
+  for (const stream of streams) for (let n = 0; n < 8; n++) stream.event(megabyte);
+  expect(streams[0]?.bytes).toBeLessThanOrEqual(4 * 1024 * 1024);
+  expect(replays.bytes).toBeLessThanOrEqual(64 * 1024 * 1024);
+  // A client that reads many answers to their end leaves few of them behind.
+  for (let n = 0; n < 1000; n++) {
+    const stream = replays.open('busy');
+    stream.event('{}');
+    stream.end();
+  }
+  expect(replays.count('busy')).toBeLessThanOrEqual(64);
+  replays.close();
+  expect([replays.bytes, replays.size]).toEqual([0, 0]);
+});
