@@ -15,7 +15,7 @@ export interface Outside extends Disposable {
 
 /** Names below `test` resolve to it, for whoever asks its name service. */
 export async function outside(): Promise<Outside> {
-  const subnet = `10.${randomInt(200, 250)}.${randomInt(1, 250)}`;
+  const subnet = `10.${randomInt(220, 250)}.${randomInt(1, 250)}`;
   const address = `${subnet}.2`;
   const name = `slwt${process.pid}x${randomInt(1000)}`;
   const ip = (...argv: string[]): void => void execFileSync('ip', argv);

@@ -65,37 +65,62 @@ function listen(server, port) {
   server.listen(port, '0.0.0.0', () => say(`listening on ${port}`));
 }
 
-/** Reads until it is clear for whom the connection is. Nothing is sent on before. */
+/**
+ * Reads until it is clear for whom the connection is; nothing is sent on before. Where only one host is possible a silent
+ * client hears that host meanwhile, but what it says at last is looked at all the same.
+ */
 function decide(client, port, hosts, head = Buffer.alloc(0)) {
   let seen = head;
-  let silent;
-  const slow = setTimeout(() => refuse(client, `something slow on port ${port}`), HELLO_MS);
-  const settle = (upstream) => {
+  let upstream;
+  let slow;
+  const hurry = () => (slow ??= setTimeout(() => give(`something slow on port ${port}`), HELLO_MS));
+  const silent = setTimeout(() => {
+    if (hosts.length === 1) upstream = open(client, hosts[0], port);
+    else hurry();
+  }, SILENCE_MS);
+  const settle = () => {
     clearTimeout(slow);
     clearTimeout(silent);
     client.off('data', read).off('end', ended).pause();
-    return upstream;
   };
-  const ended = () => settle() ?? client.destroy();
+  const give = (what, http) => {
+    settle();
+    upstream?.destroy();
+    refuse(client, what, http && !upstream);
+  };
+  const ended = () => {
+    settle();
+    if (upstream) upstream.end();
+    else client.destroy();
+  };
   const read = (chunk) => {
     seen = Buffer.concat([seen, chunk]);
     clearTimeout(silent);
+    hurry();
     const says = seen.length > MAX_HELLO ? { host: '(too much)' } : whom(seen);
     if (!says) return;
-    settle();
     const host = choose(says.host, hosts);
-    if (host === undefined) return refuse(client, `${says.host ?? 'no name'}:${port}`, says.http);
+    if (host === undefined) return give(`${says.host ?? 'no name'}:${port}`, says.http);
+    settle();
+    upstream ??= open(client, host, port);
     client.unshift(seen);
-    join(client, host, port);
+    pipeline(client, upstream, () => {});
   };
-  client.on('error', () => settle() ?? client.destroy());
+  client.on('close', () => (settle(), upstream?.destroy()));
+  client.on('error', () => client.destroy());
   client.on('data', read).on('end', ended);
   if (seen.length > 0) read(Buffer.alloc(0));
-  else if (hosts.length === 1)
-    silent = setTimeout(() => {
-      settle();
-      join(client, hosts[0], port, hosts);
-    }, SILENCE_MS);
+}
+
+/** Connects to the host; what it says goes to the client. */
+function open(client, host, port) {
+  const upstream = dial(host, port);
+  upstream.on('error', (error) => {
+    say(`${host}:${port}: ${error.message}`);
+    client.destroy();
+  });
+  pipeline(upstream, client, () => {});
+  return upstream;
 }
 
 /** @returns the host that is meant; undefined when it is not allowed, or not clear which */
@@ -104,33 +129,6 @@ function choose(name, hosts) {
   // Whoever is at a literal address may have any name.
   if (hosts.length === 1 && isIP(hosts[0])) return hosts[0];
   return hosts.find((host) => host === name.toLowerCase().replace(/\.$/, ''));
-}
-
-/** @param unread hosts one of which a client that has not spoken yet must name, if it names any */
-function join(client, host, port, unread) {
-  const upstream = dial(host, port);
-  upstream.once('connect', () => {
-    if (unread) client.once('data', (first) => late(client, upstream, first, unread, port));
-    else pipeline(client, upstream, () => {});
-    pipeline(upstream, client, () => {});
-  });
-  upstream.on('error', (error) => {
-    say(`${host}:${port}: ${error.message}`);
-    client.destroy();
-  });
-  client.on('close', () => upstream.destroy());
-}
-
-/** Being silent at first is no way around being looked at. */
-function late(client, upstream, first, hosts, port) {
-  client.pause();
-  const says = whom(first);
-  if (!says || choose(says.host, hosts) === undefined) {
-    upstream.destroy();
-    return refuse(client, `${says?.host ?? 'no name'}:${port}`);
-  }
-  client.unshift(first);
-  pipeline(client, upstream, () => {});
 }
 
 function dial(host, port) {

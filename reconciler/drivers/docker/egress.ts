@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type Dockerode from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import { SlipwayError } from '../../../schemas/errors.ts';
@@ -97,13 +98,25 @@ async function ensureProxy(
   if (found?.State.Running && isConnected(found, name)) return;
   try {
     if (!found) await unlessThere(docker.createContainer({ ...wanted, Image: await image() }));
-    await unlessThere(docker.getNetwork(name).connect({ Container: name }));
+    await onceThere(() => unlessThere(docker.getNetwork(name).connect({ Container: name })));
     await unlessThere(container.start());
   } catch (error) {
     if (error instanceof SlipwayError) throw error;
     throw new SlipwayError('isolation-unavailable', `The egress proxy ${name} did not start: ${messageOf(error)}.`, {
       cause: error,
     });
+  }
+}
+
+/** A name is taken a moment before the container of another pass is there. */
+async function onceThere(connect: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await connect();
+    } catch (error) {
+      if (attempt === 10 || !/no such container/i.test(messageOf(error))) throw error;
+      await delay(50 * attempt);
+    }
   }
 }
 
@@ -160,9 +173,10 @@ export interface ProxyTrouble {
 /** Starts proxies that were stopped. Cheap: one request when all is well. @returns those that still do not run */
 export async function healProxies(engine: Engine, owner: Owner): Promise<ProxyTrouble[]> {
   const stopped = (await proxies(engine, owner)).filter(({ State }) => State !== 'running');
-  const tried = stopped.map(async ({ Id, Labels }): Promise<ProxyTrouble[]> => {
+  const tried = stopped.map(async ({ Id, Labels, State }): Promise<ProxyTrouble[]> => {
+    const container = engine.docker.getContainer(Id);
     try {
-      await unlessThere(ifThere(engine.docker.getContainer(Id).start()));
+      await unlessThere(ifThere(State === 'paused' ? container.unpause() : container.start()));
       return [];
     } catch (error) {
       const message = `Its egress proxy does not start: ${messageOf(error)}.`;

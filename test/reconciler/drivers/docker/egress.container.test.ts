@@ -132,6 +132,9 @@ describeEngine('an egress list', (engine) => {
     await proxy.kill();
     expect(await healProxies(engine, own.owner)).toEqual([]);
     await works();
+    await proxy.pause();
+    expect(await healProxies(engine, own.owner)).toEqual([]);
+    await works();
     await proxy.remove({ force: true });
     const image = async (): Promise<string> => (await engine.docker.getContainer(box.id).inspect()).Config.Image;
     const again = server('listed', [

@@ -1,5 +1,6 @@
 /** Where a container can connect to, tried from the inside; and networks that come and go. */
 import { execFileSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
@@ -11,6 +12,7 @@ import { collectNetworks, ensureNetwork } from '../../../../reconciler/drivers/d
 import { endpointOf, reachOf } from '../../../../reconciler/drivers/docker/reach.ts';
 import type { Isolation, Workload } from '../../../../reconciler/workload.ts';
 import { imageWorkload } from '../../../helpers/docker-driver.ts';
+import { testDaemon } from '../../../helpers/dockerd.ts';
 import { describeEngine } from '../../../helpers/engine.ts';
 import { nodeImage } from '../../../helpers/images.ts';
 import { outside, type Outside } from '../../../helpers/outside.ts';
@@ -203,12 +205,16 @@ describeEngine('networks', (engine: Engine) => {
   });
 
   test('an engine without addresses for one more network says so', async () => {
-    const full = { createNetwork: async () => Promise.reject(await exhausted(engine)) };
-    const docker = Object.assign(Object.create(engine.docker) as typeof engine.docker, full);
-    await expect(ensureNetwork({ ...engine, docker }, own.owner, server('i', 'full'), noProxy)).rejects.toMatchObject({
+    const one = `base=10.214.${randomInt(256)}.0/24,size=24`;
+    await using daemon = await testDaemon({ args: ['--default-address-pool', one] });
+    using small = await daemon.engine();
+    const first = await ensureNetwork(small, own.owner, server('i', 'first'), noProxy);
+    await expect(ensureNetwork(small, own.owner, server('i', 'second'), noProxy)).rejects.toMatchObject({
       code: 'isolation-unavailable',
+      message: expect.stringContaining('no addresses left'),
       hint: expect.stringContaining('default-address-pools'),
     });
+    expect(await collectNetworks(small, own.owner, [])).toEqual([first.network]);
   });
 
   test('where this host cannot route to containers, HTTP needs a port that is published', async () => {
@@ -235,13 +241,6 @@ describeEngine('networks', (engine: Engine) => {
     expect(exposed).toEqual([expect.stringContaining('Podman does not keep them apart')]);
   });
 });
-
-/** What the engine itself says when it has no addresses left: all of its pools are taken for a moment. */
-async function exhausted(_engine: Engine): Promise<unknown> {
-  return Object.assign(new Error('could not find an available, non-overlapping IPv4 address pool among the defaults'), {
-    statusCode: 404,
-  });
-}
 
 describe('how this host reaches containers', () => {
   test.each([

@@ -46,7 +46,8 @@ describeEngine('a container with the defaults', (engine) => {
     const { output } = await box.run('sh', '-c', 'dd if=/dev/zero of=/tmp/big bs=1M count=80; rm /tmp/big');
     expect(output).toMatch(/No space left/);
     const exec = await box.run('sh', '-c', 'cp /bin/busybox /tmp/sh && /tmp/sh true; echo $?; rm /tmp/sh');
-    expect(exec.output).toMatch(/Permission denied[^]*126$/);
+    expect(exec.output).toContain('Permission denied');
+    expect(exec.output).toContain('126');
   });
 
   test('sees neither the host’s processes nor its disks, nor the engine', async () => {
