@@ -12,6 +12,8 @@ import { workload } from './workload.ts';
 export interface ImagesRig extends AsyncDisposable {
   readonly images: Images;
   readonly owner: string;
+  /** Path of the file in which it notes what it pulled. */
+  readonly notes: string;
   /** `level message {fields}` */
   readonly logs: string[];
   /** The same owner and notes, as after a restart. */
@@ -37,6 +39,7 @@ export function imagesRig({ docker }: Engine, options: Partial<ImagesOptions> = 
   return {
     images: again(),
     owner,
+    notes: dir.at('images.json'),
     logs,
     again,
     async [Symbol.asyncDispose]() {

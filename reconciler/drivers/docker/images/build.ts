@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { SlipwayError } from '../../../../schemas/errors.ts';
 import { redactor } from '../../../../schemas/sensitive.ts';
 import { ifThere, messageOf, statusOf } from '../answers.ts';
@@ -41,11 +42,12 @@ export async function build(engine: Engine, what: Build, { output, signal }: Bui
   const context = await mkdtemp(join(tmpdir(), 'slipway-build-'));
   // Proxies may hold a password, and what a build prints ends up in logs and errors.
   const mask = redactor(Object.values(what.args).flatMap(passwords));
-  const last: string[] = [];
-  const print = (line: string): void => {
-    last.push(mask(line));
-    if (last.length > LAST_LINES) last.shift();
-    output(mask(line));
+  const said = new BuildOutput();
+  const print = (text: string): void => {
+    const line = mask(stripVTControlCharacters(text)).trimEnd();
+    if (line === '') return;
+    said.note(line);
+    output(line);
   };
   try {
     for (const [name, content] of Object.entries(what.files)) await writeFile(join(context, name), content);
@@ -61,11 +63,11 @@ export async function build(engine: Engine, what: Build, { output, signal }: Bui
       },
     );
     await follow(stream, ({ stream: text }) => {
-      for (const line of (text ?? '').split('\n')) if (line.trim() !== '') print(line.trimEnd());
+      for (const line of (text ?? '').split('\n')) print(line);
     });
   } catch (error) {
     signal.throwIfAborted();
-    throw buildRefusal(what.what, error, last, mask);
+    throw buildRefusal(what.what, error, said, mask);
   } finally {
     await rm(context, { recursive: true, force: true });
     await removeLeftovers(engine, id).catch(() => {}); // The next collection finds them by the same label.
@@ -78,21 +80,30 @@ async function removeLeftovers({ docker }: Engine, id: string): Promise<void> {
   for (const { Id } of await docker.listImages({ filters })) await ifThere(docker.getImage(Id).remove());
 }
 
-function buildRefusal(
-  what: string,
-  error: unknown,
-  last: readonly string[],
-  mask: (text: string) => string,
-): SlipwayError {
+/** What of a build's output tells why it failed. */
+class BuildOutput {
+  readonly last: string[] = [];
+  noNetwork = false;
+  diskFull = false;
+
+  note(line: string): void {
+    // The builder's own words about its steps.
+    if (/^(Step \d+|STEP \d+|-->|--->| --->|Removing intermediate|COMMIT )/.test(line)) return;
+    this.noNetwork ||= NO_NETWORK.test(line);
+    this.diskFull ||= isDiskFull(line);
+    this.last.push(line);
+    if (this.last.length > LAST_LINES) this.last.shift();
+  }
+}
+
+function buildRefusal(what: string, error: unknown, output: BuildOutput, mask: (text: string) => string): SlipwayError {
   const said = mask(messageOf(error)).replace(/\.$/, '');
-  const printed = last.filter((line) => !/^(Step \d+|STEP \d+| ?--->|Removing intermediate)/.test(line));
-  const text = [...printed, said].join('\n');
   const options = { cause: error };
-  if (isDiskFull(text)) return diskFull(`while it built the image for ${what}`, error);
+  if (output.diskFull || isDiskFull(said)) return diskFull(`while it built the image for ${what}`, error);
   if (statusOf(error) === undefined && !(error instanceof ProgressError))
     return new SlipwayError('engine-unreachable', `The engine broke off while it built ${what}: ${said}.`, options);
-  const message = `The image for ${what} could not be built: ${text}`;
-  return new SlipwayError(NO_NETWORK.test(text) ? 'install-failed' : 'image-build-failed', message, options);
+  const message = `The image for ${what} could not be built: ${[...output.last, said].join('\n')}`;
+  return new SlipwayError(output.noNetwork ? 'install-failed' : 'image-build-failed', message, options);
 }
 
 function passwords(value: string): string[] {

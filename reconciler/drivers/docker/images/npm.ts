@@ -17,7 +17,7 @@ COPY package.json program.json link.mjs ./
 ARG npm_config_registry
 ARG npm_config_strict_ssl
 ARG npm_config_fetch_timeout
-RUN ["npm", "install", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--no-update-notifier", "--fetch-retries=1", "--loglevel=error", "--cache=/tmp/npm"]
+RUN ["npm", "install", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--no-update-notifier", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--loglevel=error", "--cache=/tmp/npm"]
 RUN ["node", "link.mjs"]
 
 FROM \${BASE}
