@@ -1,6 +1,7 @@
 /** A gateway's life: start, swap, shut down. */
 import type { RequestListener } from 'node:http';
 import { SlipwayError } from '../schemas/errors.ts';
+import type { Era } from '../schemas/modern.ts';
 import type { Snapshot, Tally } from '../schemas/snapshot.ts';
 import type { Source, State } from './exchange.ts';
 import type { Gateway, GatewayOptions } from './options.ts';
@@ -73,6 +74,10 @@ export class RunningGateway implements Gateway {
 
   get url(): string {
     return this.#tcp?.url ?? '';
+  }
+
+  era(server: string): Era | undefined {
+    return this.#pool.server(server)?.era;
   }
 
   busy(endpointId: string): number {

@@ -1,6 +1,7 @@
 /** What a gateway is given, and what it gives. */
 import type { Control } from '../schemas/control.ts';
 import type { Log } from '../schemas/log.ts';
+import type { Era } from '../schemas/modern.ts';
 import type { Connect } from '../schemas/peer.ts';
 import type { Snapshot, Tally } from '../schemas/snapshot.ts';
 
@@ -26,6 +27,8 @@ export interface GatewayOptions {
 export interface Gateway extends AsyncDisposable {
   /** Where it listens: `http://127.0.0.1:9877`. Another one after a swap that changed the address. */
   readonly url: string;
+  /** What a server speaks; `undefined` until it was connected to. */
+  era(server: string): Era | undefined;
   /**
    * Serves another snapshot from now on; requests that run finish under theirs.
    * @throws SlipwayError `listen-failed`, `unsafe-listen` — then nothing has changed

@@ -1,5 +1,6 @@
 /** Keeps a world equal to its source: polls, watches, asks the loop for passes, and tells how it stands. */
 import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
+import type { Era } from '../schemas/modern.ts';
 import type { Status } from '../schemas/status.ts';
 import { coalesce, pause } from './async.ts';
 import { Loop, type Priority } from './loop.ts';
@@ -18,6 +19,8 @@ export interface ReconcilerOptions extends WorldOptions {
   /** How often instances are compared with the config although nothing was pushed, in ms. */
   readonly resyncMs?: number;
   readonly gatewayUrl?: () => string | undefined;
+  /** What a server speaks, as the gateway found it. */
+  readonly spoken?: (server: string) => Era | undefined;
   /** Called after every status write; tests assert invariants here. */
   readonly onStatus?: (status: Status) => void;
 }
@@ -88,6 +91,7 @@ export class Reconciler implements AsyncDisposable {
       startedAt: this.#startedAt,
       source: world.source.description,
       gatewayUrl: this.#options.gatewayUrl?.(),
+      spoken: this.#options.spoken,
       compiled: world.compiled,
       applied: world.applied,
       attempted: world.attempted,

@@ -1,4 +1,5 @@
 /** From facts to conditions that a person can act on. Pure: steps note facts, only this file decides what they mean. */
+import type { Era } from '../schemas/modern.ts';
 import { reasonOf, type SlipwayError } from '../schemas/errors.ts';
 import { addressOf, type Issue, type Resource } from '../schemas/resource.ts';
 import type { Tally } from '../schemas/snapshot.ts';
@@ -18,6 +19,8 @@ export interface Facts {
   readonly startedAt: string;
   readonly source: string;
   readonly gatewayUrl?: string | undefined;
+  /** What a server speaks, as the gateway found it. */
+  readonly spoken?: ((server: string) => Era | undefined) | undefined;
   /** What the last pass worked towards. */
   readonly compiled: Compiled;
   readonly applied: Applied;
@@ -133,6 +136,7 @@ function serverStatus(
   const address = addressOf(resource);
   const instances = facts.instances.filter((instance) => instance.address === address);
   const served = facts.served.get(address);
+  const era = facts.spoken?.(name) ?? served?.readiness.era;
   const before = previous?.servers.find((server) => server.address === address)?.conditions ?? [];
   const conditions = [
     ...serverConditions(address, workload, instances, facts),
@@ -145,6 +149,7 @@ function serverStatus(
     runtime: workload?.driver ?? 'remote',
     enabled: true,
     transport: workload?.run.transport ?? facts.compiled.draft.servers[name]?.endpoints[0]?.transport ?? 'http',
+    ...(era === undefined ? {} : { era }),
     ...(served ? { tools: served.readiness.tools.map((tool) => tool.name) } : {}),
     conditions: dated(conditions, before, facts.attempted?.id, now),
     instances: instances.map((instance) => instanceStatus(instance, facts)),

@@ -51,6 +51,8 @@ const server = z.strictObject({
   runtime: z.string(),
   enabled: z.boolean(),
   transport: z.string(),
+  /** What it speaks: up to MCP 2025-11-25, or from 2026-07-28 on. Absent until somebody has talked to it. */
+  era: z.enum(['legacy', 'modern']).optional(),
   tools: z.array(z.string()).optional(),
   conditions: z.array(condition),
   instances: z.array(instance),

@@ -59,6 +59,7 @@ export const command: Command = {
         intervalMs: timerMs(interval),
         publish: door.publish,
         gatewayUrl: () => door.gateway?.url,
+        spoken: (server) => door.gateway?.era(server),
       }),
     );
     io.log('info', `following ${source.description}`, { state: state.root });

@@ -1,4 +1,6 @@
 /** All that a status tells about one server, section by section. */
+import { LEGACY_VERSIONS } from '../../schemas/jsonrpc.ts';
+import { MODERN_VERSION } from '../../schemas/modern.ts';
 import type { Condition, InstanceStatus, ServerStatus } from '../../schemas/status.ts';
 import { bytesText, secondsText } from './size.ts';
 import { age, indent, table } from './table.ts';
@@ -8,12 +10,20 @@ import { formatValue } from './value.ts';
 export function serverSections(server: ServerStatus, isolation: unknown, log: readonly string[]): string[] {
   const { conditions, instances, tools } = server;
   return [
+    `Protocol\n${indent(protocol(server))}`,
     `Conditions\n${indent(conditionTable(conditions))}`,
     isolationSection(server, isolation),
     instances.length > 0 ? `Instances\n${indent(instanceTable(instances))}${remarks(instances)}` : '',
     log.length > 0 ? `Last lines of its log\n${indent(log.join('\n'))}` : '',
     tools ? `Tools\n${indent(tools.join('\n') || 'none')}` : '',
   ];
+}
+
+const SPOKEN = { legacy: `MCP up to ${LEGACY_VERSIONS[0]}`, modern: `MCP ${MODERN_VERSION}` };
+
+/** What it speaks, once somebody has talked to it, and how it is reached. */
+function protocol({ era, transport }: ServerStatus): string {
+  return `${era ? SPOKEN[era] : 'not known yet'}, over ${transport}`;
 }
 
 function conditionTable(list: readonly Condition[]): string {
