@@ -6,7 +6,7 @@ import { openEngine, type Engine } from '../../reconciler/drivers/docker/engine.
 const required = (process.env['SLIPWAY_REQUIRE'] ?? '').split(/[\s,]+/).includes('docker');
 
 /** Whoever comes first builds the images. */
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 120_000;
 
 /** As `DOCKER_HOST`, the Docker context or the standard socket say; an error where none answers. */
 export const engineHere: Engine | Error = await openEngine(undefined).catch((error: unknown) => error as Error);
