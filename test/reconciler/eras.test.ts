@@ -103,10 +103,12 @@ const server = (name: string, of: string, more: object = {}): string =>
 test('servers of both eras become ready over stdio and HTTP, and the status says what each of them speaks', async () => {
   await using rig = await Rig.make();
   await rig.apply({
-    'a.yaml': server('new-stdio', 'modern', { probe: { tool: 'echo', arguments: { message: 'hi' } } }),
+    'a.yaml': server('new-stdio', 'modern', {
+      probes: { readiness: { call: { tool: 'echo', arguments: { message: 'hi' } } } },
+    }),
     'b.yaml': server('new-http', 'modern', {
       transport: 'http',
-      probe: { tool: 'echo', arguments: { message: 'hi' } },
+      probes: { readiness: { call: { tool: 'echo', arguments: { message: 'hi' } } } },
     }),
     'c.yaml': server('old-stdio', 'good'),
     'd.yaml': server('old-http', 'http', { transport: 'http' }),
