@@ -86,7 +86,7 @@ test('an old server that falls over the question what it speaks is started again
 });
 
 test('an old server that does not answer the question is spoken to the old way after a while', async () => {
-  await using it = await bridge('quiet', { rollout: { timeoutMs: 3_000 } });
+  await using it = await bridge('quiet', { rollout: { ...workload({ argv: [] }).rollout, timeoutMs: 3_000 } });
   const connection = it.connect();
   await initialize(connection);
   expect(await callTool(connection, 'hush')).toBe('…');

@@ -1,0 +1,237 @@
+/** Servers that speak only MCP 2026-07-28: what the gateway says to them, and what it makes of their answers. */
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { expect, test } from 'vitest';
+import type { RpcRequest } from '../../schemas/jsonrpc.ts';
+import { client, principal, session, start } from './helpers/gateway.ts';
+import { ask } from './helpers/modern.ts';
+
+interface Seen {
+  readonly headers: IncomingHttpHeaders;
+  readonly message: RpcRequest;
+}
+
+type Answer = (request: RpcRequest, seen: readonly Seen[]) => object | undefined;
+
+const TOOLS = [{ name: 'echo', inputSchema: { type: 'object' } }];
+
+/** A server by hand; `answer` says what is special about it. */
+async function modernServer(answer: Answer = () => undefined, tools: () => object[] = () => TOOLS) {
+  const seen: Seen[] = [];
+  const streams = new Set<ServerResponse>();
+  let state: 'here' | 'gone' = 'here';
+  const listener = createServer(async (request, response) => {
+    const body = await text(request);
+    if (state === 'gone' || request.method !== 'POST')
+      return void response.writeHead(state === 'gone' ? 404 : 405).end();
+    const message = JSON.parse(body) as RpcRequest;
+    seen.push({ headers: request.headers, message });
+    const { id, method, params } = message;
+    if (method === 'subscriptions/listen') {
+      streams.add(response.on('close', () => streams.delete(response)));
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      const granted = {
+        notifications: params?.['notifications'],
+        _meta: { 'io.modelcontextprotocol/subscriptionId': id },
+      };
+      return void response.write(
+        `data: ${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params: granted })}\n\n`,
+      );
+    }
+    const special = answer(message, seen);
+    const usual = {
+      'server/discover': {
+        supportedVersions: ['2026-07-28'],
+        capabilities: { tools: { listChanged: true }, prompts: {} },
+      },
+      'tools/list': { tools: tools(), ttlMs: 1_000, cacheScope: 'public' },
+      'tools/call': { content: [{ type: 'text', text: JSON.stringify(params) }] },
+    }[method];
+    const out =
+      special ??
+      (usual
+        ? { result: { resultType: 'complete', ...usual } }
+        : { error: { code: -32_601, message: 'Method not found' } });
+    response.writeHead('error' in out ? 400 : 200, { 'Content-Type': 'application/json' });
+    response.end(JSON.stringify({ jsonrpc: '2.0', id, ...out }));
+  });
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const address = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`;
+  return {
+    seen,
+    endpoint: { id: 'up', transport: 'http' as const, address },
+    methods: () => seen.map(({ message }) => message.method),
+    say: (message: object) =>
+      streams.forEach((stream) => stream.write(`data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`)),
+    become: (next: typeof state) => (state = next),
+    [Symbol.asyncDispose]: async () => {
+      listener.closeAllConnections();
+      await new Promise((resolve) => listener.close(resolve));
+    },
+  };
+}
+
+const echoed = (result: unknown): Record<string, unknown> =>
+  JSON.parse((result as { content: { text: string }[] }).content[0]?.text ?? '') as Record<string, unknown>;
+
+test('it is asked once what it speaks, and never by a call', async () => {
+  await using up = await modernServer();
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  await using sdk = await client(`${gateway.url}/mcp`);
+  for (let n = 0; n < 3; n++) await sdk.callTool({ name: 'up__echo', arguments: {} });
+  await ask(gateway.url, 'tools/call', { name: 'up__echo', arguments: {} });
+  expect(gateway.era('up')).toBe('modern');
+  expect(up.methods().filter((method) => method === 'server/discover')).toHaveLength(1);
+  expect(up.methods()).not.toContain('initialize');
+});
+
+test('every request says who asks: the client with what it can do, and never its token', async () => {
+  await using up = await modernServer();
+  await using gateway = await start({ servers: { up: up.endpoint }, principals: [principal('ada', 'sesame')] });
+  const params = { name: 'up__echo', arguments: { a: 1 }, _meta: { traceparent: '00-1' } };
+  await ask(gateway.url, 'tools/call', params, {
+    token: 'sesame',
+    capabilities: { sampling: {}, extensions: { 'a.b/c': {} } },
+  });
+  const legacy = await session(gateway.url, { token: 'sesame', capabilities: { elicitation: {} } });
+  await legacy.rpc('tools/call', params);
+  const calls = up.seen.filter(({ message }) => message.method === 'tools/call');
+  expect(
+    calls.map(({ headers }) => [headers['mcp-protocol-version'], headers['mcp-method'], headers['mcp-name']]),
+  ).toEqual([
+    ['2026-07-28', 'tools/call', 'echo'],
+    ['2026-07-28', 'tools/call', 'echo'],
+  ]);
+  expect(calls.map(({ message }) => message.params)).toEqual([
+    {
+      name: 'echo',
+      arguments: { a: 1 },
+      _meta: {
+        traceparent: '00-1',
+        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+        'io.modelcontextprotocol/clientInfo': { name: 'raw', version: '1' },
+        'io.modelcontextprotocol/clientCapabilities': { sampling: {}, extensions: { 'a.b/c': {} } },
+      },
+    },
+    {
+      name: 'echo',
+      arguments: { a: 1 },
+      _meta: {
+        traceparent: '00-1',
+        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+        'io.modelcontextprotocol/clientInfo': { name: 'slipway', version: '0.0.0-test' },
+        'io.modelcontextprotocol/clientCapabilities': { elicitation: { form: {} } },
+      },
+    },
+  ]);
+  expect(JSON.stringify(up.seen)).not.toContain('sesame');
+});
+
+test('what a server gives a client to keep comes back to that server, sealed on the way', async () => {
+  const up = await modernServer(({ method, params }) =>
+    method === 'tools/call' && params?.['requestState'] === undefined
+      ? {
+          result: {
+            resultType: 'input_required',
+            requestState: 'own words',
+            inputRequests: { who: { method: 'roots/list', params: {} } },
+          },
+        }
+      : undefined,
+  );
+  await using _ = up;
+  await using gateway = await start({
+    servers: { up: up.endpoint },
+    principals: [principal('ada', 'sesame'), principal('eve', 'thief')],
+  });
+  const by = { token: 'sesame', capabilities: { roots: {} } };
+  const call = { name: 'up__echo', arguments: {} };
+  const { json } = await ask(gateway.url, 'tools/call', call, by);
+  const { requestState, inputRequests } = json.result as { requestState: string; inputRequests: object };
+  expect(inputRequests).toEqual({ who: { method: 'roots/list', params: {} } });
+  expect(requestState).not.toContain('own words');
+  const back = { ...call, requestState, inputResponses: { who: { roots: [] } } };
+  // Another principal's handle: the server sees one caller only, so it could not tell.
+  expect((await ask(gateway.url, 'tools/call', back, { ...by, token: 'thief' })).json.error?.code).toBe(-32_602);
+  const done = await ask(gateway.url, 'tools/call', back, by);
+  expect(echoed(done.json.result)).toMatchObject({
+    name: 'echo',
+    requestState: 'own words',
+    inputResponses: { who: { roots: [] } },
+  });
+});
+
+test('a server that asks without end is cut off', async () => {
+  await using up = await modernServer(({ method }) =>
+    method === 'tools/call' ? { result: { resultType: 'input_required', requestState: 'again' } } : undefined,
+  );
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const { json } = await (await session(gateway.url)).rpc('tools/call', { name: 'up__echo' });
+  expect(json.error?.message).toBe('The server asks for more without end');
+});
+
+test('arguments that a tool marks are repeated in headers; when the marks change, the tool is looked at again', async () => {
+  let mark = 'Region';
+  const tools = () => [
+    {
+      name: 'query',
+      inputSchema: { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': mark } } },
+    },
+    { name: 'broken', inputSchema: { type: 'object', properties: { a: { type: 'number', 'x-mcp-header': 'A' } } } },
+  ];
+  await using up = await modernServer(({ method }, seen) => {
+    const said = seen.at(-1)?.headers[`mcp-param-${mark.toLowerCase()}`];
+    const wrong = method === 'tools/call' && said !== '=?base64?w6Q=?=';
+    return wrong ? { error: { code: -32_020, message: 'Header mismatch' } } : undefined;
+  }, tools);
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  await using sdk = await client(`${gateway.url}/mcp`);
+  // Header injection: a tool that breaks the rules is not used over HTTP.
+  expect((await sdk.listTools()).tools.map(({ name }) => name)).toEqual(['up__query']);
+  const call = () => sdk.callTool({ name: 'up__query', arguments: { region: 'ä' } });
+  expect(echoed(await call())).toMatchObject({ arguments: { region: 'ä' } });
+  mark = 'Zone';
+  expect(echoed(await call())).toMatchObject({ arguments: { region: 'ä' } });
+  expect(up.methods().filter((method) => method === 'tools/list')).toHaveLength(2);
+});
+
+test('protocol errors between gateway and server are not the client’s, but a missing capability is', async () => {
+  let code = -32_022;
+  await using up = await modernServer(({ method }) =>
+    method === 'tools/call'
+      ? { error: { code, message: 'no', data: { requiredCapabilities: { sampling: {} } } } }
+      : undefined,
+  );
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const refused = async () => {
+    const { status, json } = await ask(gateway.url, 'tools/call', { name: 'up__echo' });
+    return [status, json.error?.code];
+  };
+  expect(await refused()).toEqual([200, -32_603]);
+  code = -32_021;
+  expect(await refused()).toEqual([400, -32_021]);
+});
+
+test('it may change what it speaks: the next connection finds out', async () => {
+  await using up = await modernServer();
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const call = () => ask(gateway.url, 'tools/call', { name: 'up__echo', arguments: {} });
+  await call();
+  up.become('gone');
+  expect((await call()).json.error).toMatchObject({ code: -32_603, data: { error_code: 'upstream-unavailable' } });
+  up.become('here');
+  expect((await call()).json.result).toBeDefined();
+  expect(up.methods().filter((method) => method === 'server/discover')).toHaveLength(2);
+});
+
+test('a list is as fresh as its server says', async () => {
+  await using up = await modernServer();
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const { json } = await ask(gateway.url, 'tools/list');
+  const { ttlMs, cacheScope } = json.result as { ttlMs: number; cacheScope: string };
+  expect(ttlMs).toBeGreaterThan(0);
+  expect(ttlMs).toBeLessThanOrEqual(1_000);
+  // Cross-client leak: what a route lists is for those who may use the route.
+  expect(cacheScope).toBe('private');
+});
