@@ -31,6 +31,12 @@ export class LogFile implements Disposable {
     this.#redact = redact;
   }
 
+  /** From now on, masks what `redact` masks as well. */
+  maskToo(redact: (text: string) => string): void {
+    const before = this.#redact;
+    this.#redact = (text) => redact(before(text));
+  }
+
   /** The text as it may be shown. */
   redact(text: string): string {
     return this.#redact(text);

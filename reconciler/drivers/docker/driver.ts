@@ -18,7 +18,6 @@ import type { Driver, Instance } from '../driver.ts';
 import { Agreements } from './agreements.ts';
 import { ifThere } from './answers.ts';
 import { changedLimits, meaningOf } from './by-hand.ts';
-import { healProxies } from './egress.ts';
 import type { Engine } from './engine.ts';
 import { Engines } from './engines.ts';
 import { Inventory, type EngineEvent, type Found } from './inventory.ts';
@@ -29,7 +28,7 @@ import { execIn, statsOf } from './operate.ts';
 import { orphansOn, pruneOn } from './orphans.ts';
 import { Place } from './place.ts';
 import { startRun, type ContainerRun } from './run.ts';
-import { refreshSecretFiles, removeSecretFiles, sweepSecretFiles } from './secret-files.ts';
+import { removeSecretFiles, sweepSecretFiles } from './secret-files.ts';
 
 export interface DockerDriverOptions {
   readonly state: StateDir;
@@ -247,15 +246,13 @@ class DockerDriver {
   /** After each listing, once a minute at least: what needs a look from time to time. */
   async #upkeep(engine: Engine): Promise<void> {
     for (const { id } of this.#strays()) this.#somebodyElse(id);
-    try {
-      for (const { server, message } of await healProxies(engine, this.#owner))
-        this.#options.log('error', message, { server });
-      for (const [id, place] of this.#places)
-        if (place.engine === engine)
-          await refreshSecretFiles(engine, this.#owner, id, place.workload.run.secretFiles ?? []);
-    } catch (error) {
+    const places = [...this.#places].filter(([, place]) => place.engine === engine);
+    const workloads = places.map(([, { workload }]) => workload);
+    const warn = (error: unknown): void =>
       this.#options.log('warn', `upkeep of ${engine.name}: ${toSlipwayError(error).message}`);
-    }
+    const trouble = await this.#maker.keepProxies(engine, workloads).catch(warn);
+    for (const { server, message } of trouble ?? []) this.#options.log('error', message, { server });
+    for (const [id, place] of places) await this.#maker.renewSecrets(id, place).catch(warn);
   }
 
   async #collect(wanted: readonly Workload[], signal: AbortSignal): Promise<string[]> {
@@ -265,10 +262,7 @@ class DockerDriver {
       removed.push(...(await collectNetworks(engine, this.#owner, placed)));
       removed.push(...(await this.#maker.images.collect(engine, placed, signal)));
     }
-    await sweepSecretFiles(
-      this.#owner,
-      this.#inventory.all().map(({ id }) => id),
-    );
+    await sweepSecretFiles(this.#owner, [...this.#inventory.all().map(({ id }) => id), ...this.#places.keys()]);
     return removed;
   }
 

@@ -170,10 +170,14 @@ export interface ProxyTrouble {
   readonly message: string;
 }
 
-/** Starts proxies that were stopped. Cheap: one request when all is well. @returns those that still do not run */
-export async function healProxies(engine: Engine, owner: Owner): Promise<ProxyTrouble[]> {
-  const stopped = (await proxies(engine, owner)).filter(({ State }) => State !== 'running');
-  const tried = stopped.map(async ({ Id, Labels, State }): Promise<ProxyTrouble[]> => {
+/** Starts proxies that were stopped. @returns the names of all there are, and those that still do not run */
+export async function healProxies(
+  engine: Engine,
+  owner: Owner,
+): Promise<{ names: readonly string[]; trouble: ProxyTrouble[] }> {
+  const all = await proxies(engine, owner);
+  const tried = all.map(async ({ Id, Labels, State }): Promise<ProxyTrouble[]> => {
+    if (State === 'running') return [];
     const container = engine.docker.getContainer(Id);
     try {
       await unlessThere(ifThere(State === 'paused' ? container.unpause() : container.start()));
@@ -183,7 +187,8 @@ export async function healProxies(engine: Engine, owner: Owner): Promise<ProxyTr
       return [{ server: Labels[LABEL.server] ?? '', message }];
     }
   });
-  return (await Promise.all(tried)).flat();
+  const names = all.flatMap(({ Names }) => Names.map((name) => name.replace(/^\//, '')));
+  return { names, trouble: (await Promise.all(tried)).flat() };
 }
 
 /** Removes the proxies on a network that nobody else is on. @returns the names of what was removed */

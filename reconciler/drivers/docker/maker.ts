@@ -12,10 +12,12 @@ import type { StateDir } from '../../state.ts';
 import type { Workload } from '../../workload.ts';
 import { messageOf } from './answers.ts';
 import { createNamed } from './create.ts';
+import type { ProxyTrouble } from './egress.ts';
 import type { Engine } from './engine.ts';
 import { Images } from './images.ts';
 import { instanceLabels, type Owner } from './labels.ts';
-import { ensureNetwork, type Attachment } from './networks.ts';
+import { ensureNetwork, keepProxies, type Attachment } from './networks.ts';
+import type { Place } from './place.ts';
 import { containerOptions, exposures } from './posture.ts';
 import { endpointOf } from './reach.ts';
 import type { ContainerRun } from './run.ts';
@@ -28,6 +30,8 @@ export interface MakerOptions {
   /** Called when the tag that an image was pulled by may have moved. */
   readonly moved: () => void;
 }
+
+const NEVER = new AbortController().signal;
 
 export interface Wanted {
   readonly engine: Engine;
@@ -105,6 +109,19 @@ export class Maker implements Disposable {
     const given = info.Config.Env.map((entry) => entry.split(/=(.*)/s)).filter(([name = '']) => names.has(name));
     const files = secretFiles.length === 0 ? undefined : await refreshSecretFiles(engine, this.#owner, id, secretFiles);
     return redactor([...given.map(([, value = '']) => value), ...(files?.secrets ?? [])]);
+  }
+
+  /** A value that changed is in its file from now on, and masked; the old one stays masked. */
+  async renewSecrets(id: string, { engine, workload, log }: Place): Promise<void> {
+    const { secretFiles = [] } = workload.run;
+    if (secretFiles.length === 0) return;
+    const { changed, secrets } = await refreshSecretFiles(engine, this.#owner, id, secretFiles);
+    if (changed.length > 0) log.maskToo(redactor(secrets));
+  }
+
+  /** Keeps the proxies running of workloads that may connect to a few places only. */
+  keepProxies(engine: Engine, workloads: readonly Workload[]): Promise<ProxyTrouble[]> {
+    return keepProxies(engine, this.#owner, workloads, { image: () => this.images.node(engine, NEVER) });
   }
 
   listening(workload: Workload, run: ContainerRun): HttpProcess {

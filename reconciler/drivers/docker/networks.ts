@@ -1,10 +1,10 @@
 /** The networks of instances: made when needed, removed when nobody needs them. */
 import type Dockerode from 'dockerode';
 import type { NetworkInspectInfo } from 'dockerode';
-import { SlipwayError } from '../../../schemas/errors.ts';
+import { SlipwayError, toSlipwayError } from '../../../schemas/errors.ts';
 import type { Workload } from '../../workload.ts';
 import { ifThere, messageOf, statusOf } from './answers.ts';
-import { connectEgress, removeProxies, type ProxySource } from './egress.ts';
+import { connectEgress, healProxies, removeProxies, type ProxySource, type ProxyTrouble } from './egress.ts';
 import type { Engine } from './engine.ts';
 import { guardHost } from './host-guard.ts';
 import { LABEL, ownFilter, type Owner } from './labels.ts';
@@ -148,6 +148,28 @@ function refusal(engine: Engine, spec: NetworkSpec, error: unknown): unknown {
       hint: 'Remove networks that nobody uses, or widen default-address-pools in the engine’s daemon.json.',
     },
   );
+}
+
+/**
+ * Starts proxies that were stopped, and makes those anew that were removed. Cheap when all is well.
+ * @param workloads that run on this engine @returns servers whose proxy still does not run, and why
+ */
+export async function keepProxies(
+  engine: Engine,
+  owner: Owner,
+  workloads: readonly Workload[],
+  proxy: ProxySource,
+): Promise<ProxyTrouble[]> {
+  const listed = workloads.filter((workload) => allowList(workload) !== undefined);
+  if (listed.length === 0) return [];
+  const { names, trouble } = await healProxies(engine, owner);
+  const isMissing = (spec: ReturnType<typeof networkOf>): boolean =>
+    typeof spec === 'object' && !names.includes(spec.name);
+  for (const workload of listed.filter((each) => isMissing(networkOf(owner, each))))
+    await ensureNetwork(engine, owner, workload, proxy).catch((error: unknown) =>
+      trouble.push({ server: workload.name, message: toSlipwayError(error).message }),
+    );
+  return trouble;
 }
 
 /**

@@ -2,8 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { healProxies } from '../../../../reconciler/drivers/docker/egress.ts';
-import { collectNetworks, ensureNetwork } from '../../../../reconciler/drivers/docker/networks.ts';
+import { collectNetworks, keepProxies } from '../../../../reconciler/drivers/docker/networks.ts';
 import type { Workload } from '../../../../reconciler/workload.ts';
 import { imageWorkload } from '../../../helpers/docker-driver.ts';
 import { describeEngine } from '../../../helpers/engine.ts';
@@ -12,6 +11,9 @@ import { bodyOf, boxes, type Box, type Boxes } from '../../../helpers/shut-in.ts
 
 const server = (name: string, allow: readonly string[], transport: 'stdio' | 'http' = 'stdio'): Workload =>
   imageWorkload('-', { name, transport, isolation: { egress: { allow } } });
+
+const REACHED = ['allowed.test:80', 'allowed.test:443', 'Second.test:443', 'mail.test:2525'];
+const NOT_REACHED = ['metadata.test:80', 'local.test:80'];
 
 /** What a web server answers, or why there is no answer. */
 const FETCH = (url: string, host?: string): string => `
@@ -38,15 +40,20 @@ describeEngine('an egress list', (engine) => {
   let world: Outside;
   let own: Boxes;
   let box: Box;
+  /** A service of this host, which is on the list. */
+  const service = createServer((socket) => socket.on('error', () => {}).end('host'));
+  const servicePort = (): number => (service.address() as AddressInfo).port;
+  const list = (): string[] => [...REACHED, ...NOT_REACHED, `host.test:${servicePort()}`];
   beforeAll(async () => {
+    await once(service.listen(0, '0.0.0.0'), 'listening');
     world = await outside();
     own = boxes(engine, [world.address]);
-    const named = ['allowed.test:80', 'allowed.test:443', 'Second.test:443', 'mail.test:2525'];
-    box = await own.start(server('listed', [...named, 'metadata.test:80', 'local.test:80', 'host.test:7777']));
+    box = await own.start(server('listed', list()));
   });
   afterAll(async () => {
     await own[Symbol.asyncDispose]();
     world[Symbol.dispose]();
+    service.close();
   });
   const proxyName = (): string => box.network.network;
 
@@ -80,14 +87,8 @@ describeEngine('an egress list', (engine) => {
   });
 
   test('names that lead to the proxy itself, to this host or to a cloud’s credentials lead nowhere', async () => {
-    const service = createServer((socket) => socket.end('host')).listen(7777, '0.0.0.0');
-    await once(service, 'listening').catch(() => expect((service.address() as AddressInfo).port).toBe(7777));
-    try {
-      for (const url of ['http://metadata.test/', 'http://local.test/', 'http://host.test:7777/'])
-        expect(await box.node(FETCH(url)), url).toMatch(/ECONNRESET|ECONNREFUSED/);
-    } finally {
-      service.close();
-    }
+    for (const url of ['http://metadata.test/', 'http://local.test/', `http://host.test:${servicePort()}/`])
+      expect(await box.node(FETCH(url)), url).toMatch(/ECONNRESET|ECONNREFUSED/);
   });
 
   test('an address without a name is reached through the proxy that programs are told of', async () => {
@@ -125,28 +126,20 @@ describeEngine('an egress list', (engine) => {
       // The server tries again, as programs do.
       for (;;) if ((await box.node(FETCH('http://allowed.test/'))).startsWith('200')) return;
     };
+    const image = async (): Promise<string> => (await engine.docker.getContainer(box.id).inspect()).Config.Image;
+    const keep = () => keepProxies(engine, own.owner, [server('listed', list())], { image, dns: [world.address] });
     const first = await startedAt();
     process.kill((await proxy.inspect()).State.Pid, 'SIGKILL');
     await works();
     expect(await startedAt()).not.toBe(first);
     await proxy.kill();
-    expect(await healProxies(engine, own.owner)).toEqual([]);
+    expect(await keep()).toEqual([]);
     await works();
     await proxy.pause();
-    expect(await healProxies(engine, own.owner)).toEqual([]);
+    expect(await keep()).toEqual([]);
     await works();
     await proxy.remove({ force: true });
-    const image = async (): Promise<string> => (await engine.docker.getContainer(box.id).inspect()).Config.Image;
-    const again = server('listed', [
-      'mail.test:2525',
-      'second.test:443',
-      'allowed.test:443',
-      'allowed.test:80',
-      'metadata.test:80',
-      'local.test:80',
-      'host.test:7777',
-    ]);
-    await Promise.all([1, 2, 3].map(() => ensureNetwork(engine, own.owner, again, { image, dns: [world.address] })));
+    await Promise.all([keep(), keep(), keep()]);
     await works();
   });
 
@@ -155,8 +148,7 @@ describeEngine('an egress list', (engine) => {
     const http = await own.start(server('web', ['allowed.test:80'], 'http'), { program });
     expect(await bodyOf(`http://${await http.address()}:8080/`)).toBe('hello');
     expect(await http.node(FETCH('http://allowed.test/'))).toContain('200');
-    const { port } = createServer().listen(0).unref().address() as AddressInfo;
-    expect(await http.connect(await gatewayOf(http.network.network), port)).toMatch(/ECONNREFUSED/);
+    expect(await http.connect(await gatewayOf(http.network.network), servicePort())).toBe('ECONNREFUSED');
   });
 
   const gatewayOf = async (network: string): Promise<string> =>
