@@ -88,7 +88,7 @@ class BuildOutput {
 
   note(line: string): void {
     // The builder's own words about its steps.
-    if (/^(Step \d+|STEP \d+|-->|--->| --->|Removing intermediate|COMMIT )/.test(line)) return;
+    if (/^(Step \d|(\[\d+\/\d+\] )?(STEP|COMMIT) |-->|--->| --->|Removing intermediate)/.test(line)) return;
     this.noNetwork ||= NO_NETWORK.test(line);
     this.diskFull ||= isDiskFull(line);
     this.last.push(line);

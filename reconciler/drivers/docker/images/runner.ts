@@ -39,7 +39,10 @@ export function runnerFor(engine: Engine, program: PackageProgram, owner: Owner)
 /** @returns the image, if it was built already; where the base image is gone, the newest that was built on it */
 export async function findRunner(engine: Engine, runner: Runner): Promise<PresentImage | undefined> {
   const base = await presentImage(engine, runner.base);
-  if (base) return presentImage(engine, tagOf(runner, base));
+  if (base) {
+    const built = await presentImage(engine, tagOf(runner, base));
+    return built && { id: built.id, reference: built.reference };
+  }
   const label = [...ownFilter(runner.owner), `${LABEL.recipe}=${runner.hash}`];
   const built = await engine.docker.listImages({ filters: { label, dangling: ['false'] } });
   const newest = built.sort((one, other) => other.Created - one.Created)[0];
