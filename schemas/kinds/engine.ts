@@ -33,8 +33,12 @@ export const engine = defineKind({
       .describe('Files on the host of Slipway, for tcp://.'),
     runners: z
       .strictObject({
-        npm: imageReference.optional().describe('Base image for npm packages: Node and npm.'),
-        pypi: imageReference.optional().describe('Base image for PyPI packages: Python and pip.'),
+        npm: imageReference
+          .optional()
+          .describe('Base image for npm packages: Node and npm. Default: node:24-slim of Docker Hub.'),
+        pypi: imageReference
+          .optional()
+          .describe('Base image for PyPI packages: Python and venv. Default: python:3.13-slim of Docker Hub.'),
       })
       .prefault({})
       .describe('Images on which packages are run in containers.'),

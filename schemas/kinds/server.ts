@@ -20,7 +20,7 @@ const packageSpec = z
       .string()
       .regex(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/, 'must be a PyPI project name')
       .optional()
-      .describe('PyPI project with a console script; needs uvx on the host.'),
+      .describe('PyPI project with a console script; as a process it needs uvx on the host.'),
     version: z.string().max(128).describe('One exact version; nothing floats.'),
     bin: z
       .string()

@@ -40,12 +40,15 @@ export interface EnsureOptions {
 
 const QUARTER_HOUR_MS = 900_000;
 const DAY_MS = 86_400_000;
+const COLLECT_EVERY_MS = 600_000;
 
 export class Images implements Disposable {
   readonly #options: ImagesOptions;
   readonly #flights = new Flights<PresentImage>();
   readonly #notes: ImageNotes;
   readonly #tags: TagWatch;
+  /** When to look next, by address of the engine. */
+  readonly #collectAt = new Map<string, number>();
 
   constructor(options: ImagesOptions) {
     const { log, notes, lookEveryMs: everyMs = QUARTER_HOUR_MS, changed = () => {} } = options;
@@ -95,11 +98,15 @@ export class Images implements Disposable {
   }
 
   /**
-   * Removes images that were made or pulled here and that neither a workload nor a container needs any more.
+   * Removes images that were made or pulled here and that neither a workload nor a container needs any more. Looks at an
+   * engine every ten minutes at most, however often it is called.
    * @param workloads all that are wanted on this engine, running or not @returns what was removed
    */
   async collect(engine: Engine, workloads: readonly Workload[], signal: AbortSignal): Promise<string[]> {
     const { owner, graceMs = DAY_MS, log } = this.#options;
+    const now = Date.now();
+    if (now < (this.#collectAt.get(engine.address.host) ?? now)) return [];
+    this.#collectAt.set(engine.address.host, now + Math.min(graceMs, COLLECT_EVERY_MS));
     const wanted = new Set<string>();
     for (const { run } of workloads)
       for (const image of await this.#needed(engine, run.program)) if (image) wanted.add(image.id);
