@@ -2,6 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Control } from '../schemas/control.ts';
 import type { Log } from '../schemas/log.ts';
+import type { MetricFamily } from '../schemas/metrics.ts';
+import type { GatewayMetrics } from './metrics.ts';
 import type { Asks } from './sessions/asks.ts';
 import type { Calls } from './sessions/calls.ts';
 import type { Elicitations } from './sessions/elicitations.ts';
@@ -22,6 +24,9 @@ export interface State {
   readonly version: string;
   readonly control: Control | undefined;
   readonly ready: () => boolean;
+  readonly metrics: GatewayMetrics;
+  /** What others count, and `/metrics` shows too. */
+  readonly moreMetrics: (() => Promise<MetricFamily[]>) | undefined;
   readonly seal: Seal;
   readonly ended: EndedSessions;
   readonly calls: Calls;

@@ -7,6 +7,7 @@ import type { Source, State } from './exchange.ts';
 import type { Gateway, GatewayOptions } from './options.ts';
 import { isLoopback, parseListen } from '../schemas/listen.ts';
 import { listenTcp, listenUnix, type Listener } from './listen.ts';
+import { GatewayMetrics } from './metrics.ts';
 import { handle } from './pipeline.ts';
 import { Asks } from './sessions/asks.ts';
 import { Calls } from './sessions/calls.ts';
@@ -54,6 +55,8 @@ export class RunningGateway implements Gateway {
       version,
       control: options.control,
       ready: options.ready ?? (() => true),
+      metrics: new GatewayMetrics(),
+      moreMetrics: options.metrics,
       seal: new Seal(options.sessionKey),
       ended: new EndedSessions(),
       calls: new Calls(),

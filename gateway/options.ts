@@ -2,6 +2,7 @@
 import type { Control } from '../schemas/control.ts';
 import type { Log } from '../schemas/log.ts';
 import type { Era } from '../schemas/modern.ts';
+import type { MetricFamily } from '../schemas/metrics.ts';
 import type { Connect } from '../schemas/peer.ts';
 import type { Snapshot, Tally } from '../schemas/snapshot.ts';
 
@@ -20,6 +21,8 @@ export interface GatewayOptions {
   readonly control?: Control;
   /** Hands over instances that live in this process; others are dialled at their endpoint's address. */
   readonly connect?: Connect;
+  /** Shown by `/metrics` beside what the gateway itself counts. */
+  readonly metrics?: () => Promise<MetricFamily[]>;
   /** Asked by `/readyz`, besides whether the gateway itself is up. */
   readonly ready?: () => boolean;
 }

@@ -5,9 +5,10 @@ import type { Exchange, Source, State } from './exchange.ts';
 import { CONTROL_PREFIX, serveControl } from './routes/control.ts';
 import { HEALTH_PATHS, serveHealth } from './routes/health.ts';
 import { get, isMcpPath, post, remove } from './routes/mcp.ts';
+import { METRICS_PATH, serveMetrics } from './routes/metrics.ts';
 import { refuse } from './rpc/errors.ts';
 import { authenticate } from './steps/authenticate.ts';
-import { authorize, authorizeControl } from './steps/authorize.ts';
+import { authorize, authorizeControl, authorizeMetrics } from './steps/authorize.ts';
 import { checkOrigin } from './steps/origin.ts';
 
 const mcpMethods = { POST: post, GET: get, DELETE: remove };
@@ -41,6 +42,11 @@ async function route(exchange: Exchange): Promise<void> {
   if (path === CONTROL_PREFIX || path.startsWith(`${CONTROL_PREFIX}/`)) {
     authorizeControl(authenticate(exchange), exchange);
     return serveControl(exchange);
+  }
+  if (path === METRICS_PATH) {
+    authorizeMetrics(authenticate(exchange));
+    allow(exchange, ['GET', 'HEAD']);
+    return serveMetrics(exchange);
   }
   if (!isMcpPath(path) && !generation.routes.has(path)) throw new SlipwayError('not-found');
   const identity = authenticate(exchange);

@@ -1,9 +1,12 @@
 /** Keeps a world equal to its source: polls, watches, asks the loop for passes, and tells how it stands. */
 import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import type { Era } from '../schemas/modern.ts';
+import type { MetricFamily } from '../schemas/metrics.ts';
 import type { Status } from '../schemas/status.ts';
 import { coalesce, pause } from './async.ts';
 import { Loop, type Priority } from './loop.ts';
+import { presentFamilies } from './metrics.ts';
+import { usageOf } from './operate.ts';
 import { preview } from './preview.ts';
 import { endTrials } from './keep.ts';
 import { LastLines } from './rollout/last-words.ts';
@@ -114,6 +117,12 @@ export class Reconciler implements AsyncDisposable {
     return this.#status;
   }
 
+  /** For `/metrics`. Whoever asks while somebody is being answered shares the next answer: measuring costs. */
+  readonly metrics = coalesce(async (): Promise<MetricFamily[]> => {
+    const [status, { instances }] = await Promise.all([this.status(), usageOf(this.world, this.#stop.signal)]);
+    return [...this.world.metrics.families(), ...presentFamilies(status, instances)];
+  });
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new SlipwayError('shutting-down'));
     for (const watch of this.#watches) watch[Symbol.dispose]();
@@ -129,10 +138,12 @@ export class Reconciler implements AsyncDisposable {
     try {
       if (this.#resume) await this.#bringBack(signal);
       const again = priority === 'wake' && !retry ? await reapply(this.world, signal) : undefined;
-      if (again) return again;
-      return await run(this.world, { retry }, signal);
+      const result = again ?? (await run(this.world, { retry }, signal));
+      this.world.metrics.synced(result.outcomes);
+      return result;
     } catch (error) {
       const known = toSlipwayError(error);
+      this.world.metrics.failed(known);
       if (known.code !== 'superseded') this.world.problem = known;
       throw error;
     } finally {
@@ -198,7 +209,9 @@ export class Reconciler implements AsyncDisposable {
       if (wanted === (this.#target ?? world.attempted?.id) && !isAboutSource(world.problem)) return;
       this.#passFor(wanted).catch(() => {}); // The pass itself notes why it failed.
     } catch (error) {
-      if (!this.#stop.signal.aborted) world.problem = toSlipwayError(error);
+      const known = toSlipwayError(error);
+      if (!this.#stop.signal.aborted) world.problem = known;
+      world.metrics.failed(known);
     }
     world.changed();
   }

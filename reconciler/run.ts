@@ -122,6 +122,7 @@ async function applyAll(
   // Routes, tokens and remote servers are in force before the first workload is ready.
   await publishNow(world);
   const outcomes = await apply({ ...applyContext(world), tolerated }, signal);
+  world.metrics.rolledOut(outcomes);
   world.errors = new Map(
     outcomes.flatMap((outcome) => (outcome.error ? [[outcome.address, outcome.error] as const] : [])),
   );

@@ -7,6 +7,7 @@ import { goodOf, previousOf, readApplied, type Applied } from './applied.ts';
 import { coalesce } from './async.ts';
 import type { Compiled } from './compile.ts';
 import type { Driver, Instance } from './drivers/driver.ts';
+import { ReconcilerMetrics } from './metrics.ts';
 import { parseCache, type ParseCache } from './parse-cache.ts';
 import type { Actual } from './plan.ts';
 import { Prober, type Target } from './health/prober.ts';
@@ -33,6 +34,7 @@ export interface World extends Omit<WorldOptions, 'drivers'> {
   readonly drivers: ReadonlyMap<string, Driver>;
   readonly cache: ParseCache;
   readonly served: Map<string, Served>;
+  readonly metrics: ReconcilerMetrics;
   readonly canaries: Canaries;
   readonly watch: Watch;
   readonly prober: Prober;
@@ -64,6 +66,7 @@ export function createWorld(options: WorldOptions): World {
     drivers: new Map(options.drivers.map((driver) => [driver.name, driver])),
     cache: parseCache(options.state.paths.parseCache),
     served: new Map(),
+    metrics: new ReconcilerMetrics(),
     canaries: new Map(),
     watch: new Watch(),
     prober: new Prober({

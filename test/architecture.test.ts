@@ -34,6 +34,7 @@ describe('arrows', () => {
       /^(schemas|gateway)\//,
       /^node:(?!child_process|cluster|worker_threads)/,
       /^undici(\/lib\/dispatcher\/pool\.js)?$/,
+      /^prom-client$/,
     ],
     cli: [
       /^(schemas|cli)\//,

@@ -79,6 +79,7 @@ export const command: Command = {
           version: VERSION,
           socketPath: state.paths.control,
           control: control(reconciler),
+          metrics: reconciler.metrics,
           ready: () => reconciler.world.published,
           connect: drivers.connect,
           ...(listen === undefined ? {} : { listen }),

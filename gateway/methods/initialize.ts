@@ -12,6 +12,7 @@ export async function initialize(caller: Caller, request: RpcRequest, reply: Rep
   const version = LEGACY_VERSIONS.find((known) => known === asked) ?? LEGACY_VERSIONS[0];
   const capabilities = namesOf(request.params?.['capabilities']);
   await introduceAll(route);
+  state.metrics.sessions++;
   reply.sessionId(state.seal.open({ route: route.path, principal: identity.key, version, capabilities }));
   const instructions = mergedInstructions(route);
   return JSON.stringify({

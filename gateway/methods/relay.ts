@@ -2,7 +2,9 @@
 import { SlipwayError } from '../../schemas/errors.ts';
 import { progressTokenOf, type RequestOptions } from '../../schemas/peer.ts';
 import type { Call } from '../era/era.ts';
+import { outcomeOf, type CallOutcome } from '../metrics.ts';
 import type { Server } from '../upstream/server.ts';
+import { failed } from '../upstream/tally.ts';
 
 type Send = (method: string, params: Record<string, unknown>, options: RequestOptions) => Promise<unknown>;
 
@@ -15,6 +17,8 @@ export async function relay(call: Call, server: Server, params: Record<string, u
   const { caller, request } = call;
   const controller = new AbortController();
   const { calls } = caller.state;
+  const metrics = caller.state.metrics.of(server.name);
+  let outcome: CallOutcome = 'ok';
   let timer: NodeJS.Timeout | undefined;
   // While a person thinks about a question, it is not the server that is slow.
   const client = call.open(server, (waiting) => {
@@ -24,6 +28,8 @@ export async function relay(call: Call, server: Server, params: Record<string, u
   timer = setTimeout(timeOut, server.entry.timeoutMs, controller, server.name);
   const key = calls.add(call.id, request.id, controller);
   const stay = call.onGone(() => controller.abort(new SlipwayError('cancelled', 'The client went away.')));
+  metrics.inFlight++;
+  const began = performance.now();
   try {
     const options: RequestOptions = { signal: controller.signal, client };
     const progressToken = progressTokenOf(params);
@@ -33,10 +39,14 @@ export async function relay(call: Call, server: Server, params: Record<string, u
     }
     const { method } = request;
     const result = send ? send(method, params, options) : server.request(method, params, options);
-    return call.encode(await result, server);
+    const answer = await result;
+    if (failed(answer)) outcome = 'error';
+    return call.encode(answer, server);
   } catch (error) {
+    outcome = outcomeOf(error);
     return call.refused(error, server);
   } finally {
+    metrics.end(outcome, began);
     client.end();
     clearTimeout(timer);
     stay();

@@ -61,6 +61,10 @@ export class Streams {
     this.#bySession.delete(sessionId);
   }
 
+  get size(): number {
+    return this.#bySession.size;
+  }
+
   /** The routes that somebody listens on. */
   routes(): Set<string> {
     return new Set([...this.#bySession.values()].map((stream) => stream.route));

@@ -19,6 +19,15 @@ export function authorize(identity: Identity, path: string, route: RouteView | u
 }
 
 /**
+ * Metrics name every server, so a token that may know only some of them does not do. Without a Token, whoever is on this
+ * machine may look.
+ * @throws SlipwayError `forbidden`
+ */
+export function authorizeMetrics({ projects }: Identity): void {
+  if (projects !== undefined) throw new SlipwayError('forbidden', 'Metrics need an unlimited token.');
+}
+
+/**
  * The control API changes what runs, so being on this machine is not enough: over TCP it takes a token without limits.
  * @throws SlipwayError `unauthorized`, `forbidden`
  */

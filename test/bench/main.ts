@@ -1,16 +1,18 @@
 /**
- * `npm run bench [-- reconcile|gateway] [--json file]`. Numbers, not tests: machines differ and are noisy, so compare ratios
+ * `npm run bench [-- reconcile|gateway|metrics] [--json file]`. Numbers, not tests: machines differ and are noisy, so compare ratios
  * of one run.
  */
 import { writeFileSync } from 'node:fs';
 import { build } from '../../cli/build.ts';
 import { gatewayBench } from './gateway.ts';
 import type { Row } from './measure.ts';
+import { metricsBench } from './metrics.ts';
 import { reconcileBench } from './reconcile.ts';
 
 const SUITES: Readonly<Record<string, (program: string) => Promise<Row[]>>> = {
   reconcile: reconcileBench,
   gateway: gatewayBench,
+  metrics: metricsBench,
 };
 
 const args = process.argv.slice(2);

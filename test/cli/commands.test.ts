@@ -81,7 +81,7 @@ describe('without a running Slipway', () => {
   });
 });
 
-test('operating commands: what runs costs, what others left, why a server fails', async () => {
+test('operating commands: what runs costs, what others left, why a server fails', { timeout: 120_000 }, async () => {
   await using desk = new Desk();
   const boom = "console.error('no database at 10.0.0.1'); process.exit(3);\n";
   const asked = '  isolation: { egress: none }\n  resources: { memory: 64Mi }\n';
@@ -91,9 +91,27 @@ test('operating commands: what runs costs, what others left, why a server fails'
     'boom.mjs': boom,
     'boom.yaml': helloServer('boom').replaceAll('hello.mjs', 'boom.mjs'),
   });
-  await desk.up();
+  const running = await desk.up();
   await desk.sync();
   const slipway = (...args: string[]) => desk.slipway([...args, '--state-dir', desk.state]);
+
+  const metrics = await (await fetch(`${await running.serving}/metrics`)).text();
+  for (const line of [
+    /^slipway_ready 0$/,
+    /^slipway_server_ready\{server="hello"\} 1$/,
+    /^slipway_server_ready\{server="boom"\} 0$/,
+    /^slipway_instance_state\{server="hello",instance="slipway-hello-\w+-0",state="running"\} 1$/,
+    /^slipway_instance_memory_bytes\{server="hello",instance="slipway-hello-\w+-0"\} \d{8,}$/,
+    /^slipway_instance_restarts_total\{server="hello",.*\} 0$/,
+    /^slipway_rollouts_total\{result="started"\} 1$/,
+    /^slipway_rollouts_total\{result="failed"\} 1$/,
+    /^slipway_rollout_duration_seconds_count 2$/,
+    /^slipway_sync_total\{result="incomplete"\} [1-9]$/,
+  ])
+    expect(
+      metrics.split('\n').filter((text) => line.test(text)),
+      String(line),
+    ).toHaveLength(1);
 
   const described = (await slipway('describe', 'server', 'boom')).out;
   expect(described).toMatch(/Last lines of its log\n(.*\n)* +\S+ stderr no database at 10\.0\.0\.1/);
@@ -130,7 +148,7 @@ test('operating commands: what runs costs, what others left, why a server fails'
   expect((await slipway('prune', id, '--yes')).err).toContain('[not-found]');
 });
 
-test('reading commands against a running Slipway', async () => {
+test('reading commands against a running Slipway', { timeout: 120_000 }, async () => {
   await using desk = new Desk();
   const secret = 'correct horse battery staple';
   desk.push({
