@@ -3,6 +3,7 @@ import type { RequestListener } from 'node:http';
 import { SlipwayError } from '../schemas/errors.ts';
 import type { Era } from '../schemas/modern.ts';
 import type { Snapshot, Tally } from '../schemas/snapshot.ts';
+import type { UpstreamStatus } from '../schemas/status.ts';
 import type { Source, State } from './exchange.ts';
 import type { Gateway, GatewayOptions } from './options.ts';
 import { isLoopback, parseListen } from '../schemas/listen.ts';
@@ -81,6 +82,10 @@ export class RunningGateway implements Gateway {
 
   era(server: string): Era | undefined {
     return this.#pool.server(server)?.era;
+  }
+
+  upstreams(server: string): UpstreamStatus[] {
+    return this.#pool.status(server);
   }
 
   busy(endpointId: string): number {

@@ -4,6 +4,7 @@ import type { Log } from '../schemas/log.ts';
 import type { Era } from '../schemas/modern.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
 import type { Connect } from '../schemas/peer.ts';
+import type { UpstreamStatus } from '../schemas/status.ts';
 import type { Snapshot, Tally } from '../schemas/snapshot.ts';
 
 export interface GatewayOptions {
@@ -43,4 +44,6 @@ export interface Gateway extends AsyncDisposable {
   idle(endpointIds: readonly string[]): Promise<void>;
   /** What became of the calls on an endpoint. */
   tally(endpointId: string): Tally;
+  /** How it stands with the instances of a server. */
+  upstreams(server: string): UpstreamStatus[];
 }

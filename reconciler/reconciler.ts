@@ -2,7 +2,7 @@
 import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import type { Era } from '../schemas/modern.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
-import type { Status } from '../schemas/status.ts';
+import type { Status, UpstreamStatus } from '../schemas/status.ts';
 import { coalesce, pause } from './async.ts';
 import { Loop, type Priority } from './loop.ts';
 import { presentFamilies } from './metrics.ts';
@@ -24,6 +24,8 @@ export interface ReconcilerOptions extends WorldOptions {
   readonly gatewayUrl?: () => string | undefined;
   /** What a server speaks, as the gateway found it. */
   readonly spoken?: (server: string) => Era | undefined;
+  /** How the gateway stands with a server's instances. */
+  readonly upstreams?: (server: string) => readonly UpstreamStatus[];
   /** Called after every status write; tests assert invariants here. */
   readonly onStatus?: (status: Status) => void;
 }
@@ -95,6 +97,7 @@ export class Reconciler implements AsyncDisposable {
       source: world.source.description,
       gatewayUrl: this.#options.gatewayUrl?.(),
       spoken: this.#options.spoken,
+      upstreams: (server: string) => this.#options.upstreams?.(server) ?? [],
       compiled: world.compiled,
       applied: world.applied,
       attempted: world.attempted,

@@ -3,7 +3,15 @@ import type { Era } from '../schemas/modern.ts';
 import { reasonOf, type SlipwayError } from '../schemas/errors.ts';
 import { addressOf, type Issue, type Resource } from '../schemas/resource.ts';
 import type { Tally } from '../schemas/snapshot.ts';
-import type { CommitInfo, Condition, ConditionType, InstanceStatus, ServerStatus, Status } from '../schemas/status.ts';
+import type {
+  CommitInfo,
+  Condition,
+  ConditionType,
+  InstanceStatus,
+  ServerStatus,
+  Status,
+  UpstreamStatus,
+} from '../schemas/status.ts';
 import type { Applied } from './applied.ts';
 import type { Compiled } from './compile.ts';
 import type { Instance } from './drivers/driver.ts';
@@ -21,6 +29,8 @@ export interface Facts {
   readonly gatewayUrl?: string | undefined;
   /** What a server speaks, as the gateway found it. */
   readonly spoken?: ((server: string) => Era | undefined) | undefined;
+  /** How the gateway stands with a server's instances. */
+  readonly upstreams: (server: string) => readonly UpstreamStatus[];
   /** What the last pass worked towards. */
   readonly compiled: Compiled;
   readonly applied: Applied;
@@ -153,8 +163,14 @@ function serverStatus(
     ...(served ? { tools: served.readiness.tools.map((tool) => tool.name) } : {}),
     conditions: dated(conditions, before, facts.attempted?.id, now),
     instances: instances.map((instance) => instanceStatus(instance, facts)),
+    ...upstreamsOf(name, facts),
     source: { file: resource.source.file, line: resource.source.line },
   };
+}
+
+function upstreamsOf(name: string, facts: Facts): Pick<ServerStatus, 'upstreams'> {
+  const upstreams = facts.upstreams(name);
+  return upstreams.length === 0 ? {} : { upstreams: [...upstreams] };
 }
 
 function instanceStatus(instance: Instance, { compiled, applied, health }: Facts): InstanceStatus {

@@ -37,6 +37,22 @@ const instance = z.strictObject({
   unready: z.string().optional(),
 });
 
+/** How the gateway stands with one instance or remote server. */
+const upstream = z.strictObject({
+  /** Name of the instance, or of the server for a remote one. */
+  id: z.string(),
+  transport: z.enum(['stdio', 'http', 'sse']),
+  connected: z.boolean(),
+  /** Whether it opened a session for us. */
+  session: z.boolean().optional(),
+  inFlight: z.int(),
+  calls: z.int(),
+  errors: z.int(),
+  /** `open`: it failed too often, and requests are refused at once until the next try. */
+  breaker: z.enum(['closed', 'half-open', 'open']),
+  lastError: z.string().optional(),
+});
+
 const commit = z.strictObject({
   id: z.string(),
   author: z.string().optional(),
@@ -56,6 +72,7 @@ const server = z.strictObject({
   tools: z.array(z.string()).optional(),
   conditions: z.array(condition),
   instances: z.array(instance),
+  upstreams: z.array(upstream).optional(),
   source: z.strictObject({ file: z.string(), line: z.int() }).optional(),
 });
 
@@ -81,6 +98,7 @@ export const statusSchema = z.strictObject({
 export type Status = z.output<typeof statusSchema>;
 export type Condition = z.output<typeof condition>;
 export type ServerStatus = z.output<typeof server>;
+export type UpstreamStatus = z.output<typeof upstream>;
 export type InstanceStatus = z.output<typeof instance>;
 export type CommitInfo = z.output<typeof commit>;
 

@@ -60,6 +60,7 @@ export const command: Command = {
         publish: door.publish,
         gatewayUrl: () => door.gateway?.url,
         spoken: (server) => door.gateway?.era(server),
+        upstreams: (server) => door.gateway?.upstreams(server) ?? [],
       }),
     );
     io.log('info', `following ${source.description}`, { state: state.root });

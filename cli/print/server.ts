@@ -1,19 +1,20 @@
 /** All that a status tells about one server, section by section. */
 import { LEGACY_VERSIONS } from '../../schemas/jsonrpc.ts';
 import { MODERN_VERSION } from '../../schemas/modern.ts';
-import type { Condition, InstanceStatus, ServerStatus } from '../../schemas/status.ts';
+import type { Condition, InstanceStatus, ServerStatus, UpstreamStatus } from '../../schemas/status.ts';
 import { bytesText, secondsText } from './size.ts';
 import { age, indent, table } from './table.ts';
 import { formatValue } from './value.ts';
 
 /** @param isolation what its config says; @param log its last lines */
 export function serverSections(server: ServerStatus, isolation: unknown, log: readonly string[]): string[] {
-  const { conditions, instances, tools } = server;
+  const { conditions, instances, tools, upstreams = [] } = server;
   return [
     `Protocol\n${indent(protocol(server))}`,
     `Conditions\n${indent(conditionTable(conditions))}`,
     isolationSection(server, isolation),
     instances.length > 0 ? `Instances\n${indent(instanceTable(instances))}${remarks(instances)}` : '',
+    upstreams.length > 0 ? `Gateway\n${indent(upstreamTable(upstreams))}` : '',
     log.length > 0 ? `Last lines of its log\n${indent(log.join('\n'))}` : '',
     tools ? `Tools\n${indent(tools.join('\n') || 'none')}` : '',
   ];
@@ -50,6 +51,20 @@ function instanceTable(list: readonly InstanceStatus[]): string {
       String(stats?.pids ?? '-'),
     ]),
   );
+}
+
+/** How the gateway stands with each instance. */
+function upstreamTable(list: readonly UpstreamStatus[]): string {
+  const rows = list.map(({ id, transport, connected, session, inFlight, calls, errors, breaker, lastError }) => [
+    id,
+    transport,
+    connected ? (session ? 'with a session' : 'yes') : 'no',
+    String(inFlight),
+    `${calls} (${errors} failed)`,
+    breaker,
+    lastError ?? '-',
+  ]);
+  return table(['upstream', 'transport', 'connected', 'in flight', 'calls', 'breaker', 'last error'], rows);
 }
 
 /** What is worth a line of its own. */

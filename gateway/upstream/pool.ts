@@ -1,6 +1,7 @@
 /** Keeps connections and what is known over snapshot swaps: what did not change is not opened or asked for again. */
 import type { RpcNotification } from '../../schemas/jsonrpc.ts';
 import type { Endpoint, ServerEntry, Snapshot, Tally } from '../../schemas/snapshot.ts';
+import type { UpstreamStatus } from '../../schemas/status.ts';
 import { Known, Wishes } from './known.ts';
 import type { Audience, Open } from './link.ts';
 import { LISTS } from './lists.ts';
@@ -60,6 +61,10 @@ export class Pool {
     let sum = 0;
     for (const upstream of this.#upstreams.values()) if (upstream.endpoint.id === endpointId) sum += upstream.busy;
     return sum;
+  }
+
+  status(server: string): UpstreamStatus[] {
+    return this.#servers.get(server)?.upstreams.map((upstream) => upstream.status) ?? [];
   }
 
   /** Resolves when no request runs on any of these endpoints. */

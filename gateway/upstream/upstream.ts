@@ -11,15 +11,13 @@ import {
 import type { Asked, Client, Connection, RequestOptions } from '../../schemas/peer.ts';
 import type { Endpoint, Tally } from '../../schemas/snapshot.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
+import type { UpstreamStatus } from '../../schemas/status.ts';
+import { Breaker } from './breaker.ts';
 import { NotDelivered, type Audience, type Open, type Welcome } from './link.ts';
 import { count, failed, isFault, isVerdict } from './tally.ts';
 
 /** How long a server may take from the first byte to its answer to `initialize`; a sleeping one has to start (ms). */
 const OPEN_TIMEOUT = 60_000;
-/** Pauses between attempts to open, doubled each time, jittered so that replicas do not knock in step (ms). */
-const BACKOFF_MIN = 50;
-const BACKOFF_MAX = 1_000;
-
 export interface UpstreamOptions {
   readonly endpoint: Endpoint;
   readonly open: Open;
@@ -38,8 +36,7 @@ export class Upstream {
   #half: Connection | undefined;
   /** Those whose calls are in flight here, once for each call. An array: hashing would cost more than the search does. */
   readonly #clients: Client[] = [];
-  #failures = 0;
-  #notBefore = 0;
+  readonly #breaker = new Breaker();
   #busy = 0;
   #idle: (() => void)[] = [];
   readonly #tally = { calls: 0, errors: 0 };
@@ -63,8 +60,9 @@ export class Upstream {
     const { client } = options;
     if (client) this.#clients.push(client);
     try {
+      this.#breaker.pass();
       const connection = this.#connection ?? (await within(this.#open(), options.signal));
-      const result = await connection.request(method, params, options);
+      const result = await this.#heard(connection.request(method, params, options));
       if (client) count(this.#tally, failed(result));
       return result;
     } catch (error) {
@@ -88,12 +86,28 @@ export class Upstream {
 
   /** Whether it could not be opened a moment ago, so that a request had better go elsewhere. */
   get failing(): boolean {
-    return this.#failures > 0 && this.#connection === undefined && this.#notBefore > performance.now();
+    return this.#breaker.pause > 0 && (this.#connection === undefined || this.#breaker.state === 'open');
   }
 
   /** Whether it remembers something of whoever called, so that the same client should come back; undefined until known. */
   get keepsSessions(): boolean | undefined {
     return this.endpoint.transport === 'stdio' ? false : this.#connection && (this.#connection.keepsSession ?? true);
+  }
+
+  /** For `slipway describe`. */
+  get status(): UpstreamStatus {
+    const { lastError, state } = this.#breaker;
+    return {
+      id: this.endpoint.id,
+      transport: this.endpoint.transport,
+      connected: this.connected,
+      ...(this.keepsSessions === undefined ? {} : { session: this.keepsSessions }),
+      inFlight: this.#busy,
+      calls: this.#tally.calls,
+      errors: this.#tally.errors,
+      breaker: state,
+      ...(lastError === undefined ? {} : { lastError }),
+    };
   }
 
   get connected(): boolean {
@@ -117,6 +131,19 @@ export class Upstream {
     this.#connection = undefined;
   }
 
+  /** What became of a request says whether the server is there. That it refused one says that it is. */
+  async #heard<T>(answer: Promise<T>): Promise<T> {
+    try {
+      const result = await answer;
+      this.#breaker.succeeded();
+      return result;
+    } catch (error) {
+      if (error instanceof RpcFailure) this.#breaker.succeeded();
+      else if (error instanceof SlipwayError && error.code === 'upstream-unavailable') this.#breaker.failed(error);
+      throw error;
+    }
+  }
+
   /** One opening at a time, however many wait for it. */
   #open(): Promise<Connection> {
     this.#opening ??= this.#dial().finally(() => (this.#opening = undefined));
@@ -124,8 +151,8 @@ export class Upstream {
   }
 
   async #dial(): Promise<Connection> {
-    const pause = this.#notBefore - performance.now();
-    if (pause > 0) await sleep(pause, undefined, { ref: false });
+    const { pause } = this.#breaker;
+    if (pause > 0 && this.#breaker.state === 'closed') await sleep(pause, undefined, { ref: false });
     let gone = false;
     let connection: Connection | undefined;
     const late = new AbortController();
@@ -150,13 +177,12 @@ export class Upstream {
       if (gone || this.#closed) throw new NotDelivered('The connection was closed.');
       connection.notify('notifications/initialized');
       this.#connection = connection;
-      this.#failures = 0;
+      this.#breaker.succeeded();
       this.#options.onOpen(welcome ?? {});
       return connection;
     } catch (error) {
       connection?.close();
-      const delay = Math.min(BACKOFF_MIN * 2 ** this.#failures++, BACKOFF_MAX) * (1 + Math.random());
-      this.#notBefore = performance.now() + delay;
+      this.#breaker.failed(error);
       // Whatever went wrong in the opening, the caller's own request has not been sent.
       throw error instanceof NotDelivered ? error : new NotDelivered(wordsFor(error), error);
     } finally {
