@@ -1,6 +1,6 @@
 /** What is published: the bundle works on its own, away from the source and from node_modules. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, readFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { build } from '../../cli/build.ts';
@@ -21,6 +21,8 @@ test('the bundle runs without anything beside it', async () => {
   expect(slipway('validate', 'demo').stdout).toContain('4 resources, no issues');
   expect(slipway('plan', '--repo', 'demo').status).toBe(2);
   expect(JSON.parse(slipway('schema', 'plan').stdout)).toHaveProperty('title', 'Slipway plan');
+  // Programs that run in containers are files of their own.
+  expect(readdirSync(join(installed, 'assets'))).toEqual([expect.stringMatching(/^egress-proxy-.*\.mjs$/)]);
   const licences = readFileSync(join(installed, 'THIRD-PARTY.txt'), 'utf8');
   for (const name of ['zod', 'yaml', 'commander', '@modelcontextprotocol/sdk']) expect(licences).toContain(`${name} `);
 });
