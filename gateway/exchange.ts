@@ -9,6 +9,7 @@ import type { Calls } from './sessions/calls.ts';
 import type { Elicitations } from './sessions/elicitations.ts';
 import type { EndedSessions } from './sessions/ended.ts';
 import type { Levels } from './sessions/levels.ts';
+import type { OldSessions } from './sessions/old-sessions.ts';
 import type { Parked } from './sessions/parked.ts';
 import type { Replays } from './sessions/replay.ts';
 import type { Seal } from './sessions/seal.ts';
@@ -34,6 +35,7 @@ export interface State {
   readonly levels: Levels;
   readonly elicitations: Elicitations;
   readonly parked: Parked;
+  readonly oldSessions: OldSessions;
   readonly subscriptions: Subscriptions;
   readonly streams: Streams;
   readonly replays: Replays;

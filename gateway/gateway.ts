@@ -65,6 +65,7 @@ export class RunningGateway implements Gateway {
       levels: new Levels(),
       elicitations: new Elicitations(),
       parked: new Parked(),
+      oldSessions: new Map(),
       subscriptions: new Subscriptions((server, uri) => this.#pool.server(server)?.forget(uri)),
       streams: new Streams((stream) => this.#mayListen(stream)),
       replays: new Replays(),

@@ -4,6 +4,7 @@ import { SlipwayError } from '../schemas/errors.ts';
 import type { Exchange, Source, State } from './exchange.ts';
 import { CONTROL_PREFIX, serveControl } from './routes/control.ts';
 import { HEALTH_PATHS, serveHealth } from './routes/health.ts';
+import { oldTransport } from './routes/http-sse.ts';
 import { get, isMcpPath, post, remove } from './routes/mcp.ts';
 import { METRICS_PATH, serveMetrics } from './routes/metrics.ts';
 import { refuse } from './rpc/errors.ts';
@@ -48,9 +49,15 @@ async function route(exchange: Exchange): Promise<void> {
     allow(exchange, ['GET', 'HEAD']);
     return serveMetrics(exchange);
   }
-  if (!isMcpPath(path) && !generation.routes.has(path)) throw new SlipwayError('not-found');
+  const old = generation.snapshot.gateway.httpSse ? oldTransport(path) : undefined;
+  const target = old?.route ?? path;
+  if (!isMcpPath(target) && !generation.routes.has(target)) throw new SlipwayError('not-found');
   const identity = authenticate(exchange);
-  const view = authorize(identity, path, generation.routes.get(path));
+  const view = authorize(identity, target, generation.routes.get(target));
+  if (old) {
+    allow(exchange, [old.method]);
+    return old.serve({ ...exchange, identity, route: view });
+  }
   const method = allow(exchange, ['GET', 'POST', 'DELETE']);
   await mcpMethods[method]({ ...exchange, identity, route: view });
 }

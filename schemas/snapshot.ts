@@ -56,6 +56,8 @@ const listener = z.strictObject({
   maxBodyBytes: z.number(),
   sessionTtlMs: z.number(),
   shutdownTimeoutMs: z.number(),
+  /** Serve the transport of MCP 2024-11-05 too: `…/sse` and `…/messages` beside each `…/mcp`. */
+  httpSse: z.boolean().optional(),
 });
 
 export const snapshotSchema = z.strictObject({

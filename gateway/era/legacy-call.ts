@@ -1,7 +1,7 @@
 /** A call within a session (MCP ≤ 2025-11-25): what the server asks meanwhile is a request on the call's own stream. */
 import { RPC, RpcFailure, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Caller } from '../exchange.ts';
-import type { Reply } from '../rpc/reply.ts';
+import type { Answer } from '../rpc/reply.ts';
 import { CallClient } from '../sessions/call-client.ts';
 import type { Session } from '../sessions/seal.ts';
 import { expiryOf } from '../sessions/session.ts';
@@ -12,9 +12,9 @@ export class LegacyCall implements Call {
   readonly caller: Caller;
   readonly request: RpcRequest;
   readonly session: Session;
-  readonly reply: Reply;
+  readonly reply: Answer;
 
-  constructor(caller: Caller, request: RpcRequest, session: Session, reply: Reply) {
+  constructor(caller: Caller, request: RpcRequest, session: Session, reply: Answer) {
     this.caller = caller;
     this.request = request;
     this.session = session;

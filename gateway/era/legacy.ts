@@ -10,6 +10,7 @@ import {
   type RpcMessage,
   type RpcNotification,
   type RpcRequest,
+  type RpcResponse,
 } from '../../schemas/jsonrpc.ts';
 import { toRpcError } from '../../schemas/peer.ts';
 import type { Caller } from '../exchange.ts';
@@ -21,7 +22,7 @@ import { resourcesRead, subscribe, unsubscribe } from '../methods/resources.ts';
 import { setLevel } from '../methods/set-level.ts';
 import { toolsCall } from '../methods/tools-call.ts';
 import { reportUnforeseen } from '../rpc/errors.ts';
-import { Reply } from '../rpc/reply.ts';
+import { Reply, type Answer } from '../rpc/reply.ts';
 import { sendEmpty } from '../rpc/respond.ts';
 import type { Session } from '../sessions/seal.ts';
 import { lastingStream, sessionOf } from '../sessions/session.ts';
@@ -84,8 +85,7 @@ export async function serve(caller: Caller, message: RpcMessage): Promise<void> 
   const starts = isRequest(message) && message.method === 'initialize';
   const session = starts ? undefined : sessionOf(caller);
   if (!isRequest(message)) {
-    if (session && isNotification(message)) notified(caller, session, message);
-    else if (session) caller.state.asks.receive(session.id, message);
+    if (session) heard(caller, session, message);
     return sendEmpty(caller.response, 202);
   }
   const reply = new Reply(
@@ -93,8 +93,24 @@ export async function serve(caller: Caller, message: RpcMessage): Promise<void> 
     message.id,
     session && ((response) => lastingStream(caller, session, response)),
   );
+  await answer(caller, session, message, reply);
+}
+
+/** What the client of a session says without asking: a notice, or the answer to a question. */
+export function heard(caller: Caller, session: Session, message: RpcNotification | RpcResponse): void {
+  if (isNotification(message)) notified(caller, session, message);
+  else caller.state.asks.receive(session.id, message);
+}
+
+/** Answers one request, wherever the answer goes. Never throws. @param session none for `initialize` */
+export async function answer(
+  caller: Caller,
+  session: Session | undefined,
+  request: RpcRequest,
+  reply: Answer,
+): Promise<void> {
   try {
-    reply.result(await run(caller, session, message, reply));
+    reply.result(await run(caller, session, request, reply));
   } catch (error) {
     reportUnforeseen(caller.state.log, error);
     reply.error(toRpcError(error));
@@ -105,7 +121,7 @@ function run(
   caller: Caller,
   session: Session | undefined,
   request: RpcRequest,
-  reply: Reply,
+  reply: Answer,
 ): string | Promise<string> {
   if (!session) return initialize(caller, request, reply);
   const call = new LegacyCall(caller, request, session, reply);

@@ -2,11 +2,11 @@
 import { LEGACY_VERSIONS, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import { capabilitiesOf, introduceAll } from '../capabilities.ts';
 import type { Caller } from '../exchange.ts';
-import type { Reply } from '../rpc/reply.ts';
+import type { Answer } from '../rpc/reply.ts';
 import { namesOf } from '../sessions/capabilities.ts';
 import { mergedInstructions } from './discover.ts';
 
-export async function initialize(caller: Caller, request: RpcRequest, reply: Reply): Promise<string> {
+export async function initialize(caller: Caller, request: RpcRequest, reply: Answer): Promise<string> {
   const { state, route, identity } = caller;
   const asked = request.params?.['protocolVersion'];
   const version = LEGACY_VERSIONS.find((known) => known === asked) ?? LEGACY_VERSIONS[0];

@@ -70,13 +70,13 @@ function checkEra({ headers }: IncomingMessage): void {
 }
 
 /** Cross-site forms and simple requests can only send other types, so a page cannot post without a CORS preflight. */
-function checkContentType(request: IncomingMessage): void {
+export function checkContentType(request: IncomingMessage): void {
   if (/^application\/json *(?:;|$)/i.test(request.headers['content-type'] ?? '')) return;
   throw new SlipwayError('bad-request', 'The Content-Type must be application/json.');
 }
 
 /** No Accept at all means that anything will do. */
-function checkAccept({ headers: { accept } }: IncomingMessage, types: readonly string[]): void {
+export function checkAccept({ headers: { accept } }: IncomingMessage, types: readonly string[]): void {
   if (accept === undefined || accept.includes('*/*')) return;
   const lower = accept.toLowerCase();
   if (!types.every((type) => lower.includes(type)))

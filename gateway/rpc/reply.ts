@@ -9,7 +9,22 @@ export interface LastingWriter extends EventWriter {
   onAbandoned(listener: (() => void) | undefined): void;
 }
 
-export class Reply {
+/** Where the answer to one request goes, and what comes before it. */
+export interface Answer {
+  /** @param listener called when the client went away, and will not come back. @returns stops listening */
+  onGone(listener: () => void): () => void;
+  /** To be called before anything is sent. */
+  sessionId(value: string): void;
+  /** Sends a notification ahead of the answer, in order. A client that does not keep up misses some, never the answer. */
+  notify(method: string, params: Record<string, unknown> | undefined): void;
+  /** @returns whether it was sent: not after the answer, nor to a client that does not keep up */
+  send(message: RpcMessage): boolean;
+  /** @param json the `result` as JSON text, so that prepared bytes go out as they are */
+  result(json: string): void;
+  error(error: RpcError): void;
+}
+
+export class Reply implements Answer {
   readonly #response: ServerResponse;
   readonly #id: Id;
   readonly #lasting: ((response: ServerResponse) => LastingWriter) | undefined;
@@ -24,7 +39,6 @@ export class Reply {
     this.#lasting = lasting;
   }
 
-  /** @param listener called when the client went away, and will not come back. @returns stops listening */
   onGone(listener: () => void): () => void {
     const closed = (): void => (this.#abandonable ? this.#abandonable.onAbandoned(listener) : listener());
     this.#response.once('close', closed);
@@ -34,17 +48,14 @@ export class Reply {
     };
   }
 
-  /** To be called before anything is sent. */
   sessionId(value: string): void {
     this.#response.setHeader('Mcp-Session-Id', value);
   }
 
-  /** Sends a notification ahead of the answer, in order. A client that does not keep up misses some, never the answer. */
   notify(method: string, params: Record<string, unknown> | undefined): void {
     this.send({ jsonrpc: '2.0', method, ...(params === undefined ? {} : { params }) });
   }
 
-  /** @returns whether it was sent: not after the answer, nor to a client that does not keep up */
   send(message: RpcMessage): boolean {
     if (this.#ended || (this.#response.destroyed && !this.#abandonable)) return false;
     const stream = (this.#stream ??= this.#open());
@@ -53,7 +64,6 @@ export class Reply {
     return true;
   }
 
-  /** @param json the `result` as JSON text, so that prepared bytes go out as they are */
   result(json: string): void {
     this.#finish(`{"jsonrpc":"2.0","id":${JSON.stringify(this.#id)},"result":${json}}`);
   }

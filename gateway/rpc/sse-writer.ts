@@ -40,6 +40,11 @@ export class SseWriter implements EventWriter {
     this.#response.write(`${id === undefined ? '' : `id: ${id}\n`}event: message\ndata: ${json}\n\n`);
   }
 
+  /** An event that is no JSON-RPC message. */
+  named(event: string, data: string): void {
+    this.#response.write(`event: ${event}\ndata: ${data}\n\n`);
+  }
+
   /** An event without a message: it names the place to come back to, and when (ms). */
   prime(id: string, retry: number): void {
     this.#response.write(`id: ${id}\nretry: ${retry}\ndata: \n\n`);

@@ -15,6 +15,7 @@ export function listener(spec: Spec): Snapshot['gateway'] {
     maxBodyBytes: bytes(spec.maxBodySize),
     sessionTtlMs: milliseconds(spec.sessionTtl),
     shutdownTimeoutMs: timerMs(spec.shutdownTimeout),
+    ...(spec.httpSse ? { httpSse: true } : {}),
   };
 }
 

@@ -42,6 +42,12 @@ export const gateway = defineKind({
       .describe('Browser origins to accept besides the gateway itself (DNS rebinding guard).'),
     maxBodySize: size.default('4Mi').describe('Largest request body.'),
     sessionTtl: duration.default('7d').describe('How long a client session stays valid.'),
+    httpSse: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Serve the old HTTP+SSE transport (MCP 2024-11-05) too, at …/sse beside each …/mcp. For old clients only.',
+      ),
     shutdownTimeout: duration.default('10s').describe('How long running calls may take to finish on shutdown.'),
   }),
   references: () => [],

@@ -1,0 +1,103 @@
+/** The transport of MCP 2024-11-05, for old clients: off, until somebody wants it. */
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
+import {
+  ElicitRequestSchema,
+  LoggingMessageNotificationSchema,
+  ToolListChangedNotificationSchema,
+} from '@modelcontextprotocol/sdk/types.js';
+import { expect, test } from 'vitest';
+import { MCP_HEADERS, principal, raw, start } from './helpers/gateway.ts';
+import { socketUpstream } from './helpers/upstreams.ts';
+
+const on = { gateway: { httpSse: true } };
+
+async function connect(url: string): Promise<Client & AsyncDisposable> {
+  const client = new Client({ name: 'old', version: '1' }, { capabilities: { elicitation: {} } });
+  await client.connect(new SSEClientTransport(new URL(url)));
+  return Object.assign(client, { [Symbol.asyncDispose]: () => client.close() });
+}
+
+const textOf = (result: unknown): string => (result as { content: { text: string }[] }).content[0]?.text ?? '';
+
+test('it is not there unless it is switched on', async () => {
+  await using up = await socketUpstream('up');
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  for (const path of ['/sse', '/messages', '/servers/up/sse'])
+    expect([path, (await raw(gateway.url, { path })).status]).toEqual([path, 404]);
+});
+
+test('an old client calls, is asked, hears of changes, cancels, and leaves nothing behind', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  await using gateway = await start({ servers: { up: up.endpoint }, ...on });
+  const client = await connect(`${gateway.url}/sse`);
+  expect(client.getServerVersion()?.name).toBe('slipway');
+  expect(textOf(await client.callTool({ name: 'up__echo', arguments: { text: 'hi' } }))).toBe('up:hi');
+  client.setRequestHandler(ElicitRequestSchema, () => ({ action: 'accept', content: { name: 'Ada' } }));
+  const params = { message: 'Who?', requestedSchema: { type: 'object', properties: {} } };
+  const asked = await client.callTool({ name: 'up__ask', arguments: { method: 'elicitation/create', params } });
+  expect(JSON.parse(textOf(asked))).toEqual({ result: { action: 'accept', content: { name: 'Ada' } } });
+  const logged: unknown[] = [];
+  client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params: { level } }) => void logged.push(level));
+  await client.setLoggingLevel('warning');
+  await client.callTool({ name: 'up__log', arguments: { levels: ['info', 'error'] } });
+  expect(logged).toEqual(['error']);
+  await client.listTools();
+  const changed = new Promise((resolve) => client.setNotificationHandler(ToolListChangedNotificationSchema, resolve));
+  up.tools.push({ name: 'new', inputSchema: { type: 'object' } });
+  up.say({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
+  await changed;
+  await client.subscribeResource({ uri: 'mem://up/a' });
+  const stop = new AbortController();
+  const hanging = client.callTool({ name: 'up__hang', arguments: {} }, undefined, { signal: stop.signal });
+  hanging.catch(() => {});
+  const running = client.callTool({ name: 'up__hang', arguments: {} });
+  running.catch(() => {});
+  await up.saw('tools/call');
+  stop.abort();
+  await up.saw('notifications/cancelled');
+  // The end of the stream is the end of the session: what ran is cancelled, what was wanted is not wanted any more.
+  await client.close();
+  await up.saw('resources/unsubscribe');
+});
+
+test('session hijack: a session is worth nothing without the credentials, on another route, or without its stream', async () => {
+  await using up = await socketUpstream('up');
+  const principals = [principal('ada', 'sesame'), principal('eve', 'thief')];
+  await using gateway = await start({ servers: { up: up.endpoint }, principals, ...on });
+  const bearer = (token: string) => ({ ...MCP_HEADERS, Authorization: `Bearer ${token}` });
+  expect((await raw(gateway.url, { path: '/sse' })).status).toBe(401);
+  const call = get(`${gateway.url}/sse`, {
+    headers: { Accept: 'text/event-stream', Authorization: 'Bearer sesame' },
+    agent: false,
+  });
+  const [answer] = (await once(call, 'response')) as [IncomingMessage];
+  const [chunk] = (await once(answer, 'data')) as [Buffer];
+  const path = /^event: endpoint\ndata: (.*)$/m.exec(chunk.toString())?.[1] ?? '';
+  expect(path).toMatch(/^\/messages\?sessionId=/);
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' });
+  const post = async (to: string, token: string) =>
+    (await raw(gateway.url, { method: 'POST', path: to, headers: bearer(token), body })).status;
+  expect(await post(path, 'sesame')).toBe(202);
+  expect(await post(path, 'thief')).toBe(404);
+  expect(await post(path.replace('/messages', '/projects/dev/messages'), 'sesame')).toBe(404);
+  expect(await post('/messages?sessionId=nope', 'sesame')).toBe(404);
+  expect(
+    (await raw(gateway.url, { method: 'POST', path, headers: { ...bearer('sesame'), Host: 'evil.example' }, body }))
+      .status,
+  ).toBe(403);
+  expect(
+    (
+      await raw(gateway.url, {
+        method: 'POST',
+        path,
+        headers: { ...bearer('sesame'), 'Content-Type': 'text/plain' },
+        body,
+      })
+    ).status,
+  ).toBe(400);
+  call.destroy();
+  await expect.poll(() => post(path, 'sesame')).toBe(404);
+});
