@@ -1,9 +1,10 @@
 /**
- * `npm run bench [-- reconcile|gateway|metrics] [--json file]`. Numbers, not tests: machines differ and are noisy, so compare ratios
- * of one run.
+ * `npm run bench [-- reconcile|gateway|metrics|containers] [--json file]`. Numbers, not tests: machines differ and are noisy,
+ * so compare ratios of one run.
  */
 import { writeFileSync } from 'node:fs';
 import { build } from '../../cli/build.ts';
+import { containersBench } from './containers.ts';
 import { gatewayBench } from './gateway.ts';
 import type { Row } from './measure.ts';
 import { metricsBench } from './metrics.ts';
@@ -13,6 +14,7 @@ const SUITES: Readonly<Record<string, (program: string) => Promise<Row[]>>> = {
   reconcile: reconcileBench,
   gateway: gatewayBench,
   metrics: metricsBench,
+  containers: containersBench,
 };
 
 const args = process.argv.slice(2);

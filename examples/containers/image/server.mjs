@@ -27,7 +27,9 @@ const methods = {
     serverInfo: { name: 'hello', version: VERSION },
   }),
   ping: () => ({}),
-  'tools/list': () => ({ tools: Object.entries(tools).map(([name, { call: _, ...tool }]) => ({ name, ...tool })) }),
+  'tools/list': () => ({
+    tools: Object.entries(tools).map(([name, { description, inputSchema }]) => ({ name, description, inputSchema })),
+  }),
   'tools/call': async ({ name, arguments: args }) => {
     try {
       return { content: [{ type: 'text', text: await tools[name].call(args) }] };

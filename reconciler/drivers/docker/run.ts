@@ -75,7 +75,11 @@ export class ContainerRun implements StdioProcess {
   constructor(context: RunContext, info: ContainerInspectInfo) {
     this.#context = context;
     this.#info = info;
-    this.stdin = new Writable({ write: (chunk: Buffer, _encoding, done) => this.#write(chunk, done) });
+    this.stdin = new Writable({
+      write: (chunk: Buffer, _encoding, done) => this.#write(chunk, done),
+      // What is said in one turn goes in one piece: each piece costs the engine several copies.
+      writev: (pieces, done) => this.#write(Buffer.concat(pieces.map(({ chunk }) => chunk as Buffer)), done),
+    });
   }
 
   /** As the engine described it when this run began. */
