@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findProgram } from '../../reconciler/drivers/process/environment.ts';
@@ -201,6 +202,23 @@ describe.skipIf(!installed && !required)(
       expect(marked(mark)).toEqual([]);
     });
 
+    test('over HTTP it is told to end, and has the time to', async () => {
+      await using rig = await processRig();
+      const files = stage(rig.state, ['http.mjs']);
+      const isolation = { sandbox: 'strict', egress: 'all' } as const;
+      const wanted = workload({
+        argv: ['node', 'http.mjs', 'v1', 'farewell'],
+        transport: 'http',
+        run: { files, isolation },
+      });
+      const instance = await rig.driver.ensure(wanted, 0, never());
+      await listening(instance.endpoint.address);
+      await rig.driver.remove(instance.id, never());
+      const log = rig.driver.logs?.(wanted.address, { signal: never() }) ?? [];
+      expect((await Array.fromAsync(log)).join('\n')).toContain('stderr farewell');
+      expect(marked(`SLIPWAY_INSTANCE=${instance.id}`)).toEqual([]);
+    });
+
     test('killed, Slipway takes it along, before any next start', async () => {
       await using other = await holder('caged');
       const running = marked(`SLIPWAY_OWNER=${other.owner}`);
@@ -264,6 +282,14 @@ const good = (version: string, sandbox?: string): string =>
     files: ['good.mjs', 'mcp.mjs'],
     ...(sandbox === undefined ? {} : { isolation: { sandbox } }),
   });
+
+/** Resolves once somebody answers there. */
+async function listening(url: string): Promise<void> {
+  for (;;) {
+    if (await fetch(url).catch(() => undefined)) return;
+    await delay(20);
+  }
+}
 
 /** The process driver, and a way to talk to programs in its sandbox. */
 async function cagedRig() {

@@ -2,21 +2,19 @@
 import { realpathSync } from 'node:fs';
 import { chmod, lchown, readdir } from 'node:fs/promises';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
+import type { Command } from './child.ts';
 import { findProgram } from './environment.ts';
 import { isSystem, NOBODY, sandboxArgv, type Cage, type Sandbox } from './sandbox.ts';
 
 /** @returns the argv that runs `argv` in the sandbox, and the environment that goes with it */
-export async function shutIn(
-  host: Sandbox,
-  cage: Cage,
-  argv: readonly string[],
-): Promise<{ argv: readonly string[]; env: Readonly<Record<string, string>> }> {
+export async function shutIn(host: Sandbox, cage: Cage, argv: readonly string[]): Promise<Omit<Command, 'cwd'>> {
   const [program = '', ...args] = argv;
   const node = realpathSync(process.execPath);
   const own = ownProgram(host, program);
   const reads = [...cage.reads, ...[node, ...(own === undefined ? [] : [own])].filter((path) => !isSystem(host, path))];
   if (host.asNobody) await giveToNobody(cage);
   return {
+    caged: true,
     argv: sandboxArgv(host, { ...cage, reads: [...new Set(reads)] }, [own ?? program, ...args]),
     env: {
       // The home of Slipway's user is not there, and nobody has none.

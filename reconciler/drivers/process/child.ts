@@ -1,5 +1,6 @@
 /** One child process in a process group of its own, and how it is brought to an end. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { StdioProcess } from '../../bridge/stdio.ts';
 import { identify, type ProcessIdentity } from '../../process-identity.ts';
@@ -8,6 +9,8 @@ export interface Command {
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
+  /** It runs in a sandbox, whose own two processes stand above it. */
+  readonly caged?: boolean;
 }
 
 export interface Child extends StdioProcess {
@@ -52,7 +55,7 @@ export async function startChild(command: Command): Promise<Child> {
     pid,
     identity: identify(pid) ?? { pid, started: '' },
     ended,
-    stop: () => stop(child, ended),
+    stop: () => stop(child, ended, command.caged ?? false),
   };
 }
 
@@ -68,14 +71,17 @@ function spawned(child: ChildProcessWithoutNullStreams, program: string): Promis
 }
 
 /** End of stdin (what MCP asks for) → SIGTERM → SIGKILL, each to the whole group. Resolves when it has ended. */
-async function stop(child: ChildProcessWithoutNullStreams, ended: Promise<string>): Promise<void> {
+async function stop(child: ChildProcessWithoutNullStreams, ended: Promise<string>, caged: boolean): Promise<void> {
   const pid = child.pid as number;
   // An HTTP server's stdin ended when it started, so there is nothing to wait for before SIGTERM.
   let graceMs = child.stdin.writableEnded ? 0 : GRACE_MS;
   child.stdin.end();
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     if (await exitsWithin(child, graceMs)) break;
-    signalGroup(pid, signal);
+    // A sandbox that is told to end does so at once, and takes the program with it: the word is for the program.
+    const program = caged && signal === 'SIGTERM' ? onlyChildOf(onlyChildOf(pid)) : undefined;
+    if (program === undefined) signalGroup(pid, signal);
+    else process.kill(program, signal);
     graceMs = GRACE_MS;
   }
   // The leader is gone or going; whoever it started and left behind goes too.
@@ -83,6 +89,15 @@ async function stop(child: ChildProcessWithoutNullStreams, ended: Promise<string
   child.stdout.destroy();
   child.stderr.destroy();
   await ended;
+}
+
+/** As Linux tells it; undefined where it does not, or there is none. */
+function onlyChildOf(pid: number | undefined): number | undefined {
+  try {
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]) || undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 export function signalGroup(pid: number, signal: NodeJS.Signals): void {

@@ -5,17 +5,15 @@ import { SlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
 import type { Program, RunSpec, WorkloadFile } from '../../workload.ts';
 import { shutIn } from './cage.ts';
+import type { Command } from './child.ts';
 import { findProgram } from './environment.ts';
 import { npmHome, prepareNpm, type Installs } from './npm.ts';
 import { judge, type Sandbox } from './sandbox.ts';
 
-export interface Prepared {
-  readonly argv: readonly string[];
-  readonly cwd: string;
-  /** What the way it is run needs; the spec's own variables come after. */
-  readonly env: Readonly<Record<string, string>>;
+/** How it is run. Of the environment, what that way of running needs: the spec's own variables come after. */
+export interface Prepared extends Command {
   /** How another program is run in the same way: a probe must not be a way out. */
-  readonly beside: (argv: readonly string[]) => Promise<Pick<Prepared, 'argv' | 'env'>>;
+  readonly beside: (argv: readonly string[]) => Promise<Omit<Command, 'cwd'>>;
   /** In what it is less shut in than was asked for; undefined where nothing was. */
   readonly exposed?: readonly string[];
 }
@@ -44,7 +42,7 @@ export async function prepare(run: RunSpec, places: Places, log: Log, signal: Ab
   await layOut(run.files, places);
   const cwd = places.work;
   const reads = program.type === 'package' ? [npmHome(places.packages, program)] : [];
-  const beside = async (wanted: readonly string[]): Promise<Pick<Prepared, 'argv' | 'env'>> =>
+  const beside = async (wanted: readonly string[]): Promise<Omit<Command, 'cwd'>> =>
     sandboxed && typeof host !== 'string'
       ? shutIn(host, { isolation, work: cwd, reads }, wanted)
       : { argv: wanted, env: {} };
