@@ -20,6 +20,8 @@ const serverEntry = z.strictObject({
   description: z.string().optional(),
   endpoints: z.array(endpoint),
   timeoutMs: z.number(),
+  /** Whether the gateway checks arguments against a tool's schema before it passes them on. */
+  validateArguments: z.boolean().optional(),
   /** What the server listed when it last became ready, so that listing tools need not wake it. */
   tools: z.array(toolSchema).optional(),
   instructions: z.string().optional(),

@@ -34,6 +34,7 @@ describe('arrows', () => {
       /^(schemas|gateway)\//,
       /^node:(?!child_process|cluster|worker_threads)/,
       /^undici(\/lib\/dispatcher\/pool\.js)?$/,
+      /^ajv(\/dist\/2020\.js)?$/,
       /^prom-client$/,
     ],
     cli: [

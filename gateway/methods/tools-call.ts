@@ -2,6 +2,7 @@
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
+import { problemWith } from './arguments.ts';
 import { relay } from './relay.ts';
 
 /** @throws RpcFailure for an unknown tool, or as the server answered; SlipwayError otherwise */
@@ -14,9 +15,21 @@ export function toolsCall(call: Call): Promise<string> {
   return target ? send(call, params, target) : tools.find(name).then((found) => send(call, params, found));
 }
 
-/** The message is ours alone by now; a copy would only cost. */
 function send(call: Call, params: Record<string, unknown>, target: Target | undefined): Promise<string> {
   if (!target) throw new RpcFailure({ code: RPC.invalidParams, message: `Unknown tool: ${String(params['name'])}` });
+  return target.server.entry.validateArguments ? checked(call, params, target) : pass(call, params, target);
+}
+
+/** What is wrong with arguments is told as a failure of the tool (SEP-1303), so that a model reads it and does better. */
+async function checked(call: Call, params: Record<string, unknown>, target: Target): Promise<string> {
+  const problem = await problemWith(target.item, params['arguments']);
+  if (problem === undefined) return pass(call, params, target);
+  const text = `Invalid arguments for ${String(params['name'])}: ${problem}.`;
+  return call.encode({ content: [{ type: 'text', text }], isError: true }, target.server);
+}
+
+/** The message is ours alone by now; a copy would only cost. */
+function pass(call: Call, params: Record<string, unknown>, target: Target): Promise<string> {
   params['name'] = target.name;
   return relay(call, target.server, params);
 }

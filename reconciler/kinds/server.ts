@@ -48,6 +48,7 @@ export const server: KindBehaviour<ServerSpec> = {
     draft.servers[metadata.name] = {
       ...(spec.description === undefined ? {} : { description: spec.description }),
       timeoutMs: timerMs(spec.timeout),
+      ...(spec.validateArguments ? { validateArguments: true } : {}),
       endpoints: remote(resource),
     };
     draft.origins[metadata.name] = addressOf(resource);

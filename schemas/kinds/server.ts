@@ -162,6 +162,10 @@ const serverSpec = z
       ),
     idleTimeout: duration.default('10m').describe('With onDemand: stop after this long without a call.'),
     timeout: duration.default('60s').describe('How long one call may take.'),
+    validateArguments: z
+      .boolean()
+      .default(false)
+      .describe('Check the arguments of tool calls against the tool’s schema before the server sees them.'),
     dependsOn: z.array(name).default([]).describe('Servers that must be ready before this one starts.'),
     probes: probes.optional(),
     rollout,
