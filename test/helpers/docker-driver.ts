@@ -72,3 +72,8 @@ export function imageWorkload(image: string, options: ImageOptions = {}): Worklo
   const base = workload({ name, argv: ['-'], transport, driver: 'docker' });
   return { ...base, ...around, ...(place ? { engine: place } : {}), run, hash: specHash(run, 'docker') };
 }
+
+/** The test server over HTTP. @param options.args more for it */
+export function httpWorkload(image: string, { args = [], ...options }: ImageOptions = {}): Workload {
+  return imageWorkload(image, { transport: 'http', ...options, args: ['http', ...args] });
+}

@@ -2,10 +2,11 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { openEngine, type Engine } from '../../reconciler/drivers/docker/engine.ts';
+import { clearAway } from './remains.ts';
 import { tempDir } from './temp.ts';
 
 export interface Daemon extends AsyncDisposable {
@@ -63,8 +64,7 @@ export async function testDaemon({ args = [], dataBytes }: DaemonOptions = {}): 
   };
   const dispose = async (): Promise<void> => {
     await end('SIGTERM');
-    for (const pid of processesOf(dir.path)) kill(pid);
-    for (const path of mountsBelow(dir.path)) spawnSync('umount', ['--lazy', path]);
+    clearAway(dir.path);
     spawnSync('ip', ['link', 'delete', bridge]);
     dir[Symbol.dispose]();
   };
@@ -98,38 +98,6 @@ async function serve(argv: readonly string[]): Promise<ChildProcess> {
     });
   });
   return child;
-}
-
-/** What dockerd leaves when it is killed names our directory in its arguments: containerd, shims, and what they hold. */
-function processesOf(path: string): number[] {
-  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
-  const ours = new Set(pids.filter((pid) => read(`/proc/${pid}/cmdline`).includes(path) && pid !== process.pid));
-  return pids.filter(
-    (pid) => ours.has(pid) || ours.has(Number(/^PPid:\s*(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1])),
-  );
-}
-
-function mountsBelow(path: string): string[] {
-  const mounts = read('/proc/self/mounts')
-    .split('\n')
-    .map((line) => line.split(' ')[1] ?? '');
-  return mounts.filter((mount) => mount.startsWith(`${path}/`)).toReversed();
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It ended by itself.
-  }
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return ''; // Processes come and go.
-  }
 }
 
 function run(program: string, argv: readonly string[]): void {

@@ -3,7 +3,10 @@ import { describe, test } from 'vitest';
 import { ifThere } from '../../reconciler/drivers/docker/answers.ts';
 import { openEngine, type Engine } from '../../reconciler/drivers/docker/engine.ts';
 
-const required = (process.env['SLIPWAY_REQUIRE'] ?? '').split(/[\s,]+/).includes('docker');
+/** Whether `SLIPWAY_REQUIRE` names it: missing is then failing. */
+export function requires(what: string): boolean {
+  return (process.env['SLIPWAY_REQUIRE'] ?? '').split(/[\s,]+/).includes(what);
+}
 
 /** Whoever comes first builds the images. */
 const TIMEOUT_MS = 120_000;
@@ -18,7 +21,8 @@ export const engineHere: Engine | Error = await openEngine(undefined).catch((err
 export function describeEngine(name: string, body: (engine: Engine) => void): void {
   const engine = engineHere;
   if (!(engine instanceof Error)) describe(name, { timeout: TIMEOUT_MS }, () => body(engine));
-  else if (!required) describe.skip(`${name} (skipped: ${engine.message})`, () => test('needs an engine', () => {}));
+  else if (!requires('docker'))
+    describe.skip(`${name} (skipped: ${engine.message})`, () => test('needs an engine', () => {}));
   else
     describe(name, () =>
       test('an engine answers', () => {

@@ -44,6 +44,8 @@ const RELIST_MS = 60_000;
 const LAST_PAUSE_MS = 5000;
 /** Events that change what is there, rather than how it fares. */
 const LISTED = /^(create|start|die|destroy|rename)$/;
+/** Podman's words for the same. */
+const PODMAN: Readonly<Record<string, string>> = { died: 'die', remove: 'destroy' };
 
 export class Inventory implements Disposable {
   readonly #options: InventoryOptions;
@@ -117,7 +119,8 @@ export class Inventory implements Disposable {
 
   #heard(engine: Engine, line: string): void {
     const event = JSON.parse(line) as { Action?: string; Actor?: { ID?: string; Attributes?: Record<string, string> } };
-    const { Action: action = '', Actor: { ID: containerId = '', Attributes: labels = {} } = {} } = event;
+    const { Action: told = '', Actor: { ID: containerId = '', Attributes: labels = {} } = {} } = event;
+    const action = PODMAN[told] ?? told;
     this.#options.onEvent({ action, containerId, instance: instanceOf(labels)?.id });
     if (LISTED.test(action)) this.#listSoon(engine, SETTLE_MS);
   }

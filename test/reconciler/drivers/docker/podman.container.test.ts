@@ -2,11 +2,10 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Engine } from '../../../../reconciler/drivers/docker/engine.ts';
 import type { SlipwayError } from '../../../../schemas/errors.ts';
-import { describeEngine } from '../../../helpers/engine.ts';
 import { containerWorkload, freshImage, imagesRig, imageWorkload } from '../../../helpers/images-rig.ts';
 import { busyboxImage, npmImage } from '../../../helpers/images.ts';
 import { packageRegistry } from '../../../helpers/packages.ts';
-import { testPodman, type Podman } from '../../../helpers/podman.ts';
+import { describePodman, testPodman, type Podman } from '../../../helpers/podman.ts';
 import { printed } from '../../../helpers/printed.ts';
 import { testRegistry, type Registry } from '../../../helpers/registry.ts';
 
@@ -17,7 +16,7 @@ const failure = (work: Promise<unknown>): Promise<SlipwayError> =>
     (error: SlipwayError) => error,
   );
 
-describeEngine('images on Podman', (machine) => {
+describePodman('images on Podman', (machine) => {
   let podman: Podman;
   let engine: Engine;
   let open: Registry;
