@@ -38,7 +38,7 @@ export const engine = defineKind({
           .describe('Base image for npm packages: Node and npm. Default: node:24-slim of Docker Hub.'),
         pypi: imageReference
           .optional()
-          .describe('Base image for PyPI packages: Python and venv. Default: python:3.13-slim of Docker Hub.'),
+          .describe('Base image for PyPI packages: Python with venv and pip. Default: python:3.13-slim of Docker Hub.'),
       })
       .prefault({})
       .describe('Images on which packages are run in containers.'),

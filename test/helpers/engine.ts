@@ -31,7 +31,7 @@ export function describeEngine(name: string, body: (engine: Engine) => void): vo
     );
 }
 
-/** Removes all containers and networks that carry the owner's id: for the end of a test, however it went. */
+/** Removes all containers, networks and images that carry the owner's id: for the end of a test, however it went. */
 export async function sweep({ docker }: Engine, owner: string): Promise<void> {
   const filters = { label: [`slipway.owner=${owner}`] };
   const containers = await docker.listContainers({ all: true, filters });
@@ -40,4 +40,6 @@ export async function sweep({ docker }: Engine, owner: string): Promise<void> {
   );
   const networks = await docker.listNetworks({ filters });
   await Promise.all(networks.map(({ Id }) => ifThere(docker.getNetwork(Id).remove())));
+  for (const { Id } of await docker.listImages({ filters }))
+    await ifThere(docker.getImage(Id).remove({ force: true })).catch(() => {});
 }

@@ -1,10 +1,9 @@
 /** The driver's images on an engine, with an owner and a state directory of their own; what they made goes at the end. */
 import { randomBytes } from 'node:crypto';
-import { ifThere } from '../../reconciler/drivers/docker/answers.ts';
 import type { Engine } from '../../reconciler/drivers/docker/engine.ts';
 import { Images, type ImagesOptions } from '../../reconciler/drivers/docker/images.ts';
-import { LABEL } from '../../reconciler/drivers/docker/labels.ts';
 import type { Program, Pull, Workload } from '../../reconciler/workload.ts';
+import { sweep } from './engine.ts';
 import { image } from './images.ts';
 import { tempDir } from './temp.ts';
 import { workload } from './workload.ts';
@@ -20,7 +19,7 @@ export interface ImagesRig extends AsyncDisposable {
   again(options?: Partial<ImagesOptions>): Images;
 }
 
-export function imagesRig({ docker }: Engine, options: Partial<ImagesOptions> = {}): ImagesRig {
+export function imagesRig(engine: Engine, options: Partial<ImagesOptions> = {}): ImagesRig {
   const dir = tempDir();
   const owner = `test-${randomBytes(6).toString('hex')}`;
   const logs: string[] = [];
@@ -44,8 +43,7 @@ export function imagesRig({ docker }: Engine, options: Partial<ImagesOptions> = 
     again,
     async [Symbol.asyncDispose]() {
       for (const images of all) images[Symbol.dispose]();
-      const built = await docker.listImages({ filters: { label: [`${LABEL.owner}=${owner}`] } });
-      for (const { Id } of built) await ifThere(docker.getImage(Id).remove({ force: true })).catch(() => {});
+      await sweep(engine, owner);
       dir[Symbol.dispose]();
     },
   };

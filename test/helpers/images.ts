@@ -25,6 +25,8 @@ import { tempDir } from './temp.ts';
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/images', import.meta.url));
 const BUSYBOX = '/usr/bin/busybox';
+/** Of Debian's python3-pip-whl. */
+const WHEELS = '/usr/share/python-wheels';
 /** How images are made is part of what they are. */
 const RECIPES = readFileSync(import.meta.filename, 'utf8');
 
@@ -62,7 +64,7 @@ RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
   });
 }
 
-/** This host's Python with what `venv` needs: what an Engine's `runners.pypi` may be. @returns its tag */
+/** This host's Python with venv and pip: what an Engine's `runners.pypi` may be. @returns its tag */
 export function pythonImage(engine: Engine): Promise<string> {
   const python = realpathSync('/usr/bin/python3');
   const library = `/usr/lib/${basename(python)}`;
@@ -73,12 +75,16 @@ export function pythonImage(engine: Engine): Promise<string> {
     writeFileSync(join(context, 'Dockerfile'), dockerfile);
     layOutBusybox(rootfs);
     layOutBinary(rootfs, python, '/usr/bin/python3');
-    for (const folder of [library, '/usr/share/python-wheels'])
-      cpSync(folder, join(rootfs, folder), {
-        recursive: true,
-        dereference: true,
-        filter: (path) => !/\/(config-[^/]*|__pycache__|test|sitecustomize\.py)$/.test(path),
-      });
+    cpSync(library, join(rootfs, library), {
+      recursive: true,
+      dereference: true,
+      preserveTimestamps: true, // What is compiled counts only with the time of its source.
+      filter: (path) => !/\/(config-[^/]*|test|sitecustomize\.py)$/.test(path),
+    });
+    const pip = readdirSync(WHEELS).find((name) => name.startsWith('pip-')) ?? '';
+    const packages = join(rootfs, '/usr/local/lib', basename(python), 'dist-packages');
+    mkdirSync(packages, { recursive: true });
+    execFileSync(python, ['-m', 'zipfile', '-e', join(WHEELS, pip), packages]);
     const modules = join(library, 'lib-dynload');
     for (const name of readdirSync(modules)) layOutBinary(rootfs, join(modules, name), join(modules, name));
   });

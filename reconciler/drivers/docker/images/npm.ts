@@ -49,6 +49,7 @@ symlinkSync(path, join(import.meta.dirname, 'program'));
 export const npmRecipe: Recipe = {
   base: 'docker.io/library/node:24-slim',
   dockerfile: DOCKERFILE,
+  revision: 1,
   settings: ['npm_config_registry', 'npm_config_strict_ssl', 'npm_config_fetch_timeout'],
   files: ({ name, version, bin }) => ({
     'package.json': JSON.stringify({ private: true, dependencies: { [name]: version } }),

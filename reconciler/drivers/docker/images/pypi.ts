@@ -1,7 +1,10 @@
 /** PyPI projects in containers. */
 import type { Recipe } from './recipe.ts';
 
-/** Wheels only: building a source distribution runs its code with whatever the build can reach. */
+/**
+ * Wheels only: building a source distribution runs its code with whatever the build can reach. The base image's pip
+ * installs; the servers get none.
+ */
 const DOCKERFILE = `ARG BASE
 FROM \${BASE} AS packages
 USER 0
@@ -9,13 +12,13 @@ ARG OWNER
 ARG BUILD
 LABEL slipway.managed=true slipway.owner=\${OWNER} slipway.build=\${BUILD}
 WORKDIR /opt/build
-RUN ["python3", "-m", "venv", "/opt/slipway"]
+RUN ["python3", "-m", "venv", "--without-pip", "/opt/slipway"]
 COPY requirements.txt program.json link.py ./
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 ARG PIP_TRUSTED_HOST
 ARG PIP_DEFAULT_TIMEOUT
-RUN ["/opt/slipway/bin/python", "-m", "pip", "install", "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--quiet", "--only-binary=:all:", "--requirement=requirements.txt"]
+RUN ["python3", "-m", "pip", "--python=/opt/slipway/bin/python", "install", "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--quiet", "--only-binary=:all:", "--requirement=requirements.txt"]
 RUN ["/opt/slipway/bin/python", "link.py"]
 
 FROM \${BASE}
@@ -41,6 +44,7 @@ os.symlink(target, "/opt/slipway/program")
 export const pypiRecipe: Recipe = {
   base: 'docker.io/library/python:3.13-slim',
   dockerfile: DOCKERFILE,
+  revision: 1,
   settings: ['PIP_INDEX_URL', 'PIP_EXTRA_INDEX_URL', 'PIP_TRUSTED_HOST', 'PIP_DEFAULT_TIMEOUT'],
   files: ({ name, version, bin }) => ({
     'requirements.txt': `${name}==${version}\n`,

@@ -13,6 +13,11 @@ export interface Recipe {
    * arguments are BASE, OWNER, BUILD and {@link Recipe.settings}.
    */
   readonly dockerfile: string;
+  /**
+   * Raised when other changes than of the Dockerfile make another image: it is part of the image's tag. The text of
+   * {@link Recipe.files} is not, because it looks different in the bundle, and images must outlive an update of Slipway.
+   */
+  readonly revision: number;
   /** Environment variables of Slipway that say where packages come from, in the form in which the tool reads them. */
   readonly settings: readonly string[];
   /** What lies beside the Dockerfile. */

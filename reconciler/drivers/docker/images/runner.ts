@@ -23,16 +23,18 @@ export interface Runner {
   /** Its base image, as the Engine or the recipe names it. */
   readonly base: string;
   readonly files: Readonly<Record<string, string>>;
-  /** Hash of all this. */
+  /** Hash of what makes it another image. */
   readonly hash: string;
 }
 
 export function runnerFor(engine: Engine, program: PackageProgram, owner: Owner): Runner {
-  const recipe = RECIPES[program.ecosystem];
-  const base = engine.runners[program.ecosystem] ?? recipe.base;
-  const files = { ...recipe.files(program), Dockerfile: recipe.dockerfile };
+  const { ecosystem, name, version, bin = null } = program;
+  const { dockerfile, revision, ...recipe } = RECIPES[ecosystem];
+  const base = engine.runners[ecosystem] ?? recipe.base;
+  const files = { ...recipe.files(program), Dockerfile: dockerfile };
+  const from = fullName(parseReference(base));
   // The owner is in it: what one Slipway removes, no other needs.
-  const hash = sha256({ owner: owner.id, base: fullName(parseReference(base)), files });
+  const hash = sha256({ owner: owner.id, from, dockerfile, revision, ecosystem, name, version, bin });
   return { program, owner, base, files, hash };
 }
 

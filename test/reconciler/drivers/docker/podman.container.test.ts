@@ -73,6 +73,8 @@ describePodman('images on Podman', (machine) => {
     const error = await failure(rig.images.ensure(runner, broken, { signal }));
     expect(error).toMatchObject({ code: 'image-build-failed' });
     expect(error.message).toContain('npm error');
+    const owned = await engine.docker.listImages({ filters: { label: [`slipway.owner=${rig.owner}`] } });
+    expect(owned.map(({ Id }) => `sha256:${Id}`.slice(-64))).toEqual([ready.id.slice(-64)]);
     vi.unstubAllEnvs();
   });
 });

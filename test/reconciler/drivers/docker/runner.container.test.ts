@@ -1,13 +1,17 @@
 /** Packages in containers: baked into an image once, by exact version, and started without any network. */
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, afterEach, expect, test, vi } from 'vitest';
 import type { Engine } from '../../../../reconciler/drivers/docker/engine.ts';
-import type { Program, Workload } from '../../../../reconciler/workload.ts';
+import { specHash, type Program, type Workload } from '../../../../reconciler/workload.ts';
 import type { SlipwayError } from '../../../../schemas/errors.ts';
+import { dockerRig } from '../../../helpers/docker-driver.ts';
 import { describeEngine } from '../../../helpers/engine.ts';
 import { containerWorkload, imagesRig } from '../../../helpers/images-rig.ts';
 import { busyboxImage, npmImage, pythonImage } from '../../../helpers/images.ts';
+import { callTool } from '../../../helpers/mcp.ts';
 import { packageRegistry, type PackageRegistry } from '../../../helpers/packages.ts';
 import { printed } from '../../../helpers/printed.ts';
+import { connected } from '../../../helpers/process-driver.ts';
 
 const signal = AbortSignal.timeout(600_000);
 const failure = (work: Promise<unknown>): Promise<SlipwayError> =>
@@ -21,6 +25,12 @@ const pypi = (name: string, version: string, bin?: string): Workload => packaged
 function packaged(ecosystem: 'npm' | 'pypi', name: string, version: string, bin?: string): Workload {
   const program: Program = { type: 'package', ecosystem, name, version, args: [], ...(bin ? { bin } : {}) };
   return containerWorkload(program);
+}
+
+/** With arguments for its program, and a hash that fits. */
+function inContainer(workload: Workload, args: readonly string[]): Workload {
+  const run = { ...workload.run, program: { ...workload.run.program, args } as Program };
+  return { ...workload, run, hash: specHash(run, 'docker') };
 }
 
 describeEngine('images for packages', (machine) => {
@@ -129,6 +139,22 @@ console.log(JSON.stringify({ args: process.argv.slice(2), dependency, uid: proce
     expect(nameless).toMatchObject({ code: 'image-build-failed', row: { next: 'fix' } });
     expect(nameless.message).toContain('two-programs@1.0.0 has no program two-programs: it has one, other.');
     expect(nameless.message).not.toContain('open-sesame');
+  });
+
+  test('a package is an MCP server like any other', async () => {
+    const program = readFileSync(new URL('../../../fixtures/images/server/server.mjs', import.meta.url), 'utf8');
+    registry.addNpm('mcp-server', '1.0.0', { bin: 'server.mjs' }, { 'server.mjs': `#!/usr/bin/env node\n${program}` });
+    await using rig = await dockerRig(machine);
+    const place = { name: 'here', runners: engine.runners };
+    const workload = inContainer({ ...npm('mcp-server', '1.0.0'), engine: place }, ['version=v7']);
+    const { id } = await rig.driver.ensure(workload, 0, signal);
+    const connection = await connected(rig.driver, id);
+    expect(await callTool(connection, 'version')).toBe('v7');
+    expect(JSON.parse(await callTool(connection, 'whoami'))).toMatchObject({
+      uid: 65_534,
+      writable: ['/tmp', '/dev/shm'],
+    });
+    expect(await callTool(connection, 'connect', { host: registry.host, port: 80, ms: 500 })).not.toBe('connected');
   });
 
   test('a PyPI project', async () => {
