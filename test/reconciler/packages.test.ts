@@ -1,4 +1,5 @@
 /** Published packages: installed once by exact version, run from there, and told about when they cannot be had. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -11,6 +12,9 @@ import { workload } from '../helpers/workload.ts';
 
 const never = (): AbortSignal => new AbortController().signal;
 const PATH = process.env['PATH'] ?? '';
+
+/** Whether CI demands the tool, so that its absence fails rather than skips. */
+const isRequired = (tool: string): boolean => (process.env['SLIPWAY_REQUIRE'] ?? '').split(/[\s,]+/).includes(tool);
 
 afterEach(() => {
   process.env['PATH'] = PATH;
@@ -45,6 +49,26 @@ test('an npm package is installed once for all its instances, with its lock file
     integrity: expect.stringMatching(/^sha512-/) as string,
   });
 });
+
+const bwrap = spawnSync('bwrap', ['--version']).status === 0 || isRequired('bwrap');
+
+test.skipIf(!bwrap)(
+  'a package runs in the sandbox: what it needs of itself is there, and cannot be written to',
+  async () => {
+    await using rig = await processRig();
+    const { run, ...plain } = npm('@modelcontextprotocol/server-everything', '2026.8.31');
+    const caged = { ...run, isolation: { sandbox: 'strict' } } as const;
+    const { id, exposed } = await rig.driver.ensure({ ...plain, run: caged }, 0, never());
+    expect(exposed).toEqual([]);
+    expect(await callTool(await connected(rig.driver, id), 'echo', { message: 'hi' })).toBe('Echo: hi');
+    const script = "require('node:fs').writeFileSync(process.argv[1] + '/x', '')";
+    const folder = join(rig.state.paths.packages, 'npm');
+    const [home = ''] = readdirSync(folder);
+    const result = await rig.driver.exec?.(id, ['node', '-e', script, join(folder, home)], never());
+    expect(result?.code).not.toBe(0);
+    expect(result?.output).toMatch(/EROFS|EACCES/);
+  },
+);
 
 test('a package that does not exist is told about with npm’s own words, and leaves nothing half installed', async () => {
   await using rig = await processRig();

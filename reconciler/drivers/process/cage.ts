@@ -7,12 +7,11 @@ import { findProgram } from './environment.ts';
 import { isSystem, NOBODY, sandboxArgv, type Cage, type Sandbox } from './sandbox.ts';
 
 /** @returns the argv that runs `argv` in the sandbox, and the environment that goes with it */
-export async function shutIn(host: Sandbox, cage: Cage, argv: readonly string[]): Promise<Omit<Command, 'cwd'>> {
+export function shutIn(host: Sandbox, cage: Cage, argv: readonly string[]): Omit<Command, 'cwd'> {
   const [program = '', ...args] = argv;
   const node = realpathSync(process.execPath);
   const own = ownProgram(host, program);
   const reads = [...cage.reads, ...[node, ...(own === undefined ? [] : [own])].filter((path) => !isSystem(host, path))];
-  if (host.asNobody) await giveToNobody(cage);
   return {
     caged: true,
     argv: sandboxArgv(host, { ...cage, reads: [...new Set(reads)] }, [own ?? program, ...args]),
@@ -36,8 +35,12 @@ function ownProgram(host: Sandbox, program: string): string | undefined {
   }
 }
 
-/** As root, what is laid out is root's, and a package's folder is for its owner alone. */
-async function giveToNobody({ work, reads }: Cage): Promise<void> {
+/**
+ * As root, what is laid out is root's, and a package's folder is for its owner alone. Only before anything runs in there:
+ * a program could put a link in the way of our hands, and be given a file of the host.
+ */
+export async function handOver(host: Sandbox, { work, reads }: Pick<Cage, 'work' | 'reads'>): Promise<void> {
+  if (!host.asNobody) return;
   for (const entry of ['', ...(await readdir(work, { recursive: true }))])
     await lchown(join(work, entry), NOBODY, NOBODY);
   for (const path of reads) await chmod(path, 0o755);

@@ -74,7 +74,7 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
             ? await StdioRunning.create({ ...context, start: () => start({}), socket: held.socketPath(id) })
             : await HttpRunning.create({ ...context, start: await listening(workload, start) });
         beside.set(id, async (argv) => {
-          const way = await prepared.beside(argv);
+          const way = prepared.beside(argv);
           return { ...way, cwd: prepared.cwd, env: await environmentOf(id, workload, state, { extra: way.env }) };
         });
         held.add(id, instance);

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
 import type { Program, RunSpec, WorkloadFile } from '../../workload.ts';
-import { shutIn } from './cage.ts';
+import { handOver, shutIn } from './cage.ts';
 import type { Command } from './child.ts';
 import { findProgram } from './environment.ts';
 import { npmHome, prepareNpm, type Installs } from './npm.ts';
@@ -13,7 +13,7 @@ import { judge, type Sandbox } from './sandbox.ts';
 /** How it is run. Of the environment, what that way of running needs: the spec's own variables come after. */
 export interface Prepared extends Command {
   /** How another program is run in the same way: a probe must not be a way out. */
-  readonly beside: (argv: readonly string[]) => Promise<Omit<Command, 'cwd'>>;
+  readonly beside: (argv: readonly string[]) => Omit<Command, 'cwd'>;
   /** In what it is less shut in than was asked for; undefined where nothing was. */
   readonly exposed?: readonly string[];
 }
@@ -42,11 +42,12 @@ export async function prepare(run: RunSpec, places: Places, log: Log, signal: Ab
   await layOut(run.files, places);
   const cwd = places.work;
   const reads = program.type === 'package' ? [npmHome(places.packages, program)] : [];
-  const beside = async (wanted: readonly string[]): Promise<Omit<Command, 'cwd'>> =>
-    sandboxed && typeof host !== 'string'
-      ? shutIn(host, { isolation, work: cwd, reads }, wanted)
-      : { argv: wanted, env: {} };
-  return { ...(await beside(argv)), beside, cwd, ...(exposed ? { exposed } : {}) };
+  const cage = { isolation, work: cwd, reads };
+  const shut = sandboxed && typeof host !== 'string' ? host : undefined;
+  if (shut) await handOver(shut, cage);
+  const beside = (wanted: readonly string[]): Omit<Command, 'cwd'> =>
+    shut ? shutIn(shut, cage, wanted) : { argv: wanted, env: {} };
+  return { ...beside(argv), beside, cwd, ...(exposed ? { exposed } : {}) };
 }
 
 async function argvOf(program: Program, places: Places, log: Log, signal: AbortSignal): Promise<readonly string[]> {
