@@ -38,7 +38,7 @@ export async function attach(
 function upgrade(engine: Engine, path: string): Promise<Duplex> {
   const { request: target } = engine;
   const send = target.protocol === 'https:' ? httpsRequest : httpRequest;
-  const headers = { Connection: 'Upgrade', Upgrade: 'tcp', 'Content-Length': 0, Host: 'docker' };
+  const headers = { Connection: 'Upgrade', Upgrade: 'tcp', 'Content-Length': 0 };
   return new Promise((resolve, reject) => {
     const request = send({ ...target, method: 'POST', path, headers });
     request.once('upgrade', (_answer, socket, head) => {

@@ -28,16 +28,27 @@ export function sshAgent(host: string): Agent {
 }
 
 function dial(argv: readonly string[]): Duplex {
-  const child = spawn('ssh', argv, { stdio: ['pipe', 'pipe', 'pipe'], shell: false });
-  const stream = Duplex.from({ writable: child.stdin, readable: child.stdout });
-  let said = '';
-  child.stderr.on('data', (chunk: Buffer) => (said = `${said}${chunk}`.slice(-500)));
-  child.once('error', (error) => stream.destroy(new Error(`ssh could not be started: ${error.message}`)));
-  child.once('close', (code) => {
-    if (code === 0) stream.destroy();
-    else stream.destroy(new Error(`ssh ended with code ${code}: ${said.trim().split('\n').at(-1) ?? ''}`));
+  const child = spawn('ssh', argv, { stdio: 'pipe', shell: false });
+  const { stdin, stdout, stderr } = child;
+  const stream = new Duplex({
+    read: () => void stdout.resume(),
+    write: (chunk: Buffer, _encoding, done) => void stdin.write(chunk, () => done()),
+    final: (done) => void stdin.end(done),
+    destroy(error, done) {
+      child.kill();
+      done(error);
+    },
   });
-  stream.once('close', () => child.kill());
+  stdout.on('data', (chunk: Buffer) => void (stream.push(chunk) || stdout.pause()));
+  stdin.on('error', () => {}); // It ended; how, is told below.
+  let said = '';
+  stderr.on('data', (chunk: Buffer) => (said = `${said}${chunk}`.slice(-500)));
+  child.once('error', (error) => stream.destroy(new Error(`ssh could not be started: ${error.message}`)));
+  // The end of its output alone would say nothing about why.
+  child.once('close', (code) => {
+    if (code === 0) stream.push(null);
+    else stream.destroy(new Error(`ssh ended with code ${code}: ${said.trim().split('\n').at(-1)?.trim() ?? ''}`));
+  });
   // What http.Agent asks of a socket.
   return Object.assign(stream, {
     setKeepAlive: () => stream,
