@@ -22,6 +22,23 @@ describeEngine('containers', async (engine) => {
     return engine.docker.getContainer(found.Id);
   };
 
+  test('labels and names are a contract', async () => {
+    await using rig = await dockerRig(engine);
+    const wanted = imageWorkload(image, { project: 'dev' });
+    await rig.driver.ensure(wanted, 2, never());
+    const info = await (await containerOf(rig)).inspect();
+    expect(info.Name).toMatch(new RegExp(`^/slipway-tiny-${wanted.hash.slice(0, 8)}-2(-|$)`));
+    expect(info.Config.Labels).toMatchObject({
+      'slipway.managed': 'true',
+      'slipway.owner': rig.state.owner,
+      'slipway.server': 'tiny',
+      'slipway.project': 'dev',
+      'slipway.spec-hash': wanted.hash,
+      'slipway.replica': '2',
+      'slipway.commit': wanted.commit,
+    });
+  });
+
   test('the next start takes a running container over: the same process, the same session, its memory kept', async () => {
     await using rig = await dockerRig(engine);
     const wanted = imageWorkload(image);
