@@ -1,6 +1,6 @@
 /** The sandbox of processes: what a program in there sees and reaches, and what happens where there is none. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -227,13 +227,15 @@ describe.skipIf(!installed && !required)(
       expect(await survivors(running, 5000)).toEqual([]);
     });
 
-    test('a folder of the host is there where it was mounted', async () => {
+    test('a folder of the host is there where it was mounted, programs in it included', async () => {
       await using rig = await cagedRig();
       using outside = tempDir();
+      chmodSync(outside.path, 0o755);
       writeFileSync(outside.at('data'), 'shared');
+      writeFileSync(outside.at('tool'), '#!/bin/sh\nexec cat "$(dirname "$0")/data"\n', { mode: 0o755 });
       const mounts = [{ host: outside.path, path: '/data', readOnly: true }];
-      const { call } = await rig.caged('tiny', { mounts });
-      if (isRoot) spawnSync('chmod', ['755', outside.path]);
+      const { call, id } = await rig.caged('tiny', { mounts });
+      expect(await rig.driver.exec?.(id, ['/data/tool'], never())).toMatchObject({ code: 0, output: 'shared' });
       expect(await call('read', { path: '/data/data' })).toBe('shared');
       expect(await call('write', { path: '/data/x' })).toMatch(/^(EROFS|EACCES)$/);
     });

@@ -4,14 +4,15 @@ import { chmod, lchown, readdir } from 'node:fs/promises';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import type { Command } from './child.ts';
 import { findProgram } from './environment.ts';
-import { isSystem, NOBODY, sandboxArgv, type Cage, type Sandbox } from './sandbox.ts';
+import { isInside, NOBODY, sandboxArgv, type Cage, type Sandbox } from './sandbox.ts';
 
 /** @returns the argv that runs `argv` in the sandbox, and the environment that goes with it */
 export function shutIn(host: Sandbox, cage: Cage, argv: readonly string[]): Omit<Command, 'cwd'> {
   const [program = '', ...args] = argv;
   const node = realpathSync(process.execPath);
-  const own = ownProgram(host, program);
-  const reads = [...cage.reads, ...[node, ...(own === undefined ? [] : [own])].filter((path) => !isSystem(host, path))];
+  const isThere = (path: string): boolean => isInside(host, cage.isolation, path);
+  const own = ownProgram(program, isThere);
+  const reads = [...cage.reads, ...[node, ...(own === undefined ? [] : [own])].filter((path) => !isThere(path))];
   return {
     caged: true,
     argv: sandboxArgv(host, { ...cage, reads: [...new Set(reads)] }, [own ?? program, ...args]),
@@ -24,10 +25,10 @@ export function shutIn(host: Sandbox, cage: Cage, argv: readonly string[]): Omit
   };
 }
 
-/** The file behind a program that stands outside the system's folders; undefined for one that is found inside as well. */
-function ownProgram(host: Sandbox, program: string): string | undefined {
+/** The file behind a program that is not in there by itself; undefined for one that is found inside as well. */
+function ownProgram(program: string, isThere: (path: string) => boolean): string | undefined {
   const path = isAbsolute(program) ? program : program.includes('/') ? undefined : findProgram(program);
-  if (path === undefined || isSystem(host, path)) return undefined;
+  if (path === undefined || isThere(path)) return undefined;
   try {
     return realpathSync(path);
   } catch {

@@ -129,8 +129,8 @@ export function sandboxArgv(host: Sandbox, { isolation, work, reads }: Cage, arg
     ['--proc', '/proc', '--dev', '/dev', ...memory('/dev/shm'), '--remount-ro', '/dev'],
     ['/tmp', ...writable].flatMap(memory),
     reads.flatMap((path) => at('--ro-bind', path)),
-    mounts.flatMap((mount) => at(mount.readOnly ? '--ro-bind' : '--bind', mount.host, mount.path)),
     at('--bind', work),
+    mounts.flatMap((mount) => at(mount.readOnly ? '--ro-bind' : '--bind', mount.host, mount.path)),
     // The rest of the root is memory that nothing would limit.
     ['--remount-ro', '/'],
     ['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
@@ -156,9 +156,9 @@ function become({ asNobody }: Sandbox, work: string): string[] {
   return [...kept, '--', setpriv, ...ids, '--', unshare, '--user', ...map, '--'];
 }
 
-/** True if the path is in the sandbox anyway. */
-export function isSystem(host: Sandbox, path: string): boolean {
-  return Object.keys(host.system).some((folder) => path.startsWith(`${folder}/`));
+/** True if the path is in the sandbox anyway: of the system, or below a mount. */
+export function isInside({ system }: Sandbox, { mounts = [] }: Isolation, path: string): boolean {
+  return [...Object.keys(system), ...mounts.map((mount) => mount.path)].some((folder) => path.startsWith(`${folder}/`));
 }
 
 /**
