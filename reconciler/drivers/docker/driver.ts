@@ -250,7 +250,7 @@ class DockerDriver {
     const workloads = places.map(([, { workload }]) => workload);
     const warn = (error: unknown): void =>
       this.#options.log('warn', `upkeep of ${engine.name}: ${toSlipwayError(error).message}`);
-    const trouble = await this.#maker.keepProxies(engine, workloads).catch(warn);
+    const trouble = await this.#maker.keepNetworks(engine, workloads).catch(warn);
     for (const { server, message } of trouble ?? []) this.#options.log('error', message, { server });
     for (const [id, place] of places) await this.#maker.renewSecrets(id, place).catch(warn);
   }

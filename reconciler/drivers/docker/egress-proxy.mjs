@@ -46,15 +46,14 @@ forbidden.addSubnet('fe80::', 10, 'ipv6');
 forbidden.addAddress('fd00:ec2::254', 'ipv6');
 forbidden.addSubnet('ff00::', 8, 'ipv6');
 
+const listeners = [listen(proxy(), proxyPort)];
 for (const [port, hosts] of allowed) {
   const names = hosts.filter((host) => !isIP(host));
-  if (names.length > 0)
-    listen(
-      createServer({ allowHalfOpen: true }, (client) => decide(client, port, names)),
-      port,
-    );
+  const server = createServer({ allowHalfOpen: true }, (client) => decide(client, port, names));
+  if (names.length > 0) listeners.push(listen(server, port));
 }
-listen(proxy(), proxyPort);
+await Promise.all(listeners);
+say('ready');
 
 function listen(server, port) {
   server.maxConnections = MAX_CONNECTIONS;
@@ -62,7 +61,7 @@ function listen(server, port) {
     say(`port ${port}: ${error.message}`);
     process.exit(1); // Started again from outside, with a pause.
   });
-  server.listen(port, '0.0.0.0', () => say(`listening on ${port}`));
+  return new Promise((done) => server.listen(port, '0.0.0.0', done));
 }
 
 /**

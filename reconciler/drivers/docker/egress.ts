@@ -5,12 +5,14 @@
  */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type Dockerode from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { Workload } from '../../workload.ts';
 import { ifThere, messageOf, statusOf } from './answers.ts';
+import { Demux } from './attach.ts';
 import type { Engine } from './engine.ts';
 import { LABEL, ownFilter, ownLabels, ROLE, type Owner } from './labels.ts';
 import { allowList, outwardNetwork, type NetworkSpec } from './network-plan.ts';
@@ -21,6 +23,9 @@ const PROGRAM = new URL('./egress-proxy.mjs', import.meta.url);
 const PROXY_NAME = 'slipway-egress';
 const FIRST_PORT = 3128;
 const MEMORY = 64 * 2 ** 20;
+/** What the program says once it listens everywhere. */
+const READY = 'ready\n';
+const READY_MS = 20_000;
 
 /** What proxies are made with. */
 export interface ProxySource {
@@ -91,21 +96,44 @@ async function ensureProxy(
   let found = await ifThere(container.inspect());
   if (found && found.Config.Labels[LABEL.owner] !== owner.id)
     throw new SlipwayError('isolation-unavailable', `A container ${name} exists and is not of this Slipway.`);
-  if (found && !isSame(found, wanted)) {
-    await ifThere(container.remove({ force: true }));
+  if (found && !isSound(found, wanted)) {
+    await ifThere(docker.getContainer(found.Id).remove({ force: true }));
     found = undefined;
   }
-  if (found?.State.Running && isConnected(found, name)) return;
+  if (found?.State.Running && name in found.NetworkSettings.Networks) return;
   try {
     if (!found) await unlessThere(docker.createContainer({ ...wanted, Image: await image() }));
     await onceThere(() => unlessThere(docker.getNetwork(name).connect({ Container: name })));
     await unlessThere(container.start());
+    await untilListening(container);
   } catch (error) {
+    await container.remove({ force: true }).catch(() => {}); // It may have been made from the wrong image.
     if (error instanceof SlipwayError) throw error;
     throw new SlipwayError('isolation-unavailable', `The egress proxy ${name} did not start: ${messageOf(error)}.`, {
       cause: error,
     });
   }
+}
+
+/** A server that is started before its proxy listens would be refused. @throws Error with what the program said instead */
+async function untilListening(container: Dockerode.Container): Promise<void> {
+  const { State } = await container.inspect();
+  const since = Math.floor(Date.parse(State.StartedAt) / 1000);
+  const logs = (await container.logs({ follow: true, stdout: true, stderr: true, since })) as unknown as Readable;
+  const late = setTimeout(() => logs.destroy(new Error('it does not listen')), READY_MS);
+  let said = '';
+  const add = (chunk: Buffer): void => void (said += chunk.toString());
+  const demux = new Demux({ stdout: add, stderr: add });
+  try {
+    for await (const chunk of logs) {
+      demux.push(chunk as Buffer);
+      if (said.includes(READY)) return;
+    }
+  } finally {
+    clearTimeout(late);
+    logs.destroy();
+  }
+  throw new Error(`it ended, saying: ${said.trim().split('\n').slice(-3).join(' / ').slice(-500)}`);
 }
 
 /** A name is taken a moment before the container of another pass is there. */
@@ -120,12 +148,12 @@ async function onceThere(connect: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Another version of Slipway may have made it, or somebody changed it. */
-const isSame = ({ Config }: ContainerInspectInfo, { Cmd, Env }: Dockerode.ContainerCreateOptions): boolean =>
-  JSON.stringify(Config.Cmd) === JSON.stringify(Cmd) && Env?.every((entry) => Config.Env.includes(entry)) === true;
-
-const isConnected = ({ NetworkSettings }: ContainerInspectInfo, network: string): boolean =>
-  network in NetworkSettings.Networks;
+/** Whether it is what is wanted, and runs or is about to. Another version of Slipway may have made it; somebody may have stopped it. */
+function isSound({ Config, State }: ContainerInspectInfo, wanted: Dockerode.ContainerCreateOptions): boolean {
+  const same = JSON.stringify(Config.Cmd) === JSON.stringify(wanted.Cmd);
+  const told = wanted.Env?.every((entry) => Config.Env.includes(entry)) === true;
+  return same && told && (State.Status === 'created' || State.Status === 'running');
+}
 
 /** What is there already (made by a pass at the same time), connected or started is as it should be. */
 async function unlessThere(answer: Promise<unknown>): Promise<void> {
@@ -157,38 +185,17 @@ function proxyOptions(
       NetworkMode: outwardNetwork(owner).name,
       ...(dns ? { Dns: [...dns] } : {}),
       Sysctls: { 'net.ipv4.ip_unprivileged_port_start': '0' }, // It listens on 443, and is nobody.
-      // While Slipway is away too; what the engine was told to kill is started by `healProxies`.
+      // While Slipway is away too; what the engine was told to kill is made anew by `keepNetworks`.
       RestartPolicy: { Name: 'unless-stopped' },
       LogConfig: { Type: 'local', Config: { 'max-size': '1m', 'max-file': '2', compress: 'false' } },
     },
   };
 }
 
-/** A server's proxy that does not run, and why. */
-export interface ProxyTrouble {
-  readonly server: string;
-  readonly message: string;
-}
-
-/** Starts proxies that were stopped. @returns the names of all there are, and those that still do not run */
-export async function healProxies(
-  engine: Engine,
-  owner: Owner,
-): Promise<{ names: readonly string[]; trouble: ProxyTrouble[] }> {
-  const all = await proxies(engine, owner);
-  const tried = all.map(async ({ Id, Labels, State }): Promise<ProxyTrouble[]> => {
-    if (State === 'running') return [];
-    const container = engine.docker.getContainer(Id);
-    try {
-      await unlessThere(ifThere(State === 'paused' ? container.unpause() : container.start()));
-      return [];
-    } catch (error) {
-      const message = `Its egress proxy does not start: ${messageOf(error)}.`;
-      return [{ server: Labels[LABEL.server] ?? '', message }];
-    }
-  });
-  const names = all.flatMap(({ Names }) => Names.map((name) => name.replace(/^\//, '')));
-  return { names, trouble: (await Promise.all(tried)).flat() };
+/** @returns the names of those that run */
+export async function runningProxies(engine: Engine, owner: Owner): Promise<string[]> {
+  const running = (await proxies(engine, owner)).filter(({ State }) => State === 'running');
+  return running.flatMap(({ Names }) => Names.map((name) => name.replace(/^\//, '')));
 }
 
 /** Removes the proxies on a network that nobody else is on. @returns the names of what was removed */

@@ -12,11 +12,10 @@ import type { StateDir } from '../../state.ts';
 import type { Workload } from '../../workload.ts';
 import { messageOf } from './answers.ts';
 import { createNamed } from './create.ts';
-import type { ProxyTrouble } from './egress.ts';
 import type { Engine } from './engine.ts';
 import { Images } from './images.ts';
 import { instanceLabels, type Owner } from './labels.ts';
-import { ensureNetwork, keepProxies, type Attachment } from './networks.ts';
+import { ensureNetwork, keepNetworks, type Attachment, type ProxyTrouble } from './networks.ts';
 import type { Place } from './place.ts';
 import { containerOptions, exposures } from './posture.ts';
 import { endpointOf } from './reach.ts';
@@ -119,9 +118,9 @@ export class Maker implements Disposable {
     if (changed.length > 0) log.maskToo(redactor(secrets));
   }
 
-  /** Keeps the proxies running of workloads that may connect to a few places only. */
-  keepProxies(engine: Engine, workloads: readonly Workload[]): Promise<ProxyTrouble[]> {
-    return keepProxies(engine, this.#owner, workloads, { image: () => this.images.node(engine, NEVER) });
+  /** Looks after the networks of workloads, and what belongs to them. */
+  keepNetworks(engine: Engine, workloads: readonly Workload[]): Promise<ProxyTrouble[]> {
+    return keepNetworks(engine, this.#owner, workloads, { image: () => this.images.node(engine, NEVER) });
   }
 
   listening(workload: Workload, run: ContainerRun): HttpProcess {

@@ -4,7 +4,7 @@ import type { NetworkInspectInfo } from 'dockerode';
 import { SlipwayError, toSlipwayError } from '../../../schemas/errors.ts';
 import type { Workload } from '../../workload.ts';
 import { ifThere, messageOf, statusOf } from './answers.ts';
-import { connectEgress, healProxies, removeProxies, type ProxySource, type ProxyTrouble } from './egress.ts';
+import { connectEgress, removeProxies, runningProxies, type ProxySource } from './egress.ts';
 import type { Engine } from './engine.ts';
 import { guardHost } from './host-guard.ts';
 import { LABEL, ownFilter, type Owner } from './labels.ts';
@@ -150,22 +150,32 @@ function refusal(engine: Engine, spec: NetworkSpec, error: unknown): unknown {
   );
 }
 
+/** A server whose proxy does not run, and why. */
+export interface ProxyTrouble {
+  readonly server: string;
+  readonly message: string;
+}
+
 /**
- * Starts proxies that were stopped, and makes those anew that were removed. Cheap when all is well.
- * @param workloads that run on this engine @returns servers whose proxy still does not run, and why
+ * Looks after what instances have beside them: sets the rule that keeps this host out of reach again, where it was flushed,
+ * and makes proxies anew that do not run. Cheap when all is well.
+ * @param workloads that run on this engine
  */
-export async function keepProxies(
+export async function keepNetworks(
   engine: Engine,
   owner: Owner,
   workloads: readonly Workload[],
   proxy: ProxySource,
 ): Promise<ProxyTrouble[]> {
+  const specs = workloads.map((workload) => networkOf(owner, workload)).filter((spec) => typeof spec === 'object');
+  if (specs[0]) await guardHost(engine, bridgeName(specs[0].name));
   const listed = workloads.filter((workload) => allowList(workload) !== undefined);
   if (listed.length === 0) return [];
-  const { names, trouble } = await healProxies(engine, owner);
-  const isMissing = (spec: ReturnType<typeof networkOf>): boolean =>
-    typeof spec === 'object' && !names.includes(spec.name);
-  for (const workload of listed.filter((each) => isMissing(networkOf(owner, each))))
+  const running = await runningProxies(engine, owner);
+  const lacks = (spec: ReturnType<typeof networkOf>): boolean =>
+    typeof spec === 'object' && !running.includes(spec.name);
+  const trouble: ProxyTrouble[] = [];
+  for (const workload of listed.filter((each) => lacks(networkOf(owner, each))))
     await ensureNetwork(engine, owner, workload, proxy).catch((error: unknown) =>
       trouble.push({ server: workload.name, message: toSlipwayError(error).message }),
     );

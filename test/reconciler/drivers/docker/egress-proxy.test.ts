@@ -61,7 +61,7 @@ beforeAll(async () => {
       heard.resolve();
       heard = Promise.withResolvers();
     });
-  for (const each of [port, both, proxyPort]) await says(new RegExp(`listening on ${each}`));
+  await says(/^ready$/);
 });
 afterAll(() => {
   child.kill();

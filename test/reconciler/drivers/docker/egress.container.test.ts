@@ -2,10 +2,11 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { collectNetworks, keepProxies } from '../../../../reconciler/drivers/docker/networks.ts';
+import { collectNetworks, ensureNetwork, keepNetworks } from '../../../../reconciler/drivers/docker/networks.ts';
 import type { Workload } from '../../../../reconciler/workload.ts';
 import { imageWorkload } from '../../../helpers/docker-driver.ts';
 import { describeEngine } from '../../../helpers/engine.ts';
+import { busyboxImage, nodeImage } from '../../../helpers/images.ts';
 import { outside, type Outside } from '../../../helpers/outside.ts';
 import { bodyOf, boxes, type Box, type Boxes } from '../../../helpers/shut-in.ts';
 
@@ -126,8 +127,8 @@ describeEngine('an egress list', (engine) => {
       // The server tries again, as programs do.
       for (;;) if ((await box.node(FETCH('http://allowed.test/'))).startsWith('200')) return;
     };
-    const image = async (): Promise<string> => (await engine.docker.getContainer(box.id).inspect()).Config.Image;
-    const keep = () => keepProxies(engine, own.owner, [server('listed', list())], { image, dns: [world.address] });
+    const source = { image: () => nodeImage(engine), dns: [world.address] };
+    const keep = () => keepNetworks(engine, own.owner, [server('listed', list())], source);
     const first = await startedAt();
     process.kill((await proxy.inspect()).State.Pid, 'SIGKILL');
     await works();
@@ -141,6 +142,17 @@ describeEngine('an egress list', (engine) => {
     await proxy.remove({ force: true });
     await Promise.all([keep(), keep(), keep()]);
     await works();
+  });
+
+  test('an image without a Node that can run it is an error that says so', async () => {
+    const broken = server('broken', ['x.test:1']);
+    const image = () => busyboxImage(engine);
+    await expect(ensureNetwork(engine, own.owner, broken, { image })).rejects.toMatchObject({
+      code: 'isolation-unavailable',
+      message: expect.stringMatching(/egress proxy .* did not start: .*node/),
+    });
+    const { network } = await ensureNetwork(engine, own.owner, broken, { image: () => nodeImage(engine) });
+    expect(await collectNetworks(engine, own.owner, [])).toEqual([network, network]);
   });
 
   test('an HTTP server with a list is reached from here', async () => {

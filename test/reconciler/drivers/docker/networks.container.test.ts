@@ -8,7 +8,7 @@ import { networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Engine } from '../../../../reconciler/drivers/docker/engine.ts';
 import { bridgeName, networkOf } from '../../../../reconciler/drivers/docker/network-plan.ts';
-import { collectNetworks, ensureNetwork } from '../../../../reconciler/drivers/docker/networks.ts';
+import { collectNetworks, ensureNetwork, keepNetworks } from '../../../../reconciler/drivers/docker/networks.ts';
 import { endpointOf, reachOf } from '../../../../reconciler/drivers/docker/reach.ts';
 import type { Isolation, Workload } from '../../../../reconciler/workload.ts';
 import { imageWorkload } from '../../../helpers/docker-driver.ts';
@@ -161,6 +161,7 @@ describeEngine('networks', (engine: Engine) => {
         .filter((line) => line.includes('slw-+')).length;
     const before = count();
     await ensureNetwork(engine, own.owner, server('a', 'red'), noProxy);
+    await keepNetworks(engine, own.owner, [server('a', 'red')], noProxy);
     expect(count()).toBe(before);
   });
 
