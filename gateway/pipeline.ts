@@ -10,6 +10,7 @@ import { METRICS_PATH, serveMetrics } from './routes/metrics.ts';
 import { refuse } from './rpc/errors.ts';
 import { authenticate } from './steps/authenticate.ts';
 import { authorize, authorizeControl, authorizeMetrics } from './steps/authorize.ts';
+import { checkLoop } from './steps/loop.ts';
 import { checkOrigin } from './steps/origin.ts';
 
 const mcpMethods = { POST: post, GET: get, DELETE: remove };
@@ -27,6 +28,7 @@ export async function handle(
   try {
     if (source.closing) response.shouldKeepAlive = false;
     checkOrigin(request, source.kind, [source.own, generation.policy]);
+    checkLoop(request);
     await route({ state, source, generation, request, response, path });
   } catch (error) {
     refuse({ request, response, log: state.log, rpc: request.method === 'POST' && isMcpPath(path) }, error);

@@ -169,6 +169,11 @@ export const ERRORS = {
     'Add the name to Gateway spec.allowedHosts.',
     { http: 403 },
   ),
+  loop: row(
+    'The request came from this gateway itself.',
+    'Remove the Server whose url is the address of this gateway.',
+    { http: 508 },
+  ),
   'origin-not-allowed': row(
     'The Origin header is not allowed (DNS rebinding guard).',
     'Add the origin to Gateway spec.allowedOrigins.',

@@ -14,6 +14,8 @@ const endpoint = z.strictObject({
   transport: z.enum(['stdio', 'http', 'sse']),
   /** `unix:/path/to.sock` for stdio (the bridge's socket), an http(s) URL otherwise. */
   address: z.string(),
+  /** Whether private networks are out of bounds: for URLs from the config, unless it allows them. */
+  publicOnly: z.boolean().optional(),
 });
 
 const serverEntry = z.strictObject({

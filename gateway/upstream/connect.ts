@@ -1,6 +1,7 @@
 /** From an endpoint to a connection: by its transport, and by what the server behind it speaks, asked once for each. */
 import { isDiscovered, ourselves, type Discovered } from '../../schemas/modern.ts';
 import type { Connect, Connection } from '../../schemas/peer.ts';
+import type { Endpoint } from '../../schemas/snapshot.ts';
 import { HttpConnection } from './http.ts';
 import { ModernHttp } from './http-modern.ts';
 import { NotDelivered, type LinkHandlers, type Open } from './link.ts';
@@ -18,25 +19,27 @@ const PROBE_TIMEOUT = 10_000;
  */
 export function opener(inProcess: Connect | undefined, version: string): Open {
   return async (endpoint, handlers) => {
-    const { transport, address, id } = endpoint;
-    if (transport === 'sse') return connectSse(new URL(address), handlers);
-    if (transport === 'http') return overHttp(new URL(address), handlers, version);
+    const { transport, address, id, publicOnly = false } = endpoint;
+    if (transport === 'sse') return connectSse(new URL(address), publicOnly, handlers);
+    if (transport === 'http') return overHttp(endpoint, handlers, version);
     const dial = async (own: LinkHandlers): Promise<Connection> =>
       localConnection(inProcess, id, own) ?? connectSocket(address.replace(/^unix:/, ''), own);
     return overBridge(dial, handlers, version);
   };
 }
 
-async function overHttp(url: URL, handlers: LinkHandlers, version: string): Promise<Connection> {
+async function overHttp(endpoint: Endpoint, handlers: LinkHandlers, version: string): Promise<Connection> {
+  const { publicOnly = false } = endpoint;
+  const url = new URL(endpoint.address);
   let modern: ModernConnection | undefined;
-  const wire = new ModernHttp(url, version, {
+  const wire = new ModernHttp(url, publicOnly, version, {
     onNotification: (notification, client) => modern?.heard(notification, client),
     onClose: () => modern && handlers.onClose(),
   });
   const found = await discover(wire, version, AbortSignal.timeout(PROBE_TIMEOUT));
   if (found) return (modern = new ModernConnection({ wire, found, version, handlers }));
   wire.close();
-  return new HttpConnection(url, handlers);
+  return new HttpConnection(url, publicOnly, handlers);
 }
 
 /** The bridge knows what its server speaks, and passes everything on as it is. */

@@ -30,12 +30,12 @@ export class ModernHttp implements Connection {
   readonly #mirrors = new Map<string, readonly Mirror[]>();
   #signal: AbortSignal | undefined;
 
-  /** @param version of Slipway, for what it asks for itself */
-  constructor(url: URL, version: string, handlers: ModernHttpHandlers) {
+  /** @param publicOnly whether private addresses are out of bounds; @param version of Slipway, for what it asks for itself */
+  constructor(url: URL, publicOnly: boolean, version: string, handlers: ModernHttpHandlers) {
     this.#url = url;
     this.#version = version;
     this.#onClose = handlers.onClose;
-    this.#client = new HttpClient(url);
+    this.#client = new HttpClient(url, publicOnly);
     this.#peer = new Peer({ onNotification: handlers.onNotification, send: (message) => void this.#send(message) });
   }
 

@@ -37,10 +37,10 @@ export class HttpConnection implements Connection {
   #reopening: Promise<void> | undefined;
   readonly #onReopen: LinkHandlers['onReopen'];
 
-  constructor(url: URL, handlers: LinkHandlers) {
+  constructor(url: URL, publicOnly: boolean, handlers: LinkHandlers) {
     this.#url = url;
     this.#onReopen = handlers.onReopen;
-    this.#client = new HttpClient(url);
+    this.#client = new HttpClient(url, publicOnly);
     this.#peer = new Peer({ ...handlers, send: (message) => void this.#send(message) });
   }
 

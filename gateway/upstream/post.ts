@@ -4,7 +4,9 @@ import type { Dispatcher } from 'undici';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { asMessage, type RpcMessage } from '../../schemas/jsonrpc.ts';
+import { VIA } from '../steps/loop.ts';
 import { MAX_MESSAGE_BYTES, NotDelivered } from './link.ts';
+import { checkLiteral, publicLookup } from './reach.ts';
 import { SseParser, type SseEvent } from './sse-parser.ts';
 
 const MAX_SOCKETS = 256;
@@ -34,10 +36,15 @@ export interface Reader {
 export class HttpClient {
   readonly #pool: Pool;
 
-  constructor(url: URL) {
+  /**
+   * @param publicOnly whether private addresses are out of bounds
+   * @throws NotDelivered for a URL that names one outright
+   */
+  constructor(url: URL, publicOnly: boolean) {
+    if (publicOnly) checkLiteral(url);
     this.#pool = new Pool(url.origin, {
       connections: MAX_SOCKETS,
-      connectTimeout: CONNECT_TIMEOUT,
+      connect: { timeout: CONNECT_TIMEOUT, ...(publicOnly ? { lookup: publicLookup() } : {}) },
       // How long an answer may take is a matter of the call, and a stream may be silent for ever.
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -53,7 +60,7 @@ export class HttpClient {
     return new Promise((resolve, reject) => {
       const exchange = new Exchange(reader, signal, resolve, reject);
       this.#pool.dispatch(
-        { path: url.pathname + url.search, method, headers, ...(body === undefined ? {} : { body }) },
+        { path: url.pathname + url.search, method, headers: { Via: VIA, ...headers }, body: body ?? null },
         exchange,
       );
     });
@@ -113,7 +120,9 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#reject(
       this.#controller
         ? new SlipwayError('upstream-unavailable', 'The connection to the server broke.', { cause })
-        : new NotDelivered('The server cannot be reached.', cause),
+        : cause instanceof NotDelivered
+          ? cause
+          : new NotDelivered('The server cannot be reached.', cause),
     );
   }
 

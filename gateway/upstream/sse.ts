@@ -10,8 +10,8 @@ import { SseParser } from './sse-parser.ts';
 const ENDPOINT_TIMEOUT = 15_000;
 
 /** @throws NotDelivered when there is no such stream */
-export async function connectSse(url: URL, handlers: LinkHandlers): Promise<Connection> {
-  const client = new HttpClient(url);
+export async function connectSse(url: URL, publicOnly: boolean, handlers: LinkHandlers): Promise<Connection> {
+  const client = new HttpClient(url, publicOnly);
   const stop = new AbortController();
   let endpoint: URL | undefined;
   const gone = (): void => {

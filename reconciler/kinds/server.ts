@@ -4,6 +4,7 @@ import { bytes, MAX_TIMER_MS, timerMs } from '../../schemas/kinds/fields.ts';
 import type { IsolationSpec } from '../../schemas/kinds/fields/isolation.ts';
 import { PROBES, type ProbesSpec, type ProbeSpec } from '../../schemas/kinds/fields/probes.ts';
 import type { ServerSpec } from '../../schemas/kinds/server.ts';
+import type { Endpoint } from '../../schemas/snapshot.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import {
   specHash,
@@ -70,11 +71,11 @@ function programOf(spec: ServerSpec): Program | undefined {
 }
 
 /** A server that runs elsewhere is an endpoint and no workload. */
-function remote(resource: Resource<ServerSpec>): { id: string; transport: 'http' | 'sse'; address: string }[] {
-  const { url, transport } = resource.spec;
-  return url === undefined
-    ? []
-    : [{ id: resource.metadata.name, transport: transport === 'sse' ? 'sse' : 'http', address: url }];
+function remote({ metadata, spec }: Resource<ServerSpec>): Endpoint[] {
+  const { url, transport, privateNetwork } = spec;
+  if (url === undefined) return [];
+  const endpoint = { id: metadata.name, transport: transport === 'sse' ? 'sse' : 'http', address: url } as const;
+  return [privateNetwork ? endpoint : { ...endpoint, publicOnly: true }];
 }
 
 function runSpec({ metadata, spec }: Resource<ServerSpec>, program: Program, context: CompileContext): RunSpec {

@@ -114,6 +114,10 @@ const serverSpec = z
     pull: pull.optional(),
     engine: name.optional().describe('Engine to run its containers on. Default: the local one.'),
     url: httpUrl.optional().describe('Use a server that runs elsewhere.'),
+    privateNetwork: z
+      .boolean()
+      .default(false)
+      .describe('Let the url lead to a private address: this host, or a network that is no part of the Internet.'),
     transport: z
       .enum(['stdio', 'http', 'sse'])
       .optional()

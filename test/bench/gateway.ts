@@ -46,7 +46,7 @@ export async function gatewayBench(program: string): Promise<Row[]> {
 const remote = (name: string, url: string): string => `apiVersion: slipway/v1
 kind: Server
 metadata: { name: ${name} }
-spec: { url: "${url}" }
+spec: { url: "${url}", privateNetwork: true }
 `;
 
 async function start(program: string, desk: Desk): Promise<Running> {
