@@ -13,10 +13,12 @@ ARG OWNER
 ARG BUILD
 LABEL slipway.managed=true slipway.owner=\${OWNER} slipway.build=\${BUILD}
 WORKDIR /opt/slipway
+COPY ca.pem /tmp/
 COPY package.json program.json link.mjs ./
 ARG npm_config_registry
 ARG npm_config_strict_ssl
 ARG npm_config_fetch_timeout
+ARG NODE_EXTRA_CA_CERTS
 RUN ["npm", "install", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--no-update-notifier", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--loglevel=error", "--cache=/tmp/npm"]
 RUN ["node", "link.mjs"]
 
@@ -51,6 +53,7 @@ export const npmRecipe: Recipe = {
   dockerfile: DOCKERFILE,
   revision: 1,
   settings: ['npm_config_registry', 'npm_config_strict_ssl', 'npm_config_fetch_timeout'],
+  authorities: 'NODE_EXTRA_CA_CERTS',
   files: ({ name, version, bin }) => ({
     'package.json': JSON.stringify({ private: true, dependencies: { [name]: version } }),
     'program.json': JSON.stringify({ name, version, bin }),

@@ -13,11 +13,13 @@ ARG BUILD
 LABEL slipway.managed=true slipway.owner=\${OWNER} slipway.build=\${BUILD}
 WORKDIR /opt/build
 RUN ["python3", "-m", "venv", "--without-pip", "/opt/slipway"]
+COPY ca.pem /tmp/
 COPY requirements.txt program.json link.py ./
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 ARG PIP_TRUSTED_HOST
 ARG PIP_DEFAULT_TIMEOUT
+ARG PIP_CERT
 RUN ["python3", "-m", "pip", "--python=/opt/slipway/bin/python", "install", "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--quiet", "--only-binary=:all:", "--requirement=requirements.txt"]
 RUN ["/opt/slipway/bin/python", "link.py"]
 
@@ -46,6 +48,7 @@ export const pypiRecipe: Recipe = {
   dockerfile: DOCKERFILE,
   revision: 1,
   settings: ['PIP_INDEX_URL', 'PIP_EXTRA_INDEX_URL', 'PIP_TRUSTED_HOST', 'PIP_DEFAULT_TIMEOUT'],
+  authorities: 'PIP_CERT',
   files: ({ name, version, bin }) => ({
     'requirements.txt': `${name}==${version}\n`,
     'program.json': JSON.stringify({ name, version, bin }),

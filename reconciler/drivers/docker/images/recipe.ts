@@ -1,4 +1,5 @@
 /** How the image for a package is made: what is written once for each ecosystem. */
+import { readFileSync } from 'node:fs';
 import type { Log } from '../../../../schemas/log.ts';
 import { looksSecret } from '../../../../schemas/sensitive.ts';
 import type { Program } from '../../../workload.ts';
@@ -10,7 +11,7 @@ export interface Recipe {
   readonly base: string;
   /**
    * Installs in a first stage, of which only the result goes into the image: neither the settings nor caches. Its
-   * arguments are BASE, OWNER, BUILD and {@link Recipe.settings}.
+   * arguments are BASE, OWNER, BUILD, {@link Recipe.settings} and {@link Recipe.authorities}.
    */
   readonly dockerfile: string;
   /**
@@ -20,9 +21,14 @@ export interface Recipe {
   readonly revision: number;
   /** Environment variables of Slipway that say where packages come from, in the form in which the tool reads them. */
   readonly settings: readonly string[];
+  /** Environment variable that names a file with more certificate authorities; as argument, {@link AUTHORITIES}. */
+  readonly authorities: string;
   /** What lies beside the Dockerfile. */
   files(program: PackageProgram): Readonly<Record<string, string>>;
 }
+
+/** The file of certificate authorities, in the build context and in the first stage. */
+export const AUTHORITIES = { file: 'ca.pem', path: '/tmp/ca.pem' };
 
 /** Builders take these without being told, and leave them out of an image's history. */
 const PROXIES = /^(https?|all|no|ftp)_proxy$/i;
@@ -42,6 +48,25 @@ export function buildSettings(recipe: Recipe, log: Log, env: NodeJS.ProcessEnv =
     else if (PROXIES.test(variable)) given[variable] = value;
   }
   return given;
+}
+
+/**
+ * The certificate authorities that this host trusts besides the usual ones: that of a company's registry or proxy.
+ * @returns what the build gets: the file, empty where there are none, and the argument that names it
+ */
+export function buildAuthorities(
+  { authorities }: Recipe,
+  log: Log,
+  env: NodeJS.ProcessEnv = process.env,
+): { file: string; args: Record<string, string> } {
+  const path = env[authorities];
+  if (!path) return { file: '', args: {} };
+  try {
+    return { file: readFileSync(path, 'utf8'), args: { [authorities]: AUTHORITIES.path } };
+  } catch {
+    log('warn', `${authorities} names a file that cannot be read`);
+    return { file: '', args: {} };
+  }
 }
 
 function hasCredentials(name: string, value: string): boolean {

@@ -11,7 +11,7 @@ import { build, type BuildOptions } from './build.ts';
 import { npmRecipe } from './npm.ts';
 import { contentId, presentImage, type PresentImage } from './pull.ts';
 import { pypiRecipe } from './pypi.ts';
-import { buildSettings, type PackageProgram, type Recipe } from './recipe.ts';
+import { AUTHORITIES, buildAuthorities, buildSettings, type PackageProgram, type Recipe } from './recipe.ts';
 import { fullName, parseReference } from './reference.ts';
 
 const RECIPES: Readonly<Record<PackageProgram['ecosystem'], Recipe>> = { npm: npmRecipe, pypi: pypiRecipe };
@@ -61,6 +61,8 @@ export async function buildRunner(
   const { ecosystem, name, version } = runner.program;
   const what = `${ecosystem}/${name}@${version}`;
   const tag = tagOf(runner, base);
+  const recipe = RECIPES[ecosystem];
+  const { file, args } = buildAuthorities(recipe, log);
   const began = performance.now();
   log('info', `building the image for ${what}`, { engine: engine.name, base: runner.base });
   await build(
@@ -70,9 +72,9 @@ export async function buildRunner(
       tag,
       owner: runner.owner.id,
       labels: { ...ownLabels(runner.owner), [LABEL.package]: what, [LABEL.recipe]: runner.hash },
-      files: runner.files,
+      files: { ...runner.files, [AUTHORITIES.file]: file },
       // By its content: a tag could move between the two stages.
-      args: { ...buildSettings(RECIPES[ecosystem], log), BASE: engine.info.podman ? bare(base.id) : base.id },
+      args: { ...buildSettings(recipe, log), ...args, BASE: engine.info.podman ? bare(base.id) : base.id },
     },
     options,
   );

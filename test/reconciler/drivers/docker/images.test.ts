@@ -1,11 +1,12 @@
 /** What can be told about images without an engine: their names, how far a pull is, what refusals mean, what builds are given. */
+import { writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { Flights } from '../../../../reconciler/drivers/docker/images/flights.ts';
 import { npmRecipe } from '../../../../reconciler/drivers/docker/images/npm.ts';
 import { follow, ProgressError, PullMeter } from '../../../../reconciler/drivers/docker/images/progress.ts';
 import { pypiRecipe } from '../../../../reconciler/drivers/docker/images/pypi.ts';
-import { buildSettings } from '../../../../reconciler/drivers/docker/images/recipe.ts';
+import { buildAuthorities, buildSettings } from '../../../../reconciler/drivers/docker/images/recipe.ts';
 import {
   digestIn,
   fullName,
@@ -15,6 +16,7 @@ import {
 import { pullRefusal } from '../../../../reconciler/drivers/docker/images/refusals.ts';
 import { chooseBin } from '../../../../reconciler/drivers/npm-package.ts';
 import { silent } from '../../../../schemas/log.ts';
+import { tempDir } from '../../../helpers/temp.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 const OTHER = `sha256:${'b'.repeat(64)}`;
@@ -134,8 +136,24 @@ test('builds are given where packages come from, without any credentials', () =>
 });
 
 test('every setting that a build is given is an argument of its Dockerfile', () => {
-  for (const { dockerfile, settings } of [npmRecipe, pypiRecipe])
-    for (const name of [...settings, 'BASE', 'OWNER', 'BUILD']) expect(dockerfile).toContain(`ARG ${name}\n`);
+  for (const { dockerfile, settings, authorities } of [npmRecipe, pypiRecipe])
+    for (const name of [...settings, authorities, 'BASE', 'OWNER', 'BUILD'])
+      expect(dockerfile).toContain(`ARG ${name}\n`);
+});
+
+test('builds trust the authorities that Slipway was told to trust', () => {
+  using dir = tempDir();
+  writeFileSync(dir.at('company.pem'), 'a certificate');
+  const told: string[] = [];
+  const authorities = (env: NodeJS.ProcessEnv): unknown =>
+    buildAuthorities(npmRecipe, (_, message) => told.push(message), env);
+  expect(authorities({})).toEqual({ file: '', args: {} });
+  expect(authorities({ NODE_EXTRA_CA_CERTS: dir.at('company.pem') })).toEqual({
+    file: 'a certificate',
+    args: { NODE_EXTRA_CA_CERTS: '/tmp/ca.pem' },
+  });
+  expect(authorities({ NODE_EXTRA_CA_CERTS: dir.at('missing.pem') })).toEqual({ file: '', args: {} });
+  expect(told).toEqual(['NODE_EXTRA_CA_CERTS names a file that cannot be read']);
 });
 
 test('which program of an npm package', () => {
