@@ -160,7 +160,7 @@ class DockerDriver {
     // Made now rather than with the first call: an image that is missing must fail the rollout.
     if (place.container === undefined) place.container = await create(signal);
     const attachment = await this.#maker.attach(engine, workload, signal);
-    place.exposed = this.#maker.exposed(workload, attachment);
+    place.exposed = this.#maker.exposed(engine, workload, attachment);
     this.#places.set(id, place);
     const start = (): Promise<ContainerRun> => this.#start(id, place, () => create(NEVER));
     const running = await this.#bridge(id, place, index, start, found?.running ?? false);

@@ -33,7 +33,7 @@ for (const entry of allow) {
 
 /**
  * Addresses that a name must not lead to, whoever answers for the name: this machine, and where clouds hand out credentials.
- * Written down literally they are allowed.
+ * Written down literally they are left to the firewall.
  */
 const forbidden = new BlockList();
 forbidden.addSubnet('0.0.0.0', 8);

@@ -5,7 +5,7 @@ import Dockerode from 'dockerode';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { EngineSpec } from '../../workload.ts';
 import { engineAddress, type EngineAddress } from './address.ts';
-import { reachOf, type Reach } from './reach.ts';
+import { reachOf, weaknessesOf, type Reach, type SystemInfo } from './reach.ts';
 import { sshAgent } from './ssh.ts';
 
 export interface Engine extends Disposable {
@@ -28,6 +28,8 @@ export interface EngineInfo {
   /** On this host, so that its containers' addresses and our files can be reached from both sides. */
   readonly local: boolean;
   readonly reach: Reach;
+  /** What its host cannot do for any container, for people. */
+  readonly weaknesses: readonly string[];
 }
 
 /** How long a first answer may take. */
@@ -51,7 +53,8 @@ export async function openEngine(spec: EngineSpec | undefined): Promise<Engine> 
         version: version.Version,
         podman: components.some((component) => component.Name === 'Podman Engine'),
         local: address.host.startsWith('unix://'),
-        reach: reachOf(address.host, info as Parameters<typeof reachOf>[1]),
+        reach: reachOf(address.host, info as SystemInfo),
+        weaknesses: weaknessesOf(info as SystemInfo),
       },
       runners: spec?.runners ?? {},
       [Symbol.dispose]: () => request.agent instanceof Agent && request.agent.destroy(),

@@ -130,8 +130,8 @@ export class Maker implements Disposable {
   }
 
   /** In what an instance is less shut in than it could be. */
-  exposed(workload: Workload, attachment: Attachment | undefined): string[] {
-    return [...exposures(workload), ...(attachment?.exposed ?? [])];
+  exposed({ info }: Engine, workload: Workload, attachment: Attachment): string[] {
+    return [...exposures(workload), ...attachment.exposed, ...info.weaknesses];
   }
 
   [Symbol.dispose](): void {

@@ -104,6 +104,7 @@ async function ensure(engine: Engine, owner: Owner, spec: NetworkSpec): Promise<
 }
 
 const ICC = 'com.docker.network.bridge.enable_icc';
+const BRIDGE = 'com.docker.network.bridge.name';
 
 function createOptions(spec: NetworkSpec): Dockerode.NetworkCreateOptions {
   return {
@@ -114,7 +115,7 @@ function createOptions(spec: NetworkSpec): Dockerode.NetworkCreateOptions {
     EnableIPv6: false,
     Labels: { ...spec.labels },
     Options: {
-      'com.docker.network.bridge.name': bridgeName(spec.name),
+      [BRIDGE]: bridgeName(spec.name),
       [ICC]: String(spec.peers),
       // Where the host need not reach the containers, it has no address that they could reach.
       ...(spec.hostAddress ? {} : { 'com.docker.network.bridge.inhibit_ipv4': 'true' }),
@@ -125,8 +126,10 @@ function createOptions(spec: NetworkSpec): Dockerode.NetworkCreateOptions {
 /** Whoever else made a network of that name may have left a way out of it. */
 function check(found: NetworkInspectInfo, owner: Owner, spec: NetworkSpec): void {
   const ours = found.Labels?.[LABEL.owner] === owner.id;
-  if (ours && found.Internal === spec.internal && (found.Options?.[ICC] ?? String(spec.peers)) === String(spec.peers))
-    return;
+  const { Options } = createOptions(spec);
+  // Podman does not tell all options.
+  const same = [ICC, BRIDGE].every((key) => (found.Options?.[key] ?? Options?.[key]) === Options?.[key]);
+  if (ours && same && found.Internal === spec.internal) return;
   const why = ours ? 'was changed by hand' : 'is not of this Slipway';
   throw new SlipwayError('isolation-unavailable', `The network ${spec.name} exists and ${why}.`, {
     hint: `Remove it: docker network rm ${spec.name}`,

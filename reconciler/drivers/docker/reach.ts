@@ -1,4 +1,4 @@
-/** How this host reaches what listens in a container. */
+/** What an engine tells of itself, and what follows: how its containers are reached, and what it cannot keep them from. */
 import type { ContainerInspectInfo } from 'dockerode';
 import type { Workload } from '../../workload.ts';
 import { containerPort } from './posture.ts';
@@ -9,18 +9,33 @@ import { containerPort } from './posture.ts';
  */
 export type Reach = 'address' | 'loopback' | 'none';
 
-/** @param info of `GET /info` */
-export function reachOf(
-  host: string,
-  info: { readonly OperatingSystem?: string; readonly SecurityOptions?: readonly string[] | null },
-  platform: NodeJS.Platform = process.platform,
-): Reach {
+/** Of `GET /info`; what is absent is as it should be. */
+export interface SystemInfo {
+  readonly OperatingSystem?: string;
+  readonly SecurityOptions?: readonly string[] | null;
+  readonly MemoryLimit?: boolean;
+  readonly CpuCfsQuota?: boolean;
+  readonly PidsLimit?: boolean;
+}
+
+export function reachOf(host: string, info: SystemInfo, platform: NodeJS.Platform = process.platform): Reach {
   const { protocol, hostname } = new URL(host);
   if (protocol === 'tcp:' && /^(localhost|127\.[0-9.]+|\[::1\])$/.test(hostname)) return 'loopback';
   if (protocol !== 'unix:') return 'none';
   const rootless = (info.SecurityOptions ?? []).some((option) => option.includes('name=rootless'));
   const virtual = platform !== 'linux' || info.OperatingSystem === 'Docker Desktop';
   return rootless || virtual ? 'loopback' : 'address';
+}
+
+/** Limits that a kernel or a rootless engine lacks are left out without an error: so they are told. */
+export function weaknessesOf(info: SystemInfo): string[] {
+  const filtered = (info.SecurityOptions ?? []).some((option) => option.startsWith('name=seccomp'));
+  return [
+    ...(info.MemoryLimit === false ? ['its memory is not limited: its engine cannot do that'] : []),
+    ...(info.CpuCfsQuota === false ? ['its processor time is not limited: its engine cannot do that'] : []),
+    ...(info.PidsLimit === false ? ['its processes are not limited: its engine cannot do that'] : []),
+    ...(filtered ? [] : ['its system calls are not filtered: its engine has no seccomp']),
+  ];
 }
 
 /** The URL of an HTTP instance; nothing while its container does not run. */

@@ -38,6 +38,7 @@ const FIRST = (host: string, port: number, say = ''): string => `
   setTimeout(() => socket.write(${say || "''"}), 800);`;
 
 describeEngine('an egress list', (engine) => {
+  if (engine.info.podman) return void test.skip('Podman has no links between containers', () => {});
   let world: Outside;
   let own: Boxes;
   let box: Box;

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Engine } from '../../../../reconciler/drivers/docker/engine.ts';
 import { bridgeName, networkOf } from '../../../../reconciler/drivers/docker/network-plan.ts';
 import { collectNetworks, ensureNetwork, keepNetworks } from '../../../../reconciler/drivers/docker/networks.ts';
-import { endpointOf, reachOf } from '../../../../reconciler/drivers/docker/reach.ts';
+import { endpointOf, reachOf, weaknessesOf } from '../../../../reconciler/drivers/docker/reach.ts';
 import type { Isolation, Workload } from '../../../../reconciler/workload.ts';
 import { imageWorkload } from '../../../helpers/docker-driver.ts';
 import { testDaemon } from '../../../helpers/dockerd.ts';
@@ -203,11 +203,19 @@ describeEngine('networks', (engine: Engine) => {
     } finally {
       await foreign.remove();
     }
-    const open = await engine.docker.createNetwork({ Name: spec.name, Labels: { 'slipway.owner': own.owner.id } });
-    try {
-      await expect(ensureNetwork(engine, own.owner, wanted, noProxy)).rejects.toThrow('was changed by hand');
-    } finally {
-      await open.remove();
+    for (const Options of [
+      {},
+      { 'com.docker.network.bridge.enable_icc': 'true' },
+      { 'com.docker.network.bridge.name': `slt-${randomInt(1e9)}` },
+    ]) {
+      const Labels = { 'slipway.owner': own.owner.id };
+      const Internal = Object.keys(Options).length > 0;
+      const open = await engine.docker.createNetwork({ Name: spec.name, Labels, Internal, Options });
+      try {
+        await expect(ensureNetwork(engine, own.owner, wanted, noProxy)).rejects.toThrow('was changed by hand');
+      } finally {
+        await open.remove();
+      }
     }
   });
 
@@ -266,6 +274,18 @@ describe('how this host reaches containers', () => {
   ] as const)('%s %j on %s: %s', (host, info, platform, reach) => {
     expect(reachOf(host, info, platform)).toBe(reach);
   });
+});
+
+test('what an engine cannot do for any container is told', () => {
+  const SecurityOptions = ['name=seccomp,profile=default'];
+  expect(weaknessesOf({ SecurityOptions, MemoryLimit: true, CpuCfsQuota: true, PidsLimit: true })).toEqual([]);
+  const none = weaknessesOf({ SecurityOptions: null, MemoryLimit: false, CpuCfsQuota: false, PidsLimit: false });
+  expect(none.map((text) => text.split(' is ')[0]?.split(' are ')[0])).toEqual([
+    'its memory',
+    'its processor time',
+    'its processes',
+    'its system calls',
+  ]);
 });
 
 test('names of bridges fit and have a common beginning', () => {
