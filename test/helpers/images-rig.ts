@@ -1,5 +1,7 @@
 /** The driver's images on an engine, with an owner and a state directory of their own; what they made goes at the end. */
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Engine } from '../../reconciler/drivers/docker/engine.ts';
 import { Images, type ImagesOptions } from '../../reconciler/drivers/docker/images.ts';
 import type { Program, Pull, Workload } from '../../reconciler/workload.ts';
@@ -59,9 +61,12 @@ export function imageWorkload(reference: string, pull?: Pull): Workload {
   return containerWorkload({ type: 'image', image: reference }, pull);
 }
 
-/** An image that no engine has yet: busybox with a file of its own. @returns its tag */
-export function freshImage(engine: Engine, base: string): Promise<string> {
-  const salt = randomBytes(8).toString('hex');
+/** An image that no engine has yet: another with a file of random bytes. @returns its tag */
+export function freshImage(engine: Engine, base: string, bytes = 16): Promise<string> {
+  const salt = randomBytes(bytes);
   const dockerfile = `FROM ${base}\nCOPY salt /salt\n`;
-  return image(engine, 'fresh', [salt], { Dockerfile: dockerfile, salt });
+  return image(engine, 'fresh', [salt.toString('hex', 0, 16)], (context) => {
+    writeFileSync(join(context, 'Dockerfile'), dockerfile);
+    writeFileSync(join(context, 'salt'), salt);
+  });
 }

@@ -90,10 +90,12 @@ export class Images implements Disposable {
 
   /**
    * Whether the tag that a workload follows names another image in its registry than the one with this id, in words.
-   * Undefined where that is not known yet, and where nothing can move: only with `pull.policy: always` a tag is followed.
+   * Undefined where that is not known yet, where nothing can move (only with `pull.policy: always` a tag is followed), and
+   * where nobody wants to know (`drift: off`).
    */
-  moved(engine: Engine, { run: { program }, pull: how }: Workload, id: string): string | undefined {
+  moved(engine: Engine, { run: { program }, pull: how, drift }: Workload, id: string): string | undefined {
     if (program.type !== 'image' || how?.policy !== 'always' || program.image.includes('@')) return undefined;
+    if (drift === 'off') return undefined;
     return this.#tags.moved(engine, program.image, how.credentials, id);
   }
 
@@ -134,8 +136,8 @@ export class Images implements Disposable {
     try {
       return await this.#flights.join(key, signal, (shared) => this.#pull(engine, image, credentials, shared));
     } catch (error) {
-      // A registry that is away must not keep a server down that was killed here.
-      if (!present || !(error instanceof SlipwayError) || error.code !== 'registry-unreachable') throw error;
+      // A passing trouble, such as a registry that is away, must not keep a server down that was killed here.
+      if (!present || !(error instanceof SlipwayError) || error.row.next !== 'retry') throw error;
       this.#options.log('warn', `${image} is used as it is on the engine: ${error.message}`);
       return present;
     }

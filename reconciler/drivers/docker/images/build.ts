@@ -12,7 +12,7 @@ import { LABEL } from '../labels.ts';
 import { follow, ProgressError } from './progress.ts';
 import { diskFull, isDiskFull } from './refusals.ts';
 
-export interface Build {
+interface Build {
   /** What it is for, for people: `npm/some-server@1.2.3`. */
   readonly what: string;
   readonly tag: string;

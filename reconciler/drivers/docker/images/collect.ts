@@ -7,7 +7,7 @@ import type { ImageNotes } from './notes.ts';
 import { contentId } from './pull.ts';
 import { isSameImage } from './reference.ts';
 
-export interface Collection {
+interface Collection {
   readonly engine: Engine;
   readonly owner: Owner;
   readonly notes: ImageNotes;

@@ -4,7 +4,7 @@ import type { Pull } from '../../../workload.ts';
 import type { Reference } from './reference.ts';
 
 /** As engines take it: https://docs.docker.com/reference/api/engine/version/v1.41/#section/Authentication */
-export interface RegistryAuth {
+interface RegistryAuth {
   readonly username: string;
   readonly password: string;
   readonly serveraddress: string;

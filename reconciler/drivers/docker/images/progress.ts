@@ -2,7 +2,7 @@
 import { LineSplitter } from '../../../../schemas/lines.ts';
 
 /** https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image/operation/ImageCreate, and Podman's the same. */
-export interface Progress {
+interface Progress {
   readonly status?: string;
   /** Of a layer. */
   readonly id?: string;

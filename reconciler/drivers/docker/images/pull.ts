@@ -21,7 +21,7 @@ export interface PresentImage {
   readonly digest?: string;
 }
 
-export interface Pulled extends PresentImage {
+interface Pulled extends PresentImage {
   /** This pull brought it: before, the engine did not have it. */
   readonly fresh: boolean;
 }

@@ -34,7 +34,7 @@ export function parseReference(image: string): Reference {
 }
 
 /** `registry/path`: what digests of one image have in common. */
-export function repositoryOf({ registry, path }: Reference): string {
+function repositoryOf({ registry, path }: Reference): string {
   return `${registry}/${path}`;
 }
 

@@ -10,7 +10,7 @@ import type { Engine } from '../engine.ts';
 import { authFor } from './credentials.ts';
 import { digestIn, fullName, parseReference, type Reference } from './reference.ts';
 
-export interface TagWatchOptions {
+interface TagWatchOptions {
   /** Between two looks at one tag, give or take a quarter: registries count requests. */
   readonly everyMs: number;
   /** Called after a look that showed something new. */

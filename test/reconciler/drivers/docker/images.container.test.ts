@@ -1,6 +1,6 @@
 /** Images from registries: what is pulled when, and how each way of failing is told. */
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -12,7 +12,7 @@ import type { SlipwayError } from '../../../../schemas/errors.ts';
 import { testDaemon } from '../../../helpers/dockerd.ts';
 import { describeEngine } from '../../../helpers/engine.ts';
 import { freshImage, imagesRig, imageWorkload } from '../../../helpers/images-rig.ts';
-import { busyboxImage, npmImage } from '../../../helpers/images.ts';
+import { busyboxImage } from '../../../helpers/images.ts';
 import { REGISTRY_USER, testRegistry, type Registry } from '../../../helpers/registry.ts';
 
 const signal = AbortSignal.timeout(600_000);
@@ -57,8 +57,8 @@ describeEngine('images from a registry', (engine) => {
   });
 
   /** Puts an image that the engine does not have into a registry. */
-  async function publish(registry: Registry, name: string): Promise<{ reference: string; digest: string }> {
-    const tag = await freshImage(engine, busybox);
+  async function publish(registry: Registry, name: string, bytes?: number): ReturnType<Registry['push']> {
+    const tag = await freshImage(engine, busybox, bytes);
     const published = await registry.push(engine, tag, name);
     await docker.getImage(tag).remove();
     pulled.push(published.reference);
@@ -200,6 +200,16 @@ describeEngine('images from a registry', (engine) => {
     expect(await ifThere(docker.getImage(reference).inspect())).toBeUndefined();
   });
 
+  test('a registry that sends another image than its digest says is not believed', async () => {
+    await using rig = imagesRig(engine);
+    const { reference, digest } = await publish(open, 'acme/forged:1');
+    const { digest: other } = await publish(open, 'acme/forged:1');
+    copyFileSync(blob(open, other), blob(open, digest));
+    const error = await failure(rig.images.ensure(engine, imageWorkload(`${reference}@${digest}`), { signal }));
+    expect(error).toMatchObject({ code: 'registry-unreachable', message: expect.stringContaining('verification') });
+    expect(await ifThere(docker.getImage(`${open.host}/acme/forged@${digest}`).inspect())).toBeUndefined();
+  });
+
   test('a tag that moved is noticed without a pull, and always brings what it names now', async () => {
     const { promise: told, resolve: changed } = Promise.withResolvers<void>();
     await using rig = imagesRig(engine, { lookEveryMs: 1, changed });
@@ -216,6 +226,7 @@ describeEngine('images from a registry', (engine) => {
     expect(moved()).toBe(
       `${reference} is ${digest.slice(0, 19)} in its registry now; this runs ${old.digest?.slice(0, 19)}`,
     );
+    expect(rig.images.moved(engine, { ...always, drift: 'off' }, old.id)).toBeUndefined();
     expect(await pulls(engine, reference, before)).toBe(0);
     const next = await rig.images.ensure(engine, always, { signal });
     expect(next.digest).toBe(digest);
@@ -224,10 +235,10 @@ describeEngine('images from a registry', (engine) => {
   });
 
   test('an engine whose disk is full says so, and goes on when there is room', async () => {
-    await using daemon = await testDaemon({ dataBytes: 12_000_000 });
+    await using daemon = await testDaemon({ dataBytes: 6_000_000 });
     using small = await daemon.engine();
     await using rig = imagesRig(small);
-    const { reference } = await open.push(engine, await npmImage(engine), 'acme/large:1');
+    const { reference } = await publish(open, 'acme/large:1', 8_000_000);
     expect(await failure(rig.images.ensure(small, imageWorkload(reference), { signal }))).toMatchObject({
       code: 'engine-disk-full',
       row: { next: 'retry' },
@@ -251,12 +262,17 @@ describeEngine('images from a registry', (engine) => {
 });
 
 /** Puts zeros in place of the last layer of an image. */
-async function breakLastLayer({ host, storage }: Registry, name: string, digest: string): Promise<void> {
-  const answer = await fetch(`http://${host}/v2/${name}/manifests/${digest}`, {
+async function breakLastLayer(registry: Registry, name: string, digest: string): Promise<void> {
+  const answer = await fetch(`http://${registry.host}/v2/${name}/manifests/${digest}`, {
     headers: { accept: 'application/vnd.docker.distribution.manifest.v2+json' },
   });
   const { layers } = (await answer.json()) as { layers: { digest: string; size: number }[] };
   const { digest: layer = '', size = 0 } = layers.at(-1) ?? {};
-  const hex = layer.slice('sha256:'.length);
-  writeFileSync(join(storage, 'docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data'), Buffer.alloc(size));
+  writeFileSync(blob(registry, layer), Buffer.alloc(size));
+}
+
+/** Where a registry keeps it. */
+function blob({ storage }: Registry, digest: string): string {
+  const hex = digest.slice('sha256:'.length);
+  return join(storage, 'docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data');
 }
