@@ -2,6 +2,7 @@
 import { describe, test } from 'vitest';
 import { ifThere } from '../../reconciler/drivers/docker/answers.ts';
 import { openEngine, type Engine } from '../../reconciler/drivers/docker/engine.ts';
+import { sweepSecretFiles } from '../../reconciler/drivers/docker/secret-files.ts';
 
 /** Whether `SLIPWAY_REQUIRE` names it: missing is then failing. */
 export function requires(what: string): boolean {
@@ -31,7 +32,7 @@ export function describeEngine(name: string, body: (engine: Engine) => void): vo
     );
 }
 
-/** Removes all containers, networks and images that carry the owner's id: for the end of a test, however it went. */
+/** Removes all containers, networks, secrets and images of an owner: for the end of a test, however it went. */
 export async function sweep({ docker }: Engine, owner: string): Promise<void> {
   const filters = { label: [`slipway.owner=${owner}`] };
   const containers = await docker.listContainers({ all: true, filters });
@@ -40,6 +41,7 @@ export async function sweep({ docker }: Engine, owner: string): Promise<void> {
   );
   const networks = await docker.listNetworks({ filters });
   await Promise.all(networks.map(({ Id }) => ifThere(docker.getNetwork(Id).remove())));
+  await sweepSecretFiles({ id: owner, home: '' }, []);
   for (const { Id } of await docker.listImages({ filters }))
     await ifThere(docker.getImage(Id).remove({ force: true })).catch(() => {});
 }

@@ -252,7 +252,10 @@ class DockerDriver {
       this.#options.log('warn', `upkeep of ${engine.name}: ${toSlipwayError(error).message}`);
     const trouble = await this.#maker.keepNetworks(engine, workloads).catch(warn);
     for (const { server, message } of trouble ?? []) this.#options.log('error', message, { server });
-    for (const [id, place] of places) await this.#maker.renewSecrets(id, place).catch(warn);
+    // Not while it is being removed: its secrets would stay behind.
+    const renew = (id: string, place: Place) =>
+      this.#held.alone(id, async () => this.#places.get(id) === place && (await this.#maker.renewSecrets(id, place)));
+    await Promise.all(places.map(([id, place]) => renew(id, place).catch(warn)));
   }
 
   async #collect(wanted: readonly Workload[], signal: AbortSignal): Promise<string[]> {

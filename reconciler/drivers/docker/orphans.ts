@@ -1,10 +1,12 @@
 /** What other Slipways left on an engine. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { instanceName } from '../../workload.ts';
 import type { Orphan } from '../driver.ts';
 import { ifThere } from './answers.ts';
 import type { Engine } from './engine.ts';
 import { LABEL, type Owner } from './labels.ts';
+import { removeSecretFiles } from './secret-files.ts';
 
 type Labels = Readonly<Record<string, string>> | undefined;
 
@@ -47,7 +49,10 @@ async function marked({ docker, info }: Engine, owner: Owner): Promise<Marked[]>
   const all: Marked[] = [
     ...containers.map((one) => ({
       orphan: orphan(one.Names[0]?.slice(1) ?? one.Id, 'instance', one.Labels, new Date(one.Created * 1000)),
-      remove: () => docker.getContainer(one.Id).remove({ force: true, v: true }),
+      remove: async () => {
+        await ifThere(docker.getContainer(one.Id).remove({ force: true, v: true }));
+        if (info.local) await removeSecrets(one.Labels);
+      },
     })),
     ...networks.map((one) => ({
       orphan: orphan(one.Name, 'network', one.Labels, new Date(one.Created)),
@@ -59,6 +64,18 @@ async function marked({ docker, info }: Engine, owner: Owner): Promise<Marked[]>
     })),
   ];
   return all.filter((one) => one.orphan.owner !== owner.id);
+}
+
+/** Of an instance, which its labels name. Whoever wrote them has no say in what else is removed. */
+async function removeSecrets(labels: Record<string, string>): Promise<void> {
+  const {
+    [LABEL.owner]: id = '',
+    [LABEL.server]: name = '',
+    [LABEL.hash]: hash = '',
+    [LABEL.replica]: replica,
+  } = labels;
+  const instance = instanceName({ name, hash }, Number(replica));
+  if (/^[0-9a-f]{8,}$/.test(id) && /^[a-z0-9-]+$/.test(instance)) await removeSecretFiles({ id, home: '' }, instance);
 }
 
 /** Its state directory is gone, or is somebody else's now. One that merely does not run may come back for its own. */

@@ -1,7 +1,9 @@
 /** Secret files from inside a container: read, not written, and new without a restart. */
+import { existsSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
+import { orphansOn, pruneOn } from '../../../../reconciler/drivers/docker/orphans.ts';
 import { refreshSecretFiles, removeSecretFiles } from '../../../../reconciler/drivers/docker/secret-files.ts';
-import type { SecretFile } from '../../../../reconciler/workload.ts';
+import { instanceName, type SecretFile } from '../../../../reconciler/workload.ts';
 import { imageWorkload } from '../../../helpers/docker-driver.ts';
 import { describeEngine } from '../../../helpers/engine.ts';
 import { boxes } from '../../../helpers/shut-in.ts';
@@ -41,5 +43,21 @@ describeEngine('secret files', (engine) => {
       delete process.env['SLIPWAY_TEST_TOKEN'];
       await removeSecretFiles(own.owner, 'slipway-secretive-1');
     }
+  });
+
+  test('go with what a Slipway that is gone left behind', async () => {
+    process.env['SLIPWAY_TEST_TOKEN'] = 'left-behind';
+    const secretFiles: SecretFile[] = [
+      { name: 'token', secret: { secret: 'keys', key: 'token', from: { env: 'SLIPWAY_TEST_TOKEN' } } },
+    ];
+    const server = imageWorkload('-', { name: 'gone', secretFiles });
+    const { path: secretsDir } = await refreshSecretFiles(engine, own.owner, instanceName(server, 0), secretFiles);
+    delete process.env['SLIPWAY_TEST_TOKEN'];
+    const box = await own.start(server, { secretsDir });
+    const name = (await engine.docker.getContainer(box.id).inspect()).Name.slice(1);
+    const another = { id: 'f'.repeat(32), home: '/elsewhere' };
+    expect((await orphansOn(engine, another)).find(({ id }) => id === name)).toMatchObject({ dead: true });
+    expect(await pruneOn(engine, another, [name])).toEqual([name]);
+    expect(existsSync(secretsDir)).toBe(false);
   });
 });
