@@ -32,6 +32,12 @@ export function isModernError({ code }: RpcError): boolean {
   return (Object.values(MODERN_RPC) as number[]).includes(code);
 }
 
+/** Whether a server that refused a version says that it speaks ours: it is to be asked again, not the old way. */
+export function offersOurs({ code, data }: RpcError): boolean {
+  const { supported } = (data ?? {}) as { supported?: unknown };
+  return code === MODERN_RPC.unsupportedVersion && Array.isArray(supported) && supported.includes(MODERN_VERSION);
+}
+
 /** Who a request is made for, as each request says anew. */
 export interface Introduction {
   readonly clientInfo: unknown;

@@ -83,8 +83,9 @@ export const UNCACHED = { ttlMs: 0, cacheScope: 'private' } as const;
 export function complete({ state }: Caller, result: Record<string, unknown>): string {
   const serverInfo = { name: 'slipway', version: state.version };
   return JSON.stringify({
-    ...result,
+    // What an extension calls it stays.
     resultType: 'complete',
+    ...result,
     // Cross-client leak: what is fetched with our credentials came through one caller's permissions.
     ...('cacheScope' in result ? { cacheScope: 'private' } : {}),
     _meta: { [META.serverInfo]: serverInfo, ...(result['_meta'] as object | undefined) },

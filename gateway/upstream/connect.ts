@@ -1,5 +1,6 @@
 /** From an endpoint to a connection: by its transport, and by what the server behind it speaks, asked once for each. */
-import { isDiscovered, ourselves, type Discovered } from '../../schemas/modern.ts';
+import { RpcFailure } from '../../schemas/jsonrpc.ts';
+import { isDiscovered, offersOurs, ourselves, type Discovered } from '../../schemas/modern.ts';
 import type { Connect, Connection } from '../../schemas/peer.ts';
 import type { Endpoint } from '../../schemas/snapshot.ts';
 import { HttpConnection } from './http.ts';
@@ -59,11 +60,17 @@ async function overBridge(
 }
 
 /** @returns `undefined` for a server that does not speak like this, whatever it answers @throws NotDelivered */
-async function discover(wire: Connection, version: string, signal?: AbortSignal): Promise<Discovered | undefined> {
+async function discover(
+  wire: Connection,
+  version: string,
+  signal?: AbortSignal,
+  again = true,
+): Promise<Discovered | undefined> {
   try {
     const found = await wire.request('server/discover', ourselves(version), { signal });
     return isDiscovered(found) ? found : undefined;
   } catch (error) {
+    if (again && error instanceof RpcFailure && offersOurs(error.error)) return discover(wire, version, signal, false);
     if (!(error instanceof NotDelivered)) return undefined;
     wire.close();
     throw error;

@@ -50,7 +50,7 @@ export class ModernHttp implements Connection {
     } catch (error) {
       const stale =
         method === 'tools/call' && error instanceof RpcFailure && error.error.code === MODERN_RPC.headerMismatch;
-      if (!stale) throw this.#said(error);
+      if (!stale) throw method === 'server/discover' ? this.#really(error) : this.#said(error);
       // Its headers are others than we know of: what the tool looks like now says which.
       await this.#relearn(options);
       return await this.#ask(method, params, options).catch((again: unknown) => {
@@ -79,7 +79,11 @@ export class ModernHttp implements Connection {
     const { code, message } = error.error;
     if (isModernError(error.error) && code !== MODERN_RPC.missingCapability)
       return new SlipwayError('upstream-unavailable', `The server refused the request: ${message}`, { cause: error });
-    return this.#causes.get(error.error) ?? error;
+    return this.#really(error);
+  }
+
+  #really(error: unknown): unknown {
+    return error instanceof RpcFailure ? (this.#causes.get(error.error) ?? error) : error;
   }
 
   async #relearn({ signal }: RequestOptions): Promise<void> {

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import { isRequest, RPC, RpcFailure, type RpcError, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
-import type { Capabilities } from './known.ts';
 import type { LinkHandlers, Welcome } from './link.ts';
 import { HttpClient, MessageReader, type Head } from './post.ts';
 
@@ -88,13 +87,10 @@ export class HttpConnection implements Connection {
   }
 
   #welcomed(result: unknown): void {
-    const { protocolVersion, capabilities } = (result ?? {}) as {
-      protocolVersion?: unknown;
-      capabilities?: Capabilities;
-    };
+    const { protocolVersion } = (result ?? {}) as { protocolVersion?: unknown };
     if (typeof protocolVersion === 'string') this.#version = protocolVersion;
-    const speaks = Object.values(capabilities ?? {}).some((can) => can?.['listChanged'] || can?.['subscribe']);
-    if ((speaks || capabilities?.['logging']) && !this.#reopening) void this.#listen();
+    // Whatever it says it can do: many a server asks its questions there, and not on the stream of the call.
+    if (!this.#reopening) void this.#listen();
   }
 
   #headers(): Record<string, string> {

@@ -1,7 +1,7 @@
 /** How the bridge and a server that has just started agree on what they speak. */
 import { SlipwayError } from '../../schemas/errors.ts';
 import { CLIENT_CAPABILITIES, LEGACY_VERSIONS, RpcFailure } from '../../schemas/jsonrpc.ts';
-import { isDiscovered, ourselves } from '../../schemas/modern.ts';
+import { isDiscovered, offersOurs, ourselves } from '../../schemas/modern.ts';
 import type { Peer } from '../../schemas/peer.ts';
 import type { LogFile } from './log-file.ts';
 import type { Agreed, StdioProcess } from './stdio.ts';
@@ -58,10 +58,13 @@ interface Probe {
 }
 
 function probe(peer: Peer, { version, timeoutMs }: HandshakeOptions, signal: AbortSignal): Probe {
-  const found = peer.request('server/discover', ourselves(version), { signal }).then(
-    (result) => (isDiscovered(result) ? (result as unknown as Agreed) : undefined),
-    () => undefined,
-  );
+  const ask = (): Promise<unknown> => peer.request('server/discover', ourselves(version), { signal });
+  const found = ask()
+    .catch((error: unknown) => (error instanceof RpcFailure && offersOurs(error.error) ? ask() : undefined))
+    .then(
+      (result) => (isDiscovered(result) ? (result as unknown as Agreed) : undefined),
+      () => undefined,
+    );
   const patience = Promise.withResolvers<void>();
   const timer = setTimeout(patience.resolve, Math.min(SILENCE, timeoutMs / 3));
   void found.finally(() => clearTimeout(timer));

@@ -1,7 +1,7 @@
 /**
  * `npm run conformance`: the official suite's scored server scenarios against servers of our own, directly and through
  * the gateway: over HTTP and stdio, alone and beside another server, in the suite's own era and across eras. Through the
- * gateway must be as good as direct.
+ * gateway must be as good as direct. Then its client scenarios, where the gateway is the client.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import { parse } from 'yaml';
 import { GATEWAY, helloServer, HELLO_PROGRAM } from '../helpers/configs.ts';
 import { Desk } from '../helpers/slipway.ts';
 import { nameMap } from './name-map.ts';
-import { report, type Outcomes } from './report.ts';
+import { report, type Outcome, type Outcomes } from './report.ts';
 
 const HERE = import.meta.dirname;
 const SUITE = join(HERE, 'node_modules/@modelcontextprotocol/conformance');
@@ -20,12 +20,25 @@ const FIXTURES = { '2025-11-25': join(HERE, 'fixture.ts'), '2026-07-28': join(HE
 
 type Revision = (typeof REVISIONS)[number];
 
+/** By the part that is to be proved. */
+interface Required {
+  readonly server: readonly string[];
+  readonly client: readonly string[];
+}
+
 install();
 const baseline = (parse(readFileSync(join(HERE, 'baseline.yml'), 'utf8')) ?? {}) as Record<string, never>;
 let good = true;
 for (const [revision, outcomes] of await runs()) {
-  const required = parse(readFileSync(join(SUITE, `requirements/${revision}.yaml`), 'utf8')) as { server: string[] };
-  good = report({ revision, scored: required.server, outcomes, baseline: baseline[revision] ?? {} }) && good;
+  const required = parse(readFileSync(join(SUITE, `requirements/${revision}.yaml`), 'utf8')) as Required;
+  const known = baseline[revision] ?? {};
+  good =
+    report({ title: `MCP ${revision}, scored scenarios`, scored: required.server, outcomes, baseline: known }) && good;
+  // Slipway holds no credentials of its own for servers, so it has no part in how they are had.
+  const scored = required.client.filter((name) => !name.startsWith('auth/'));
+  const asClient = new Map([['as client', await clientRuns(scored, revision)]]);
+  good =
+    report({ title: `MCP ${revision}, the gateway as client`, scored, outcomes: asClient, baseline: known }) && good;
 }
 process.exitCode = good ? 0 : 1;
 
@@ -118,13 +131,31 @@ function resource(kind: string, name: string, spec: object): string {
 /** Runs the suite in a process of its own and reads the summary at the end of what it prints. */
 async function suite(url: string, revision: Revision): Promise<Outcomes> {
   const args = [join(SUITE, 'dist/index.js'), 'server', '--url', url, '--requirements', revision];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));
-  await once(child, 'close');
+  const text = await printed(args);
   const summary = text.slice(text.lastIndexOf('=== SUMMARY ==='));
   const rows = summary.matchAll(/^\W* ?([\w-]+): (\d+) passed, (\d+) failed/gm);
   return new Map(
     [...rows].map(([, name, passed, failed]) => [String(name), { passed: Number(passed), failed: Number(failed) }]),
   );
+}
+
+/** Client scenarios run one by one: each starts a server of its own and the gateway in front of it. */
+async function clientRuns(scenarios: readonly string[], revision: Revision): Promise<Outcomes> {
+  const outcomes = new Map<string, Outcome>();
+  const command = `${process.execPath} ${join(HERE, 'client.ts')}`;
+  for (const scenario of scenarios) {
+    const which = ['--scenario', scenario, '--spec-version', revision];
+    const text = await printed([join(SUITE, 'dist/index.js'), 'client', '--command', command, ...which], 'ignore');
+    const [, passed, failed] = /^Passed: (\d+)\/\d+, (\d+) failed/m.exec(text) ?? [];
+    if (passed !== undefined) outcomes.set(scenario, { passed: Number(passed), failed: Number(failed) });
+  }
+  return outcomes;
+}
+
+async function printed(args: readonly string[], errors: 'inherit' | 'ignore' = 'inherit'): Promise<string> {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', errors] });
+  let text = '';
+  child.stdout?.setEncoding('utf8').on('data', (part: string) => (text += part));
+  await once(child, 'close');
+  return text;
 }

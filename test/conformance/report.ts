@@ -9,7 +9,7 @@ export interface Outcome {
 export type Outcomes = ReadonlyMap<string, Outcome>;
 
 export interface Reported {
-  readonly revision: string;
+  readonly title: string;
   readonly scored: readonly string[];
   /** By the way to the server. */
   readonly outcomes: ReadonlyMap<string, Outcomes>;
@@ -18,10 +18,10 @@ export interface Reported {
 }
 
 /** Prints the table. @returns whether all is as it should be */
-export function report({ revision, scored, outcomes, baseline }: Reported): boolean {
+export function report({ title, scored, outcomes, baseline }: Reported): boolean {
   const width = Math.max(...scored.map((name) => name.length));
   const columns = [...outcomes.keys()];
-  console.log(`\nMCP ${revision}, scored scenarios\n`);
+  console.log(`\n${title}\n`);
   console.log([''.padEnd(width), ...columns].join('  '));
   const wrong: string[] = [];
   for (const scenario of scored) {
