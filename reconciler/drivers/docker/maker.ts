@@ -4,7 +4,6 @@ import type { ContainerInspectInfo } from 'dockerode';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
 import { redactor } from '../../../schemas/sensitive.ts';
-import { untilAborted } from '../../async.ts';
 import type { HttpProcess } from '../../bridge/http-running.ts';
 import type { LogFile } from '../../bridge/log-file.ts';
 import { openEnv } from '../../secrets/secrets.ts';
@@ -43,7 +42,6 @@ export interface Wanted {
 
 export class Maker implements Disposable {
   readonly #owner: Owner;
-  readonly #attaching = new Map<string, Promise<Attachment>>();
   readonly images: Images;
 
   constructor({ owner, state, log, moved }: MakerOptions) {
@@ -85,15 +83,9 @@ export class Maker implements Disposable {
     }
   }
 
-  /** Makes the network that the workload belongs on, with what belongs to it. Its instances that come together share it. */
+  /** Makes the network that the workload belongs on, with what belongs to it. */
   attach(engine: Engine, workload: Workload, signal: AbortSignal): Promise<Attachment> {
-    const key = `${engine.name} ${workload.address} ${workload.hash}`;
-    const running = this.#attaching.get(key);
-    if (running) return untilAborted(running, signal);
-    const source = { image: () => this.images.node(engine, signal) };
-    const attaching = ensureNetwork(engine, this.#owner, workload, source).finally(() => this.#attaching.delete(key));
-    this.#attaching.set(key, attaching);
-    return attaching;
+    return ensureNetwork(engine, this.#owner, workload, { image: () => this.images.node(engine, signal) });
   }
 
   /** Hides what the container was given as a secret, whatever the Secret says today. */

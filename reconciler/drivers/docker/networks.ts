@@ -1,4 +1,5 @@
 /** The networks of instances: made when needed, removed when nobody needs them. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type Dockerode from 'dockerode';
 import type { NetworkInspectInfo } from 'dockerode';
 import { SlipwayError, toSlipwayError } from '../../../schemas/errors.ts';
@@ -96,12 +97,20 @@ async function ensure(engine: Engine, owner: Owner, spec: NetworkSpec): Promise<
   try {
     await docker.createNetwork(createOptions(spec));
   } catch (error) {
-    // Somebody else made it meanwhile: its name or its bridge is taken.
-    const other = await look();
-    if (other) return check(other, owner, spec);
+    // Somebody else makes it too: its bridge is taken at once, its name can be seen a moment later.
+    for (let turn = 0; turn < LOOKS; turn++) {
+      const other = await look();
+      if (other) return check(other, owner, spec);
+      if (![403, 409].includes(statusOf(error) ?? 0)) break;
+      await delay(LOOK_MS);
+    }
     throw refusal(engine, spec, error);
   }
 }
+
+/** How often, and how far apart, a network that another makes is looked for. */
+const LOOKS = 20;
+const LOOK_MS = 100;
 
 const ICC = 'com.docker.network.bridge.enable_icc';
 const BRIDGE = 'com.docker.network.bridge.name';
