@@ -13,8 +13,9 @@ export async function printed({ docker }: Engine, options: ContainerCreateOption
     let text = '';
     out.on('data', (chunk: Buffer) => (text += chunk.toString()));
     docker.modem.demuxStream(stream, out, out);
+    const ended = once(stream, 'end'); // It may end before the answer to its start is here.
     await container.start();
-    await once(stream, 'end');
+    await ended;
     return text.trim();
   } finally {
     await container.remove({ force: true });

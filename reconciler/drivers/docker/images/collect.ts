@@ -31,6 +31,7 @@ export async function collectImages(collection: Collection): Promise<string[]> {
     ...built.map((image) => [contentId(image), namesOf(image.RepoTags)] as const),
     ...notes.pulled(address.host),
   ]);
+  notes.forgetOthers(address.host, new Set(candidates.keys()));
   const removed: string[] = [];
   for (const [id, names] of candidates) {
     signal.throwIfAborted();

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { writeAtomically } from '../../../state.ts';
 
 /** By id of the image. */
-const engineNotes = z.strictObject({
+const engineNotes = z.object({
   /** The names it was pulled by; it was not there before. */
   pulled: z.record(z.string(), z.array(z.string())),
   /** ISO time. */
@@ -54,6 +54,14 @@ export class ImageNotes {
     if (unused[id] === undefined) return;
     delete unused[id];
     this.#write();
+  }
+
+  /** What was unused is no longer there. @param ids of what is */
+  forgetOthers(host: string, ids: ReadonlySet<string>): void {
+    const { unused } = this.#of(host);
+    const gone = Object.keys(unused).filter((id) => !ids.has(id));
+    for (const id of gone) delete unused[id];
+    if (gone.length > 0) this.#write();
   }
 
   forget(host: string, id: string): void {

@@ -1,7 +1,6 @@
 /** How the image for a package is made: what is written once for each ecosystem. */
 import { readFileSync } from 'node:fs';
 import type { Log } from '../../../../schemas/log.ts';
-import { looksSecret } from '../../../../schemas/sensitive.ts';
 import type { Program } from '../../../workload.ts';
 
 export type PackageProgram = Extract<Program, { type: 'package' }>;
@@ -30,6 +29,8 @@ export interface Recipe {
 /** The file of certificate authorities, in the build context and in the first stage. */
 export const AUTHORITIES = { file: 'ca.pem', path: '/tmp/ca.pem' };
 
+/** In a URL; some settings hold several. */
+const CREDENTIALS = /:\/\/[^/\s]*@/;
 /** Builders take these without being told, and leave them out of an image's history. */
 const PROXIES = /^(https?|all|no|ftp)_proxy$/i;
 
@@ -42,7 +43,7 @@ export function buildSettings(recipe: Recipe, log: Log, env: NodeJS.ProcessEnv =
   for (const [variable, value] of Object.entries(env)) {
     if (value === undefined) continue;
     const name = recipe.settings.find((setting) => setting.toLowerCase() === variable.toLowerCase());
-    if (name !== undefined && hasCredentials(name, value))
+    if (name !== undefined && CREDENTIALS.test(value))
       log('warn', `${variable} holds credentials and is not given to builds`);
     else if (name !== undefined) given[name] = value;
     else if (PROXIES.test(variable)) given[variable] = value;
@@ -67,9 +68,4 @@ export function buildAuthorities(
     log('warn', `${authorities} names a file that cannot be read`);
     return { file: '', args: {} };
   }
-}
-
-function hasCredentials(name: string, value: string): boolean {
-  // Some hold several URLs.
-  return looksSecret(name) || /:\/\/[^/\s]*@/.test(value);
 }

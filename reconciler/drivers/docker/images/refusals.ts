@@ -12,8 +12,7 @@ const DISK_FULL = /no space left on device|disk quota exceeded/i;
 const DENIED =
   /unauthorized|authentication required|no basic auth credentials|access (to the resource is )?denied|denied:|incorrect username or password|403 forbidden/i;
 const MISSING =
-  /manifest unknown|name unknown|not found|does not exist|no such image|no matching manifest|invalid reference|unsupported manifest/i;
-const NO_SUCH_HOST = /no such host|connection refused|timeout|network is unreachable/i;
+  /manifest unknown|name unknown|not known to registry|not found|does not exist|no such image|no matching manifest|invalid reference|unsupported manifest/i;
 
 /** @param image as it stands in the config @param mask hides the password, should a registry repeat it */
 export function pullRefusal(
@@ -27,7 +26,6 @@ export function pullRefusal(
   if (statusOf(error) === undefined && !(error instanceof ProgressError))
     return new SlipwayError('engine-unreachable', `The engine broke off while it pulled ${image}: ${said}.`, options);
   if (DISK_FULL.test(said)) return diskFull(`while it pulled ${image}`, error);
-  if (NO_SUCH_HOST.test(said)) return unreachable(image, said, error);
   if (DENIED.test(said)) {
     const { secret } = credentials?.password ?? {};
     const hint =
@@ -38,7 +36,7 @@ export function pullRefusal(
   }
   if (statusOf(error) === 404 || statusOf(error) === 400 || MISSING.test(said))
     return new SlipwayError('image-missing', `There is no image ${image}: ${said}.`, options);
-  return unreachable(image, said, error);
+  return new SlipwayError('registry-unreachable', `${image} could not be pulled: ${said}.`, options);
 }
 
 /** For whatever else an engine is asked about images. */
@@ -54,8 +52,4 @@ export function diskFull(when: string, cause: unknown): SlipwayError {
 
 export function isDiskFull(text: string): boolean {
   return DISK_FULL.test(text);
-}
-
-function unreachable(image: string, said: string, cause: unknown): SlipwayError {
-  return new SlipwayError('registry-unreachable', `${image} could not be pulled: ${said}.`, { cause });
 }

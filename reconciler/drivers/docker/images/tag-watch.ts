@@ -3,6 +3,7 @@
  * pulls nothing; how often has nothing to do with how often somebody wants to know.
  */
 import type { Log } from '../../../../schemas/log.ts';
+import { redactor } from '../../../../schemas/sensitive.ts';
 import { untilAborted } from '../../../async.ts';
 import type { Pull } from '../../../workload.ts';
 import { ifThere, messageOf } from '../answers.ts';
@@ -84,7 +85,9 @@ export class TagWatch implements Disposable {
     const { reference, local } = watched;
     const authconfig = await authFor(reference, credentials);
     const image = docker.getImage(fullName(reference));
-    const { Descriptor } = await image.distribution(authconfig ? { authconfig } : {});
+    const { Descriptor } = await image.distribution(authconfig ? { authconfig } : {}).catch((error: unknown) => {
+      throw new Error(redactor(authconfig ? [authconfig.password] : [])(messageOf(error)), { cause: error });
+    });
     for (const id of local.keys()) {
       const info = await ifThere(docker.getImage(id).inspect());
       if (!info) local.delete(id);
