@@ -7,9 +7,10 @@ import canonicalize from 'canonicalize';
 import type { ErrorCode } from '../schemas/errors.ts';
 import type { Action, Change, Downtime, Drift, Plan } from '../schemas/plan.ts';
 import { addressOf, type Resource } from '../schemas/resource.ts';
-import { compareText, type Compiled, type Desired } from './compile.ts';
+import { compareText, compile, type Compiled, type Desired } from './compile.ts';
 import { diffResources, sameResource } from './diff.ts';
 import type { Instance } from './drivers/driver.ts';
+import { leavesGap } from './rollout/waves.ts';
 import { guardsOf } from './guards.ts';
 import { instanceNames, type Workload } from './workload.ts';
 
@@ -59,15 +60,27 @@ interface View {
   readonly workloads: ReadonlyMap<string, Workload>;
   readonly running: ReadonlyMap<string, readonly Instance[]>;
   readonly failures: Readonly<Record<string, Failure>>;
+  /** Addresses that the gateway serves, here or elsewhere. */
+  readonly served: { readonly before: ReadonlySet<string>; readonly after: ReadonlySet<string> };
+  /** Addresses of what ran elsewhere so far. */
+  readonly elsewhere: ReadonlySet<string>;
 }
 
 function viewOf(desired: Compiled, actual: Actual): View {
+  const applied = compile(actual.applied);
+  const before = new Set(Object.values(applied.draft.origins));
+  const here = new Set(applied.workloads.map(({ address }) => address));
   return {
     wanted: new Map(desired.resources.map((resource) => [addressOf(resource), resource])),
     applied: new Map(actual.applied.resources.map((resource) => [addressOf(resource), resource])),
     workloads: new Map(desired.workloads.map((workload) => [workload.address, workload])),
     running: Map.groupBy(actual.instances, (instance) => instance.address),
     failures: actual.failures,
+    served: {
+      before,
+      after: new Set(Object.values(desired.draft.origins)),
+    },
+    elsewhere: new Set([...before].filter((address) => !here.has(address))),
   };
 }
 
@@ -79,7 +92,7 @@ function changeOf(address: string, view: View): Change {
   const blocked = failure !== undefined && failure.hash === workload?.hash;
   return {
     address,
-    ...verdict(before, after, workload, view.running.get(address) ?? []),
+    ...verdict(address, view),
     ...diffResources(before, after),
     blockedBy: blocked ? [`an earlier rollout of this version failed: ${failure.message}`] : [],
     ...(after ? { source: { file: after.source.file, line: after.source.line } } : {}),
@@ -92,23 +105,30 @@ interface Verdict {
   readonly downtime: Downtime;
 }
 
-function verdict(
-  before: Resource | undefined,
-  after: Resource | undefined,
-  workload: Workload | undefined,
-  instances: readonly Instance[],
-): Verdict {
-  if (!after) return gone(before, instances);
+function verdict(address: string, view: View): Verdict {
+  const before = view.applied.get(address);
+  const after = view.wanted.get(address);
+  const workload = view.workloads.get(address);
+  const instances = view.running.get(address) ?? [];
+  const ends = view.served.before.has(address) && !view.served.after.has(address);
+  if (!after) {
+    const reason = before ? 'it is no longer in the config' : 'nothing in the config asks for it';
+    return { action: 'delete', reason, downtime: ends || instances.length > 0 ? 'stop' : 'reload' };
+  }
   const others = instances.filter((instance) => instance.hash !== workload?.hash);
   if (workload && others.length > 0) {
-    const swap = workload.rollout.strategy === 'rollingUpdate';
-    return { action: 'replace', reason: 'its spec hash changed', downtime: swap ? 'swap' : 'restart' };
+    const gap = others.length === instances.length && leavesGap(others.length, { ...workload, ...workload.rollout });
+    return { action: 'replace', reason: 'its spec hash changed', downtime: gap ? 'restart' : 'swap' };
   }
   if (!before) return { action: 'create', reason: 'it is new in the config', downtime: 'none' };
   const changed = !sameResource(before, after);
   if (!workload && instances.length > 0)
-    return { action: 'update', reason: 'it no longer runs here', downtime: 'stop' };
-  if (changed) return { action: 'update', reason: 'its fields changed', downtime: 'reload' };
+    return view.served.after.has(address)
+      ? { action: 'update', reason: 'it now runs elsewhere', downtime: 'swap' }
+      : { action: 'update', reason: 'it no longer runs here', downtime: 'stop' };
+  if (workload && view.elsewhere.has(address))
+    return { action: 'update', reason: 'it now runs here', downtime: 'swap' };
+  if (changed) return { action: 'update', reason: 'its fields changed', downtime: ends ? 'stop' : 'reload' };
   if (workload?.drift === 'enforce') {
     const altered = instances.filter(isAltered).length;
     const downtime = altered < instances.length ? 'none' : 'restart';
@@ -117,11 +137,6 @@ function verdict(
       return { action: 'update', reason: 'its instances differ from replicas', downtime: 'none' };
   }
   return { action: 'noop', reason: 'nothing changed', downtime: 'none' };
-}
-
-function gone(before: Resource | undefined, instances: readonly Instance[]): Verdict {
-  const reason = before ? 'it is no longer in the config' : 'nothing in the config asks for it';
-  return { action: 'delete', reason, downtime: instances.length > 0 ? 'stop' : 'reload' };
 }
 
 /** Changed by hand, although it is of the right version. */

@@ -36,6 +36,18 @@ function configRepo(): TestRepo {
   return repo;
 }
 
+/** Two commits: four instances of one version, and of the next, which takes over in two waves. */
+function replicasRepo(): TestRepo {
+  const repo = new TestRepo();
+  const rollout = { maxSurge: 2, drain: '0s' };
+  for (const version of ['v1', 'v2']) {
+    repo.push({ 'a.yaml': server('tiny', 'good', [version], { replicas: 4, lifecycle: 'always', rollout }) });
+    repo.git('tag', version);
+  }
+  repo.git('push', '--quiet', '--tags', 'origin');
+  return repo;
+}
+
 /** Runs until it dies after `n` entries. @returns true if it finished before */
 async function runAndDie(stateDir: string, remote: string, n: number): Promise<boolean> {
   const child = start(stateDir, remote, n);
@@ -79,6 +91,24 @@ test(
     }
     // tiny twice, stubborn, family: create, starting, started; the old tiny: ended, removed.
     expect(n).toBe(3 * 4 + 2 + 1);
+  },
+);
+
+test(
+  'killed at any step of a rollout in waves, Slipway converges at its next start and leaves no orphan',
+  { timeout: 300_000 },
+  async () => {
+    using repo = replicasRepo();
+    // Up to here the first version starts: create, starting, started, four times.
+    let n = 4 * 3;
+    for (let finished = false; !finished;) {
+      using dir = tempDir();
+      n++;
+      finished = await runAndDie(dir.at('state'), repo.remote, n);
+      await startAgain(dir.at('state'), repo.remote);
+    }
+    // The second version: the same, four times; and ended, removed for each of the first.
+    expect(n).toBe(4 * 3 + 4 * 3 + 4 * 2 + 1);
   },
 );
 

@@ -44,6 +44,30 @@ test.for<[string, string, Desired, Actual]>([
     asIfRunning(V1),
   ],
   [
+    'another version that has no room beside the old one',
+    'replace (restart): its spec hash changed',
+    desired({ 'a.yaml': memoryServer('a', 'v2', { rollout: { maxSurge: 0, maxUnavailable: 1 } }) }),
+    asIfRunning(V1),
+  ],
+  [
+    'another version, one of which may be missing, of three',
+    'replace (swap): its spec hash changed',
+    desired({ 'a.yaml': memoryServer('a', 'v2', { replicas: 3, rollout: { maxSurge: 0, maxUnavailable: 1 } }) }),
+    asIfRunning(desired({ 'a.yaml': memoryServer('a', 'v1', { replicas: 3 }) })),
+  ],
+  [
+    'a server elsewhere that is gone',
+    'delete (stop): it is no longer in the config',
+    desired({ 'g.yaml': resource('Gateway', 'g', {}) }),
+    asIfRunning(desired({ 'a.yaml': resource('Server', 'a', { url: 'https://example.com/mcp' }) })),
+  ],
+  [
+    'a server elsewhere that is switched off',
+    'update (stop): its fields changed',
+    desired({ 'a.yaml': resource('Server', 'a', { url: 'https://example.com/mcp', enabled: false }) }),
+    asIfRunning(desired({ 'a.yaml': resource('Server', 'a', { url: 'https://example.com/mcp' }) })),
+  ],
+  [
     'another runtime',
     'replace (swap): its spec hash changed',
     desired({ 'a.yaml': memoryServer('a', 'v1', { runtime: 'process' }) }),
@@ -69,7 +93,7 @@ test.for<[string, string, Desired, Actual]>([
   ],
   [
     'moved elsewhere',
-    'update (stop): it no longer runs here',
+    'update (swap): it now runs elsewhere',
     desired({ 'a.yaml': resource('Server', 'a', { url: 'https://example.com/mcp' }) }),
     asIfRunning(V1),
   ],
@@ -201,4 +225,24 @@ test('the order of files and documents changes nothing', () => {
       expect(hasChanges(plan(compiled, asIfRunning(wanted)))).toBe(false);
     }),
   );
+});
+
+test('loosened rollouts, canaries and probes are fields like any other', () => {
+  const wanted = desired({
+    'a.yaml': memoryServer('a', 'v1', {
+      rollout: { maxSurge: '50%', monitor: '0s', canary: { steps: [{ weight: 10, pause: '1m' }], maxErrorRate: 0.5 } },
+      probes: { liveness: { ping: {}, interval: '5s' } },
+    }),
+  });
+  const [change] = planOf(wanted, asIfRunning(V1)).changes;
+  expect(change).toMatchObject({ action: 'update', downtime: 'reload' });
+  const fields = Object.fromEntries(change?.fields.map(({ path, before, after }) => [path, [before, after]]) ?? []);
+  expect(fields).toMatchObject({
+    'spec.rollout.maxSurge': [undefined, '50%'],
+    'spec.rollout.monitor': ['10s', '0s'],
+    'spec.rollout.canary.steps.0.weight': [undefined, 10],
+    'spec.rollout.canary.maxErrorRate': [undefined, 0.5],
+    'spec.probes.liveness.interval': [undefined, '5s'],
+  });
+  expect(hasChanges(planOf(wanted, asIfRunning(wanted)))).toBe(false);
 });
