@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url';
 
 const PROGRAM = fileURLToPath(new URL('../fixtures/programs/outside.mjs', import.meta.url));
 
+/** Why there can be no outside here. */
+export const noOutside = process.getuid?.() === 0 ? undefined : 'only root can make a network namespace';
+
 export interface Outside extends Disposable {
   readonly address: string;
   /** The names that were asked of its name service, in lower case. */

@@ -7,7 +7,7 @@ import type { Workload } from '../../../../reconciler/workload.ts';
 import { imageWorkload } from '../../../helpers/docker-driver.ts';
 import { describeEngine } from '../../../helpers/engine.ts';
 import { busyboxImage, nodeImage } from '../../../helpers/images.ts';
-import { outside, type Outside } from '../../../helpers/outside.ts';
+import { noOutside, outside, type Outside } from '../../../helpers/outside.ts';
 import { bodyOf, boxes, type Box, type Boxes } from '../../../helpers/shut-in.ts';
 
 const server = (name: string, allow: readonly string[], transport: 'stdio' | 'http' = 'stdio'): Workload =>
@@ -38,6 +38,7 @@ const FIRST = (host: string, port: number, say = ''): string => `
   setTimeout(() => socket.write(${say || "''"}), 800);`;
 
 describeEngine('an egress list', (engine) => {
+  if (noOutside) return void test.skip(noOutside, () => {});
   if (engine.info.podman) return void test.skip('Podman has no links between containers', () => {});
   let world: Outside;
   let own: Boxes;

@@ -16,7 +16,7 @@ import { testDaemon } from '../../../helpers/dockerd.ts';
 import { describeEngine } from '../../../helpers/engine.ts';
 import { exclusively } from '../../../helpers/lock.ts';
 import { nodeImage } from '../../../helpers/images.ts';
-import { outside, type Outside } from '../../../helpers/outside.ts';
+import { noOutside, outside, type Outside } from '../../../helpers/outside.ts';
 import { bodyOf, boxes, type Box } from '../../../helpers/shut-in.ts';
 
 const LISTENS = `require('node:http').createServer((_, answer) => answer.end('hello')).listen(8080)`;
@@ -56,6 +56,7 @@ async function publishedPort({ docker }: Engine, owner: string): Promise<number>
 }
 
 describeEngine('networks', (engine: Engine) => {
+  if (noOutside) return void test.skip(noOutside, () => {});
   const own = boxes(engine);
   let world: Outside;
   beforeAll(async () => void (world = await outside()));
