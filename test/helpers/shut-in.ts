@@ -69,7 +69,9 @@ export async function bodyOf(url: string): Promise<string> {
     try {
       return await (await fetch(url)).text();
     } catch (error) {
-      if ((error as { cause?: { code?: string } }).cause?.code !== 'ECONNREFUSED') throw error;
+      const { code = '' } = (error as { cause?: { code?: string } }).cause ?? {};
+      // The last two where a port is published: then it is the engine that listens.
+      if (!['ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET'].includes(code)) throw error;
       await delay(20); // Nothing tells when it listens.
     }
   }

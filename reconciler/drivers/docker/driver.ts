@@ -250,8 +250,14 @@ class DockerDriver {
     const workloads = places.map(([, { workload }]) => workload);
     const warn = (error: unknown): void =>
       this.#options.log('warn', `upkeep of ${engine.name}: ${toSlipwayError(error).message}`);
-    const trouble = await this.#maker.keepNetworks(engine, workloads).catch(warn);
-    for (const { server, message } of trouble ?? []) this.#options.log('error', message, { server });
+    const troubles = (await this.#maker.keepNetworks(engine, workloads).catch(warn)) ?? [];
+    for (const [id, place] of places) {
+      const trouble = troubles.find(({ server }) => server === place.workload.name)?.message;
+      if (trouble === place.trouble) continue;
+      if (trouble !== undefined) this.#options.log('error', trouble, { server: place.workload.name });
+      place.trouble = trouble;
+      this.#held.changed(id);
+    }
     // Not while it is being removed: its secrets would stay behind.
     const renew = (id: string, place: Place) =>
       this.#held.alone(id, async () => this.#places.get(id) === place && (await this.#maker.renewSecrets(id, place)));

@@ -15,6 +15,8 @@ export class Place {
   image: string | undefined;
   /** In what it is less shut in than it could be. */
   exposed: readonly string[] = [];
+  /** What is wrong beside it: that its egress proxy does not run. */
+  trouble: string | undefined;
   /** What somebody did to it, where it was not us. */
   readonly byHand = new Set<string>();
   /** While we stop or remove it, what happens to it is our doing. */
@@ -36,6 +38,7 @@ export class Place {
     const drift = [...this.byHand, ...(moved === undefined ? [] : [moved])];
     return {
       ...instance,
+      ...(this.trouble === undefined ? {} : { lastError: this.trouble }),
       ...(drift.length > 0 ? { drift } : {}),
       ...(this.exposed.length > 0 ? { exposed: this.exposed } : {}),
     };

@@ -1,5 +1,6 @@
 /** Isolation as the driver puts it together: an MCP server that tries things, from its first call to its removal. */
 import { existsSync, writeFileSync } from 'node:fs';
+import type { Container } from 'dockerode';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Instance } from '../../../../reconciler/drivers/driver.ts';
 import type { Workload } from '../../../../reconciler/workload.ts';
@@ -53,15 +54,59 @@ describeEngine('isolation', (engine) => {
     expect(await call('connect', { host: 'www.example.com', port: 443 })).toMatch(/EAI_AGAIN|ENOTFOUND|ETIMEDOUT/);
   });
 
+  test('a proxy that was removed comes back, and one that cannot is told', async () => {
+    const owner = rig.state.owner.slice(0, 8);
+    const proxies = { label: [`slipway.owner=${rig.state.owner}`, 'slipway.role=egress'] };
+    const [proxy] = await engine.docker.listContainers({ filters: proxies });
+    const name = proxy?.Names[0]?.slice(1) ?? '';
+    expect(name).toMatch(new RegExp(`^slipway-${owner}-shut-in\\.`));
+    await engine.docker.getContainer(name).remove({ force: true });
+    while ((await call('connect', { host: 'api.example.com', port: 443 })) !== 'connected');
+    const foreign = await takeName(name);
+    await untilTold(true);
+    await foreign.remove({ force: true });
+    await nudge();
+    await untilTold(false);
+    while ((await call('connect', { host: 'api.example.com', port: 443 })) !== 'connected');
+  });
+
+  /** Somebody else's container, in the place of the one of that name; unless the driver is faster, and then once more. */
+  const takeName = async (name: string): Promise<Container> => {
+    for (;;) {
+      await engine.docker.getContainer(name).remove({ force: true });
+      try {
+        return await engine.docker.createContainer({ name, Image: await nodeImage(engine), Cmd: ['true'] });
+      } catch (error) {
+        expect(error).toMatchObject({ statusCode: 409 });
+      }
+    }
+  };
+
+  /** Whatever happens to something of ours on the engine makes the driver look. */
+  const nudge = async (): Promise<void> => {
+    const Labels = { 'slipway.managed': 'true', 'slipway.owner': rig.state.owner };
+    const sign = await engine.docker.createContainer({ Image: await nodeImage(engine), Cmd: ['true'], Labels });
+    await sign.remove();
+  };
+
+  const untilTold = async (wanted: boolean): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = async (): Promise<void> => {
+      const [first] = await rig.driver.list(signal);
+      if (/is not of this Slipway/.test(first?.lastError ?? '') === wanted) resolve();
+    };
+    using watch = rig.driver.watch?.(() => void look());
+    void watch;
+    await look();
+    await promise; // Awaited here: the watch ends with this function.
+  };
+
   test('a secret that changes is there without a restart, and masked like the one before', async () => {
     const read = () => call('read', { path: '/run/secrets/token' });
     expect(await read()).toBe('first-value');
     writeFileSync(files.at('token'), 'second-value');
-    // Whatever happens to something of ours on the engine makes the driver look.
-    const labels = { 'slipway.managed': 'true', 'slipway.owner': rig.state.owner };
-    const sign = await engine.docker.createContainer({ Image: await nodeImage(engine), Cmd: ['true'], Labels: labels });
+    await nudge();
     while ((await read()) !== 'second-value');
-    await sign.remove();
     expect((await rig.driver.list(signal))[0]?.restarts).toBe(0);
     await call('stderr', { message: 'now first-value and second-value are out' });
     expect(await logged(rig.driver, instance.id, 'are out')).toContain('now *** and *** are out');

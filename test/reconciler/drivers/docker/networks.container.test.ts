@@ -243,6 +243,14 @@ describeEngine('networks', (engine: Engine) => {
       published: true,
       exposed: expect.arrayContaining([expect.stringContaining('services of its host')]),
     });
+    await using there = boxes(desktop);
+    const open = server('j', 'red', { egress: 'all' });
+    const box = await there.start(open, { program: LISTENS });
+    const info = await engine.docker.getContainer(box.id).inspect();
+    const url = endpointOf(open, info) ?? '';
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/mcp$/);
+    expect(await bodyOf(url)).toBe('hello');
+    expect(info.NetworkSettings.Ports['8080/tcp']).toMatchObject([{ HostIp: '127.0.0.1' }]);
     const elsewhere = { ...engine, info: { ...engine.info, reach: 'none' as const } };
     await expect(ensureNetwork(elsewhere, own.owner, server('j', 'red'), noProxy)).rejects.toThrow('on another host');
   });
