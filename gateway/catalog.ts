@@ -67,6 +67,7 @@ export class Catalog {
 
   /** Makes sure that all servers that can be asked have been. */
   async load(): Promise<void> {
+    for (const server of this.#servers) server.renew(this.#list);
     const open = this.#servers.filter((server) => !server.settled(this.#list));
     if (open.length > 0) await Promise.all(open.map((server) => server.load(this.#list)));
   }

@@ -114,7 +114,8 @@ async function resultOf(call: ModernCall): Promise<string> {
 async function checkedToolsCall(call: ModernCall): Promise<string> {
   const { caller, request } = call;
   const { name, arguments: args } = request.params ?? {};
-  const tool = typeof name === 'string' ? caller.route.catalogs.tools.known(name)?.item : undefined;
-  if (tool) checkMirrors(caller.request.headers, tool, args);
+  const { tools } = caller.route.catalogs;
+  const target = typeof name === 'string' ? (tools.known(name) ?? (await tools.find(name))) : undefined;
+  if (target) checkMirrors(caller.request.headers, target.item, args);
   return toolsCall(call);
 }

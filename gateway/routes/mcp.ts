@@ -35,7 +35,7 @@ export async function post(caller: Caller): Promise<void> {
 /** Opens the session's stream: what the gateway says unasked. Or goes on with any of its streams where it broke off. */
 export function get(caller: Caller): void {
   const { state, source, generation, request, response, identity, route } = caller;
-  checkEra(request);
+  checkEra(caller);
   checkAccept(request, ['text/event-stream']);
   checkVersion(request.headers['mcp-protocol-version']);
   const session = sessionOf(caller);
@@ -58,15 +58,17 @@ export function get(caller: Caller): void {
 
 /** Ends the session. */
 export function remove(caller: Caller): void {
-  checkEra(caller.request);
+  checkEra(caller);
   checkVersion(caller.request.headers['mcp-protocol-version']);
   endSession(caller, sessionOf(caller));
   sendEmpty(caller.response, 204);
 }
 
 /** Since 2026-07-28 there is no session to listen in, or to end. */
-function checkEra({ headers }: IncomingMessage): void {
-  if (headers['mcp-protocol-version'] === MODERN_VERSION) throw new SlipwayError('method-not-allowed');
+function checkEra({ request, response }: Caller): void {
+  if (request.headers['mcp-protocol-version'] !== MODERN_VERSION) return;
+  response.setHeader('Allow', 'POST');
+  throw new SlipwayError('method-not-allowed');
 }
 
 /** Cross-site forms and simple requests can only send other types, so a page cannot post without a CORS preflight. */

@@ -26,7 +26,7 @@ export class Listing {
   #loading: Promise<void> | undefined;
   #again = false;
   #loadedAt = -Infinity;
-  /** Until when the server promises that it stays as it is (`performance.now()`). */
+  /** Until when the server promised that it stays as it is (`performance.now()`); 0 where it promised nothing. */
   freshUntil = 0;
 
   /** @param onChange called when the list became another one, or there at last after a failure */
@@ -70,7 +70,7 @@ export class Listing {
       this.#again = false;
       try {
         const { items, ttlMs } = await fetch();
-        this.freshUntil = performance.now() + ttlMs;
+        this.freshUntil = ttlMs > 0 ? performance.now() + ttlMs : 0;
         this.#listed(items);
       } catch (error) {
         this.#failed(error instanceof Error ? error.message : String(error));

@@ -2,6 +2,7 @@
  * The codec towards servers of MCP 2026-07-28, over whatever carries the messages: to its user it looks like any other
  * connection. Who asks is said with each request; a result that asks for more is answered by the client, by retrying.
  */
+import { randomUUID } from 'node:crypto';
 import { RPC, RpcFailure, type RpcNotification } from '../../schemas/jsonrpc.ts';
 import { introduced, META, type Discovered } from '../../schemas/modern.ts';
 import type { Client, Connection, RequestOptions } from '../../schemas/peer.ts';
@@ -120,10 +121,15 @@ async function askAll(client: Client, asked: unknown, signal = new AbortControll
   const questions = Object.entries((asked ?? {}) as Record<string, { method?: unknown; params?: Params } | null>);
   const answers = questions.map(async ([key, question]) => {
     const { method, params = {} } = question ?? {};
-    const request = { jsonrpc: '2.0' as const, id: key, method: String(method), params };
+    const request = { jsonrpc: '2.0' as const, id: key, method: String(method), params: inOldWords(params) };
     return [key, await client.request(request, { signal, progress: () => {} })] as const;
   });
   return Object.fromEntries(await Promise.all(answers));
+}
+
+/** A visit to a web page had a name of its own before. */
+function inOldWords(params: Params): Params {
+  return params['mode'] === 'url' ? { elicitationId: randomUUID(), ...params } : params;
 }
 
 function unreadable(resultType: unknown): RpcFailure {

@@ -86,6 +86,12 @@ export class Server {
     return Math.max(0, Math.floor(freshUntil - performance.now()));
   }
 
+  /** Asks behind the scenes for a list that is older than its server promised; whoever wants it now gets what is known. */
+  renew(list: ListName): void {
+    const { freshUntil } = this.known.lists[list];
+    if (freshUntil > 0 && freshUntil <= performance.now()) void this.refresh(list);
+  }
+
   /** Whether a list can be given without asking the server: it is known, and the server says when it changes. */
   settled(list: ListName): boolean {
     const state = this.state(list);

@@ -2,6 +2,7 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { expect, test } from 'vitest';
 import type { RpcRequest } from '../../schemas/jsonrpc.ts';
 import { client, principal, session, start } from './helpers/gateway.ts';
@@ -160,6 +161,46 @@ test('what a server gives a client to keep comes back to that server, sealed on 
     requestState: 'own words',
     inputResponses: { who: { roots: [] } },
   });
+});
+
+test('an old client is asked for a visit to a web page as it knows it: by a name of its own', async () => {
+  await using up = await modernServer(({ method, params }) =>
+    method === 'tools/call' && params?.['inputResponses'] === undefined
+      ? {
+          result: {
+            resultType: 'input_required',
+            inputRequests: {
+              go: { method: 'elicitation/create', params: { mode: 'url', message: 'Go', url: 'https://example.com' } },
+            },
+          },
+        }
+      : undefined,
+  );
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  await using sdk = await client(`${gateway.url}/mcp`, undefined, { elicitation: { url: {} } });
+  let asked: object = {};
+  sdk.setRequestHandler(ElicitRequestSchema, ({ params }) => ((asked = params), { action: 'accept' }));
+  const result = await sdk.callTool({ name: 'up__echo', arguments: {} });
+  expect(asked).toMatchObject({ mode: 'url', url: 'https://example.com', elicitationId: expect.any(String) });
+  expect(echoed(result)).toMatchObject({ inputResponses: { go: { action: 'accept' } } });
+});
+
+test('a list that is older than promised is fetched again behind whoever asks for it', async () => {
+  let tool = 'before';
+  const tools = () => [{ name: tool, inputSchema: { type: 'object' } }];
+  await using up = await modernServer(
+    ({ method }) =>
+      method === 'server/discover'
+        ? { result: { supportedVersions: ['2026-07-28'], capabilities: { tools: {} } } }
+        : undefined,
+    tools,
+  );
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const names = async () =>
+    ((await ask(gateway.url, 'tools/list')).json.result as { tools: { name: string }[] }).tools.map(({ name }) => name);
+  expect(await names()).toEqual(['up__before']);
+  tool = 'after';
+  await expect.poll(names, { timeout: 10_000 }).toEqual(['up__after']);
 });
 
 test('a server that asks without end is cut off', async () => {
