@@ -39,6 +39,8 @@ export interface State {
   readonly subscriptions: Subscriptions;
   readonly streams: Streams;
   readonly replays: Replays;
+  /** Gives back what a session had of its own. */
+  readonly onEnded: (sessionId: string) => void;
   /** Control answers that are streamed line by line; a shutdown ends them at once. */
   readonly followers: Set<AbortController>;
   current: Generation;

@@ -69,6 +69,7 @@ export class RunningGateway implements Gateway {
       subscriptions: new Subscriptions((server, uri) => this.#pool.server(server)?.forget(uri)),
       streams: new Streams((stream) => this.#mayListen(stream)),
       replays: new Replays(),
+      onEnded: (sessionId) => this.#pool.endSession(sessionId),
       followers: new Set(),
       current: this.#generation(snapshot),
       closing: false,

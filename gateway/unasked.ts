@@ -29,21 +29,24 @@ export class Unasked {
    * Cross-client leak: what a shared server says while it works for one client is for that one. Said while it works for
    * several, it may be about any of them, and nobody hears it. A changed list is no secret: {@link changed}.
    */
-  said(server: string, notification: RpcNotification, { client, busy }: Audience): void {
+  said(server: string, notification: RpcNotification, { client, busy, owner }: Audience): void {
     const { method, params } = notification;
     if (LIST_NOTICES.has(method)) return;
-    if (method === 'notifications/resources/updated') return this.#updated(server, notification, client);
+    if (method === 'notifications/resources/updated') return this.#updated(server, notification, client, owner);
     if (method === ELICITATION_DONE) return this.#done(server, notification, client);
     if (client) return client.notify(notification);
     if (method !== 'notifications/message' || busy) return;
     const { levels, streams } = this.#state;
+    const mayHear = (sessionId: string): boolean => owner === undefined || owner === sessionId;
     for (const path of this.#pathsOf(server))
-      streams.notify(path, notification, (sessionId) => levels.wants(sessionId, params?.['level']));
+      streams.notify(path, notification, (id) => mayHear(id) && levels.wants(id, params?.['level']));
   }
+
   /** Only to those who subscribed, and only on routes that still lead to the server. */
-  #updated(server: string, notification: RpcNotification, caller: Client | undefined): void {
+  #updated(server: string, notification: RpcNotification, caller: Client | undefined, owner: string | undefined): void {
     const { subscriptions, streams } = this.#state;
-    const wanted = new Set(subscriptions.of(server, String(notification.params?.['uri'])));
+    const all = subscriptions.of(server, String(notification.params?.['uri']));
+    const wanted = new Set(all.filter((sessionId) => owner === undefined || owner === sessionId));
     for (const path of this.#pathsOf(server))
       streams.notify(path, notification, (sessionId) => wanted.delete(sessionId));
     // One that does not listen can still be told if it is calling just now.

@@ -22,6 +22,8 @@ const serverEntry = z.strictObject({
   description: z.string().optional(),
   endpoints: z.array(endpoint),
   timeoutMs: z.number(),
+  /** Each client gets an instance of its own: how many at a time, and how long one is kept without a call. */
+  isolated: z.strictObject({ maxInstances: z.number(), idleMs: z.number() }).optional(),
   /** Whether the gateway checks arguments against a tool's schema before it passes them on. */
   validateArguments: z.boolean().optional(),
   /** What the server listed when it last became ready, so that listing tools need not wake it. */

@@ -55,7 +55,7 @@ function notified({ state, route }: Caller, session: Session, notification: RpcN
   else if (method === 'notifications/progress') state.asks.receive(session.id, notification);
   // `initialized` was said to servers by the gateway itself, once for all of its clients.
   else if (method === 'notifications/roots/list_changed' || (route.single && method !== 'notifications/initialized'))
-    for (const server of route.servers) server.notify(method, params);
+    for (const server of route.servers) server.notify(method, params, session.id);
 }
 
 /** @throws SlipwayError `unsupported-version` for a header that names another era or none we know */

@@ -47,4 +47,5 @@ export function endSession({ state, generation }: Caller, session: Session): voi
   state.replays.end(session.id);
   state.levels.end(session.id);
   state.subscriptions.end(session.id);
+  state.onEnded(session.id);
 }

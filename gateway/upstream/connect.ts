@@ -19,14 +19,20 @@ const PROBE_TIMEOUT = 10_000;
  * @param version of Slipway, for what it asks for itself
  */
 export function opener(inProcess: Connect | undefined, version: string): Open {
-  return async (endpoint, handlers) => {
+  return async (endpoint, handlers, own = false) => {
     const { transport, address, id, publicOnly = false } = endpoint;
     if (transport === 'sse') return connectSse(new URL(address), publicOnly, handlers);
     if (transport === 'http') return overHttp(endpoint, handlers, version);
-    const dial = async (own: LinkHandlers): Promise<Connection> =>
-      localConnection(inProcess, id, own) ?? connectSocket(address.replace(/^unix:/, ''), own);
+    const dial = async (link: LinkHandlers): Promise<Connection> =>
+      localConnection(inProcess, id, link, own) ?? overSocket(address, link, own);
     return overBridge(dial, handlers, version);
   };
+}
+
+/** Cross-client leak: behind a socket is one process for all, so who is to have one alone gets none rather than that. */
+function overSocket(address: string, link: LinkHandlers, own: boolean): Promise<Connection> {
+  if (own) throw new NotDelivered('It cannot be had alone: it runs in another process.');
+  return connectSocket(address.replace(/^unix:/, ''), link);
 }
 
 async function overHttp(endpoint: Endpoint, handlers: LinkHandlers, version: string): Promise<Connection> {

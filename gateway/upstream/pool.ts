@@ -5,6 +5,7 @@ import type { UpstreamStatus } from '../../schemas/status.ts';
 import { Known, Wishes } from './known.ts';
 import type { Audience, Open } from './link.ts';
 import { LISTS } from './lists.ts';
+import { OwnUpstreams } from './own.ts';
 import { Server } from './server.ts';
 import { Upstream } from './upstream.ts';
 
@@ -21,6 +22,8 @@ export class Pool {
   readonly #options: PoolOptions;
   readonly #upstreams = new Map<string, Upstream>();
   readonly #wishes = new Map<string, Wishes>();
+  /** Instances that belong to one client each, by server. */
+  readonly #owned = new Map<string, OwnUpstreams>();
   #servers: ReadonlyMap<string, Server> = new Map();
 
   constructor(options: PoolOptions) {
@@ -46,7 +49,7 @@ export class Pool {
   }
 
   /** Closes the connections that none of `living` uses. */
-  prune(living: Iterable<ReadonlyMap<string, Server>>): void {
+  prune(living: readonly ReadonlyMap<string, Server>[]): void {
     const used = new Set<Upstream>();
     for (const servers of living)
       for (const server of servers.values()) for (const upstream of server.upstreams) used.add(upstream);
@@ -55,28 +58,42 @@ export class Pool {
       upstream.close();
       this.#upstreams.delete(key);
     }
+    const owned = new Set(living.flatMap((servers) => [...servers.values()].map(({ own }) => own)));
+    for (const [key, own] of this.#owned) {
+      if (owned.has(own)) continue;
+      own.close();
+      this.#owned.delete(key);
+    }
+  }
+
+  /** A session has ended: what was its own goes with it. */
+  endSession(id: string): void {
+    for (const own of this.#owned.values()) own.end(id);
+  }
+
+  /** Those to some endpoints, shared or not. */
+  #to(endpointIds: readonly string[]): Upstream[] {
+    const all = [...this.#upstreams.values(), ...[...this.#owned.values()].flatMap((own) => own.all)];
+    return all.filter(({ endpoint }) => endpointIds.includes(endpoint.id));
   }
 
   busy(endpointId: string): number {
-    let sum = 0;
-    for (const upstream of this.#upstreams.values()) if (upstream.endpoint.id === endpointId) sum += upstream.busy;
-    return sum;
+    return this.#to([endpointId]).reduce((sum, upstream) => sum + upstream.busy, 0);
   }
 
   status(server: string): UpstreamStatus[] {
-    return this.#servers.get(server)?.upstreams.map((upstream) => upstream.status) ?? [];
+    const { upstreams = [], own } = this.#servers.get(server) ?? {};
+    return [...upstreams, ...(own?.all ?? [])].map((upstream) => upstream.status);
   }
 
   /** Resolves when no request runs on any of these endpoints. */
   async idle(endpointIds: readonly string[]): Promise<void> {
-    const leaving = [...this.#upstreams.values()].filter(({ endpoint }) => endpointIds.includes(endpoint.id));
-    await Promise.all(leaving.map((upstream) => upstream.idle()));
+    await Promise.all(this.#to(endpointIds).map((upstream) => upstream.idle()));
   }
 
   tally(endpointId: string): Tally {
     const sum = { calls: 0, errors: 0 };
-    for (const { endpoint, tally } of this.#upstreams.values()) {
-      if (endpoint.id !== endpointId) continue;
+    for (const { tally } of this.#to([endpointId])) {
       sum.calls += tally.calls;
       sum.errors += tally.errors;
     }
@@ -95,11 +112,32 @@ export class Pool {
     const known = keep ? before.known : new Known(entry, (list) => this.#options.onChanged(name, LISTS[list].changed));
     let wishes = this.#wishes.get(name);
     if (!wishes) this.#wishes.set(name, (wishes = new Wishes()));
-    return new Server({ name, entry, upstreams, known, wishes, latest: () => this.#servers.get(name) });
+    const own = this.#own(name, entry);
+    return new Server({ name, entry, upstreams, own, known, wishes, latest: () => this.#servers.get(name) });
+  }
+
+  #own(server: string, { endpoints, isolated }: ServerEntry): OwnUpstreams | undefined {
+    if (!isolated || endpoints.length === 0) return undefined;
+    const key = JSON.stringify([server, endpoints, isolated]);
+    const known = this.#owned.get(key);
+    if (known) return known;
+    let turn = 0;
+    const make = (owner: string): Upstream =>
+      new Upstream({
+        endpoint: endpoints[turn++ % endpoints.length] as Endpoint,
+        open: (endpoint, handlers) => this.#options.open(endpoint, handlers, true),
+        version: this.#options.version,
+        onOpen: () => {},
+        onNotification: (notification, audience) =>
+          this.#options.onNotification(server, notification, { ...audience, owner }),
+      });
+    const own = new OwnUpstreams({ server, max: isolated.maxInstances, idleMs: isolated.idleMs, make });
+    this.#owned.set(key, own);
+    return own;
   }
 
   #upstream(server: string, endpoint: Endpoint): Upstream {
-    const key = JSON.stringify([server, endpoint.id, endpoint.transport, endpoint.address]);
+    const key = JSON.stringify([server, endpoint.id, endpoint.transport, endpoint.address, endpoint.publicOnly]);
     const known = this.#upstreams.get(key);
     if (known) return known;
     const upstream: Upstream = new Upstream({

@@ -11,6 +11,7 @@ import type { Capabilities, Known, Wishes } from './known.ts';
 import { NotDelivered, type Welcome } from './link.ts';
 import type { Fetched, ListState } from './listing.ts';
 import { LIST_NAMES, LISTS, type ListName } from './lists.ts';
+import type { OwnUpstreams } from './own.ts';
 import type { Upstream } from './upstream.ts';
 
 /** How long a client waits to hear what a server can do of which nothing is known (ms). */
@@ -24,6 +25,8 @@ export interface ServerParts {
   readonly name: string;
   readonly entry: ServerEntry;
   readonly upstreams: readonly Upstream[];
+  /** Those of one client each, where clients share none. */
+  readonly own: OwnUpstreams | undefined;
   readonly known: Known;
   readonly wishes: Wishes;
   /** The server of that name in the snapshot that is served now. */
@@ -34,15 +37,17 @@ export class Server {
   readonly name: string;
   readonly entry: ServerEntry;
   readonly upstreams: readonly Upstream[];
+  readonly own: OwnUpstreams | undefined;
   readonly known: Known;
   readonly wishes: Wishes;
   readonly #latest: () => Server | undefined;
   #missing: ListState | undefined;
 
-  constructor({ name, entry, upstreams, known, wishes, latest }: ServerParts) {
+  constructor({ name, entry, upstreams, own, known, wishes, latest }: ServerParts) {
     this.name = name;
     this.entry = entry;
     this.upstreams = upstreams;
+    this.own = own;
     this.known = known;
     this.wishes = wishes;
     this.#latest = latest;
@@ -138,6 +143,8 @@ export class Server {
    */
   async requestAll(method: string, params: Record<string, unknown>, options: RequestOptions): Promise<unknown> {
     if (this.upstreams.length === 0) throw this.#unavailable();
+    // What one client wants is no matter of the others' instances.
+    if (this.own && options.client) return this.request(method, params, options);
     const sent = this.upstreams.map((upstream) => upstream.request(method, params, options));
     return Promise.any(sent).catch((error: AggregateError) => {
       throw this.#named(error.errors[0]);
@@ -151,8 +158,9 @@ export class Server {
     for (const upstream of connected) upstream.request('resources/unsubscribe', { uri }, {}).catch(() => {});
   }
 
-  /** Tells those instances that a connection stands to; nobody is woken for a notice. */
-  notify(method: string, params: Record<string, unknown> | undefined): void {
+  /** Tells those instances that a connection stands to; nobody is woken for a notice. @param client who says so */
+  notify(method: string, params: Record<string, unknown> | undefined, client?: string): void {
+    if (this.own) return client === undefined ? undefined : this.own.known(client)?.notify(method, params);
     for (const upstream of this.upstreams) upstream.notify(method, params);
   }
 
@@ -196,7 +204,8 @@ export class Server {
   }
 
   #pick({ client }: RequestOptions, tried: ReadonlySet<Upstream>): Upstream | undefined {
-    const { upstreams, entry, capabilities } = this.#latest() ?? this;
+    const { upstreams, own, entry, capabilities } = this.#latest() ?? this;
+    if (own && client) return own.of(client.id);
     if (upstreams.length === 1) return upstreams[0];
     const known = upstreams.map((upstream) => upstream.keepsSessions).filter((keeps) => keeps !== undefined);
     // Until it is known, a client stays where it is: what it leaves there may be all that it has.

@@ -1,8 +1,9 @@
 /** An instance that speaks MCP over stdio: held by the bridge, served on a unix socket. */
+import { SlipwayError } from '../../schemas/errors.ts';
 import type { Connection, ConnectionHandlers, ConnectOptions } from '../../schemas/peer.ts';
 import type { Instance } from '../drivers/driver.ts';
 import type { Workload } from '../workload.ts';
-import { StdioInstance } from './instance.ts';
+import { StdioInstance, type StdioInstanceOptions } from './instance.ts';
 import type { Running, RunningContext } from './running.ts';
 import { serveSocket } from './socket.ts';
 import type { Start } from './stdio.ts';
@@ -10,6 +11,8 @@ import type { Start } from './stdio.ts';
 export interface StdioContext extends RunningContext {
   readonly start: Start;
   readonly socket: string;
+  /** Whether `start` may be called while another run lasts, so that each client can have one of its own. */
+  readonly many?: boolean;
 }
 
 export class StdioRunning implements Running {
@@ -17,15 +20,12 @@ export class StdioRunning implements Running {
   readonly #bridge: StdioInstance;
   readonly #socket: AsyncDisposable;
 
+  /** Processes that belong to one connection each. */
+  readonly #owned = new Set<StdioInstance>();
+
   static async create(context: StdioContext): Promise<StdioRunning> {
-    const { workload } = context;
     const bridge = new StdioInstance({
-      start: context.start,
-      log: context.log,
-      lifecycle: workload.lifecycle,
-      idleTimeoutMs: workload.idleTimeoutMs,
-      startTimeoutMs: workload.rollout.timeoutMs,
-      version: context.version,
+      ...optionsOf(context),
       onChange: context.onChange,
       ...(context.adopted ? { adopted: true } : {}),
     });
@@ -65,12 +65,36 @@ export class StdioRunning implements Running {
     this.#bridge.adjust(workload);
   }
 
-  idle(): Promise<void> {
-    return this.#bridge.idle();
+  async idle(): Promise<void> {
+    await Promise.all([this.#bridge, ...this.#owned].map((instance) => instance.idle()));
   }
 
   open(handlers: ConnectionHandlers, options?: ConnectOptions): Connection {
-    return this.#bridge.open(handlers, options);
+    return options?.own ? this.#openOwn(handlers) : this.#bridge.open(handlers, options);
+  }
+
+  /** It is no instance to anybody but its connection: neither what it does nor how it ends is told of the one that is. */
+  #openOwn(handlers: ConnectionHandlers): Connection {
+    if (!this.#context.many)
+      throw new SlipwayError('upstream-unavailable', 'This runtime cannot give each client an instance of its own.');
+    const own = new StdioInstance({ ...optionsOf(this.#context), lifecycle: 'onDemand', onChange: () => {} });
+    this.#owned.add(own);
+    const connection = own.open(handlers);
+    return {
+      get inFlight() {
+        return connection.inFlight;
+      },
+      request: (method, params, more) => connection.request(method, params, more),
+      notify: (method, params) => connection.notify(method, params),
+      close: () => {
+        connection.close();
+        void own[Symbol.asyncDispose]().finally(() => this.#owned.delete(own));
+      },
+    };
+  }
+
+  async #endOwned(): Promise<void> {
+    await Promise.all([...this.#owned].map((own) => own[Symbol.asyncDispose]()));
   }
 
   restart(reason: string): Promise<void> {
@@ -83,13 +107,20 @@ export class StdioRunning implements Running {
 
   async release(): Promise<void> {
     await this.#socket[Symbol.asyncDispose]();
+    await this.#endOwned();
     await this.#bridge.release();
     this.#context.log[Symbol.dispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#socket[Symbol.asyncDispose]();
+    await this.#endOwned();
     await this.#bridge[Symbol.asyncDispose]();
     this.#context.log[Symbol.dispose]();
   }
+}
+
+function optionsOf({ workload, start, log, version }: StdioContext): Omit<StdioInstanceOptions, 'onChange'> {
+  const { lifecycle, idleTimeoutMs, rollout } = workload;
+  return { start, log, version, lifecycle, idleTimeoutMs, startTimeoutMs: rollout.timeoutMs };
 }

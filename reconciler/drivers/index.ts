@@ -27,9 +27,9 @@ export async function openDrivers(options: DriverOptions): Promise<Drivers> {
   const stack = opening.move();
   return {
     all,
-    connect(id, handlers) {
+    connect(id, handlers, options) {
       for (const driver of all) {
-        const connection = driver.connect?.(id, handlers);
+        const connection = driver.connect?.(id, handlers, options);
         if (connection) return connection;
       }
       return undefined;

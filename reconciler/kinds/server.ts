@@ -49,6 +49,9 @@ export const server: KindBehaviour<ServerSpec> = {
     draft.servers[metadata.name] = {
       ...(spec.description === undefined ? {} : { description: spec.description }),
       timeoutMs: timerMs(spec.timeout),
+      ...(spec.sessions === 'isolated'
+        ? { isolated: { maxInstances: spec.maxInstances, idleMs: timerMs(spec.idleTimeout) } }
+        : {}),
       ...(spec.validateArguments ? { validateArguments: true } : {}),
       endpoints: remote(resource),
     };

@@ -5,6 +5,7 @@ import { imageReference, pull } from './fields/image.ts';
 import { isolation } from './fields/isolation.ts';
 import { PROBES, probes } from './fields/probes.ts';
 import { rollout } from './fields/rollout.ts';
+import { maxInstances, sessions } from './fields/sessions.ts';
 import { defineKind, type Reference } from './kind.ts';
 
 const argument = plainText.max(32_768);
@@ -166,6 +167,8 @@ const serverSpec = z
       ),
     idleTimeout: duration.default('10m').describe('With onDemand: stop after this long without a call.'),
     timeout: duration.default('60s').describe('How long one call may take.'),
+    sessions,
+    maxInstances,
     validateArguments: z
       .boolean()
       .default(false)

@@ -71,7 +71,7 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
         const start = starter(id, workload, prepared, file, options);
         const instance =
           workload.run.transport === 'stdio'
-            ? await StdioRunning.create({ ...context, start: () => start({}), socket: held.socketPath(id) })
+            ? await StdioRunning.create({ ...context, start: () => start({}), socket: held.socketPath(id), many: true })
             : await HttpRunning.create({ ...context, start: await listening(workload, start) });
         beside.set(id, async (argv) => {
           const way = prepared.beside(argv);

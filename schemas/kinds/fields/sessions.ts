@@ -1,0 +1,14 @@
+/** Whether clients share a server's instances. */
+import { z } from 'zod';
+
+export const sessions = z
+  .enum(['shared', 'isolated'])
+  .default('shared')
+  .describe('isolated gives each client an instance, or over HTTP a session, of its own; it ends when idle.');
+
+export const maxInstances = z
+  .int()
+  .min(1)
+  .max(1000)
+  .default(10)
+  .describe('With sessions isolated: how many clients may have one at a time.');

@@ -1,0 +1,55 @@
+/** `sessions: isolated` towards servers over HTTP: an upstream session for each client. */
+import { expect, test, vi } from 'vitest';
+import { listen, raw, session, start } from './helpers/gateway.ts';
+import { httpUpstream, listening, socketUpstream } from './helpers/upstreams.ts';
+
+const isolated = { maxInstances: 5, idleMs: 60_000 };
+
+test('each client has an upstream session of its own, which ends with its own', async () => {
+  await using up = await httpUpstream('up');
+  await using gateway = await start({ servers: { up: { endpoints: [up.endpoint], timeoutMs: 5_000, isolated } } });
+  const clients = await Promise.all([session(gateway.url), session(gateway.url)]);
+  const shared = up.opened;
+  for (const { rpc } of [...clients, ...clients]) await rpc('tools/call', { name: 'up__who' });
+  expect(up.opened).toBe(shared + 2);
+  expect(gateway.upstreams('up')).toHaveLength(3);
+  await raw(gateway.url, { method: 'DELETE', path: '/mcp', headers: { 'Mcp-Session-Id': clients[0].id } });
+  expect(gateway.upstreams('up')).toHaveLength(2);
+});
+
+test('what such an instance says unasked is for its own client alone', async () => {
+  await using up = await httpUpstream('up', { all: true });
+  await using gateway = await start({ servers: { up: { endpoints: [up.endpoint], timeoutMs: 5_000, isolated } } });
+  const [mine, other] = await Promise.all([session(gateway.url), session(gateway.url)]);
+  const streams = await Promise.all([mine, other].map(({ id }) => listen(gateway.url, id)));
+  await mine.rpc('tools/call', { name: 'up__who' });
+  await other.rpc('tools/call', { name: 'up__who' });
+  await listening(up);
+  await vi.waitFor(() => expect(up.listeners).toBe(3));
+  // The server says it on the streams of all its sessions; each client hears its own, and the shared one's.
+  up.say({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'to whom?' } });
+  for (const stream of streams) {
+    for (let n = 0; n < 2; n++) expect(await stream.next()).toMatchObject({ params: { data: 'to whom?' } });
+    stream.close();
+  }
+});
+
+test('one that is idle is given back; beyond the limit a busy one is not taken away', async () => {
+  await using up = await httpUpstream('up');
+  const few = { maxInstances: 1, idleMs: 200 };
+  await using gateway = await start({ servers: { up: { endpoints: [up.endpoint], timeoutMs: 5_000, isolated: few } } });
+  const [mine, other] = await Promise.all([session(gateway.url), session(gateway.url)]);
+  const slow = mine.rpc('tools/call', { name: 'up__slow', arguments: { ms: 1_000 } });
+  await up.saw('tools/call');
+  const refused = await other.rpc('tools/call', { name: 'up__who' });
+  expect(refused.json.error?.message).toContain('all of its 1 instances are in use');
+  expect((await slow).json.result).toBeDefined();
+  await vi.waitFor(() => expect(gateway.upstreams('up')).toHaveLength(1), 5_000);
+});
+
+test('a process behind a socket, which all would share, is not handed out as one’s own', async () => {
+  await using up = await socketUpstream('up');
+  await using gateway = await start({ servers: { up: { endpoints: [up.endpoint], timeoutMs: 5_000, isolated } } });
+  const mine = await session(gateway.url);
+  expect((await mine.rpc('tools/call', { name: 'up__who' })).json.error?.message).toContain('cannot be had alone');
+});
