@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- reconcile|gateway|metrics|containers] [--json file]`. Numbers, not tests: machines differ and are noisy,
+ * `npm run bench [-- reconcile|gateway|metrics|rollout|containers] [--json file]`. Numbers, not tests: machines differ and are noisy,
  * so compare ratios of one run.
  */
 import { writeFileSync } from 'node:fs';
@@ -9,11 +9,13 @@ import { gatewayBench } from './gateway.ts';
 import type { Row } from './measure.ts';
 import { metricsBench } from './metrics.ts';
 import { reconcileBench } from './reconcile.ts';
+import { rolloutBench } from './rollout.ts';
 
 const SUITES: Readonly<Record<string, (program: string) => Promise<Row[]>>> = {
   reconcile: reconcileBench,
   gateway: gatewayBench,
   metrics: metricsBench,
+  rollout: rolloutBench,
   containers: containersBench,
 };
 
