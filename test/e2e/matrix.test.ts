@@ -26,7 +26,7 @@ async function specOf(upstream: Upstream): Promise<object> {
   });
   remotes.push(remote);
   const [chunk] = (await once(remote.stdout, 'data')) as [Buffer];
-  return { url: chunk.toString().trim(), transport: upstream.transport };
+  return { url: chunk.toString().trim(), transport: upstream.transport, privateNetwork: true };
 }
 
 beforeAll(async () => {
