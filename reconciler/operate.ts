@@ -1,6 +1,9 @@
 /** What operators ask of the drivers. Nothing here is part of a pass. */
 import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
+import type { Level } from '../schemas/log.ts';
 import type { OrphanRow, PruneRequest, PruneResult, Stats, Usage } from '../schemas/operate.ts';
+import { untilAborted } from './async.ts';
+import type { Driver } from './drivers/driver.ts';
 import { listInstances, type World } from './world.ts';
 
 /** An engine that hangs must not hang whoever looks. */
@@ -18,30 +21,39 @@ export async function usageOf(world: World, signal: AbortSignal): Promise<Usage>
   };
 }
 
-/** By instance. A driver that cannot measure now leaves its instances out. */
-export async function statsOf({ drivers, log }: World, signal: AbortSignal): Promise<ReadonlyMap<string, Stats>> {
+/** By instance. */
+export async function statsOf(world: World, signal: AbortSignal): Promise<ReadonlyMap<string, Stats>> {
+  const all = await ofEach(world, signal, 'debug', async (driver, patient) => (await driver.stats?.(patient)) ?? []);
+  return new Map(all.map(({ id, ...stats }) => [id, stats]));
+}
+
+/** What other Slipways left, oldest first. */
+export async function orphansOf(world: World, signal: AbortSignal): Promise<OrphanRow[]> {
+  const all = await ofEach(world, signal, 'warn', async (driver, patient) =>
+    ((await driver.orphans?.(patient)) ?? []).map((orphan) => ({ driver: driver.name, ...orphan })),
+  );
+  return all.sort((a, b) => Date.parse(a.createdAt) - Date.parse(b.createdAt));
+}
+
+/** What a driver cannot tell now (its engine is away, say) does not keep back what the others can. */
+async function ofEach<T>(
+  { drivers, log }: World,
+  signal: AbortSignal,
+  level: Level,
+  ask: (driver: Driver, signal: AbortSignal) => Promise<T[]>,
+): Promise<T[]> {
   const patient = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
   const lists = await Promise.all(
     [...drivers.values()].map(async (driver) => {
       try {
-        return (await driver.stats?.(patient)) ?? [];
+        return await untilAborted(ask(driver, patient), patient);
       } catch (error) {
-        log('debug', `stats of ${driver.name}: ${toSlipwayError(error).message}`);
+        log(level, `the driver ${driver.name} could not be asked: ${toSlipwayError(error).message}`);
         return [];
       }
     }),
   );
-  return new Map(lists.flat().map(({ id, ...stats }) => [id, stats]));
-}
-
-/** What other Slipways left, oldest first. */
-export async function orphansOf({ drivers }: World, signal: AbortSignal): Promise<OrphanRow[]> {
-  const lists = await Promise.all(
-    [...drivers.values()].map(async (driver) =>
-      ((await driver.orphans?.(signal)) ?? []).map((orphan) => ({ driver: driver.name, ...orphan })),
-    ),
-  );
-  return lists.flat().sort((a, b) => Date.parse(a.createdAt) - Date.parse(b.createdAt));
+  return lists.flat();
 }
 
 /** @throws SlipwayError not-found where an id names no orphan */

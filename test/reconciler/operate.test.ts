@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { processStats } from '../../reconciler/drivers/process/stats.ts';
 import { orphansOf, prune, usageOf } from '../../reconciler/operate.ts';
+import { SlipwayError } from '../../schemas/errors.ts';
 import type { OrphanRow, PruneRequest } from '../../schemas/operate.ts';
 import { memoryServer, server } from '../helpers/config.ts';
 import { holder } from '../helpers/held.ts';
@@ -33,6 +34,18 @@ test('an instance is measured with all that it started; one that sleeps, or that
   const [alone] = processStats(new Map([['child', pids[1] ?? 0]]));
   expect(alone?.memoryBytes).toBeLessThan(family?.stats?.memoryBytes ?? 0);
   expect(after.instances.find(({ address }) => address === 'Server/mem')).not.toHaveProperty('stats');
+});
+
+test('a driver that cannot be asked does not keep back what the others can tell', async () => {
+  await using rig = await Rig.make();
+  await rig.apply({ 'a.yaml': server('tiny', 'good', ['v1'], { lifecycle: 'always' }) });
+  const away = (): Promise<never> => Promise.reject(new SlipwayError('engine-unreachable'));
+  const { world } = rig.reconciler;
+  const drivers = new Map([...world.drivers, ['away', { ...rig.memory, name: 'away', stats: away, orphans: away }]]);
+  const { instances } = await usageOf({ ...world, drivers }, never());
+  expect(instances[0]?.stats?.pids).toBeGreaterThan(1);
+  await expect(orphansOf({ ...world, drivers }, never())).resolves.toBeInstanceOf(Array);
+  expect(rig.logs.join()).toContain('the driver away could not be asked');
 });
 
 test('what another Slipway holds is its own; once that is dead, it is an orphan that can be removed', async () => {
