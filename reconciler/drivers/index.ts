@@ -27,9 +27,9 @@ export async function openDrivers(options: DriverOptions): Promise<Drivers> {
   const stack = opening.move();
   return {
     all,
-    connect(id, handlers, options) {
+    connect(id, handlers, how) {
       for (const driver of all) {
-        const connection = driver.connect?.(id, handlers, options);
+        const connection = driver.connect?.(id, handlers, how);
         if (connection) return connection;
       }
       return undefined;
