@@ -42,8 +42,17 @@ function print(status: Status, io: Io): void {
     io.out(`Audit    ${outbox.pending} records wait for the remote${outbox.lastError ? `: ${outbox.lastError}` : ''}`);
   for (const issue of status.issues.slice(0, 5))
     io.out(`Issue    ${issue.file}:${issue.line} ${issue.code}: ${issue.message}`);
+  for (const line of driftLines(status)) io.out(line);
   if (status.servers.length > 0)
     io.out(`\n${table(['server', 'ready', 'state', 'tools', 'reason'], status.servers.map(serverRow))}`);
+}
+
+/** What somebody changed by hand, and nobody heals. */
+export function driftLines({ servers }: Pick<Status, 'servers'>): string[] {
+  return servers.flatMap((server) => {
+    const drifted = conditionOf(server, 'Drifted');
+    return drifted?.status === 'True' ? [`Drifted  ${server.name}: ${drifted.message}`] : [];
+  });
 }
 
 /** One line for a server, shared with `get servers`. */

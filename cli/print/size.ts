@@ -12,6 +12,6 @@ export function bytesText(bytes: number | undefined): string {
 /** `12s`, `3m20s`: time that a processor was busy. */
 export function secondsText(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(1)}s`;
-  if (seconds < 120) return `${Math.round(seconds)}s`;
-  return `${Math.floor(seconds / 60)}m${Math.round(seconds % 60)}s`;
+  const whole = Math.round(seconds);
+  return whole < 120 ? `${whole}s` : `${Math.floor(whole / 60)}m${whole % 60}s`;
 }

@@ -1,0 +1,82 @@
+/** What people read, for states that are hard to bring about on every host. */
+import { expect, test } from 'vitest';
+import { driftLines } from '../../cli/commands/status.ts';
+import { serverSections } from '../../cli/print/server.ts';
+import { bytesText, secondsText } from '../../cli/print/size.ts';
+import type { Condition, ServerStatus } from '../../schemas/status.ts';
+
+const condition = (type: Condition['type'], status: Condition['status'], message: string): Condition => ({
+  type,
+  status,
+  reason: 'Because',
+  message,
+  lastTransitionTime: new Date().toISOString(),
+});
+
+const SERVER: ServerStatus = {
+  name: 'db',
+  address: 'Server/db',
+  runtime: 'docker',
+  enabled: true,
+  transport: 'stdio',
+  conditions: [
+    condition('Ready', 'True', '3 tools'),
+    condition('Isolated', 'False', 'its network is that of this host'),
+    condition('Drifted', 'True', 'slipway-db-0a1b2c3d-0: its image is another'),
+  ],
+  instances: [
+    {
+      name: 'slipway-db-0a1b2c3d-0',
+      state: 'running',
+      hash: '0a1b2c3d',
+      runs: 'example/db:1',
+      restarts: 2,
+      lastError: 'it was ended by SIGKILL',
+      drift: ['its image is another'],
+      exposed: ['its network is that of this host'],
+      stats: { cpuSeconds: 200, memoryBytes: 300 * 2 ** 20, memoryLimitBytes: 512 * 2 ** 20, pids: 12 },
+    },
+  ],
+};
+
+test('describe tells what an instance runs and uses, its limit, what ails it, and what is not in force', () => {
+  const text = serverSections(SERVER, { egress: 'none' }, ['10:00 stderr no more memory']).join('\n\n');
+  expect(text).toMatch(/slipway-db-0a1b2c3d-0 +example\/db:1 +running +- +2 +- +3m20s +300Mi of 512Mi +12\n/);
+  expect(text).toContain('slipway-db-0a1b2c3d-0: last error: it was ended by SIGKILL\n');
+  expect(text).toContain('slipway-db-0a1b2c3d-0: drifted: its image is another');
+  expect(text).toContain('Isolation\n  egress: none\n  not in force: its network is that of this host\n');
+  expect(text).toContain('Last lines of its log\n  10:00 stderr no more memory');
+});
+
+test('describe says so where all of it is in force, and nothing where nobody asked', () => {
+  const conditions = [condition('Ready', 'True', ''), condition('Isolated', 'True', 'as asked')];
+  const whole = { ...SERVER, conditions, instances: [] };
+  expect(serverSections(whole, { sandbox: 'strict' }, []).join('\n')).toContain(
+    'Isolation\n  sandbox: strict\n  all of it is in force',
+  );
+  const plain = { ...whole, conditions: conditions.slice(0, 1) };
+  expect(serverSections(plain, undefined, []).join('\n')).not.toContain('Isolation\n');
+});
+
+test('status tells what drifted', () => {
+  expect(driftLines({ servers: [SERVER] })).toEqual(['Drifted  db: slipway-db-0a1b2c3d-0: its image is another']);
+  expect(driftLines({ servers: [{ ...SERVER, conditions: [] }] })).toEqual([]);
+});
+
+test.each([
+  [undefined, '-'],
+  [0, '0'],
+  [1023, '1023'],
+  [1024, '1Ki'],
+  [1.5 * 2 ** 30, '1.5Gi'],
+  [64 * 2 ** 20, '64Mi'],
+  [2 ** 50, '1024Ti'],
+])('%s bytes are %s', (bytes, text) => expect(bytesText(bytes)).toBe(text));
+
+test.each([
+  [0.04, '0.0s'],
+  [3.26, '3.3s'],
+  [75, '75s'],
+  [179.7, '3m0s'],
+  [3661, '61m1s'],
+])('%s seconds are %s', (seconds, text) => expect(secondsText(seconds)).toBe(text));
