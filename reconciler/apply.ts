@@ -33,9 +33,7 @@ export async function apply(context: ApplyContext, signal: AbortSignal): Promise
   const outcomes = await Promise.all(context.desired.workloads.map(task));
   signal.throwIfAborted();
   const removed = await Promise.all(
-    (await unwanted(context, signal)).map((address) =>
-      timed(address, context, () => takeDown(address, context, signal)),
-    ),
+    (await unwanted(context)).map((address) => timed(address, context, () => takeDown(address, context, signal))),
   );
   signal.throwIfAborted();
   return [...outcomes, ...removed];
@@ -60,9 +58,9 @@ async function timed(address: string, context: ApplyContext, work: () => Promise
 }
 
 /** Addresses with instances or a place in the snapshot that nothing asks for any more. */
-async function unwanted({ desired, list, served }: ApplyContext, signal: AbortSignal): Promise<string[]> {
+async function unwanted({ desired, list, served }: ApplyContext): Promise<string[]> {
   const wanted = new Set(desired.workloads.map((workload) => workload.address));
-  const present = new Set([...(await list(signal)).map((instance) => instance.address), ...served.keys()]);
+  const present = new Set([...(await list()).map((instance) => instance.address), ...served.keys()]);
   return [...present].filter((address) => !wanted.has(address));
 }
 
@@ -71,7 +69,7 @@ async function takeDown(address: string, context: ApplyContext, signal: AbortSig
   context.canaries.delete(address);
   const traffic = await context.publish();
   const previous = context.base.workloads.find((workload) => workload.address === address);
-  const instances = (await context.list(signal)).filter((instance) => instance.address === address);
+  const instances = (await context.list()).filter((instance) => instance.address === address);
   const ids = instances.map((instance) => instance.id);
   await drainAndRemove(context.drivers, ids, { traffic, ms: previous?.rollout.drainMs ?? 0, signal });
   return { result: 'removed' };

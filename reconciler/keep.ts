@@ -26,7 +26,8 @@ export async function keep(
     const address = addressOf(resource);
     if (!failed.has(address) && !world.canaries.has(address)) return [resource];
     const trial = before.trials[address];
-    const old = trial && hashes.get(address) === trial.hash ? trial.resource : previous.get(address);
+    const gaveUp = trial && hashes.get(address) === trial.hash && failed.get(address)?.code === 'rolled-back';
+    const old = gaveUp ? trial.resource : previous.get(address);
     return old ? [old] : [];
   });
   const trials = trialsOf(world, desired, outcomes);
@@ -73,8 +74,9 @@ function trialsOf(world: World, desired: Compiled, outcomes: readonly Outcome[])
   const entries = outcomes.flatMap(({ address, result, error }): [string, Trial][] => {
     const workload = desired.workloads.find((each) => each.address === address);
     const going = trials[address];
-    if (!workload || error || workload.rollout.monitorMs === 0 || world.canaries.has(address)) return [];
-    if (going?.hash === workload.hash) return [[address, going]];
+    if (!workload || workload.rollout.monitorMs === 0 || world.canaries.has(address)) return [];
+    if (going?.hash === workload.hash) return error?.code === 'rolled-back' ? [] : [[address, going]];
+    if (error) return [];
     // What had not yet proved itself is nothing to return to.
     const previous = going?.previous ?? good[address];
     if (result !== 'replaced' || !previous || previous.hash === workload.hash) return [];

@@ -174,7 +174,8 @@ export function applyContext(world: World): Omit<ApplyContext, 'tolerated'> {
   return {
     desired: compiled,
     base: goodOf(applied),
-    list: (signal) => listInstances(world, signal),
+    // Many rollouts ask at the same time.
+    list: coalesce(() => listInstances(world, new AbortController().signal)),
     drivers,
     served,
     known: applied.readiness,

@@ -14,8 +14,8 @@ export interface ApplyContext {
   readonly desired: Compiled;
   /** The last good version of everything, to fall back to. */
   readonly base: Compiled;
-  /** What the drivers observe. */
-  readonly list: (signal: AbortSignal) => Promise<Instance[]>;
+  /** What the drivers observe, no older than the call. */
+  readonly list: () => Promise<Instance[]>;
   readonly drivers: ReadonlyMap<string, Driver>;
   /** What serves each address; changed as rollouts go on. */
   readonly served: Map<string, Served>;

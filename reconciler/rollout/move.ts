@@ -23,10 +23,10 @@ export class Move {
   readonly fresh: Instance[];
   /** Of any other, and serving. */
   readonly old: Instance[];
-  /** They exist, but neither serve nor are wanted. */
   /** Of the wanted version, but changed by hand. */
   readonly #altered: readonly Instance[];
-  #leftovers: Instance[];
+  /** They exist, but neither serve nor are wanted: an interrupted rollout left them. Calls may still run on them. */
+  readonly #leftovers: Instance[];
   #readiness: Readiness | undefined;
   #canary: number | undefined;
   /** How many instances were started. */
@@ -36,7 +36,7 @@ export class Move {
 
   static async begin(workload: Workload, context: ApplyContext, signal: AbortSignal): Promise<Move> {
     const driver = driverOf(workload, context.drivers);
-    const present = (await context.list(signal)).filter((instance) => instance.address === workload.address);
+    const present = (await context.list()).filter((instance) => instance.address === workload.address);
     return new Move(workload, driver, context, signal, present);
   }
 
@@ -114,8 +114,8 @@ export class Move {
   }
 
   async removeLeftovers(): Promise<void> {
-    const ids = this.#leftovers.splice(0).map(({ id }) => id);
-    await removeAll(this.#context.drivers, ids);
+    if (this.#leftovers.length === 0) return;
+    await this.#drain(this.#leftovers.splice(0), await this.#context.publish());
   }
 
   async #create(count: number): Promise<void> {

@@ -14,13 +14,13 @@ export async function rollOut(workload: Workload, context: ApplyContext, signal:
   const failure = context.failures[workload.address];
   try {
     if (failure && isHeldBack(workload.address, context)) throw new SlipwayError(failure.code, failure.message);
-    await failIfBad(workload, context, signal);
+    await failIfBad(workload, context);
     if (context.tolerated.has(workload.address) && context.served.has(workload.address)) return { result: 'unchanged' };
     return await bringUp(workload, context, signal);
   } catch (error) {
     signal.throwIfAborted();
     context.canaries.delete(workload.address);
-    const back = await fallBack(workload, context, signal);
+    const back = await fallBack(workload, context, signal, error);
     throw back ? new RolledBack(error) : error;
   }
 }
@@ -45,10 +45,10 @@ export function isHeldBack(address: string, { desired, failures }: ApplyContext)
 }
 
 /** @throws SlipwayError rolled-back when this version, which serves or is about to, has gone bad since it does */
-async function failIfBad(workload: Workload, context: ApplyContext, signal: AbortSignal): Promise<void> {
+async function failIfBad(workload: Workload, context: ApplyContext): Promise<void> {
   const { address, hash } = workload;
   if (context.trials[address]?.hash !== hash && context.canaries.get(address)?.hash !== hash) return;
-  const instances = (await context.list(signal)).filter((each) => each.address === address && each.hash === hash);
+  const instances = (await context.list()).filter((each) => each.address === address && each.hash === hash);
   const reason = context.judge(workload, instances);
   if (reason === undefined) return;
   const driver = context.drivers.get(workload.driver);
@@ -96,11 +96,18 @@ async function bringUp(
  * Where not all of a workload's last good version serves after a rollout failed, it is brought back, new beside old again.
  * @returns whether there was anything to do
  */
-async function fallBack(workload: Workload, context: ApplyContext, signal: AbortSignal): Promise<boolean> {
+async function fallBack(
+  workload: Workload,
+  context: ApplyContext,
+  signal: AbortSignal,
+  reason: unknown,
+): Promise<boolean> {
   const { address, hash } = workload;
   const { trials, base, log } = context;
-  const before = trials[address]?.hash === hash ? trials[address].previous : undefined;
-  const previous = before ?? base.workloads.find((candidate) => candidate.address === address);
+  // A version on trial is given up for having gone bad, not for a trouble of its driver.
+  const bad = reason instanceof SlipwayError && reason.code === 'rolled-back' && trials[address]?.hash === hash;
+  const previous =
+    (bad ? trials[address]?.previous : undefined) ?? base.workloads.find((candidate) => candidate.address === address);
   if (!previous || previous.hash === hash) return false;
   try {
     const { result } = await bringUp(previous, context, signal, { returning: true });
