@@ -1,11 +1,12 @@
 /**
- * `npm run bench [-- reconcile|gateway|metrics|rollout|containers] [--json file]`. Numbers, not tests: machines differ and are noisy,
+ * `npm run bench [-- reconcile|gateway|metrics|rollout|containers|images] [--json file]`. Numbers, not tests: machines differ and are noisy,
  * so compare ratios of one run.
  */
 import { writeFileSync } from 'node:fs';
 import { build } from '../../cli/build.ts';
 import { containersBench } from './containers.ts';
 import { gatewayBench } from './gateway.ts';
+import { imagesBench } from './images.ts';
 import type { Row } from './measure.ts';
 import { metricsBench } from './metrics.ts';
 import { reconcileBench } from './reconcile.ts';
@@ -17,6 +18,7 @@ const SUITES: Readonly<Record<string, (program: string) => Promise<Row[]>>> = {
   metrics: metricsBench,
   rollout: rolloutBench,
   containers: containersBench,
+  images: imagesBench,
 };
 
 const args = process.argv.slice(2);
