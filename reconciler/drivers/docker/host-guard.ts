@@ -26,12 +26,15 @@ const HOST: Rule = {
   rest: [...FROM, '-m', 'conntrack', '!', '--ctstate', 'ESTABLISHED,RELATED', '-j', 'REJECT'],
 };
 
-/** In a table of its own: engines put their rules in front of others in `filter` whenever they start. */
-const METADATA: Rule = {
+/**
+ * Where clouds hand out credentials: AWS, Azure, Google and most others; Alibaba. In a table of its own: engines put their
+ * rules in front of others in `filter` whenever they start.
+ */
+const METADATA: readonly Rule[] = ['169.254.0.0/16', '100.100.100.200/32'].map((to) => ({
   table: 'mangle',
   chain: 'FORWARD',
-  rest: [...FROM, '-d', '169.254.0.0/16', '-j', 'DROP'],
-};
+  rest: [...FROM, '-d', to, '-j', 'DROP'],
+}));
 
 /**
  * Sets the rules, where they are not there already, for all of our bridges.
@@ -43,7 +46,7 @@ export async function guardHost({ info }: Engine, bridge: string): Promise<strin
   // Podman makes it with the first container; and a Slipway or engine in a container has a network of its own.
   if (!info.podman && !existsSync(`/sys/class/net/${bridge}`)) return 'its network is not one of this host';
   try {
-    await set('iptables', [HOST, METADATA]);
+    await set('iptables', [HOST, ...METADATA]);
     if (existsSync('/proc/net/if_inet6')) await set('ip6tables', [HOST]);
     return undefined;
   } catch (error) {

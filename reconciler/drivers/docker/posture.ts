@@ -100,7 +100,7 @@ export interface Limits {
 /** Rights and limits, of servers and of what Slipway itself runs beside them. */
 export function hardening(limits: Limits): Dockerode.HostConfig {
   const { memoryBytes = DEFAULT_MEMORY, cpu = DEFAULT_CPU, isolation = {}, podman = false } = limits;
-  const { privileged = false, capabilities = [], devices = [], hostPid, pids = DEFAULT_PIDS } = isolation;
+  const { privileged = false, capabilities = [], devices = [], hostPid = false, pids = DEFAULT_PIDS } = isolation;
   return {
     Privileged: privileged,
     CapDrop: ['ALL'],
@@ -109,7 +109,7 @@ export function hardening(limits: Limits): Dockerode.HostConfig {
     ...(devices.length > 0 ? { Devices: devices.map(device) } : {}),
     ...(hostPid ? { PidMode: 'host' } : {}),
     IpcMode: 'private',
-    Init: true, // Reaps orphans and hands signals on: most programs do neither as process 1.
+    Init: !hostPid, // Reaps orphans and hands signals on: most programs do neither as process 1.
     Memory: memoryBytes,
     MemorySwap: memoryBytes, // The same: no swap, which would only make a leak slow.
     NanoCpus: Math.round(cpu * 1e9),

@@ -1,9 +1,10 @@
 /** A container with the defaults, from the inside: each test tries to do what it must not be able to do. */
-import { existsSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeEngine } from '../../../helpers/engine.ts';
 import { imageWorkload } from '../../../helpers/docker-driver.ts';
 import { boxes, type Box } from '../../../helpers/shut-in.ts';
+import { tempDir } from '../../../helpers/temp.ts';
 
 describeEngine('a container with the defaults', (engine) => {
   const own = boxes(engine);
@@ -123,5 +124,45 @@ describeEngine('a container with the defaults', (engine) => {
     expect(HostConfig).toMatchObject({ PidsLimit: 64, ReadonlyRootfs: false, CapDrop: expect.any(Array) });
     expect((await loose.run('sh', '-c', 'df -k /tmp | tail -1')).output).toContain('1024');
     expect(existsSync('/var/cache/x')).toBe(false);
+  });
+
+  test('what a Policy must allow is there when it is asked for, and no more than that', async () => {
+    using dir = tempDir();
+    for (const name of ['read', 'change']) mkdirSync(dir.at(name), { mode: 0o777 });
+    for (const name of ['read', 'change']) chmodSync(dir.at(name), 0o777);
+    chmodSync(dir.path, 0o755);
+    writeFileSync(dir.at('read/x'), 'of the host');
+    const trusted = await own.start(
+      imageWorkload('-', {
+        name: 'trusted',
+        isolation: {
+          user: '0',
+          hostPid: true,
+          capabilities: ['NET_RAW'],
+          mounts: [
+            { host: dir.at('read'), path: '/read', readOnly: true },
+            { host: dir.at('change'), path: '/change', readOnly: false },
+          ],
+        },
+      }),
+    );
+    expect((await trusted.run('cat', '/read/x')).output).toBe('of the host');
+    expect((await trusted.run('sh', '-c', 'echo x > /read/x')).output).toContain('Read-only');
+    expect((await trusted.run('sh', '-c', 'echo changed > /change/x')).code).toBe(0);
+    expect(readFileSync(dir.at('change/x'), 'utf8')).toBe('changed\n');
+    // CAP_NET_RAW is the 13th, and all there is.
+    expect((await trusted.run('sh', '-c', 'grep CapEff /proc/self/status')).output).toMatch(/\t0000000000002000$/);
+    expect((await trusted.run('ls', `/proc/${process.pid}`)).code).toBe(0);
+    expect((await box.run('ls', `/proc/${process.pid}`)).code).not.toBe(0);
+  });
+
+  // Podman makes it, as Docker does for a bind.
+  test.skipIf(engine.info.podman)('a folder of the host that is missing is an error, and is not made', async () => {
+    using dir = tempDir();
+    const mounts = [{ host: dir.at('missing'), path: '/data', readOnly: false }];
+    await expect(own.start(imageWorkload('-', { name: 'typo', isolation: { mounts } }))).rejects.toThrow(
+      /exist|no such file/,
+    );
+    expect(existsSync(dir.at('missing'))).toBe(false);
   });
 });

@@ -70,7 +70,7 @@ const BIND = {
 describe('each loosening changes one thing and is told', () => {
   const cases: [Isolation, object, string | undefined][] = [
     [{ privileged: true }, { HostConfig: { Privileged: true } }, 'all rights on the host'],
-    [{ hostPid: true }, { HostConfig: { PidMode: 'host' } }, 'host’s processes'],
+    [{ hostPid: true }, { HostConfig: { PidMode: 'host', Init: false } }, 'host’s processes'],
     [{ capabilities: ['NET_RAW'] }, { HostConfig: { CapAdd: ['NET_RAW'], CapDrop: ['ALL'] } }, 'NET_RAW'],
     [{ devices: ['/dev/fuse'] }, { HostConfig: { Devices: [{ PathOnHost: '/dev/fuse' }] } }, '/dev/fuse'],
     [{ mounts: [MOUNT] }, { HostConfig: { Mounts: [BIND] } }, 'can read /srv/data'],
