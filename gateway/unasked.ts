@@ -4,6 +4,7 @@ import type { Client } from '../schemas/peer.ts';
 import type { State } from './exchange.ts';
 import type { Audience } from './upstream/link.ts';
 import { LISTS } from './upstream/lists.ts';
+import { ownerOf } from './upstream/own.ts';
 
 /** How long notices of changed lists are gathered: an update of many servers is one change to a client (ms). */
 const GATHER = 20;
@@ -37,7 +38,7 @@ export class Unasked {
     if (client) return client.notify(notification);
     if (method !== 'notifications/message' || busy) return;
     const { levels, streams } = this.#state;
-    const mayHear = (sessionId: string): boolean => owner === undefined || owner === sessionId;
+    const mayHear = (sessionId: string): boolean => owner === undefined || owner === ownerOf(sessionId);
     for (const path of this.#pathsOf(server))
       streams.notify(path, notification, (id) => mayHear(id) && levels.wants(id, params?.['level']));
   }
@@ -46,7 +47,7 @@ export class Unasked {
   #updated(server: string, notification: RpcNotification, caller: Client | undefined, owner: string | undefined): void {
     const { subscriptions, streams } = this.#state;
     const all = subscriptions.of(server, String(notification.params?.['uri']));
-    const wanted = new Set(all.filter((sessionId) => owner === undefined || owner === sessionId));
+    const wanted = new Set(all.filter((sessionId) => owner === undefined || owner === ownerOf(sessionId)));
     for (const path of this.#pathsOf(server))
       streams.notify(path, notification, (sessionId) => wanted.delete(sessionId));
     // One that does not listen can still be told if it is calling just now.

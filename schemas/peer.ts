@@ -4,6 +4,7 @@
  * child's stdio) and the gateway (over a socket) share it.
  */
 import { SlipwayError } from './errors.ts';
+import { META } from './modern.ts';
 import {
   isNotification,
   isRequest,
@@ -50,6 +51,8 @@ export interface RequestOptions {
   client?: Client | undefined;
   /** Called for progress on this request, in arrival order and never after its answer. */
   onProgress?: ((params: Record<string, unknown>) => void) | undefined;
+  /** Called for what the other side says for the sake of this request (`subscriptions/listen`), instead of the connection. */
+  onNotification?: ((notification: RpcNotification) => void) | undefined;
   /** The progress token that the caller's own client sent; restored in what `onProgress` gets. */
   progressToken?: Id | undefined;
 }
@@ -188,6 +191,9 @@ export class Peer implements Channel {
     const { method, params } = notification;
     if (method === 'notifications/cancelled')
       return this.#asked.get(params?.['requestId'] as Id)?.abort(new SlipwayError('cancelled'));
+    const { [META.subscription]: subscription } = (params?.['_meta'] ?? {}) as { [META.subscription]?: Id };
+    const listening = subscription === undefined ? undefined : this.#pending.get(subscription)?.options.onNotification;
+    if (listening) return listening(notification);
     const token = params?.['progressToken'];
     const pending = method === 'notifications/progress' ? this.#pending.get(token as Id) : undefined;
     if (!pending) return this.#handlers.onNotification?.(notification, client);

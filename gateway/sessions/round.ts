@@ -37,7 +37,8 @@ interface Question {
 }
 
 export class Round {
-  readonly id: string = randomUUID();
+  /** Begins with who is behind it, and where: as much of a session as there is. */
+  readonly id: string;
   /** The answer in the end. */
   result: Promise<string> | undefined;
   readonly asker: Asker;
@@ -52,6 +53,8 @@ export class Round {
   #count = 0;
 
   constructor(asker: Asker, carrier: Carrier) {
+    const { identity, route } = carrier.caller;
+    this.id = `${identity.key} ${route.path}#${randomUUID()}`;
     this.asker = asker;
     this.#token = progressTokenOf(carrier.request.params);
     this.#askable = ASKABLE.has(carrier.request.method);

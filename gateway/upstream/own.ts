@@ -16,6 +16,15 @@ export interface OwnOptions {
   make(client: string): Upstream;
 }
 
+/**
+ * Whose instance a client's is. A client of MCP 2026-07-28 has no session, so each of its requests is a client of its own;
+ * what tells who is behind it stands before the last `#`. A session's id has none.
+ */
+export function ownerOf(client: string): string {
+  const end = client.lastIndexOf('#');
+  return end < 0 ? client : client.slice(0, end);
+}
+
 export class OwnUpstreams {
   readonly #options: OwnOptions;
   /** By client, the one that was used last at the end. */

@@ -11,7 +11,7 @@ import type { Capabilities, Known, Wishes } from './known.ts';
 import { NotDelivered, type Welcome } from './link.ts';
 import type { Fetched, ListState } from './listing.ts';
 import { LIST_NAMES, LISTS, type ListName } from './lists.ts';
-import type { OwnUpstreams } from './own.ts';
+import { ownerOf, type OwnUpstreams } from './own.ts';
 import type { Upstream } from './upstream.ts';
 
 /** How long a client waits to hear what a server can do of which nothing is known (ms). */
@@ -160,7 +160,7 @@ export class Server {
 
   /** Tells those instances that a connection stands to; nobody is woken for a notice. @param client who says so */
   notify(method: string, params: Record<string, unknown> | undefined, client?: string): void {
-    if (this.own) return client === undefined ? undefined : this.own.known(client)?.notify(method, params);
+    if (this.own) return client === undefined ? undefined : this.own.known(ownerOf(client))?.notify(method, params);
     for (const upstream of this.upstreams) upstream.notify(method, params);
   }
 
@@ -205,7 +205,7 @@ export class Server {
 
   #pick({ client }: RequestOptions, tried: ReadonlySet<Upstream>): Upstream | undefined {
     const { upstreams, own, entry, capabilities } = this.#latest() ?? this;
-    if (own && client) return own.of(client.id);
+    if (own && client) return own.of(ownerOf(client.id));
     if (upstreams.length === 1) return upstreams[0];
     const known = upstreams.map((upstream) => upstream.keepsSessions).filter((keeps) => keeps !== undefined);
     // Until it is known, a client stays where it is: what it leaves there may be all that it has.

@@ -86,7 +86,7 @@ export class StdioInstance implements AsyncDisposable {
   ): Promise<unknown> {
     if (connection.passive) return this.#aside(method, params, options);
     // One who listens waits for news, not for an answer: for that alone a server need not stay awake.
-    if (method === 'subscriptions/listen') return this.#listen(params, options.signal);
+    if (method === 'subscriptions/listen') return this.#listen(connection, params, options.signal);
     this.#enter();
     connection.inFlight++;
     try {
@@ -101,10 +101,14 @@ export class StdioInstance implements AsyncDisposable {
     }
   }
 
-  async #listen(params: Record<string, unknown> | undefined, signal: AbortSignal | undefined): Promise<unknown> {
+  async #listen(
+    { handlers: { onNotification } }: BridgeConnection,
+    params: Record<string, unknown> | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
     if (watches(params)) await this.#awake(signal);
     try {
-      return await this.#wanted.listen(params, signal, this.#open?.peer);
+      return await this.#wanted.listen(params, { signal, onNotification }, this.#open?.peer);
     } finally {
       if (this.#inFlight === 0 && this.#session) this.#sleepWhenIdle();
     }

@@ -1,6 +1,6 @@
 /** What clients asked a server to remember. A server that starts again has forgotten it, and is asked again. */
 import { RpcFailure } from '../../schemas/jsonrpc.ts';
-import type { Peer } from '../../schemas/peer.ts';
+import type { Peer, RequestOptions } from '../../schemas/peer.ts';
 
 type Params = Record<string, unknown> | undefined;
 
@@ -28,18 +28,19 @@ export class Requests {
   }
 
   /**
-   * Listens for a client for as long as it wants, over all restarts of the server.
+   * Listens for a client for as long as it wants, over all restarts of the server. What is said there is for it alone.
    * @param peer the run that there is now, if there is one
    * @returns the server's answer, when it ends this by itself
    * @throws RpcFailure as the server refused
    */
-  async listen(params: Params, signal: AbortSignal | undefined, peer: Peer | undefined): Promise<unknown> {
+  async listen(params: Params, options: RequestOptions, peer: Peer | undefined): Promise<unknown> {
+    const { signal } = options;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const listener: Listener = {
       params,
       begin: (run) =>
         // The end of a run is no end of the wish.
-        void run.request('subscriptions/listen', params, { signal }).then(resolve, (error: unknown) => {
+        void run.request('subscriptions/listen', params, options).then(resolve, (error: unknown) => {
           if (error instanceof RpcFailure || signal?.aborted) reject(error);
         }),
     };

@@ -145,17 +145,19 @@ async function clientRuns(scenarios: readonly string[], revision: Revision): Pro
   const command = `${process.execPath} ${join(HERE, 'client.ts')}`;
   for (const scenario of scenarios) {
     const which = ['--scenario', scenario, '--spec-version', revision];
-    const text = await printed([join(SUITE, 'dist/index.js'), 'client', '--command', command, ...which], 'ignore');
+    const text = await printed([join(SUITE, 'dist/index.js'), 'client', '--command', command, ...which], true);
     const [, passed, failed] = /^Passed: (\d+)\/\d+, (\d+) failed/m.exec(text) ?? [];
     if (passed !== undefined) outcomes.set(scenario, { passed: Number(passed), failed: Number(failed) });
   }
   return outcomes;
 }
 
-async function printed(args: readonly string[], errors: 'inherit' | 'ignore' = 'inherit'): Promise<string> {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', errors] });
+/** @param both what goes to stderr too, instead of showing it */
+async function printed(args: readonly string[], both = false): Promise<string> {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', both ? 'pipe' : 'inherit'] });
   let text = '';
-  child.stdout?.setEncoding('utf8').on('data', (part: string) => (text += part));
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding('utf8').on('data', (part: string) => (text += part));
   await once(child, 'close');
   return text;
 }

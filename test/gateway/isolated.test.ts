@@ -1,6 +1,7 @@
 /** `sessions: isolated` towards servers over HTTP: an upstream session for each client. */
 import { expect, test, vi } from 'vitest';
-import { listen, raw, session, start } from './helpers/gateway.ts';
+import { listen, principal, raw, session, start } from './helpers/gateway.ts';
+import { ask } from './helpers/modern.ts';
 import { httpUpstream, listening, socketUpstream } from './helpers/upstreams.ts';
 
 const isolated = { maxInstances: 5, idleMs: 60_000 };
@@ -52,4 +53,18 @@ test('a process behind a socket, which all would share, is not handed out as one
   await using gateway = await start({ servers: { up: { endpoints: [up.endpoint], timeoutMs: 5_000, isolated } } });
   const mine = await session(gateway.url);
   expect((await mine.rpc('tools/call', { name: 'up__who' })).json.error?.message).toContain('cannot be had alone');
+});
+
+test('requests without a session share what their principal has, and nobody else does', async () => {
+  await using up = await httpUpstream('up');
+  const principals = [principal('ada', 'sesame'), principal('eve', 'thief')];
+  const servers = { up: { endpoints: [up.endpoint], timeoutMs: 5_000, isolated } };
+  await using gateway = await start({ servers, principals });
+  const call = (token: string) => ask(gateway.url, 'tools/call', { name: 'up__who', arguments: {} }, { token });
+  await call('sesame');
+  const before = up.opened;
+  await call('sesame');
+  expect(up.opened).toBe(before);
+  await call('thief');
+  expect(up.opened).toBe(before + 1);
 });

@@ -51,6 +51,8 @@ test('whoever listens goes on listening after a crash, and keeps the server awak
     next.resolve();
     next = Promise.withResolvers();
   });
+  const overheard: RpcNotification[] = [];
+  it.connect((notification) => overheard.push(notification));
   const notifications = { toolsListChanged: true, resourceSubscriptions: ['mem://a'] };
   const stop = new AbortController();
   const first = next.promise;
@@ -68,6 +70,7 @@ test('whoever listens goes on listening after a crash, and keeps the server awak
   await update;
   expect(heard.at(-1)).toMatchObject({ method: 'notifications/resources/updated', params: { uri: 'mem://a' } });
   expect(heard.at(-1)?.params?.['_meta']).toHaveProperty([META.subscription]);
+  expect(overheard).toEqual([]);
   stop.abort();
   await expect(listening).rejects.toThrow();
   // Who waits for nothing but changed lists does not keep it awake.
