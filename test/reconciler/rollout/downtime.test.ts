@@ -62,7 +62,10 @@ test('to a server elsewhere and back', { timeout: 60_000 }, async () => {
   // The server elsewhere is another one of ours.
   await rig.apply({ 'a.yaml': tiny('v1'), 'b.yaml': server('other', 'http', ['v1'], { transport: 'http' }) });
   const url = rig.snapshot.servers['other']?.endpoints[0]?.address;
-  expect(await change(rig, resource('Server', 'tiny', { url, privateNetwork: true }))).toEqual({ planned: 'swap', seen: 'swap' });
+  expect(await change(rig, resource('Server', 'tiny', { url, privateNetwork: true }))).toEqual({
+    planned: 'swap',
+    seen: 'swap',
+  });
   expect(await change(rig, tiny('v1'))).toEqual({ planned: 'swap', seen: 'swap' });
 });
 
