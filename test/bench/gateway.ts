@@ -1,52 +1,76 @@
 /** What going through the gateway costs, against the same call made directly, in alternation. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { GATEWAY, helloServer, HELLO_PROGRAM } from '../helpers/configs.ts';
 import { Desk, Running } from '../helpers/slipway.ts';
-import { cpuMs, median, percentile, printRows, type Row } from './measure.ts';
-import { headerOf, Wire } from './wire.ts';
+import { callOf, load, type Load } from './load.ts';
+import { cpuMs, median, printRows, rssMb, type Row } from './measure.ts';
+import { greet, type Era } from './talk.ts';
+import { Wire } from './wire.ts';
 
 const ECHO = fileURLToPath(new URL('echo-http.mjs', import.meta.url));
 const ROUND_MS = 2000;
-
-interface Load {
-  readonly perSecond: number;
-  readonly p50: number;
-  readonly p99: number;
-}
+/** Streams held open to see what a session takes. */
+const SESSIONS = 2000;
+const MANY = Array.from({ length: 10 }, (_, at) => `many${at}`);
 
 export async function gatewayBench(program: string): Promise<Row[]> {
   await using desk = new Desk();
-  const upstream = spawn(process.execPath, [ECHO], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [chunk] = (await once(upstream.stdout, 'data')) as [Buffer];
-  const direct = chunk.toString().trim();
+  const upstreams: ChildProcess[] = [];
   try {
+    const direct = await echo(upstreams, '0');
+    const many = await echo(upstreams, '19');
     desk.push({
       'gateway.yaml': GATEWAY,
       'hello.mjs': HELLO_PROGRAM,
       'hello.yaml': helloServer('hello'),
       'echo.yaml': remote('echo', direct),
+      ...Object.fromEntries(MANY.map((name) => [`${name}.yaml`, remote(name, many)])),
+      'few.yaml': project('few', ['hello', 'echo']),
+      'many.yaml': project('many', MANY),
     });
     const running = await start(program, desk);
-    const url = `${await running.serving}/mcp`;
+    const base = await running.serving;
+    const target = { direct, url: `${base}/projects/few/mcp`, gateway: running.child };
     const rows = [
-      ...(await compare('to HTTP', direct, url, 'echo__echo', running.child)),
-      ...(await compare('to stdio', direct, url, 'hello__hello', running.child)),
-      await handshakes(url),
+      ...(await compare('to HTTP', target, 'echo__echo', 0.4)),
+      ...(await compare('to stdio', target, 'hello__hello', 0.6)),
+      ...(await compare('to HTTP, 2026-07-28', target, 'echo__echo', 0.4, '2026-07-28')),
+      await handshakes(target.url),
+      await lists(`${base}/projects/many/mcp`),
+      ...(await large(target)),
+      await sessions(target),
     ];
     printRows('Through the gateway', rows);
     await running.stop();
     return rows;
   } finally {
-    upstream.kill();
+    for (const upstream of upstreams) upstream.kill();
   }
+}
+
+async function echo(started: ChildProcess[], tools: string): Promise<string> {
+  const child = spawn(process.execPath, [ECHO], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, TOOLS: tools },
+  });
+  started.push(child);
+  const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
+  return chunk.toString().trim();
 }
 
 const remote = (name: string, url: string): string => `apiVersion: slipway/v1
 kind: Server
 metadata: { name: ${name} }
 spec: { url: "${url}", privateNetwork: true }
+`;
+
+const project = (name: string, servers: readonly string[]): string => `apiVersion: slipway/v1
+kind: Project
+metadata: { name: ${name} }
+spec: { servers: [${servers.join(', ')}] }
 `;
 
 async function start(program: string, desk: Desk): Promise<Running> {
@@ -58,65 +82,43 @@ async function start(program: string, desk: Desk): Promise<Running> {
   return running;
 }
 
-/** Direct and through the gateway in turn, so that what disturbs the machine disturbs both. */
-async function compare(what: string, direct: string, url: string, tool: string, gateway: ChildProcess): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const connections of [1, 64]) {
-    await load(url, tool, connections, 1000);
-    const straight: Load[] = [];
-    const through: Load[] = [];
-    const before = cpuMs(gateway.pid as number);
-    let calls = 0;
-    for (let round = 0; round < 3; round++) {
-      straight.push(await load(direct, 'echo', connections, ROUND_MS));
-      const run = await load(url, tool, connections, ROUND_MS);
-      through.push(run);
-      calls += (run.perSecond * ROUND_MS) / 1000;
-    }
-    const cpu = ((cpuMs(gateway.pid as number) - before) / calls) * 1000;
-    const of = (runs: readonly Load[], pick: (run: Load) => number): number => median(runs.map(pick));
-    const name = `tools/call ${what}, ${connections} connection${connections === 1 ? '' : 's'}`;
-    rows.push({ name: `${name}: calls/s`, value: of(through, (run) => run.perSecond), unit: '/s' });
-    rows.push({
-      name: `${name}: of direct`,
-      value: of(through, (run) => run.perSecond) / of(straight, (run) => run.perSecond),
-      unit: '×',
-    });
-    if (connections === 1) {
-      rows.push({
-        name: `${name}: added p50`,
-        value: of(through, (run) => run.p50) - of(straight, (run) => run.p50),
-        unit: 'ms',
-      });
-      rows.push({
-        name: `${name}: added p99`,
-        value: of(through, (run) => run.p99) - of(straight, (run) => run.p99),
-        unit: 'ms',
-      });
-    }
-    rows.push({ name: `${name}: CPU a call`, value: cpu, unit: 'µs' });
-  }
-  return rows;
+interface Target {
+  readonly direct: string;
+  readonly url: string;
+  readonly gateway: ChildProcess;
 }
 
-/** A closed loop: each connection sends its next call when the last was answered. */
-async function load(url: string, tool: string, connections: number, ms: number): Promise<Load> {
-  const session = await initialize(url);
-  const times: number[] = [];
-  const end = performance.now() + ms;
-  const worker = async (_: unknown, index: number): Promise<void> => {
-    using wire = await Wire.open(new URL(url));
-    for (let n = 0; performance.now() < end; n++) {
-      const began = performance.now();
-      const message = `${index}-${n}`;
-      const params = { name: tool, arguments: { message, name: message } };
-      const { body } = await wire.post(text({ id: n, method: 'tools/call', params }), session);
-      if (!body.includes(message)) throw new Error(`A wrong answer: ${body.slice(0, 200)}`);
-      times.push(performance.now() - began);
+/** Direct and through the gateway in turn, so that what disturbs the machine disturbs both. */
+async function compare(what: string, target: Target, tool: string, ratio: number, era?: Era): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const connections of era ? [64] : [1, 64]) {
+    const through = { url: target.url, connections, params: callOf(tool), ...(era ? { era } : {}) };
+    await load({ ...through, ms: 1000 });
+    const straight: Load[] = [];
+    const passed: Load[] = [];
+    let [cpu, calls] = [0, 0];
+    for (let round = 0; round < 3; round++) {
+      straight.push(await load({ url: target.direct, connections, ms: ROUND_MS, params: callOf('echo') }));
+      const before = cpuMs(target.gateway.pid as number);
+      const run = await load({ ...through, ms: ROUND_MS });
+      cpu += cpuMs(target.gateway.pid as number) - before;
+      passed.push(run);
+      calls += (run.perSecond * ROUND_MS) / 1000;
     }
-  };
-  await Promise.all(Array.from({ length: connections }, worker));
-  return { perSecond: (times.length / ms) * 1000, p50: percentile(times, 0.5), p99: percentile(times, 0.99) };
+    const of = (runs: readonly Load[], pick: (run: Load) => number): number => median(runs.map(pick));
+    const added = (pick: (run: Load) => number): number => of(passed, pick) - of(straight, pick);
+    const name = `tools/call ${what}, ${connections} connection${connections === 1 ? '' : 's'}`;
+    const perSecond = of(passed, (run) => run.perSecond);
+    rows.push({ name: `${name}: calls/s`, value: perSecond, unit: '/s' });
+    const share = perSecond / of(straight, (run) => run.perSecond);
+    if (connections === 1) {
+      rows.push({ name: `${name}: of direct`, value: share, unit: '×' });
+      rows.push({ name: `${name}: added p50`, value: added((run) => run.p50), unit: 'ms', target: 0.12 });
+      rows.push({ name: `${name}: added p99`, value: added((run) => run.p99), unit: 'ms', target: 1 });
+    } else rows.push({ name: `${name}: of direct`, value: share, unit: '×', target: ratio, atLeast: true });
+    rows.push({ name: `${name}: CPU a call`, value: (cpu / calls) * 1000, unit: 'µs', target: 50 });
+  }
+  return rows;
 }
 
 async function handshakes(url: string): Promise<Row> {
@@ -127,28 +129,46 @@ async function handshakes(url: string): Promise<Row> {
     for (; performance.now() < end; count++) await greet(wire);
   };
   await Promise.all(Array.from({ length: 8 }, worker));
-  return {
-    name: 'handshakes (initialize + initialized), 8 at a time',
-    value: (count / ROUND_MS) * 1000,
-    unit: '/s',
-    target: 3000,
-    atLeast: true,
-  };
+  const value = (count / ROUND_MS) * 1000;
+  const name = 'handshakes (initialize + initialized), 8 at a time';
+  return { name, value, unit: '/s', target: 3000, atLeast: true };
 }
 
-async function initialize(url: string): Promise<string> {
+async function lists(url: string): Promise<Row> {
+  const demand = { url, connections: 16, method: 'tools/list', params: () => ({}) };
+  await load({ ...demand, ms: 500 });
+  const { perSecond } = await load({ ...demand, ms: ROUND_MS });
+  return { name: 'tools/list, 10 servers × 20 tools', value: perSecond, unit: '/s', target: 5000, atLeast: true };
+}
+
+async function large({ direct, url, gateway }: Target): Promise<Row[]> {
+  const params = (name: string) => callOf(name, { size: 1024 * 1024 });
+  const straight = await load({ url: direct, connections: 4, ms: ROUND_MS, params: params('echo') });
+  const before = rssMb(gateway.pid as number);
+  const through = await load({ url, connections: 4, ms: ROUND_MS, params: params('echo__echo') });
+  return [
+    { name: 'results of 1 MB, 4 connections', value: through.perSecond, unit: '/s' },
+    { name: 'results of 1 MB: of direct', value: through.perSecond / straight.perSecond, unit: '×' },
+    { name: 'results of 1 MB: memory that came with them', value: rssMb(gateway.pid as number) - before, unit: 'MB' },
+  ];
+}
+
+/** Each with its stream open, so that something is held for it at all. */
+async function sessions({ url, gateway }: Target): Promise<Row> {
+  const { hostname, port, pathname, host } = new URL(url);
+  const ids: string[] = [];
   using wire = await Wire.open(new URL(url));
-  return await greet(wire);
+  for (let at = 0; at < SESSIONS; at++) ids.push(await greet(wire));
+  const before = rssMb(gateway.pid as number);
+  const sockets = await Promise.all(
+    ids.map(async (session) => {
+      const socket = connect(Number(port), hostname);
+      socket.write(`GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\nAccept: text/event-stream\r\n${session}\r\n`);
+      await once(socket, 'data');
+      return socket;
+    }),
+  );
+  const grown = rssMb(gateway.pid as number) - before;
+  for (const socket of sockets) socket.destroy();
+  return { name: 'memory per session with its stream open', value: (grown * 1000) / SESSIONS, unit: 'kB', target: 20 };
 }
-
-/** @returns the header lines of a session */
-async function greet(wire: Wire): Promise<string> {
-  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'bench', version: '1' } };
-  const { head } = await wire.post(text({ id: 0, method: 'initialize', params }), '');
-  const id = headerOf(head, 'mcp-session-id');
-  const session = id === undefined ? '' : `Mcp-Session-Id: ${id}\r\n`;
-  await wire.post(text({ method: 'notifications/initialized' }), session);
-  return session;
-}
-
-const text = (message: object): string => JSON.stringify({ jsonrpc: '2.0', ...message });
