@@ -93,7 +93,7 @@ export function isolation(instances: readonly Instance[]): Draft[] {
   const exposed = [...new Set(claims.flat())];
   if (exposed.length > 0)
     return [{ type: 'Isolated', status: 'False', reason: 'Exposed', message: exposed.join('; ') }];
-  return [{ type: 'Isolated', status: 'True', reason: 'ShutIn', message: 'as far as its config asks for' }];
+  return [{ type: 'Isolated', status: 'True', reason: 'ShutIn', message: 'as far as its runtime can' }];
 }
 
 /** Told where nobody will heal it. What is healed is on its way, and shows in the other conditions. */

@@ -29,7 +29,7 @@ const instance = z.strictObject({
   lastError: z.string().optional(),
   /** How it differs from what was asked for, without a commit. */
   drift: z.array(z.string()).optional(),
-  /** In what it is less shut in than was asked for. */
+  /** In what it is less shut in than it could be, and why. */
   exposed: z.array(z.string()).optional(),
   /** Measured when somebody asks for them. */
   stats: statsSchema.optional(),

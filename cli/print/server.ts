@@ -77,15 +77,15 @@ function remarks(list: readonly InstanceStatus[]): string {
   return lines.length === 0 ? '' : `\n${indent(lines.join('\n'))}`;
 }
 
-/** What was asked for and, where a driver says so, what of it is not in force. */
+/** What its config says and, where a driver tells, what is left open. */
 function isolationSection({ conditions, instances }: ServerStatus, asked: unknown): string {
   const exposed = [...new Set(instances.flatMap((instance) => instance.exposed ?? []))];
   const told = conditions.some(({ type }) => type === 'Isolated');
   if (asked === undefined && !told) return '';
   const lines = [
     ...(asked === undefined ? [] : [formatValue(asked, 'yaml')]),
-    ...exposed.map((how) => `not in force: ${how}`),
-    ...(told && exposed.length === 0 ? ['all of it is in force'] : []),
+    ...exposed.map((how) => `exposed: ${how}`),
+    ...(told && exposed.length === 0 ? ['shut in as far as its runtime can'] : []),
   ];
   return `Isolation\n${indent(lines.join('\n'))}`;
 }

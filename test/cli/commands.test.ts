@@ -118,7 +118,7 @@ test('operating commands: what runs costs, what others left, why a server fails'
   const hello = (await slipway('describe', 'server', 'hello')).out;
   expect(hello).toMatch(/Isolated +False +\w+ +Exposed/);
   expect(hello).toContain(
-    'Isolation\n  egress: none\n  not in force: without a sandbox, isolation.egress, resources.memory',
+    'Isolation\n  egress: none\n  exposed: without a sandbox, isolation.egress, resources.memory',
   );
 
   const top = await slipway('top');

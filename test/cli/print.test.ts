@@ -44,7 +44,7 @@ test('describe tells what an instance runs and uses, its limit, what ails it, an
   expect(text).toMatch(/slipway-db-0a1b2c3d-0 +example\/db:1 +running +- +2 +- +3m20s +300Mi of 512Mi +12\n/);
   expect(text).toContain('slipway-db-0a1b2c3d-0: last error: it was ended by SIGKILL\n');
   expect(text).toContain('slipway-db-0a1b2c3d-0: drifted: its image is another');
-  expect(text).toContain('Isolation\n  egress: none\n  not in force: its network is that of this host\n');
+  expect(text).toContain('Isolation\n  egress: none\n  exposed: its network is that of this host\n');
   expect(text).toContain('Last lines of its log\n  10:00 stderr no more memory');
 });
 
@@ -52,7 +52,7 @@ test('describe says so where all of it is in force, and nothing where nobody ask
   const conditions = [condition('Ready', 'True', ''), condition('Isolated', 'True', 'as asked')];
   const whole = { ...SERVER, conditions, instances: [] };
   expect(serverSections(whole, { sandbox: 'strict' }, []).join('\n')).toContain(
-    'Isolation\n  sandbox: strict\n  all of it is in force',
+    'Isolation\n  sandbox: strict\n  shut in as far as its runtime can',
   );
   const plain = { ...whole, conditions: conditions.slice(0, 1) };
   expect(serverSections(plain, undefined, []).join('\n')).not.toContain('Isolation\n');

@@ -40,7 +40,7 @@ export class Place {
       ...instance,
       ...(this.trouble === undefined ? {} : { lastError: this.trouble }),
       ...(drift.length > 0 ? { drift } : {}),
-      ...(this.exposed.length > 0 ? { exposed: this.exposed } : {}),
+      exposed: this.exposed,
     };
   }
 }
