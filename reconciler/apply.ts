@@ -45,7 +45,8 @@ async function timed(address: string, context: ApplyContext, work: () => Promise
   const elapsed = (): number => Math.round(performance.now() - began);
   try {
     const result = await work();
-    if (result.result !== 'unchanged') context.log('info', `${address} ${result.result}`, { ms: elapsed() });
+    if (result.result !== 'unchanged')
+      context.log('info', `${address} ${result.result}`, { ms: elapsed(), ...result.surface });
     return { address, ...result, ms: elapsed() };
   } catch (error) {
     const back = error instanceof RolledBack;

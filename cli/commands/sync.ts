@@ -10,6 +10,7 @@ interface Synced {
     result: string;
     ms: number;
     error?: { error: string; error_code: string; hint: string };
+    surface?: { lost: string[]; changed: string[] };
   }[];
 }
 
@@ -42,7 +43,9 @@ export const command: Command = {
 
 function report({ commit, outcomes }: Synced, out: (text: string) => void): number {
   out(`commit ${commit.id.slice(0, 12)} ${commit.subject ?? ''}`.trimEnd());
-  for (const { address, result, ms, error } of outcomes) {
+  for (const { address, result, ms, error, surface } of outcomes) {
+    for (const word of ['lost', 'changed'] as const)
+      if (surface && surface[word].length > 0) out(`${address}: the new version ${word} ${surface[word].join(', ')}`);
     out(
       `${address} ${result} in ${ms} ms${error ? `: ${error.error} [${error.error_code}]\n  hint: ${error.hint}` : ''}`,
     );

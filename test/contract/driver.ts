@@ -7,6 +7,7 @@ import { connectHttp } from '../../reconciler/health/http.ts';
 import type { Workload } from '../../reconciler/workload.ts';
 import type { Connection } from '../../schemas/peer.ts';
 import { callTool, initialize, toolNames } from '../helpers/mcp.ts';
+import { untilState } from '../helpers/process-driver.ts';
 import { survivors } from '../helpers/processes.ts';
 
 export interface DriverHarness extends AsyncDisposable {
@@ -31,6 +32,7 @@ export function driverContract(name: string, suite: DriverSuite): void {
   describe(`the driver ${name}`, () => {
     keepsInstances(suite);
     speaksMcp(suite);
+    startsAgain(suite);
     cleansUp(suite);
   });
 }
@@ -147,6 +149,24 @@ function speaksMcp({ make, workload, http }: DriverSuite): void {
     await talk(harness.driver, instance);
     await harness.driver.idle?.(instance.id, never());
     await harness.driver.idle?.('slipway-nobody-00000000-0', never());
+  });
+}
+
+function startsAgain({ make, workload }: DriverSuite): void {
+  test('what is restarted is there again under the same name, and tells why', async ({ skip }) => {
+    await using harness = await make();
+    const { driver } = harness;
+    skip(!driver.restart, 'the driver restarts nothing');
+    const instance = await driver.ensure(workload('tiny'), 0, never());
+    await talk(driver, instance);
+    const [before] = await driver.list(never());
+    const back = untilState(driver, instance.id, 'crashed').then(() => untilState(driver, instance.id, 'running'));
+    await driver.restart?.(instance.id, 'it had to be', never());
+    const after = await back;
+    expect(after).toMatchObject({ restarts: 1, lastError: 'it had to be' });
+    if (before?.pid !== undefined) expect(after.pid).not.toBe(before.pid);
+    expect(await talk(driver, after)).toBe('hello');
+    await driver.restart?.('slipway-nobody-00000000-0', 'it had to be', never());
   });
 }
 

@@ -36,6 +36,8 @@ test('a version that crashes soon after it took over: the old one comes back, an
   // It is not tried again by itself, but the next version and a request for it are.
   await rig.reconciler.sync();
   expect(await rig.call('tiny', 'version')).toBe('v1');
+  await rig.reconciler.sync({ retry: true });
+  expect(await rig.call('tiny', 'version')).toBe('crash-on-call');
   await rig.apply({ 'a.yaml': watched('v3') });
   expect(await rig.call('tiny', 'version')).toBe('v3');
   expect(await rig.condition('tiny')).toBe('True=Succeeded');
