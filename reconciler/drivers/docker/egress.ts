@@ -35,7 +35,7 @@ export interface ProxySource {
   readonly dns?: readonly string[];
 }
 
-export interface Egress {
+interface Egress {
   readonly links?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -148,7 +148,10 @@ async function onceThere(connect: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Whether it is what is wanted, and runs or is about to. Another version of Slipway may have made it; somebody may have stopped it. */
+/**
+ * Whether it is what is wanted, and runs or is about to. Another version of Slipway may have made it; somebody may have
+ * stopped it.
+ */
 function isSound({ Config, State }: ContainerInspectInfo, wanted: Dockerode.ContainerCreateOptions): boolean {
   const same = JSON.stringify(Config.Cmd) === JSON.stringify(wanted.Cmd);
   const told = wanted.Env?.every((entry) => Config.Env.includes(entry)) === true;

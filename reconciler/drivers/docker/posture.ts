@@ -37,7 +37,7 @@ const ULIMITS = [
   { Name: 'nofile', Soft: 16_384, Hard: 16_384 },
 ];
 const DEFAULT_PORT = 8080;
-export const SECRETS_PATH = '/run/secrets';
+const SECRETS_PATH = '/run/secrets';
 
 /** The port that an HTTP server listens on in its container; it is told as PORT. */
 export function containerPort({ run }: Workload): number {
@@ -80,9 +80,10 @@ export function containerOptions(request: ContainerRequest): Dockerode.Container
 
 /**
  * Lookups of names that the engine does not know itself end in the container: a name can carry data out. Engines before 26
- * ask the host's resolver even from internal networks (CVE-2024-29018). No search domains either: they tell of the host. And no long wait for an answer that does not come.
+ * ask the host's resolver even from internal networks (CVE-2024-29018). No search domains either: they tell of the host. And
+ * no long wait for an answer that does not come.
  */
-export const SEALED_NAMES = { Dns: ['127.0.0.1'], DnsSearch: ['.'], DnsOptions: ['timeout:1', 'attempts:1'] };
+const SEALED_NAMES = { Dns: ['127.0.0.1'], DnsSearch: ['.'], DnsOptions: ['timeout:1', 'attempts:1'] };
 
 /** @returns undefined for the image's own user. A uid alone would come with group root. */
 function userOf({ user = NOBODY }: Isolation): string | undefined {
@@ -90,7 +91,7 @@ function userOf({ user = NOBODY }: Isolation): string | undefined {
   return user.includes(':') ? user : `${user}:${user}`;
 }
 
-export interface Limits {
+interface Limits {
   readonly memoryBytes?: number;
   readonly cpu?: number;
   readonly isolation?: Isolation;
