@@ -25,7 +25,7 @@ export interface Podman extends AsyncDisposable {
 }
 
 const PROGRAMS = ['podman', 'runc', 'conmon', 'catatonit'];
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 120_000;
 
 /** A `describe` for tests that need Podman and images; skipped with the reason where there is none, unless it is required. */
 export function describePodman(name: string, body: (docker: Engine) => void): void {
