@@ -11,19 +11,20 @@ export interface Choice {
   readonly session: string | undefined;
   /** Whether a session is to stay with one upstream. */
   readonly sticky: boolean;
+  /** A number that grows with each choice: where all are equal, they come in turn. */
+  readonly turn: number;
 }
 
 /**
  * Those that were not tried and can be reached come first, then those of the version that the session belongs to. Among
  * them it is the one that the session stays with, or the one with the fewest requests in flight, in turn where equal.
  */
-export function choose({ upstreams, canary, tried, session, sticky }: Choice): Upstream | undefined {
+export function choose({ upstreams, canary, tried, session, sticky, turn }: Choice): Upstream | undefined {
   const onCanary = canary !== undefined && session !== undefined && share(session) < canary.weight;
   let best: Upstream | undefined;
   let [bestRank, bestScore] = [-1, 0];
-  const first = upstreams.length > 1 ? turn++ % upstreams.length : 0;
   for (let at = 0; at < upstreams.length; at++) {
-    const upstream = upstreams[(first + at) % upstreams.length] as Upstream;
+    const upstream = upstreams[(turn + at) % upstreams.length] as Upstream;
     const own = canary === undefined || canary.endpoints.includes(upstream.endpoint.id) === onCanary;
     const rank = (tried.has(upstream) ? 0 : 4) + (upstream.failing ? 0 : 2) + (own ? 1 : 0);
     if (rank < bestRank) continue;
@@ -33,8 +34,6 @@ export function choose({ upstreams, canary, tried, session, sticky }: Choice): U
   }
   return best;
 }
-
-let turn = 0;
 
 /** Where a session stands among a hundred: always the same, whatever gateway asks, so that it stays with one version. */
 function share(session: string): number {

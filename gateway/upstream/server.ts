@@ -42,6 +42,7 @@ export class Server {
   readonly wishes: Wishes;
   readonly #latest: () => Server | undefined;
   #missing: ListState | undefined;
+  #turn = 0;
 
   constructor({ name, entry, upstreams, own, known, wishes, latest }: ServerParts) {
     this.name = name;
@@ -204,13 +205,15 @@ export class Server {
   }
 
   #pick({ client }: RequestOptions, tried: ReadonlySet<Upstream>): Upstream | undefined {
-    const { upstreams, own, entry, capabilities } = this.#latest() ?? this;
+    const server = this.#latest() ?? this;
+    const { upstreams, own, entry, capabilities } = server;
     if (own && client) return own.of(ownerOf(client.id));
     if (upstreams.length === 1) return upstreams[0];
     const known = upstreams.map((upstream) => upstream.keepsSessions).filter((keeps) => keeps !== undefined);
     // Until it is known, a client stays where it is: what it leaves there may be all that it has.
     const sticky = capabilities?.['tasks'] !== undefined || known.length === 0 || known.includes(true);
-    return choose({ upstreams, canary: entry.canary, tried, session: client?.id, sticky });
+    const session = client && ownerOf(client.id);
+    return choose({ upstreams, canary: entry.canary, tried, session, sticky, turn: server.#turn++ });
   }
 
   #unavailable(): SlipwayError {
