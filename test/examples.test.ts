@@ -27,6 +27,7 @@ describe.each(readdirSync(EXAMPLES))('examples/%s', (name) => {
     await using source = directorySource(join(EXAMPLES, name));
     const first = await preview(source, empty, memoryParseCache(), signal);
     expect(first.issues).toEqual([]);
+    expect(first.plan?.guards).toEqual([]);
     expect(first.plan?.summary.create).toBe(first.desired.resources.length);
     const second = plan(compile(first.desired), asIfRunning(first.desired));
     expect(hasChanges(second)).toBe(false);
