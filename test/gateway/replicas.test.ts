@@ -3,7 +3,8 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import type { Endpoint, ServerEntry } from '../../schemas/snapshot.ts';
-import { session, snapshot, start, type Session } from './helpers/gateway.ts';
+import { principal, session, snapshot, start, type Session } from './helpers/gateway.ts';
+import { ask } from './helpers/modern.ts';
 import { httpUpstream, socketUpstream, type Upstream } from './helpers/upstreams.ts';
 
 const entry = (ups: readonly Upstream[], more: Partial<ServerEntry> = {}): Partial<ServerEntry> => ({
@@ -144,4 +145,19 @@ test('calls and errors are counted for each instance: what failed there, not wha
   await taken;
   expect(gateway.tally('up')).toEqual({ calls: 3, errors: 2 });
   expect(gateway.tally('nobody')).toEqual({ calls: 0, errors: 0 });
+});
+
+test('a client of MCP 2026-07-28 has no session: who it is decides which version it uses', async () => {
+  await using old = await socketUpstream('old');
+  await using young = await socketUpstream('young');
+  const tokens = Array.from({ length: 40 }, (_, index) => `slw_${index}`);
+  await using gateway = await start({
+    servers: { up: entry([old, young], { canary: { endpoints: ['young'], weight: 50 } }) },
+    principals: tokens.map((token, index) => principal(`p${index}`, token)),
+  });
+  const version = async (token: string): Promise<string> =>
+    textOf(await ask(gateway.url, 'tools/call', { name: 'up__who' }, { token }));
+  const first = await Promise.all(tokens.map(version));
+  expect(new Set(first)).toEqual(new Set(['old', 'young']));
+  expect(await Promise.all(tokens.map(version))).toEqual(first);
 });
