@@ -196,6 +196,7 @@ test('reading commands against a running Slipway', { timeout: 120_000 }, async (
   expect((await slipway('describe', 'secret', 'vault')).out).toContain('referred to by Server/hello');
 
   const hello = (await slipway('describe', 'server', 'hello')).out;
+  expect(hello).toContain('Protocol\n  MCP up to 2025-11-25, over stdio\n');
   expect(hello).toMatch(/Gateway\n +UPSTREAM .*BREAKER.*\n +slipway-hello-\S+ +stdio .* closed/);
   expect(hello).toMatch(
     /Instances\n +NAME +RUNS +STATE +PID +RESTARTS +AGE +CPU TIME +MEMORY +PIDS\n +slipway-hello-\w+-0 +node +running +\d+ +0 +\d+s +[\d.]+s +\d+Mi +\d+/,

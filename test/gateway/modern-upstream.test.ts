@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { expect, test } from 'vitest';
 import type { RpcRequest } from '../../schemas/jsonrpc.ts';
-import { client, principal, session, start } from './helpers/gateway.ts';
+import { client, MCP_HEADERS, principal, raw, session, start } from './helpers/gateway.ts';
 import { ask } from './helpers/modern.ts';
 
 interface Seen {
@@ -275,4 +275,33 @@ test('a list is as fresh as its server says', async () => {
   expect(ttlMs).toBeLessThanOrEqual(1_000);
   // Cross-client leak: what a route lists is for those who may use the route.
   expect(cacheScope).toBe('private');
+});
+
+test('tasks, an extension now, pass through where both sides have them and one server is meant', async () => {
+  const TASKS = 'io.modelcontextprotocol/tasks';
+  const capabilities = { tools: {}, extensions: { [TASKS]: {} } };
+  await using up = await modernServer(({ method, params }) => {
+    if (method === 'server/discover') return { result: { supportedVersions: ['2026-07-28'], capabilities } };
+    if (method === 'tools/call') return { result: { resultType: 'task', taskId: 't1', status: 'working' } };
+    if (method === 'tasks/get')
+      return { result: { resultType: 'complete', taskId: params?.['taskId'], status: 'completed' } };
+    return undefined;
+  });
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const by = { path: '/servers/up/mcp', capabilities: { extensions: { [TASKS]: {} } } };
+  expect((await ask(gateway.url, 'server/discover', {}, by)).json.result).toMatchObject({ capabilities });
+  const created = await ask(gateway.url, 'tools/call', { name: 'echo', arguments: {} }, by);
+  expect(created.json.result).toMatchObject({ resultType: 'task', taskId: 't1' });
+  const got = await ask(gateway.url, 'tasks/get', { taskId: 't1' }, by);
+  expect(got.json.result).toMatchObject({ resultType: 'complete', taskId: 't1', status: 'completed' });
+  expect((await ask(gateway.url, 'tasks/get', { taskId: 't1' })).status).toBe(404);
+  // The tasks of 2025-11-25 are something else.
+  const legacy = await session(gateway.url, { path: '/servers/up/mcp' });
+  const old = await raw(gateway.url, {
+    method: 'POST',
+    path: '/servers/up/mcp',
+    headers: { ...MCP_HEADERS, 'Mcp-Session-Id': legacy.id },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tasks/get', params: { taskId: 't1' } }),
+  });
+  expect(old.json.error?.code).toBe(-32_601);
 });
