@@ -11,6 +11,9 @@ import { BRIDGE_PREFIX } from './network-plan.ts';
 
 const run = promisify(execFile);
 
+/** A service's PATH may lack where the firewall's programs are. */
+const OPTIONS = { timeout: 15_000, env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` } };
+
 interface Rule {
   readonly table: string;
   readonly chain: string;
@@ -58,7 +61,7 @@ export async function guardHost({ info }: Engine, bridge: string): Promise<strin
 
 async function set(program: string, rules: readonly Rule[]): Promise<void> {
   for (const { table, chain, rest } of rules) {
-    const call = (...action: string[]) => run(program, ['-w', '5', '-t', table, ...action, ...rest]);
+    const call = (...action: string[]) => run(program, ['-w', '5', '-t', table, ...action, ...rest], OPTIONS);
     const there = await call('-C', chain).then(
       () => true,
       (error: { code?: unknown }) => {
