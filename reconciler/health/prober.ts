@@ -8,7 +8,7 @@ import type { Channel } from '../../schemas/peer.ts';
 import { coalesce, limiter, pause } from '../async.ts';
 import type { Driver, Instance } from '../drivers/driver.ts';
 import type { Probe, Probes } from '../workload.ts';
-import { runProbe } from './check.ts';
+import { runProbe, type Patient } from './check.ts';
 import { ProbeSession } from './session.ts';
 
 /** How many probes run at the same time: a slow instance must not keep others waiting, nor all of them load the host. */
@@ -39,7 +39,7 @@ export interface Health {
 
 export class Prober implements AsyncDisposable {
   readonly #options: ProberOptions;
-  readonly #patients = new Map<string, Patient>();
+  readonly #patients = new Map<string, Rounds>();
   readonly #limit = limiter(CONCURRENCY);
   readonly #lists = new Map<Driver, () => Promise<Instance[]>>();
 
@@ -59,7 +59,7 @@ export class Prober implements AsyncDisposable {
     for (const target of targets) {
       if (this.#patients.has(target.id)) continue;
       const observe = (): Promise<Instance | undefined> => this.#observe(target);
-      this.#patients.set(target.id, new Patient(target, { ...this.#options, limit: this.#limit, observe }));
+      this.#patients.set(target.id, new Rounds(target, { ...this.#options, limit: this.#limit, observe }));
     }
   }
 
@@ -80,20 +80,22 @@ export class Prober implements AsyncDisposable {
   }
 }
 
-interface PatientOptions extends ProberOptions {
+interface RoundsOptions extends ProberOptions {
   readonly limit: ReturnType<typeof limiter>;
   readonly observe: () => Promise<Instance | undefined>;
 }
 
-class Patient implements AsyncDisposable {
+class Rounds implements AsyncDisposable {
   readonly target: Target;
-  readonly #options: PatientOptions;
+  readonly #options: RoundsOptions;
   readonly #session: ProbeSession;
   readonly #stop = new AbortController();
   readonly #loops: Promise<void>[];
   health: Health = {};
+  /** The run of the instance that was asked last. */
+  #run: { readonly startedAt: string | undefined; readonly since: number; up: boolean } | undefined;
 
-  constructor(target: Target, options: PatientOptions) {
+  constructor(target: Target, options: RoundsOptions) {
     this.target = target;
     this.#options = options;
     this.#session = new ProbeSession(target.driver, options.version);
@@ -138,21 +140,44 @@ class Patient implements AsyncDisposable {
 
   /** An instance that does not run is not asked: it must not be woken, and what crashed comes back by itself. */
   async #ask(probe: Probe, signal: AbortSignal): Promise<'well' | 'asleep' | { readonly why: string }> {
-    const { driver } = this.target;
-    const before = await this.#options.observe();
+    const before = await this.#observe();
     if (before?.state !== 'running') return 'asleep';
+    const { driver, probes } = this.target;
+    const channel = (limit: AbortSignal): Promise<Channel> => this.#session.open(before, limit);
+    const patient = { driver, instance: before, channel };
+    if (probes.startup && !(await this.#hasStarted(probes.startup, patient, signal))) return 'asleep';
     try {
-      const channel = (limit: AbortSignal): Promise<Channel> => this.#session.open(before, limit);
-      await runProbe(probe, { driver, instance: before, channel }, signal);
+      await runProbe(probe, patient, signal);
       return 'well';
     } catch (error) {
       if (signal.aborted) return 'asleep';
       this.#session.close();
       // It may have gone to sleep, or crashed, while it was asked.
-      const after = await this.#options.observe();
+      const after = await this.#observe();
       if (after?.state !== 'running' || after.startedAt !== before.startedAt) return 'asleep';
       return { why: toSlipwayError(error, 'not-ready').message };
     }
+  }
+
+  /** A driver that cannot tell, because its engine is away, says nothing about the instance. */
+  #observe(): Promise<Instance | undefined> {
+    return this.#options.observe().catch(() => undefined);
+  }
+
+  /** Each run but the first, which the rollout waited for, has to start up anew: until then, or its time is over, nothing counts. */
+  async #hasStarted(startup: Probe, patient: Patient, signal: AbortSignal): Promise<boolean> {
+    const { startedAt, restarts } = patient.instance;
+    if (this.#run?.startedAt !== startedAt || !this.#run)
+      this.#run = { startedAt, since: performance.now(), up: !this.#run && restarts === 0 };
+    const run = this.#run;
+    if (run.up) return true;
+    try {
+      await runProbe(startup, patient, signal);
+      run.up = true;
+    } catch {
+      this.#session.close();
+    }
+    return run.up || performance.now() - run.since > startup.intervalMs * startup.failures;
   }
 
   #readiness(why: string | undefined): void {
@@ -174,8 +199,12 @@ class Patient implements AsyncDisposable {
     this.health = { ...this.health, restarted: why };
     log('warn', `${id} is restarted: ${why}`);
     this.#session.close();
-    if (driver.restart) await driver.restart(id, `its liveness probe failed: ${why}`, this.#stop.signal);
-    else log('error', `the driver ${driver.name} cannot restart an instance`, { instance: id });
+    try {
+      if (driver.restart) await driver.restart(id, `its liveness probe failed: ${why}`, this.#stop.signal);
+      else log('error', `the driver ${driver.name} cannot restart an instance`, { instance: id });
+    } catch (error) {
+      log('error', `${id} could not be restarted: ${toSlipwayError(error).message}`);
+    }
     onChange();
   }
 }

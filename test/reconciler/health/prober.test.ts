@@ -101,6 +101,26 @@ test('a slow start gets the time that startup gives it', async () => {
   expect(await rig.condition('slow-start')).toBe('True=Succeeded');
 });
 
+test(
+  'what starts slowly after a crash gets its time again, and is not restarted for it',
+  { timeout: 60_000 },
+  async () => {
+    await using rig = await Rig.make();
+    const started = { http: { path: '/started' }, interval: '50ms', timeout: '1s' };
+    const probes = { startup: { ...started, failures: 200 }, liveness: { ...started, failures: 1 } };
+    await rig.apply({ 'a.yaml': server('slow-start', 'slow-start', [], { transport: 'http', probes }) });
+    const [{ id, pid = 0, endpoint } = { id: '', endpoint: { address: '' } }] = await rig.driver.list(never());
+    process.kill(pid, 'SIGKILL');
+    await untilState(rig.driver, id, 'crashed');
+    await untilState(rig.driver, id, 'running');
+    const url = new URL('/started', endpoint.address);
+    const answer = async (): Promise<number> => (await fetch(url).catch(() => undefined))?.status ?? 0;
+    while ((await answer()) !== 200) await delay(50);
+    await delay(200); // As long as it takes to ask several times.
+    expect((await rig.driver.list(never()))[0]).toMatchObject({ state: 'running', restarts: 1 });
+  },
+);
+
 test('who sleeps is not woken, and being asked does not keep anybody awake', async () => {
   await using rig = await Rig.make();
   const probes = { readiness: status, liveness: { ping: {}, ...quick } };
