@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { SlipwayError } from '../../schemas/errors.ts';
 import type { Driver, Instance } from '../drivers/driver.ts';
 import type { StateDir } from '../state.ts';
 import { readLog } from './log-file.ts';
@@ -14,6 +15,7 @@ export class HeldInstances {
   readonly #instances = new Map<string, Running>();
   readonly #listeners = new Set<Listener>();
   readonly #busy = new Map<string, Promise<unknown>>();
+  #closed = false;
 
   constructor(state: StateDir) {
     this.#state = state;
@@ -45,6 +47,7 @@ export class HeldInstances {
   /** A pass that was interrupted may still be at it when the next one asks for the same instance. */
   async alone<T>(id: string, work: () => Promise<T>): Promise<T> {
     while (this.#busy.has(id)) await this.#busy.get(id)?.catch(() => {});
+    if (this.#closed) throw new SlipwayError('shutting-down');
     const running = work().finally(() => this.#busy.delete(id));
     this.#busy.set(id, running);
     return running;
@@ -101,7 +104,8 @@ export class HeldInstances {
 
   /** Ends all, or lets go of them. What is being worked on is waited for. */
   async close(how: 'end' | 'release'): Promise<void> {
-    await Promise.allSettled(this.#busy.values());
+    this.#closed = true;
+    while (this.#busy.size > 0) await Promise.allSettled(this.#busy.values());
     await Promise.all(
       this.values().map((instance) => (how === 'end' ? instance[Symbol.asyncDispose]() : instance.release())),
     );

@@ -8,23 +8,10 @@ import type { InstanceStatus } from '../../schemas/status.ts';
 import { pause, untilAborted } from '../async.ts';
 import { ask, BridgeConnection } from './connection.ts';
 import { CrashBackoff } from './crash-backoff.ts';
-import type { LogFile } from './log-file.ts';
 import { Requests, watches } from './requests.ts';
 import { Unprobed } from './handshake.ts';
 import { answerFrom, openSession, type Session } from './session.ts';
-import type { Start } from './stdio.ts';
-
-export interface StdioInstanceOptions {
-  readonly start: Start;
-  readonly log: LogFile;
-  readonly lifecycle: 'onDemand' | 'always';
-  readonly idleTimeoutMs: number;
-  readonly startTimeoutMs: number;
-  readonly version: string;
-  readonly onChange: () => void;
-  /** It runs already, from before: it is taken over at once, whatever its lifecycle. */
-  readonly adopted?: boolean;
-}
+import type { StdioInstanceOptions } from './stdio.ts';
 
 /** A request that would have to wait longer than this for a crashed server is refused at once, with the reason. */
 const MAX_WAIT_MS = 5000;
@@ -126,14 +113,8 @@ export class StdioInstance implements AsyncDisposable {
   async restart(reason: string): Promise<void> {
     const session = await this.#session?.catch(() => undefined);
     if (!session || this.#stopping || this.#closing.signal.aborted) return;
-    this.#toldToStop.add(session);
-    this.#open = undefined;
-    this.#session = undefined;
-    this.#stopping = session.process.stop().finally(() => {
-      this.#stopping = undefined;
-    });
+    await this.#stop();
     this.#failed(reason);
-    await this.#stopping;
   }
 
   /** @internal */
@@ -229,7 +210,7 @@ export class StdioInstance implements AsyncDisposable {
   /** The process ended by itself: a crash, unless it was told to stop. */
   #ended(session: Session, why: string): void {
     if (this.#toldToStop.has(session)) return;
-    void session.process.stop(); // Ends what it may have left behind in its group.
+    session.process.stop().catch(() => {}); // Ends what it may have left behind in its group.
     this.#open = undefined;
     this.#session = undefined;
     this.#failed(why);
@@ -264,7 +245,10 @@ export class StdioInstance implements AsyncDisposable {
   #sleepWhenIdle(): void {
     clearTimeout(this.#idleTimer);
     if (this.#options.lifecycle === 'always' || this.#closing.signal.aborted) return;
-    this.#idleTimer = setTimeout(() => void this.#sleep(), this.#options.idleTimeoutMs);
+    this.#idleTimer = setTimeout(
+      () => this.#sleep().catch((error: unknown) => this.#stillThere(error)),
+      this.#options.idleTimeoutMs,
+    );
     this.#idleTimer.unref();
   }
 
@@ -276,6 +260,13 @@ export class StdioInstance implements AsyncDisposable {
     this.#become('sleeping');
   }
 
+  /** It could not be stopped, so it runs, and is used as before. */
+  #stillThere(error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error);
+    this.#options.log.write('slipway', `the server could not be stopped: ${why}`);
+    if (this.#session && !this.#closing.signal.aborted) this.#sleepWhenIdle();
+  }
+
   #stop(): Promise<void> {
     clearTimeout(this.#idleTimer);
     this.#open = undefined;
@@ -283,7 +274,14 @@ export class StdioInstance implements AsyncDisposable {
       const session = await this.#session?.catch(() => undefined);
       this.#become('stopping');
       if (session) this.#toldToStop.add(session);
-      await session?.process.stop();
+      try {
+        await session?.process.stop();
+      } catch (error) {
+        if (session) this.#toldToStop.delete(session);
+        this.#open = session;
+        this.#become('running');
+        throw error;
+      }
       this.#session = undefined;
       this.pid = undefined;
       this.startedAt = undefined;

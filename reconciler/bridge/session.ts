@@ -35,7 +35,7 @@ export async function openSession(
   let next = 1;
   const peer = new Peer({
     ...handlers,
-    ...(process.agreed ? { newId: () => `${epoch}${next++}` } : {}),
+    ...(process.remember ? { newId: () => `${epoch}${next++}` } : {}),
     send: (message) => {
       const full = stdin.writableLength > MAX_UNREAD_BYTES;
       if (full && isRequest(message))

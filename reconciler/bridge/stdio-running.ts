@@ -3,10 +3,10 @@ import { SlipwayError } from '../../schemas/errors.ts';
 import type { Connection, ConnectionHandlers, ConnectOptions } from '../../schemas/peer.ts';
 import type { Instance } from '../drivers/driver.ts';
 import type { Workload } from '../workload.ts';
-import { StdioInstance, type StdioInstanceOptions } from './instance.ts';
+import { StdioInstance } from './instance.ts';
 import type { Running, RunningContext } from './running.ts';
 import { serveSocket } from './socket.ts';
-import type { Start } from './stdio.ts';
+import type { Start, StdioInstanceOptions } from './stdio.ts';
 
 export interface StdioContext extends RunningContext {
   readonly start: Start;

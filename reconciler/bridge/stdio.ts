@@ -1,5 +1,6 @@
 /** A running stdio server, whatever runs it: a child process or an attached container. */
 import type { Readable, Writable } from 'node:stream';
+import type { LogFile } from './log-file.ts';
 
 export interface StdioProcess {
   readonly stdin: Writable;
@@ -23,3 +24,16 @@ export type Agreed = Readonly<Record<string, unknown>>;
 
 /** Starts one run of the server. @throws SlipwayError */
 export type Start = () => Promise<StdioProcess>;
+
+/** What a held instance is made with. */
+export interface StdioInstanceOptions {
+  readonly start: Start;
+  readonly log: LogFile;
+  readonly lifecycle: 'onDemand' | 'always';
+  readonly idleTimeoutMs: number;
+  readonly startTimeoutMs: number;
+  readonly version: string;
+  readonly onChange: () => void;
+  /** It runs already, from before: it is taken over at once, whatever its lifecycle. */
+  readonly adopted?: boolean;
+}

@@ -104,6 +104,62 @@ describeEngine('containers', async (engine) => {
     expect(await answer).toBe('patience');
   });
 
+  test('a server falls idle while the engine is away: it stays as it is, and is there for the next call', async () => {
+    await using cutter = await lineCutter(engine.request.socketPath ?? '');
+    await using rig = await dockerRig(engine);
+    const place = { name: 'frail', host: cutter.host, runners: {} };
+    const { id } = await rig.driver.ensure(imageWorkload(image, { place, idleTimeoutMs: 500 }), 0, never());
+    const connection = await connected(rig.driver, id);
+    await untilState(rig.driver, id, 'running');
+    cutter.cut();
+    await logged(rig.driver, id, 'the server could not be stopped');
+    cutter.mend();
+    expect(await callTool(connection, 'sessions')).toBe('1');
+  });
+
+  test('a removal that the engine does not hear of leaves what the next one removes', async () => {
+    await using cutter = await lineCutter(engine.request.socketPath ?? '');
+    await using rig = await dockerRig(engine);
+    const place = { name: 'frail', host: cutter.host, runners: {} };
+    const { id } = await started(rig.driver, await rig.driver.ensure(imageWorkload(image, { place }), 0, never()));
+    cutter.cut();
+    await expect(rig.driver.remove(id, never())).rejects.toThrow();
+    cutter.mend();
+    expect((await rig.driver.list(never())).map((instance) => instance.id)).toEqual([id]);
+    expect(rig.driver.connect?.(id, {})).toBeUndefined();
+    await rig.driver.remove(id, never());
+    await expect(containerOf(rig)).rejects.toThrow('no container');
+  });
+
+  test('a volume that an image declares is room in memory, not on the disk of the host', async () => {
+    await using rig = await dockerRig(engine);
+    const bare = await engine.docker.createContainer({ Image: image });
+    const { Id } = (await bare.commit({ changes: 'VOLUME /data' })) as { Id: string };
+    try {
+      const [repo, tag] = ['slipway-test/volume', rig.state.owner.slice(0, 8)];
+      await engine.docker.getImage(Id).tag({ repo, tag });
+      const { id } = await rig.driver.ensure(imageWorkload(`${repo}:${tag}`), 0, never());
+      const who = await callTool(await connected(rig.driver, id), 'whoami', { paths: ['/data', '/etc'] });
+      expect(JSON.parse(who)).toMatchObject({ writable: ['/data'] });
+      const { Mounts, HostConfig } = await (await containerOf(rig)).inspect();
+      expect(Mounts).toEqual([]);
+      expect(HostConfig.Tmpfs?.['/data']).toContain('size=');
+      await rig.driver.remove(id, never());
+    } finally {
+      await bare.remove({ force: true });
+      await engine.docker.getImage(Id).remove({ force: true });
+    }
+  });
+
+  test('a program that a probe left running is not joined by another', async () => {
+    await using rig = await dockerRig(engine);
+    const { id } = await started(rig.driver, await rig.driver.ensure(imageWorkload(image), 0, never()));
+    expect(await rig.driver.exec?.(id, ['echo', 'well'], never())).toEqual({ code: 0, output: 'well\n' });
+    const hung = rig.driver.exec?.(id, ['sleep', '60'], AbortSignal.timeout(500));
+    await expect(hung).rejects.toMatchObject({ name: 'TimeoutError' });
+    await expect(rig.driver.exec?.(id, ['echo', 'well'], never())).rejects.toThrow('what was run before still runs');
+  });
+
   test('killed from outside, it is back by itself, and says what happened', async () => {
     await using rig = await dockerRig(engine);
     const wanted = imageWorkload(image, { lifecycle: 'always' });

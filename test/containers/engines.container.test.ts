@@ -41,6 +41,13 @@ describeEngine('engines', (here) => {
     await expect(gone).rejects.toThrow('The engine gone at unix:///nonexistent/docker.sock does not answer');
   });
 
+  test('an Engine with a host of its own is that one, whatever DOCKER_HOST says', async () => {
+    using elsewhere = withVariable('DOCKER_HOST', 'tcp://127.0.0.1:9');
+    void elsewhere;
+    using engine = await openEngine({ name: 'own', host: here.address.host, runners: {} });
+    expect(engine.info.version).toBe(here.info.version);
+  });
+
   test('over TLS both sides show their certificates; who has none of this authority, or another’s, is refused', async () => {
     using dir = tempDir();
     const port = await freePort();
@@ -68,7 +75,7 @@ describeEngine('engines', (here) => {
   test('over SSH the system’s ssh is used, which trusts no host that it does not know', async () => {
     using dir = tempDir();
     await using door = await sshDoor(dir, here.address.host);
-    using path = withPath(dir.path);
+    using path = withVariable('PATH', `${dir.path}:${process.env['PATH']}`);
     void path;
     door.forget();
     await expect(openEngine(door.spec)).rejects.toThrow('Host key verification failed');
@@ -180,8 +187,13 @@ StrictModes no\nUsePAM no\nPermitRootLogin yes\nPidFile none\nSetEnv DOCKER_HOST
   };
 }
 
-function withPath(folder: string): Disposable {
-  const { PATH } = process.env;
-  process.env['PATH'] = `${folder}:${PATH}`;
-  return { [Symbol.dispose]: () => void (process.env['PATH'] = PATH) };
+function withVariable(name: string, value: string): Disposable {
+  const { [name]: before } = process.env;
+  process.env[name] = value;
+  return {
+    [Symbol.dispose]() {
+      if (before === undefined) delete process.env[name];
+      else process.env[name] = before;
+    },
+  };
 }

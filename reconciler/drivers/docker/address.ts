@@ -23,7 +23,10 @@ export function engineAddress(spec: EngineSpec | undefined, env: NodeJS.ProcessE
   if (spec?.host !== undefined) return { host: spec.host, ...(spec.tls ? { tls: absolute(spec.tls) } : {}) };
   const { DOCKER_HOST: host, DOCKER_CERT_PATH: certs, DOCKER_TLS_VERIFY: verify } = env;
   if (host)
-    return { host: host.includes('://') ? host : `tcp://${host}`, ...(certs && verify ? { tls: pems(certs) } : {}) };
+    return {
+      host: host.includes('://') ? host : `tcp://${host}`,
+      ...(verify ? { tls: pems(certs ?? join(homedir(), '.docker')) } : {}),
+    };
   return contextAddress(env) ?? { host: standardSocket() };
 }
 

@@ -6,6 +6,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { ANSWER_MS } from './answers.ts';
 import type { Engine } from './engine.ts';
 
 /** Where a container's output goes. Both must take what they get: a connection that is not read freezes the container. */
@@ -48,8 +49,10 @@ function upgrade(engine: Engine, path: string): Promise<Duplex> {
     request.once('response', (answer) => {
       let text = '';
       answer.on('data', (chunk: Buffer) => (text += chunk));
-      answer.on('end', () => reject(Object.assign(new Error(text.trim()), { statusCode: answer.statusCode })));
+      answer.once('close', () => reject(Object.assign(new Error(text.trim()), { statusCode: answer.statusCode })));
     });
+    request.setTimeout(ANSWER_MS, () => request.destroy(new Error(`no answer within ${ANSWER_MS / 1000} s`)));
+    request.once('upgrade', (_answer, socket) => socket.setTimeout?.(0));
     request.once('error', reject);
     request.end();
   });

@@ -14,7 +14,7 @@ export function meaningOf(action: string): string | undefined {
   return MEANING[action];
 }
 
-/** Limits that `docker update` can change. @returns how they differ from what was asked for */
+/** What `docker update` can change. @returns how they differ from what was asked for */
 export function changedLimits({ run }: Workload, { HostConfig: now }: ContainerInspectInfo): string[] {
   const wanted = hardening({ ...run.resources, ...(run.isolation ? { isolation: run.isolation } : {}) });
   const pairs = [
@@ -22,7 +22,10 @@ export function changedLimits({ run }: Workload, { HostConfig: now }: ContainerI
     ['CPU limit', now.NanoCpus, wanted.NanoCpus],
     ['limit of processes', now.PidsLimit, wanted.PidsLimit],
   ] as const;
-  return pairs
-    .filter(([, is, should]) => is !== should)
-    .map(([what, is]) => `its ${what} was changed by hand to ${is}`);
+  const limits = pairs.filter(([, is, should]) => (is ?? 0) !== (should ?? 0));
+  const { Name: restart = 'no' } = now.RestartPolicy ?? {};
+  return [
+    ...limits.map(([what, is]) => `its ${what} was changed by hand to ${is}`),
+    ...(['', 'no'].includes(restart) ? [] : [`its restart policy was changed by hand to ${restart}`]),
+  ];
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SlipwayError, toSlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
-import { limiter } from '../../async.ts';
+import { untilAborted } from '../../async.ts';
 import { HeldInstances } from '../../bridge/held.ts';
 import { HttpRunning } from '../../bridge/http-running.ts';
 import { LogFile } from '../../bridge/log-file.ts';
@@ -16,19 +16,19 @@ import type { StateDir } from '../../state.ts';
 import { instanceName, type Workload } from '../../workload.ts';
 import type { Driver, Instance } from '../driver.ts';
 import { Agreements } from './agreements.ts';
-import { ifThere } from './answers.ts';
+import { ifThere, removeContainer } from './answers.ts';
 import { changedLimits, meaningOf } from './by-hand.ts';
+import { collect } from './collect.ts';
 import type { Engine } from './engine.ts';
 import { Engines } from './engines.ts';
 import { Inventory, type EngineEvent, type Found } from './inventory.ts';
 import type { Owner } from './labels.ts';
 import { Maker } from './maker.ts';
-import { collectNetworks } from './networks.ts';
-import { execIn, statsOf } from './operate.ts';
+import { execIn, statsOfAll } from './operate.ts';
 import { orphansOn, pruneOn } from './orphans.ts';
 import { Place } from './place.ts';
 import { startRun, type ContainerRun } from './run.ts';
-import { removeSecretFiles, sweepSecretFiles } from './secret-files.ts';
+import { removeSecretFiles } from './secret-files.ts';
 
 export interface DockerDriverOptions {
   readonly state: StateDir;
@@ -39,9 +39,6 @@ export interface DockerDriverOptions {
 
 /** How long a pass waits for engines that were used before: one that is down must not keep others waiting. */
 const REOPEN_MS = 3000;
-const NEVER = new AbortController().signal;
-/** Questions to an engine at a time. */
-const QUESTIONS = 8;
 
 export function dockerDriver(options: DockerDriverOptions): Driver {
   return new DockerDriver(options).asDriver();
@@ -68,7 +65,7 @@ class DockerDriver {
     this.#inventory = new Inventory({
       owner,
       log,
-      onEvent: (event) => void this.#heard(event),
+      onEvent: (event) => void this.#heard(event).catch(() => {}), // The next listing tells.
       onListed: (engine) => void this.#upkeep(engine),
     });
     this.#engines = new Engines({
@@ -88,12 +85,14 @@ class DockerDriver {
       ensure: (workload, index, signal) => this.#ensure(workload, index, signal),
       remove: (id) => this.#held.alone(id, () => this.#remove(id)),
       stats: async () => {
-        const limit = limiter(QUESTIONS);
         const running = [...this.#places].filter(([id]) => this.#held.get(id)?.observe().state === 'running');
-        const asked = running.map(([id, place]) => limit(() => statsOf(containerOf(place), id)));
-        return (await Promise.all(asked)).filter((stats) => stats !== undefined);
+        return statsOfAll(running.map(([id, place]) => [id, containerOf(place)]));
       },
-      exec: (id, argv, signal) => execIn(containerOf(this.#placeOf(id)), argv, signal),
+      exec: (id, argv, signal) => {
+        const place = this.#placeOf(id);
+        const started = (exec: string): void => void (place.exec = exec);
+        return execIn(place.engine, containerOf(place), argv, { last: place.exec, started, signal });
+      },
       orphans: async () => {
         const engines = await this.#anyEngine();
         return (await Promise.all(engines.map((engine) => orphansOn(engine, this.#owner)))).flat();
@@ -102,8 +101,13 @@ class DockerDriver {
         const engines = await this.#anyEngine();
         return (await Promise.all(engines.map((engine) => pruneOn(engine, this.#owner, ids)))).flat();
       },
-      collect: (wanted, signal) => this.#collect(wanted, signal),
+      collect: async (wanted, signal) => {
+        const there = () => [...this.#inventory.all().map(({ id }) => id), ...this.#places.keys()];
+        const images = this.#maker.images;
+        return collect({ engines: this.#engines, owner: this.#owner, images, there }, wanted, signal);
+      },
       [Symbol.asyncDispose]: async () => {
+        for (const place of this.#places.values()) place.gone.abort(new SlipwayError('shutting-down'));
         await this.#held.close('release');
         this.#inventory[Symbol.dispose]();
         this.#maker[Symbol.dispose]();
@@ -138,7 +142,7 @@ class DockerDriver {
 
   #ensure(workload: Workload, index: number, signal: AbortSignal): Promise<Instance> {
     const id = instanceName(workload, index);
-    return this.#held.alone(id, async () => {
+    const ensured = this.#held.alone(id, async () => {
       signal.throwIfAborted();
       const existing = this.#held.get(id);
       if (!existing) return this.#take(id, workload, index, signal);
@@ -146,6 +150,7 @@ class DockerDriver {
       existing.adjust(workload);
       return this.#observed(existing);
     });
+    return untilAborted(ensured, signal); // Whatever the engine does meanwhile.
   }
 
   /** Makes the instance, or takes over the container that an earlier Slipway made for it. */
@@ -162,7 +167,7 @@ class DockerDriver {
     const attachment = await this.#maker.attach(engine, workload, signal);
     place.exposed = this.#maker.exposed(engine, workload, attachment);
     this.#places.set(id, place);
-    const start = (): Promise<ContainerRun> => this.#start(id, place, () => create(NEVER));
+    const start = (): Promise<ContainerRun> => this.#start(id, place, () => create(place.gone.signal));
     const running = await this.#bridge(id, place, index, start, found?.running ?? false);
     this.#held.add(id, running);
     return this.#observed(running);
@@ -193,9 +198,16 @@ class DockerDriver {
     const { engine, container, workload, log } = place;
     const onStop = (): void => void (place.ours = true);
     const run = await startRun({ engine, instance: id, container, create, onStop, agreements: this.#agreements });
+    try {
+      log.mask(await this.#maker.masker(engine, id, workload, run.info));
+    } catch (error) {
+      run.detach();
+      throw error;
+    }
     place.ours = false;
     place.runs(run);
-    log.mask(await this.#maker.masker(engine, id, workload, run.info));
+    // Podman changes nothing by hand, and tells limits in other words.
+    if (!engine.info.podman) place.limits = changedLimits(workload, run.info);
     return run;
   }
 
@@ -205,14 +217,23 @@ class DockerDriver {
     const engine = place?.engine ?? found?.engine;
     if (!engine) return;
     if (place) place.ours = true;
-    await this.#held.get(id)?.[Symbol.asyncDispose]();
-    const container = place?.container ?? found?.containerId;
-    if (container !== undefined) await ifThere(engine.docker.getContainer(container).remove({ force: true, v: true }));
-    await removeSecretFiles(this.#owner, id);
-    this.#agreements.forget(id);
-    this.#places.delete(id);
-    this.#inventory.forget(id);
-    this.#held.forget(id);
+    place?.gone.abort(new SlipwayError('upstream-unavailable', 'The instance was removed.'));
+    const running = this.#held.get(id);
+    try {
+      await running?.[Symbol.asyncDispose]();
+      const container = place?.container ?? found?.containerId;
+      if (container !== undefined) await removeContainer(engine, container);
+      await removeSecretFiles(this.#owner, id);
+      this.#agreements.forget(id);
+      this.#inventory.forget(id);
+    } catch (error) {
+      // What could not be removed must not be taken for alive: it is a stray now, for the next pass.
+      await running?.release().catch(() => {});
+      throw error;
+    } finally {
+      this.#places.delete(id);
+      this.#held.forget(id);
+    }
   }
 
   #placeOf(id: string): Place {
@@ -235,8 +256,8 @@ class DockerDriver {
     if (meaning !== undefined) byHand.add(meaning);
     if (action === 'unpause') byHand.clear();
     const info = action === 'update' ? await ifThere(container.inspect()) : undefined;
-    for (const change of info ? changedLimits(workload, info) : []) byHand.add(change);
-    if (byHand.size > 0) this.#somebodyElse(instance ?? '');
+    if (info) place.limits = changedLimits(workload, info);
+    if (byHand.size > 0 || info) this.#somebodyElse(instance ?? '');
   }
 
   #somebodyElse(id: string): void {
@@ -262,17 +283,6 @@ class DockerDriver {
     const renew = (id: string, place: Place) =>
       this.#held.alone(id, async () => this.#places.get(id) === place && (await this.#maker.renewSecrets(id, place)));
     await Promise.all(places.map(([id, place]) => renew(id, place).catch(warn)));
-  }
-
-  async #collect(wanted: readonly Workload[], signal: AbortSignal): Promise<string[]> {
-    const removed: string[] = [];
-    for (const engine of await this.#engines.opened()) {
-      const placed = wanted.filter((workload) => workload.driver === 'docker');
-      removed.push(...(await collectNetworks(engine, this.#owner, placed)));
-      removed.push(...(await this.#maker.images.collect(engine, placed, signal)));
-    }
-    await sweepSecretFiles(this.#owner, [...this.#inventory.all().map(({ id }) => id), ...this.#places.keys()]);
-    return removed;
   }
 
   /** Those in use; where none is, the local one, if there is one. */

@@ -4,6 +4,7 @@ import { Agent, type RequestOptions } from 'node:http';
 import Dockerode from 'dockerode';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { EngineSpec } from '../../workload.ts';
+import { ANSWER_MS } from './answers.ts';
 import { engineAddress, type EngineAddress } from './address.ts';
 import { reachOf, weaknessesOf, type Reach, type SystemInfo } from './reach.ts';
 import { sshAgent } from './ssh.ts';
@@ -16,7 +17,8 @@ export interface Engine extends Disposable {
   readonly request: RequestOptions & { readonly protocol: 'http:' | 'https:' };
   readonly address: EngineAddress;
   readonly info: EngineInfo;
-  readonly runners: EngineSpec['runners'];
+  /** As the newest config says. */
+  runners: EngineSpec['runners'];
 }
 
 export interface EngineInfo {
@@ -39,8 +41,12 @@ const HELLO_MS = 10_000;
 export async function openEngine(spec: EngineSpec | undefined): Promise<Engine> {
   const address = engineAddress(spec);
   const name = spec?.name ?? 'default';
+  let request: Engine['request'] | undefined;
+  const close = (): void => void (request?.agent instanceof Agent && request.agent.destroy());
   try {
-    const { docker, request } = connect(address);
+    const connected = connect(address);
+    const { docker } = connected;
+    request = connected.request;
     const [version, info] = await Promise.race([Promise.all([docker.version(), docker.info()]), timeout()]);
     const components = (version as { Components?: { Name?: string }[] }).Components ?? [];
     return {
@@ -57,9 +63,10 @@ export async function openEngine(spec: EngineSpec | undefined): Promise<Engine> 
         weaknesses: weaknessesOf(info as SystemInfo),
       },
       runners: spec?.runners ?? {},
-      [Symbol.dispose]: () => request.agent instanceof Agent && request.agent.destroy(),
+      [Symbol.dispose]: close,
     };
   } catch (error) {
+    close();
     if (error instanceof SlipwayError) throw error;
     const why = error instanceof Error ? error.message : String(error);
     throw new SlipwayError('engine-unreachable', `The engine ${name} at ${address.host} does not answer: ${why}.`, {
@@ -97,9 +104,53 @@ function connect({ host, tls }: EngineAddress): Pick<Engine, 'docker' | 'request
   };
 }
 
-/** It hands the agent on to node:http, though its types do not say so. */
-function dockerode(options: Dockerode.DockerOptions & { readonly agent?: Agent }): Dockerode {
-  return new Dockerode(options);
+/** What dockerode would take from the environment, where DOCKER_HOST may mean another engine than the one that is asked for. */
+const NOTHING_OF_THE_ENVIRONMENT = {
+  host: undefined,
+  port: undefined,
+  socketPath: undefined,
+  ca: undefined,
+  cert: undefined,
+  key: undefined,
+  timeout: undefined,
+  pathPrefix: undefined,
+};
+
+type Options = Dockerode.DockerOptions & { readonly agent?: Agent };
+type Answered = (error: unknown, answer?: unknown) => void;
+interface Modem {
+  dial(options: { isStream?: boolean; abortSignal?: AbortSignal }, done: Answered): void;
+}
+
+/**
+ * It hands the agent on to node:http, though its types do not say so. Its questions have no time limit of their own, and one
+ * whose connection ends within the answer is never settled: here every answer comes, or it is an error. Streams (pulls,
+ * builds, events) take as long as they take.
+ */
+function dockerode(options: Options): Dockerode {
+  const docker = new Dockerode({
+    ...NOTHING_OF_THE_ENVIRONMENT,
+    protocol: 'http',
+    ...options,
+  } as Dockerode.DockerOptions);
+  const modem = docker.modem as Modem;
+  const dial = modem.dial.bind(modem);
+  modem.dial = (question, done) => {
+    if (question.isStream) return dial(question, done);
+    const late = AbortSignal.timeout(ANSWER_MS);
+    const { abortSignal } = question;
+    let settled = false;
+    const settle: Answered = (error, answer) => {
+      if (settled) return;
+      settled = true;
+      late.removeEventListener('abort', expire);
+      done(error, answer);
+    };
+    const expire = (): void => settle(new Error(`no answer within ${ANSWER_MS / 1000} s`));
+    late.addEventListener('abort', expire);
+    dial({ ...question, abortSignal: abortSignal ? AbortSignal.any([abortSignal, late]) : late }, settle);
+  };
+  return docker;
 }
 
 async function timeout(): Promise<never> {

@@ -31,12 +31,24 @@ export class Engines implements AsyncDisposable {
   }
 
   /** @throws SlipwayError engine-unreachable */
-  get(spec: EngineSpec = LOCAL): Promise<Engine> {
+  async get(wanted?: EngineSpec): Promise<Engine> {
+    const spec = wanted ?? LOCAL;
     const key = keyOf(spec);
     const opening = this.#open.get(key) ?? this.#connect(spec);
     this.#open.set(key, opening);
-    opening.catch(() => this.#open.delete(key));
-    return opening;
+    try {
+      const engine = await opening;
+      if (wanted) engine.runners = wanted.runners;
+      return engine;
+    } catch (error) {
+      if (this.#open.get(key) === opening) this.#open.delete(key);
+      throw error;
+    }
+  }
+
+  /** Whether all that were ever used have answered: only then is it known what is there. */
+  async complete(): Promise<boolean> {
+    return (await this.opened()).length >= this.#known.size;
   }
 
   /** Opens those that were used before. One that does not answer is asked again until it does, in the background. */

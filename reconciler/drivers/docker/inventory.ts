@@ -29,6 +29,14 @@ export interface EngineEvent {
   readonly instance: string | undefined;
 }
 
+/** As engines write it. */
+interface RawEvent {
+  readonly Action?: string;
+  readonly Actor?: { readonly ID?: string; readonly Attributes?: Record<string, string> };
+  /** ns since 1970, as far as a number can hold them. */
+  readonly timeNano?: number;
+}
+
 export interface InventoryOptions {
   readonly owner: Owner;
   readonly log: Log;
@@ -67,7 +75,7 @@ export class Inventory implements Disposable {
 
   /** Lists an engine's containers now, and follows its events from now on. */
   async follow(engine: Engine): Promise<void> {
-    const since = Math.floor(Date.now() / 1000);
+    const since = Date.now() * 1e6;
     await this.list(engine);
     void this.#listen(engine, since);
   }
@@ -96,19 +104,29 @@ export class Inventory implements Disposable {
     for (const timer of this.#due.values()) clearTimeout(timer);
   }
 
-  /** After a break the events of the meantime are asked for, and everything is listed in case the engine forgot them. */
+  /**
+   * After a break the events of the meantime are asked for, and everything is listed in case the engine forgot them.
+   * @param from ns since 1970
+   */
   async #listen(engine: Engine, from: number): Promise<void> {
     const { signal } = this.#closing;
-    let since = from;
+    let last = 0;
     for (let wait = SETTLE_MS; !signal.aborted; wait = Math.min(wait * 2, LAST_PAUSE_MS)) {
       try {
         const filters = JSON.stringify({ type: ['container'], label: ownFilter(this.#options.owner) });
-        const stream = await eventStream(engine, { filters, since, abortSignal: signal });
+        const stream = await eventStream(engine, {
+          filters,
+          since: (last || from) / 1e9,
+          abortSignal: signal,
+        });
         wait = SETTLE_MS;
         this.#listSoon(engine, 0);
         for await (const line of createInterface({ input: stream, signal })) {
-          since = Math.floor(Date.now() / 1000);
-          this.#heard(engine, line);
+          const event = JSON.parse(line) as RawEvent;
+          // One that was heard already says nothing new: what we did ourselves would look like somebody else's doing.
+          if (event.timeNano !== undefined && event.timeNano <= last) continue;
+          last = event.timeNano ?? last;
+          this.#heard(engine, event);
         }
       } catch (error) {
         if (!signal.aborted) this.#options.log('debug', `events of ${engine.name}: ${messageOf(error)}`);
@@ -117,8 +135,7 @@ export class Inventory implements Disposable {
     }
   }
 
-  #heard(engine: Engine, line: string): void {
-    const event = JSON.parse(line) as { Action?: string; Actor?: { ID?: string; Attributes?: Record<string, string> } };
+  #heard(engine: Engine, event: RawEvent): void {
     const { Action: told = '', Actor: { ID: containerId = '', Attributes: labels = {} } = {} } = event;
     const action = PODMAN[told] ?? told;
     this.#options.onEvent({ action, containerId, instance: instanceOf(labels)?.id });

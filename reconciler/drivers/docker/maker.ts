@@ -1,14 +1,14 @@
 /** Makes an instance's container: its image, its network, its secrets, and then the container itself. */
 import { join } from 'node:path';
 import type { ContainerInspectInfo } from 'dockerode';
-import { SlipwayError } from '../../../schemas/errors.ts';
+import { SlipwayError, toSlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
 import { redactor } from '../../../schemas/sensitive.ts';
 import type { HttpProcess } from '../../bridge/http-running.ts';
 import type { LogFile } from '../../bridge/log-file.ts';
 import { openEnv } from '../../secrets/secrets.ts';
 import type { StateDir } from '../../state.ts';
-import type { Workload } from '../../workload.ts';
+import type { SecretFile, Workload } from '../../workload.ts';
 import { messageOf } from './answers.ts';
 import { createNamed } from './create.ts';
 import type { Engine } from './engine.ts';
@@ -19,7 +19,7 @@ import type { Place } from './place.ts';
 import { containerOptions, exposures } from './posture.ts';
 import { endpointOf } from './reach.ts';
 import type { ContainerRun } from './run.ts';
-import { refreshSecretFiles } from './secret-files.ts';
+import { heldSecrets, refreshSecretFiles } from './secret-files.ts';
 
 export interface MakerOptions {
   readonly owner: Owner;
@@ -42,10 +42,12 @@ export interface Wanted {
 
 export class Maker implements Disposable {
   readonly #owner: Owner;
+  readonly #log: Log;
   readonly images: Images;
 
   constructor({ owner, state, log, moved }: MakerOptions) {
     this.#owner = owner;
+    this.#log = log;
     this.images = new Images({ owner, log, notes: join(state.paths.containers, 'images.json'), changed: moved });
   }
 
@@ -68,6 +70,7 @@ export class Maker implements Disposable {
       workload,
       network,
       image: image.id,
+      volumes: await volumesOf(engine, image.id),
       labels: instanceLabels(this.#owner, workload, index),
       env: variables,
       podman: engine.info.podman,
@@ -98,8 +101,18 @@ export class Maker implements Disposable {
     const { env, secretFiles = [] } = workload.run;
     const names = new Set(env.filter((entry) => entry.secret).map((entry) => entry.name));
     const given = info.Config.Env.map((entry) => entry.split(/=(.*)/s)).filter(([name = '']) => names.has(name));
-    const files = secretFiles.length === 0 ? undefined : await refreshSecretFiles(engine, this.#owner, id, secretFiles);
-    return redactor([...given.map(([, value = '']) => value), ...(files?.secrets ?? [])]);
+    const files = secretFiles.length === 0 ? [] : await this.#secretsOf(engine, id, secretFiles);
+    return redactor([...given.map(([, value = '']) => value), ...files]);
+  }
+
+  /** What an instance has in its files: where that cannot be renewed now, what it was given before. */
+  async #secretsOf(engine: Engine, id: string, files: readonly SecretFile[]): Promise<readonly string[]> {
+    try {
+      return (await refreshSecretFiles(engine, this.#owner, id, files)).secrets;
+    } catch (error) {
+      this.#log('warn', `secrets of ${id} stay as they are: ${toSlipwayError(error).message}`);
+      return heldSecrets(this.#owner, id);
+    }
   }
 
   /** A value that changed is in its file from now on, and masked; the old one stays masked. */
@@ -129,4 +142,10 @@ export class Maker implements Disposable {
   [Symbol.dispose](): void {
     this.images[Symbol.dispose]();
   }
+}
+
+/** Folders that an image declares as volumes: an engine would give each a place on the host's disk, without a limit. */
+async function volumesOf(engine: Engine, image: string): Promise<string[]> {
+  const { Config: config } = await engine.docker.getImage(image).inspect();
+  return Object.keys(config?.Volumes ?? {});
 }

@@ -1,14 +1,27 @@
 /** Questions to a running container: what it uses, and what a program in it answers. */
 import type { Readable } from 'node:stream';
 import type { Container } from 'dockerode';
+import { SlipwayError } from '../../../schemas/errors.ts';
+import { limiter, untilAborted } from '../../async.ts';
 import type { ExecResult, InstanceStats } from '../driver.ts';
 import { ifThere } from './answers.ts';
 import { Demux } from './attach.ts';
+import type { Engine } from './engine.ts';
 
 const MAX_OUTPUT = 8192;
 
+/** Questions to engines at a time. */
+const QUESTIONS = 8;
+
+/** What those that run use. One whose engine is away is left out. */
+export async function statsOfAll(containers: readonly (readonly [id: string, Container])[]): Promise<InstanceStats[]> {
+  const limit = limiter(QUESTIONS);
+  const asked = containers.map(([id, container]) => limit(() => statsOf(container, id).catch(() => undefined)));
+  return (await Promise.all(asked)).filter((stats) => stats !== undefined);
+}
+
 /** @returns nothing for a container that does not run */
-export async function statsOf(container: Container, id: string): Promise<InstanceStats | undefined> {
+async function statsOf(container: Container, id: string): Promise<InstanceStats | undefined> {
   // One look, without the second that the engine would wait to compare it with.
   const found = await ifThere(container.stats({ stream: false, 'one-shot': true }));
   const { cpu_stats: cpu, memory_stats: memory, pids_stats: pids } = found ?? {};
@@ -24,26 +37,27 @@ export async function statsOf(container: Container, id: string): Promise<Instanc
   };
 }
 
-/** Runs a program in the container, as its user and with its environment. */
-export async function execIn(container: Container, argv: readonly string[], signal: AbortSignal): Promise<ExecResult> {
-  const exec = await container.exec({
-    Cmd: [...argv],
-    AttachStdout: true,
-    AttachStderr: true,
-    abortSignal: signal,
-  });
+/**
+ * Runs a program in the container, as its user and with its environment. An engine cannot end what it runs so: one that
+ * hangs goes on, and nothing else is run until it ends, lest such programs fill the container.
+ * @param last id of what was run last, if anything was @param started called with the id of what is run now
+ */
+export async function execIn(
+  { docker }: Engine,
+  container: Container,
+  argv: readonly string[],
+  { last, started, signal }: { last: string | undefined; started: (id: string) => void; signal: AbortSignal },
+): Promise<ExecResult> {
+  const before = last === undefined ? undefined : await ifThere(docker.getExec(last).inspect());
+  if (before?.Running) throw new SlipwayError('not-ready', 'what was run before still runs');
+  const exec = await container.exec({ Cmd: [...argv], AttachStdout: true, AttachStderr: true, abortSignal: signal });
+  started(exec.id);
   const stream = (await exec.start({ hijack: true, abortSignal: signal })) as Readable;
   let output = '';
   const take = (chunk: Buffer): void => void (output.length < MAX_OUTPUT && (output += chunk.toString()));
   const demux = new Demux({ stdout: take, stderr: take });
-  using abort = onAbort(signal, () => stream.destroy());
-  void abort;
-  for await (const chunk of stream) demux.push(chunk as Buffer);
+  stream.on('data', (chunk: Buffer) => demux.push(chunk)).on('error', () => {});
+  await untilAborted(new Promise((resolve) => stream.once('close', resolve)), signal).finally(() => stream.destroy());
   const { ExitCode: code } = await exec.inspect();
   return { code: code ?? -1, output: output.slice(0, MAX_OUTPUT) };
-}
-
-function onAbort(signal: AbortSignal, act: () => void): Disposable {
-  signal.addEventListener('abort', act, { once: true });
-  return { [Symbol.dispose]: () => signal.removeEventListener('abort', act) };
 }

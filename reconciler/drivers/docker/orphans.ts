@@ -25,8 +25,12 @@ export async function pruneOn(engine: Engine, owner: Owner, ids: readonly string
   const removed: string[] = [];
   // Containers first: a network or an image that is in use cannot be removed.
   for (const { orphan, remove } of wanted) {
-    await ifThere(remove());
-    removed.push(orphan.id);
+    try {
+      await ifThere(remove());
+      removed.push(orphan.id);
+    } catch {
+      // It is not among what was removed, and whoever asked sees that.
+    }
   }
   return removed;
 }
@@ -63,7 +67,8 @@ async function marked({ docker, info }: Engine, owner: Owner): Promise<Marked[]>
       remove: () => docker.getImage(one.Id).remove({ force: true }),
     })),
   ];
-  return all.filter((one) => one.orphan.owner !== owner.id);
+  // An image of somebody else may carry some of our labels; what a Slipway made says which.
+  return all.filter(({ orphan: { owner: of } }) => of !== '' && of !== owner.id);
 }
 
 /** Of an instance, which its labels name. Whoever wrote them has no say in what else is removed. */
@@ -81,7 +86,8 @@ async function removeSecrets(labels: Record<string, string>): Promise<void> {
 /** Its state directory is gone, or is somebody else's now. One that merely does not run may come back for its own. */
 function isGone(labels: Labels): boolean {
   try {
-    return readFileSync(join(labels?.[LABEL.home] ?? '', 'owner'), 'utf8').trim() !== labels?.[LABEL.owner];
+    const home = labels?.[LABEL.home];
+    return home !== undefined && readFileSync(join(home, 'owner'), 'utf8').trim() !== labels?.[LABEL.owner];
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT';
   }

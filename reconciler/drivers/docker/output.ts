@@ -2,10 +2,10 @@
 import { Demux } from './attach.ts';
 import type { Engine } from './engine.ts';
 
-/** The engine's clock and ours may differ a little; an answer that comes twice does no harm. */
-const SLACK_MS = 100;
+/** The engine's clock and ours may differ a little; what comes twice is found and dropped. */
+const SLACK_MS = 2000;
 
-/** Standard output since a moment (ms since 1970). Empty where the engine keeps no log. */
+/** Standard output since a moment (ms since 1970), and what came a little before. Empty where the engine keeps no log. */
 export async function outputSince(engine: Engine, container: string, since: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   const demux = new Demux({ stdout: (chunk) => chunks.push(chunk), stderr: () => {} });

@@ -19,6 +19,12 @@ export class Place {
   trouble: string | undefined;
   /** What somebody did to it, where it was not us. */
   readonly byHand = new Set<string>();
+  /** How its limits differ from what was asked for. */
+  limits: readonly string[] = [];
+  /** Aborts when nobody wants it any more. */
+  readonly gone = new AbortController();
+  /** What a probe runs in the container. */
+  exec: string | undefined;
   /** While we stop or remove it, what happens to it is our doing. */
   ours = false;
 
@@ -35,7 +41,7 @@ export class Place {
 
   /** What the bridge knows and what we know. @param moved that the tag of its image moved */
   observe(instance: Instance, moved: string | undefined): Instance {
-    const drift = [...this.byHand, ...(moved === undefined ? [] : [moved])];
+    const drift = [...this.byHand, ...this.limits, ...(moved === undefined ? [] : [moved])];
     return {
       ...instance,
       ...(this.trouble === undefined ? {} : { lastError: this.trouble }),

@@ -20,6 +20,8 @@ export interface ContainerRequest {
   readonly network: Attachment;
   /** Directory of the engine's host that becomes `/run/secrets`. */
   readonly secretsDir?: string;
+  /** Folders that the image declares as volumes. */
+  readonly volumes?: readonly string[];
   readonly podman?: boolean;
 }
 
@@ -123,13 +125,19 @@ export function hardening(limits: Limits): Dockerode.HostConfig {
 
 const device = (path: string) => ({ PathOnHost: path, PathInContainer: path, CgroupPermissions: 'rw' });
 
-function files({ workload, secretsDir, podman = false }: ContainerRequest): Dockerode.HostConfig {
+function files({ workload, secretsDir, volumes = [], podman = false }: ContainerRequest): Dockerode.HostConfig {
   const isolation = workload.run.isolation ?? {};
   const { readOnlyRoot = true, writable = [], mounts = [] } = isolation;
   const secrets = secretsDir === undefined ? [] : [{ host: secretsDir, path: SECRETS_PATH, readOnly: true }];
   return {
     ReadonlyRootfs: readOnlyRoot,
-    Tmpfs: Object.fromEntries(['/tmp', ...writable].map((path) => [path, tmpfs(isolation, podman)])),
+    Tmpfs: Object.fromEntries(
+      // A volume would be room on the host's disk, without a limit.
+      [...volumes.filter((path) => !mounts.some((mount) => mount.path === path)), '/tmp', ...writable].map((path) => [
+        path,
+        tmpfs(isolation, podman),
+      ]),
+    ),
     // As mounts, not binds: an engine makes what is missing of a bind, as a directory of root's.
     Mounts: [...mounts, ...secrets].map(({ host, path, readOnly }) => ({
       Type: 'bind',
@@ -168,7 +176,8 @@ function envOf({ env, workload, network }: ContainerRequest): string[] {
 /** What a container printed is kept for a reconnect, and for `logs`, in two files of 16 MiB. */
 function logs(podman: boolean): Dockerode.HostConfig['LogConfig'] {
   if (podman) return { Type: 'k8s-file', Config: { 'max-size': '16m' } };
-  return { Type: 'local', Config: { 'max-size': '16m', 'max-file': '2', compress: 'false' } };
+  // Not `local`: engines of today lose the ends of lines over 16 KiB there, and with them the messages around.
+  return { Type: 'json-file', Config: { 'max-size': '16m', 'max-file': '2' } };
 }
 
 const portKey = (workload: Workload): string => `${containerPort(workload)}/tcp`;

@@ -9,10 +9,11 @@ import { SlipwayError } from '../../../schemas/errors.ts';
 import { pause } from '../../async.ts';
 import type { Agreed, StdioProcess } from '../../bridge/stdio.ts';
 import type { Agreements, RunId } from './agreements.ts';
-import { ifThere, messageOf } from './answers.ts';
+import { ifThere, messageOf, statusOf } from './answers.ts';
 import { attach, type Sink } from './attach.ts';
 import type { Engine } from './engine.ts';
 import { outputSince } from './output.ts';
+import { after, overlap, Tail } from './resume.ts';
 
 export interface RunContext {
   readonly engine: Engine;
@@ -49,11 +50,11 @@ export async function startRun(context: RunContext): Promise<ContainerRun> {
     await run.connect();
     if (!adopted) await container.start();
     if (info.State.Paused) await container.unpause();
+    run.started(adopted ? info : await container.inspect(), adopted);
   } catch (error) {
     run.detach();
     throw new SlipwayError('start-failed', `${plain(messageOf(error))}.`, { cause: error });
   }
-  run.started(adopted ? info : await container.inspect(), adopted);
   return run;
 }
 
@@ -61,6 +62,10 @@ export class ContainerRun implements StdioProcess {
   readonly #context: RunContext;
   readonly #ended = Promise.withResolvers<string>();
   readonly #closed = new AbortController();
+  readonly #tail = new Tail();
+  /** When something was last heard. ms since 1970 */
+  #heardAt = Date.now();
+  #over = false;
   #info: ContainerInspectInfo;
   #socket: Duplex | undefined;
   /** The connection, while what is written can be written to it. */
@@ -95,16 +100,22 @@ export class ContainerRun implements StdioProcess {
     this.#context.agreements.keep(this.#context.instance, this.#id, agreed);
   }
 
-  /** Connects to its stdio. @throws the engine's refusal */
-  async connect(options: { paused?: boolean } = {}): Promise<void> {
+  /** Connects to its stdio. @param hear gets what it prints @throws the engine's refusal */
+  async connect(options: { paused?: boolean } = {}, hear = (chunk: Buffer) => this.#hear(chunk)): Promise<void> {
     const sink: Sink = {
-      stdout: (chunk) => void this.stdout.push(chunk),
+      stdout: hear,
       stderr: (chunk) => void (this.stderr.readableLength < MAX_UNREAD_LOG && this.stderr.push(chunk)),
     };
     const socket = await attach(this.#context.engine, this.#info.Id, sink, options);
     this.#socket = socket;
     socket.once('close', () => void this.#lost());
     if (socket.destroyed) void this.#lost();
+  }
+
+  #hear(chunk: Buffer): void {
+    this.#tail.push(chunk);
+    this.#heardAt = Date.now();
+    this.stdout.push(chunk);
   }
 
   /** It runs: from now on what is written goes there. */
@@ -125,13 +136,21 @@ export class ContainerRun implements StdioProcess {
     else wait();
   }
 
+  /** @throws when the engine does not answer for a while: then it may still run */
   async stop(): Promise<void> {
+    if (this.#over) return; // What happens to it now is not our doing.
     this.#context.onStop();
     const container = this.#context.engine.docker.getContainer(this.#info.Id);
-    try {
-      await ifThere(container.stop({ t: GRACE_S }));
-    } catch (error) {
-      if ((error as { statusCode?: number }).statusCode !== 304) throw error;
+    for (let wait = FIRST_PAUSE_MS; ; wait *= 2) {
+      try {
+        await ifThere(container.stop({ t: GRACE_S }));
+        break;
+      } catch (error) {
+        if (statusOf(error) === 304) break; // It has ended meanwhile.
+        const away = statusOf(error) === undefined && !this.#closed.signal.aborted;
+        if (!away || wait > LAST_PAUSE_MS) throw error;
+        await pause(wait, this.#closed.signal).catch(() => {});
+      }
     }
     await this.ended;
   }
@@ -147,12 +166,11 @@ export class ContainerRun implements StdioProcess {
 
   /** The connection ended: with the program, or without it. */
   async #lost(): Promise<void> {
-    const lostAt = Date.now();
     const { signal } = this.#closed;
     this.#live = undefined;
     for (let wait = FIRST_PAUSE_MS; !signal.aborted; wait = Math.min(wait * 2, LAST_PAUSE_MS)) {
       try {
-        const why = await this.#look(lostAt);
+        const why = await this.#look();
         if (why !== undefined) this.#end(why);
         return;
       } catch {
@@ -163,21 +181,38 @@ export class ContainerRun implements StdioProcess {
   }
 
   /** @returns why the run is over, or nothing when it goes on @throws when the engine does not answer */
-  async #look(lostAt: number): Promise<string | undefined> {
+  async #look(): Promise<string | undefined> {
     const { engine } = this.#context;
     const info = await ifThere(engine.docker.getContainer(this.#info.Id).inspect());
     if (!info) return 'its container was removed';
     if (!info.State.Running) return reasonOf(info);
     if (info.State.StartedAt !== this.#info.State.StartedAt) return 'its container was restarted';
-    await this.connect({ paused: true });
-    this.stdout.push('\n'); // Ends the half line that came before the connection broke.
-    this.stdout.push(await outputSince(engine, info.Id, lostAt));
-    this.#socket?.resume();
+    await this.#catchUp(info);
     this.started(info, true);
     return undefined;
   }
 
+  /** Connects again, and passes on what was said meanwhile, all of it once and in order. */
+  async #catchUp(info: ContainerInspectInfo): Promise<void> {
+    let twice = 0;
+    let first = true;
+    let log: Buffer = Buffer.alloc(0);
+    await this.connect({ paused: true }, (chunk) => {
+      if (first) twice = overlap(log, chunk);
+      first = false;
+      const fresh = chunk.subarray(Math.min(twice, chunk.length));
+      twice -= chunk.length - fresh.length;
+      if (fresh.length > 0) this.#hear(fresh);
+    });
+    log = await outputSince(this.#context.engine, info.Id, this.#heardAt);
+    const missed = after(this.#tail.bytes, log);
+    // Where the place cannot be found again, half a line may be left: an empty one ends it.
+    this.#hear(missed ?? Buffer.concat([Buffer.from('\n'), log]));
+    this.#socket?.resume();
+  }
+
   #end(why: string): void {
+    this.#over = true;
     this.#closed.abort();
     this.stdout.push(null);
     this.stderr.push(null);

@@ -62,8 +62,17 @@ export async function refreshSecretFiles(
   return { path, secrets, changed };
 }
 
+/** What an instance's files hold now. */
+export async function heldSecrets(owner: Owner, instance: string): Promise<string[]> {
+  const parent = await ownParent(owner);
+  if (!parent) return [];
+  const path = join(parent, instance);
+  const names = await readdir(path).catch(() => []);
+  return Promise.all(names.map((name) => readFile(join(path, name), 'utf8')));
+}
+
 export async function removeSecretFiles(owner: Owner, instance: string): Promise<void> {
-  const parent = parentOf(owner);
+  const parent = await ownParent(owner);
   if (!parent) return;
   await rm(join(parent, instance), { recursive: true, force: true });
   await removeIfEmpty(parent);
@@ -71,7 +80,7 @@ export async function removeSecretFiles(owner: Owner, instance: string): Promise
 
 /** Removes what instances left that are no longer there: after a crash, say. @param kept names of instances that are */
 export async function sweepSecretFiles(owner: Owner, kept: Iterable<string>): Promise<void> {
-  const parent = parentOf(owner);
+  const parent = await ownParent(owner);
   const names = parent && (await readdir(parent).catch(() => undefined));
   if (!names) return;
   const wanted = new Set(kept);
@@ -89,6 +98,21 @@ function parentOf(owner: Owner): string | undefined {
   const runtime = process.env['XDG_RUNTIME_DIR'];
   const memory = ['/dev/shm', ...(runtime ? [runtime] : [])].find(isMemory);
   return memory && join(memory, `slipway-${owner.id.slice(0, 8)}`);
+}
+
+/** @returns the directory only if it is this user's alone: in one of somebody else's, a removal could hit anything */
+async function ownParent(owner: Owner): Promise<string | undefined> {
+  const path = parentOf(owner);
+  return path !== undefined && (await isOwn(path)) ? path : undefined;
+}
+
+async function isOwn(path: string): Promise<boolean> {
+  try {
+    const found = await lstat(path);
+    return found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0;
+  } catch {
+    return false;
+  }
 }
 
 function isMemory(path: string): boolean {
@@ -109,9 +133,8 @@ async function ownDirectory(owner: Owner, instance: string): Promise<string> {
       { hint: 'Mount a tmpfs at /dev/shm, or give the secrets as env.' },
     );
   await mkdir(path, { recursive: true, mode: 0o700 });
-  const { uid, mode } = await lstat(path).then((found) => (found.isDirectory() ? found : { uid: -1, mode: 0 }));
   // /dev/shm is everybody's: who made the directory first, or put a link there, would read what is written to it.
-  if (uid !== process.getuid?.() || (mode & 0o077) !== 0)
+  if (!(await isOwn(path)))
     throw new SlipwayError('isolation-unavailable', `${path} does not belong to this user alone.`, {
       hint: 'Find out who made it, and remove it.',
     });

@@ -14,6 +14,10 @@ export function sshAgent(host: string): Agent {
     'BatchMode=yes', // There is nobody to ask for a password.
     '-o',
     'ConnectTimeout=10',
+    '-o',
+    'ServerAliveInterval=15', // A dead link would look like an idle one.
+    '-o',
+    'ServerAliveCountMax=3',
     ...(port ? ['-p', port] : []),
     ...(username ? ['-l', username] : []),
     '--',

@@ -81,7 +81,7 @@ async function stop(child: ChildProcessWithoutNullStreams, ended: Promise<string
     // A sandbox that is told to end does so at once, and takes the program with it: the word is for the program.
     const program = caged && signal === 'SIGTERM' ? onlyChildOf(onlyChildOf(pid)) : undefined;
     if (program === undefined) signalGroup(pid, signal);
-    else process.kill(program, signal);
+    else signalOne(program, signal);
     graceMs = GRACE_MS;
   }
   // The leader is gone or going; whoever it started and left behind goes too.
@@ -97,6 +97,14 @@ function onlyChildOf(pid: number | undefined): number | undefined {
     return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]) || undefined;
   } catch {
     return undefined;
+  }
+}
+
+function signalOne(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // ESRCH: it is gone already, which is what was wanted.
   }
 }
 

@@ -52,7 +52,7 @@ test('silence is as tight as an engine can make it', () => {
       DnsSearch: ['.'],
       DnsOptions: ['timeout:1', 'attempts:1'],
       RestartPolicy: { Name: 'no' },
-      LogConfig: { Type: 'local', Config: { 'max-size': '16m', 'max-file': '2', compress: 'false' } },
+      LogConfig: { Type: 'json-file', Config: { 'max-size': '16m', 'max-file': '2' } },
     },
   });
   expect(exposures(imageWorkload('acme/tool'))).toEqual([]);
