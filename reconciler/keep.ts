@@ -6,16 +6,11 @@ import { writeApplied, type Applied, type Readiness, type Trial } from './applie
 import type { Compiled } from './compile.ts';
 import type { Failure } from './plan.ts';
 import type { Outcome } from './rollout/context.ts';
-import { listInstances, type World } from './world.ts';
+import type { World } from './world.ts';
 import type { Workload } from './workload.ts';
 
 /** Remembers what is good now: new versions where they became ready, the one before where they did not, or not yet. */
-export async function keep(
-  world: World,
-  desired: Compiled,
-  commit: CommitInfo,
-  outcomes: readonly Outcome[],
-): Promise<void> {
+export function keep(world: World, desired: Compiled, commit: CommitInfo, outcomes: readonly Outcome[]): void {
   const before = world.applied;
   const failed = new Map(
     outcomes.flatMap((outcome) => (outcome.error ? [[outcome.address, outcome.error] as const] : [])),
@@ -41,7 +36,7 @@ export async function keep(
     trials,
   };
   writeApplied(world.state.paths.applied, world.applied);
-  await watchTrials(world, before);
+  watchTrials(world, before);
 }
 
 /** The end of trials whose time is over. */
@@ -86,15 +81,11 @@ function trialsOf(world: World, desired: Compiled, outcomes: readonly Outcome[])
   return Object.fromEntries(entries);
 }
 
-/** The clocks of trials: a new one starts now, one of a time before a restart of Slipway starts again. */
-async function watchTrials(world: World, before: Applied): Promise<void> {
-  for (const address of Object.keys(before.trials)) if (!world.applied.trials[address]) world.watch.end(address);
-  for (const [address, { hash }] of Object.entries(world.applied.trials)) {
-    if (world.watch.isWatched(address, hash)) continue;
-    const instances = await listInstances(world, new AbortController().signal);
-    const own = instances.filter((instance) => instance.address === address && instance.hash === hash);
-    world.watch.begin(address, { hash }, own, before.trials[address]?.hash !== hash);
-  }
+/** The clocks of new trials begin now; those of a time before a restart of Slipway begin when somebody looks. */
+function watchTrials({ applied: { trials }, watch }: World, before: Applied): void {
+  for (const address of Object.keys(before.trials)) if (!trials[address]) watch.end(address);
+  for (const [address, { hash }] of Object.entries(trials))
+    if (before.trials[address]?.hash !== hash) watch.begin(address, hash, []);
 }
 
 /** Only what needs a person is remembered; what may heal by itself is tried again. */

@@ -227,6 +227,10 @@ export class Reconciler implements AsyncDisposable {
     const instances = await listInstances(world, this.#stop.signal);
     const of = ({ address, hash }: Workload) =>
       instances.filter((instance) => instance.address === address && instance.hash === hash);
+    // Left from before a restart of Slipway.
+    for (const workload of watched)
+      if (world.applied.trials[workload.address] && !world.watch.isWatched(workload.address, workload.hash))
+        world.watch.begin(workload.address, workload.hash, of(workload));
     const bad = watched.filter((workload) => judge(world, workload, of(workload)) !== undefined);
     if (bad.length > 0 || watched.some((workload) => isStepOver(workload, world.canaries)))
       return void this.#loop.request('wake').catch(() => {});

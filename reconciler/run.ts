@@ -58,7 +58,7 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
     world.changed();
     await stageFiles(desired, world.source, world.state.paths.blobs, signal);
     note.outcomes = await applyAll(world, desired, toleratedBy(note.plan, desired), signal);
-    await keep(world, desired, commit, note.outcomes);
+    keep(world, desired, commit, note.outcomes);
     // A rollout that failed stays in the plan; looking at it again is no news.
     const news = world.lastRecorded !== commit.id || note.outcomes.some(({ result }) => CHANGED.has(result));
     note.write(note.outcomes.some((outcome) => outcome.error) ? 'failed' : 'applied', hasWork(note.plan) && news);
@@ -89,7 +89,7 @@ export async function reapply(world: World, signal: AbortSignal): Promise<PassRe
     const others = world.compiled.workloads.filter(({ address }) => !watched.has(address));
     const tolerated = new Set(others.map(({ address }) => address));
     note.outcomes = await applyAll(world, world.compiled, tolerated, signal);
-    await keep(world, world.compiled, commit, note.outcomes);
+    keep(world, world.compiled, commit, note.outcomes);
     const news = note.outcomes.some(({ result }) => CHANGED.has(result));
     note.write(note.outcomes.some((outcome) => outcome.error) ? 'failed' : 'applied', news);
     return { commit, changed: news, outcomes: note.outcomes };

@@ -26,9 +26,9 @@ export interface Evidence {
 export class Watch {
   readonly #watched = new Map<string, Watched>();
 
-  /** @param fresh the instances were started for it, so that every restart counts */
-  begin(address: string, { hash }: Pick<Workload, 'hash'>, instances: readonly Instance[], fresh: boolean): void {
-    const restarts = new Map(instances.map((instance) => [instance.id, fresh ? 0 : instance.restarts]));
+  /** @param before the instances that ran already: their restarts so far do not count */
+  begin(address: string, hash: string, before: readonly Instance[]): void {
+    const restarts = new Map(before.map((instance) => [instance.id, instance.restarts]));
     this.#watched.set(address, { hash, since: performance.now(), restarts });
   }
 

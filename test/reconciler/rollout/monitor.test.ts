@@ -135,3 +135,20 @@ test('a Slipway that ends while a version is watched watches it again when it is
   expect(await rig.call('tiny', 'version')).toBe('v1');
   expect((await rig.driver.list(never())).map(({ hash }) => hash)).toHaveLength(1);
 });
+
+test('… and for no longer than it is to be watched', async () => {
+  using dir = tempDir();
+  using repo = new TestRepo();
+  const stateDir = dir.at('state');
+  const brief = { rollout: { monitor: '300ms' } };
+  {
+    await using rig = await Rig.make({ repo, stateDir });
+    await rig.apply({ 'a.yaml': watched('v1') });
+    await rig.apply({ 'a.yaml': watched('v2', 'good', brief) });
+    expect(Object.keys(rig.reconciler.world.applied.trials)).toEqual(['Server/tiny']);
+  }
+  await using rig = await Rig.make({ repo, stateDir });
+  await rig.reconciler.start();
+  while (Object.keys(readApplied(rig.state.paths.applied).trials).length > 0) await delay(20);
+  expect(await rig.call('tiny', 'version')).toBe('v2');
+});
