@@ -139,7 +139,9 @@ export class Round {
 
   /** @param onWaiting called when the server begins to wait for the client, and when it no longer does */
   open(retry: Client['retry'], onWaiting: (waiting: boolean) => void): CallEnd {
-    const over = new AbortController();
+    // Few calls are ever asked anything, and an error costs its stack.
+    let over: AbortController | undefined;
+    let ended = false;
     const { asker } = this;
     return {
       id: this.id,
@@ -148,13 +150,20 @@ export class Round {
       logLevel: asker.logLevel,
       takesInput: true,
       retry,
-      request: (request, { signal }) => this.#ask(request, AbortSignal.any([signal, over.signal]), onWaiting),
+      request: async (request, { signal }) => {
+        if (ended) throw new SlipwayError('cancelled', 'The call has ended.');
+        over ??= new AbortController();
+        return this.#ask(request, AbortSignal.any([signal, over.signal]), onWaiting);
+      },
       notify: ({ method, params }) => {
         const { logLevel } = asker;
         const wanted = logLevel !== undefined && reaches(logLevel, params?.['level']);
-        if (!over.signal.aborted && (method !== 'notifications/message' || wanted)) this.notify(method, params);
+        if (!ended && (method !== 'notifications/message' || wanted)) this.notify(method, params);
       },
-      end: () => over.abort(new SlipwayError('cancelled', 'The call has ended.')),
+      end: () => {
+        ended = true;
+        over?.abort(new SlipwayError('cancelled', 'The call has ended.'));
+      },
     };
   }
 
