@@ -113,8 +113,9 @@ export class StdioInstance implements AsyncDisposable {
   async restart(reason: string): Promise<void> {
     const session = await this.#session?.catch(() => undefined);
     if (!session || this.#stopping || this.#closing.signal.aborted) return;
-    await this.#stop();
-    this.#failed(reason);
+    const stopped = this.#stop();
+    this.#failed(reason); // Before it is stopped: whoever waits for that must see the pause.
+    await stopped;
   }
 
   /** @internal */
