@@ -4,6 +4,8 @@ import type { Driver, Instance } from '../drivers/driver.ts';
 import type { Workload } from '../workload.ts';
 
 const LINES = 3;
+/** Where a program was when it failed, rather than why: frames of a stack, the mark below a piece of source, the version of Node. */
+const WHERE = /^\s+at |^\s*\^+\s*$|^Node\.js v\d|^\s+File ".*", line \d+/;
 const MAX_CHARACTERS = 200;
 /** Reading them must not hold anything up. */
 const PATIENCE_MS = 1000;
@@ -74,5 +76,5 @@ export class LastLines {
 /** A line of a log is a time, a stream, and what was written; what Slipway itself notes there is known already. */
 function textOf(line: string): string[] {
   const [, stream, text = ''] = /^\S+ (stdout|stderr|slipway) (.*)$/.exec(line) ?? [undefined, undefined, line];
-  return stream === 'slipway' || text.trim() === '' ? [] : [text.slice(0, MAX_CHARACTERS)];
+  return stream === 'slipway' || text.trim() === '' || WHERE.test(text) ? [] : [text.slice(0, MAX_CHARACTERS)];
 }
