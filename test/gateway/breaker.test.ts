@@ -53,7 +53,7 @@ test('a server that fails again and again is refused at once, the others answer,
   const began = performance.now();
   await call('shaky__who');
   expect((await call('good__who')).result).toBeDefined();
-  expect(performance.now() - began).toBeLessThan(1_000);
+  expect(performance.now() - began).toBeLessThan(4_000);
 
   const after = await serve(port);
   onTestFinished(() => stop(after));
