@@ -28,8 +28,9 @@ export async function load({ url, connections, ms, era, method = 'tools/call', p
     using wire = await Wire.open(new URL(url));
     for (let n = 0; performance.now() < end; n++) {
       const began = performance.now();
+      // Ids are unique in the session that all of them share.
       const tag = `${index}-${n}`;
-      const { body } = await client.call(wire, n, method, params(tag));
+      const { body } = await client.call(wire, index * 1_000_000 + n, method, params(tag));
       const right = method === 'tools/call' ? body.includes(tag) : body.includes('"result"');
       if (!right) throw new Error(`A wrong answer: ${body.slice(0, 300)}`);
       times.push(performance.now() - began);

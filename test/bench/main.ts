@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- reconcile|gateway|metrics|rollout|containers|images] [--json file]`. Numbers, not tests: machines differ and are noisy,
+ * `npm run bench [-- reconcile|gateway|leaks|peers|metrics|rollout|containers|images] [--json file]`. Numbers, not tests: machines differ and are noisy,
  * so compare ratios of one run.
  */
 import { writeFileSync } from 'node:fs';
@@ -7,14 +7,18 @@ import { build } from '../../cli/build.ts';
 import { containersBench } from './containers.ts';
 import { gatewayBench } from './gateway.ts';
 import { imagesBench } from './images.ts';
+import { leaksBench } from './leaks.ts';
 import type { Row } from './measure.ts';
 import { metricsBench } from './metrics.ts';
+import { peersBench } from './peers.ts';
 import { reconcileBench } from './reconcile.ts';
 import { rolloutBench } from './rollout.ts';
 
 const SUITES: Readonly<Record<string, (program: string) => Promise<Row[]>>> = {
   reconcile: reconcileBench,
   gateway: gatewayBench,
+  leaks: leaksBench,
+  peers: peersBench,
   metrics: metricsBench,
   rollout: rolloutBench,
   containers: containersBench,
@@ -24,8 +28,9 @@ const SUITES: Readonly<Record<string, (program: string) => Promise<Row[]>>> = {
 const args = process.argv.slice(2);
 const json = args.includes('--json') ? args[args.indexOf('--json') + 1] : undefined;
 const wanted = args.filter((argument) => argument in SUITES);
+/** One needs others installed, and one takes minutes: only when asked for. */
+const usual = Object.keys(SUITES).filter((name) => name !== 'peers' && name !== 'leaks');
 const program = await build();
 const results: Record<string, Row[]> = {};
-for (const name of wanted.length > 0 ? wanted : Object.keys(SUITES))
-  results[name] = (await SUITES[name]?.(program)) ?? [];
+for (const name of wanted.length > 0 ? wanted : usual) results[name] = (await SUITES[name]?.(program)) ?? [];
 if (json !== undefined) writeFileSync(json, `${JSON.stringify(results, null, 2)}\n`);

@@ -22,7 +22,7 @@ export class Wire implements Disposable {
 
   private constructor(socket: Socket, url: URL) {
     this.#socket = socket;
-    this.#path = url.pathname;
+    this.#path = url.pathname + url.search;
     this.#host = url.host;
     socket.on('data', (chunk) => this.#received(chunk));
     socket.on('error', (error) => this.#waiting?.reject(error));
