@@ -79,6 +79,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   test_elicitation_sep1034_defaults: (_, extra) => elicit(extra, 'Please check the defaults', DEFAULTS),
   test_elicitation_sep1330_enums: (_, extra) => elicit(extra, 'Please choose', ENUMS),
   test_roots: (_, extra) => roots(extra),
+  test_x_mcp_header: ({ region }) => [text(`region=${String(region)}`)],
   test_logging_tool: (_, extra, server) => log(server, extra),
   test_streaming_elicitation: (_, extra) => progress(extra),
   test_input_required_result_elicitation: (_, extra) => elicit(extra, 'What is your name?', EMAIL),
