@@ -1,5 +1,7 @@
 /** Growing pauses between restarts of something that keeps crashing: 1 s, 2 s, 4 s … 60 s. */
 
+import { SlipwayError } from '../../schemas/errors.ts';
+
 const FIRST_MS = 1000;
 const LAST_MS = 60_000;
 /** Having run this long, it counts as healthy again. */
@@ -16,12 +18,21 @@ export class CrashBackoff {
     this.#now = now;
   }
 
-  /** Notes a crash. @returns how long to wait before the next start, in ms */
-  crashed(): number {
+  /**
+   * Notes a crash. @param outage it went down with what ran it, which is no fault of its own
+   * @returns how long to wait before the next start, in ms
+   */
+  crashed(outage = false): number {
     this.#streak = this.#now() - this.#last > STABLE_MS + this.#pauseMs() ? 1 : this.#streak + 1;
     this.#last = this.#now();
-    this.total++;
+    if (!outage) this.total++;
     return this.#pauseMs();
+  }
+
+  /** What kept it from running is over: the next start need not wait. @returns how long it waits, in ms */
+  forgive(): number {
+    this.#streak = 0;
+    return 0;
   }
 
   /** How long from now a start has to wait, in ms. */
@@ -32,4 +43,9 @@ export class CrashBackoff {
   #pauseMs(): number {
     return this.#streak === 0 ? 0 : Math.min(LAST_MS, FIRST_MS * 2 ** (this.#streak - 1));
   }
+}
+
+/** Whether something could not be started because what would run it is away. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof SlipwayError && error.code === 'engine-unreachable';
 }

@@ -34,6 +34,7 @@ export async function handshake(
   let probing = options.probe;
   const ended = process.ended.then((why) => {
     const message = `The server ended before it was ready: ${why}.`;
+    if (process.outage) throw new SlipwayError('engine-unreachable', message);
     throw probing ? new Unprobed('not-ready', message) : new SlipwayError('not-ready', message);
   });
   ended.catch(() => {}); // It ends some day; only until the handshake is done does that matter here.

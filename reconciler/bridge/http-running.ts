@@ -1,7 +1,7 @@
 /** An instance that serves MCP over HTTP. It always runs: nothing could wake it. */
 import type { InstanceStatus } from '../../schemas/status.ts';
 import type { Instance } from '../drivers/driver.ts';
-import { CrashBackoff } from './crash-backoff.ts';
+import { CrashBackoff, isOutage } from './crash-backoff.ts';
 import { logStream } from './log-stream.ts';
 import type { Running, RunningContext } from './running.ts';
 import type { StdioProcess } from './stdio.ts';
@@ -72,6 +72,12 @@ export class HttpRunning implements Running {
     await child?.stop();
   }
 
+  retry(): void {
+    if (this.#timer === undefined || this.#closed) return;
+    this.#crashes.forgive();
+    this.#startSoon(0);
+  }
+
   mask(text: string): string {
     return this.#context.log.redact(text);
   }
@@ -100,27 +106,33 @@ export class HttpRunning implements Running {
     this.#pid = child.pid;
     this.#startedAt = new Date().toISOString();
     this.#become('running');
-    void child.ended.then((why) => this.#failed(why));
+    void child.ended.then((why) => this.#failed(why, child.outage));
     return child;
   }
 
   #restart(): Promise<HttpProcess | undefined> {
     return this.#start().catch((error: unknown) => {
-      this.#failed(error instanceof Error ? error.message : String(error));
+      this.#failed(error instanceof Error ? error.message : String(error), isOutage(error));
       return undefined;
     });
   }
 
-  #failed(why: string): void {
+  #failed(why: string, outage = false): void {
     if (this.#closed) return;
     this.#pid = undefined;
     this.#startedAt = undefined;
     this.#lastError = this.#reason ?? why;
     this.#reason = undefined;
     this.#context.log.write('slipway', `the server failed: ${this.#lastError}`);
-    const wait = this.#crashes.crashed();
+    const wait = this.#crashes.crashed(outage);
     this.#become('crashed');
+    this.#startSoon(wait);
+  }
+
+  #startSoon(wait: number): void {
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
+      this.#timer = undefined;
       this.#process = this.#restart();
     }, wait);
   }

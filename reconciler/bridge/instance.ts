@@ -7,7 +7,7 @@ import type { Connection, ConnectionHandlers, ConnectOptions, RequestOptions } f
 import type { InstanceStatus } from '../../schemas/status.ts';
 import { pause, untilAborted } from '../async.ts';
 import { ask, BridgeConnection } from './connection.ts';
-import { CrashBackoff } from './crash-backoff.ts';
+import { CrashBackoff, isOutage } from './crash-backoff.ts';
 import { Requests, watches } from './requests.ts';
 import { Unprobed } from './handshake.ts';
 import { answerFrom, openSession, type Session } from './session.ts';
@@ -118,6 +118,11 @@ export class StdioInstance implements AsyncDisposable {
     await stopped;
   }
 
+  /** What kept it from running may be over. */
+  retry(): void {
+    if (this.state === 'crashed') this.#startSoon(this.#crashes.forgive());
+  }
+
   /** @internal */
   notify(method: string, params?: Record<string, unknown>): void {
     // The bridge sent its own `initialized`; a sleeping server has nothing to be told.
@@ -195,7 +200,7 @@ export class StdioInstance implements AsyncDisposable {
       }
     } catch (error) {
       this.#session = undefined;
-      this.#failed(error instanceof Error ? error.message : String(error));
+      this.#failed(error instanceof Error ? error.message : String(error), isOutage(error));
       throw error;
     }
   }
@@ -212,23 +217,22 @@ export class StdioInstance implements AsyncDisposable {
   #ended(session: Session, why: string): void {
     if (this.#toldToStop.has(session)) return;
     session.process.stop().catch(() => {}); // Ends what it may have left behind in its group.
-    this.#open = undefined;
-    this.#session = undefined;
-    this.#failed(why);
+    this.#open = this.#session = undefined;
+    this.#failed(why, session.process.outage);
   }
 
-  #failed(why: string): void {
-    this.pid = undefined;
-    this.startedAt = undefined;
+  #failed(why: string, outage = false): void {
+    this.pid = this.startedAt = undefined;
     if (this.#closing.signal.aborted) return;
     this.lastError = why;
     this.#options.log.write('slipway', `the server failed: ${why}`);
-    const wait = this.#crashes.crashed();
+    const wait = this.#crashes.crashed(outage);
     this.#become('crashed');
     this.#startSoon(wait);
   }
 
   #startSoon(waitMs: number): void {
+    clearTimeout(this.#restartTimer);
     this.#restartTimer = setTimeout(() => void this.#awake(undefined).catch(() => {}), waitMs);
   }
 
@@ -284,11 +288,8 @@ export class StdioInstance implements AsyncDisposable {
         throw error;
       }
       this.#session = undefined;
-      this.pid = undefined;
-      this.startedAt = undefined;
-    })().finally(() => {
-      this.#stopping = undefined;
-    });
+      this.pid = this.startedAt = undefined;
+    })().finally(() => void (this.#stopping = undefined));
     return this.#stopping;
   }
 

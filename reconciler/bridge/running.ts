@@ -15,6 +15,8 @@ export interface Running extends AsyncDisposable {
   open?(handlers: ConnectionHandlers, options?: ConnectOptions): Connection;
   /** Ends it as if it had crashed, so that it comes back; `reason` is what is told of it. */
   restart(reason: string): Promise<void>;
+  /** What kept it from running may be over: if it waits for its next start, it is started now. */
+  retry(): void;
   /** Lets go of it without ending it, where it can live without us. */
   release(): Promise<void>;
 }

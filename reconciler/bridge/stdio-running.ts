@@ -101,6 +101,10 @@ export class StdioRunning implements Running {
     return this.#bridge.restart(reason);
   }
 
+  retry(): void {
+    this.#bridge.retry();
+  }
+
   mask(text: string): string {
     return this.#context.log.redact(text);
   }

@@ -9,6 +9,8 @@ export interface StdioProcess {
   readonly pid?: number;
   /** Resolves when it has ended and its output is drained: why, in words. Never rejects. */
   readonly ended: Promise<string>;
+  /** Once it has ended: whether it went down with what ran it, and not by a fault of its own. */
+  readonly outage?: boolean;
   /** Brings it to an end, gently first. Resolves when it is gone, and everything that it started too. */
   stop(): Promise<void>;
   /** Lets go of it without ending it. Absent where it cannot live without us. */

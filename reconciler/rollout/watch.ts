@@ -49,11 +49,11 @@ export class Watch {
   verdict({ address, hash, rollout }: Workload, { instances, tally, restarted }: Evidence): string | undefined {
     const watched = this.#watched.get(address);
     const before = watched?.hash === hash ? watched.restarts : undefined;
-    for (const { id, restarts, state, lastError } of instances) {
+    for (const { id, restarts, lastError } of instances) {
       const why = restarted(id);
       if (why !== undefined) return `it was restarted because ${withoutStop(why)}`;
-      if (state === 'crashed' || restarts > (before?.get(id) ?? 0))
-        return `it crashed: ${withoutStop(lastError ?? 'unknown')}`;
+      // A crash counts as soon as it happens; one that went down with its engine is no crash.
+      if (restarts > (before?.get(id) ?? 0)) return `it crashed: ${withoutStop(lastError ?? 'unknown')}`;
     }
     const limit = before ? TRIAL_LIMIT : (rollout.canary ?? TRIAL_LIMIT);
     const sum = { calls: 0, errors: 0 };

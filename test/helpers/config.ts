@@ -15,6 +15,11 @@ export function server(name: string, programName: string, args: readonly string[
   return resource('Server', name, { command: program(programName, ...args), ...spec });
 }
 
+/** A Server whose instances are containers. */
+export function imageServer(name: string, image: string, args: readonly string[] = [], spec: Spec = {}): string {
+  return resource('Server', name, { image, args, ...spec });
+}
+
 /** A Server of the memory driver; another version is another spec hash. */
 export function memoryServer(name: string, version = 'v1', spec: Spec = {}): string {
   return resource('Server', name, { command: ['memory', version], runtime: 'memory', ...spec });

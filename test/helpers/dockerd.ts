@@ -12,6 +12,8 @@ import { tempDir } from './temp.ts';
 export interface Daemon extends AsyncDisposable {
   /** For `DOCKER_HOST` and the Engine kind. */
   readonly host: string;
+  /** Directory of its images and containers, for tests that fill it. */
+  readonly data: string;
   /** Opens it anew: for after a restart too. Whoever opens it disposes of it. */
   engine(): Promise<Engine>;
   /** Resolves once it answers. */
@@ -74,6 +76,7 @@ export async function testDaemon({ args = [], dataBytes }: DaemonOptions = {}): 
   });
   return {
     host,
+    data,
     engine: () => openEngine({ name: 'own', host, runners: {} }),
     start,
     stop: () => end('SIGTERM'),

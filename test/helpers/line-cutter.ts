@@ -7,6 +7,8 @@ export interface LineCutter extends AsyncDisposable {
   readonly host: string;
   /** Cuts all connections, and refuses new ones until {@link LineCutter.mend}. */
   cut(): void;
+  /** Nothing passes any more, and nobody is told. */
+  freeze(): void;
   mend(): void;
 }
 
@@ -15,8 +17,10 @@ export async function lineCutter(enginePath: string): Promise<LineCutter> {
   const path = dir.at('engine.sock');
   const sockets = new Set<Socket>();
   let away = false;
+  let frozen = false;
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     if (away) return void socket.destroy();
+    if (frozen) return void sockets.add(socket.on('error', () => {}));
     const engine = connect({ path: enginePath, allowHalfOpen: true });
     for (const [one, other] of [
       [socket, engine],
@@ -35,7 +39,15 @@ export async function lineCutter(enginePath: string): Promise<LineCutter> {
   return {
     host: `unix://${path}`,
     cut,
-    mend: () => void (away = false),
+    freeze() {
+      frozen = true;
+      for (const socket of sockets) socket.unpipe().pause();
+    },
+    /** What was frozen is cut: it would not come back to life in the middle of a message. */
+    mend() {
+      if (frozen) for (const socket of sockets) socket.destroy();
+      frozen = away = false;
+    },
     async [Symbol.asyncDispose]() {
       cut();
       await new Promise((resolve) => server.close(resolve));

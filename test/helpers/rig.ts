@@ -2,6 +2,7 @@
 import { expect } from 'vitest';
 import { startGateway, type Gateway } from '../../gateway/index.ts';
 import type { Driver } from '../../reconciler/drivers/driver.ts';
+import type { Engine } from '../../reconciler/drivers/docker/engine.ts';
 import { openDrivers, type Drivers } from '../../reconciler/drivers/index.ts';
 import { memoryDriver, type MemoryDriver, type MemoryOptions } from '../../reconciler/drivers/memory.ts';
 import { openJournal } from '../../reconciler/journal.ts';
@@ -15,6 +16,7 @@ import type { Log } from '../../schemas/log.ts';
 import type { Connect, Connection } from '../../schemas/peer.ts';
 import type { Endpoint, Snapshot } from '../../schemas/snapshot.ts';
 import { brokenInvariants, statusSchema, type Status } from '../../schemas/status.ts';
+import { sweep } from './engine.ts';
 import { callTool, initialize } from './mcp.ts';
 import { TestRepo } from './repo.ts';
 import { tempDir } from './temp.ts';
@@ -29,6 +31,8 @@ export interface RigOptions extends Partial<Pick<ReconcilerOptions, 'intervalMs'
   readonly gateway?: boolean;
   /** Write audit records to the repo. */
   readonly record?: boolean;
+  /** Where containers are made: what is left of them there goes at the end. */
+  readonly engine?: Engine;
 }
 
 const HOUR = 3_600_000;
@@ -61,6 +65,8 @@ export class Rig implements AsyncDisposable {
     this.repo = options.repo ?? this.#stack.use(new TestRepo());
     const root = options.stateDir ?? this.#stack.use(tempDir()).at('state');
     this.state = this.#stack.use(openState(root));
+    const { engine } = options;
+    if (engine) this.#stack.defer(() => sweep(engine, this.state.owner));
     this.memory = this.#stack.use(memoryDriver(options.memory));
   }
 
@@ -93,7 +99,15 @@ export class Rig implements AsyncDisposable {
 
   /** The process driver. */
   get driver(): Driver {
-    const driver = this.#drivers?.all.find(({ name }) => name === 'process');
+    return this.#driverOf('process');
+  }
+
+  get docker(): Driver {
+    return this.#driverOf('docker');
+  }
+
+  #driverOf(wanted: string): Driver {
+    const driver = this.#drivers?.all.find(({ name }) => name === wanted);
     if (!driver) throw new Error('not composed');
     return driver;
   }

@@ -6,7 +6,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { ANSWER_MS } from './answers.ts';
+import { ANSWER_MS, tookTooLong } from './answers.ts';
 import type { Engine } from './engine.ts';
 
 /** Where a container's output goes. Both must take what they get: a connection that is not read freezes the container. */
@@ -51,9 +51,25 @@ function upgrade(engine: Engine, path: string): Promise<Duplex> {
       answer.on('data', (chunk: Buffer) => (text += chunk));
       answer.once('close', () => reject(Object.assign(new Error(text.trim()), { statusCode: answer.statusCode })));
     });
-    request.setTimeout(ANSWER_MS, () => request.destroy(new Error(`no answer within ${ANSWER_MS / 1000} s`)));
+    request.setTimeout(ANSWER_MS, () => request.destroy(tookTooLong()));
     request.once('upgrade', (_answer, socket) => socket.setTimeout?.(0));
     request.once('error', reject);
+    request.end();
+  });
+}
+
+/**
+ * Whether the engine takes new connections. One that is being stopped does not, while it still answers on those that it has,
+ * and ends its containers.
+ */
+export function isAccepting({ request: target, address }: Engine): Promise<boolean> {
+  const send = target.protocol === 'https:' ? httpsRequest : httpRequest;
+  const agent = address.host.startsWith('ssh:') ? target.agent : false;
+  return new Promise((resolve) => {
+    const request = send({ ...target, agent, path: '/_ping', headers: { Host: 'docker' } });
+    request.once('response', (answer) => resolve(answer.resume().statusCode === 200));
+    request.once('error', () => resolve(false));
+    request.setTimeout(ANSWER_MS, () => request.destroy());
     request.end();
   });
 }

@@ -16,7 +16,7 @@ import type { StateDir } from '../../state.ts';
 import { instanceName, type Workload } from '../../workload.ts';
 import type { Driver, Instance } from '../driver.ts';
 import { Agreements } from './agreements.ts';
-import { ifThere, removeContainer } from './answers.ts';
+import { ifThere, reached, removeContainer } from './answers.ts';
 import { changedLimits, meaningOf } from './by-hand.ts';
 import { collect } from './collect.ts';
 import type { Engine } from './engine.ts';
@@ -66,6 +66,9 @@ class DockerDriver {
       owner,
       log,
       onEvent: (event) => void this.#heard(event).catch(() => {}), // The next listing tells.
+      // What could not be started because its engine was away need not wait any longer.
+      onBack: (engine) =>
+        this.#places.forEach((place, id) => void (place.engine === engine && this.#held.get(id)?.retry())),
       onListed: (engine) => void this.#upkeep(engine),
     });
     this.#engines = new Engines({
@@ -86,12 +89,12 @@ class DockerDriver {
       remove: (id) => this.#held.alone(id, () => this.#remove(id)),
       stats: async () => {
         const running = [...this.#places].filter(([id]) => this.#held.get(id)?.observe().state === 'running');
-        return statsOfAll(running.map(([id, place]) => [id, containerOf(place)]));
+        return statsOfAll(running.map(([id, place]) => [id, place.running]));
       },
       exec: (id, argv, signal) => {
         const place = this.#placeOf(id);
         const started = (exec: string): void => void (place.exec = exec);
-        return execIn(place.engine, containerOf(place), argv, { last: place.exec, started, signal });
+        return execIn(place.engine, place.running, argv, { last: place.exec, started, signal });
       },
       orphans: async () => {
         const engines = await this.#anyEngine();
@@ -161,10 +164,12 @@ class DockerDriver {
     const log = new LogFile(this.#held.logPath(id));
     const place = new Place(engine, workload, log);
     place.container = found?.containerId;
-    const create = (within: AbortSignal) => this.#maker.create({ engine, workload, index, id, log }, within);
+    const create = (within: AbortSignal) =>
+      reached(engine, this.#maker.create({ engine, workload, index, id, log }, within));
     // Made now rather than with the first call: an image that is missing must fail the rollout.
     if (place.container === undefined) place.container = await create(signal);
-    const attachment = await this.#maker.attach(engine, workload, signal);
+    const attachment = await reached(engine, this.#maker.attach(engine, workload, signal));
+    place.network = attachment?.network;
     place.exposed = this.#maker.exposed(engine, workload, attachment);
     this.#places.set(id, place);
     const start = (): Promise<ContainerRun> => this.#start(id, place, () => create(place.gone.signal));
@@ -197,7 +202,8 @@ class DockerDriver {
     place.byHand.clear();
     const { engine, container, workload, log } = place;
     const onStop = (): void => void (place.ours = true);
-    const run = await startRun({ engine, instance: id, container, create, onStop, agreements: this.#agreements });
+    const context = { engine, instance: id, container, create, onStop, agreements: this.#agreements };
+    const run = await reached(engine, startRun(context));
     try {
       log.mask(await this.#maker.masker(engine, id, workload, run.info));
     } catch (error) {
@@ -268,6 +274,7 @@ class DockerDriver {
   async #upkeep(engine: Engine): Promise<void> {
     for (const { id } of this.#strays()) this.#somebodyElse(id);
     const places = [...this.#places].filter(([, place]) => place.engine === engine);
+    for (const [id, place] of places) if (place.compare(this.#inventory.find(id))) this.#somebodyElse(id);
     const workloads = places.map(([, { workload }]) => workload);
     const warn = (error: unknown): void =>
       this.#options.log('warn', `upkeep of ${engine.name}: ${toSlipwayError(error).message}`);
@@ -290,9 +297,4 @@ class DockerDriver {
     const opened = await this.#engines.opened();
     return opened.length > 0 ? opened : [await this.#engines.get()];
   }
-}
-
-function containerOf({ engine, container }: Place) {
-  if (container === undefined) throw new SlipwayError('upstream-unavailable', 'It has no container.');
-  return engine.docker.getContainer(container);
 }

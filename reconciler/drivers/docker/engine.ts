@@ -4,7 +4,7 @@ import { Agent, type RequestOptions } from 'node:http';
 import Dockerode from 'dockerode';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { EngineSpec } from '../../workload.ts';
-import { ANSWER_MS } from './answers.ts';
+import { ANSWER_MS, tookTooLong } from './answers.ts';
 import { engineAddress, type EngineAddress } from './address.ts';
 import { reachOf, weaknessesOf, type Reach, type SystemInfo } from './reach.ts';
 import { sshAgent } from './ssh.ts';
@@ -104,6 +104,9 @@ function connect({ host, tls }: EngineAddress): Pick<Engine, 'docker' | 'request
   };
 }
 
+/** How long one that hangs is given from then on, until it answers: what waits for it asks one question after another. */
+const HANGING_MS = 5000;
+
 /** What dockerode would take from the environment, where DOCKER_HOST may mean another engine than the one that is asked for. */
 const NOTHING_OF_THE_ENVIRONMENT = {
   host: undefined,
@@ -135,18 +138,23 @@ function dockerode(options: Options): Dockerode {
   } as Dockerode.DockerOptions);
   const modem = docker.modem as Modem;
   const dial = modem.dial.bind(modem);
+  let patience = ANSWER_MS;
   modem.dial = (question, done) => {
     if (question.isStream) return dial(question, done);
-    const late = AbortSignal.timeout(ANSWER_MS);
+    const late = AbortSignal.timeout(patience);
     const { abortSignal } = question;
     let settled = false;
     const settle: Answered = (error, answer) => {
       if (settled) return;
       settled = true;
       late.removeEventListener('abort', expire);
+      if (!error) patience = ANSWER_MS;
       done(error, answer);
     };
-    const expire = (): void => settle(new Error(`no answer within ${ANSWER_MS / 1000} s`));
+    const expire = (): void => {
+      patience = HANGING_MS;
+      settle(tookTooLong());
+    };
     late.addEventListener('abort', expire);
     dial({ ...question, abortSignal: abortSignal ? AbortSignal.any([abortSignal, late]) : late }, settle);
   };

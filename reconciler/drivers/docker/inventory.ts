@@ -20,6 +20,8 @@ export interface Found {
   readonly hash: string;
   readonly index: number;
   readonly running: boolean;
+  /** Names of the networks that it is on. */
+  readonly networks: readonly string[];
 }
 
 /** What happened to one of our containers, in the engine's words. */
@@ -43,13 +45,15 @@ export interface InventoryOptions {
   readonly onEvent: (event: EngineEvent) => void;
   /** Called after each listing, which is once a minute at least. */
   readonly onListed: (engine: Engine) => void;
+  /** Called when an engine answers again. */
+  readonly onBack: (engine: Engine) => void;
 }
 
 /** Events come in bursts: create, start, network connect. */
 const SETTLE_MS = 50;
 /** Events may be lost with the engine's memory of them, so everything is listed now and then. */
 const RELIST_MS = 60_000;
-const LAST_PAUSE_MS = 5000;
+const LAST_PAUSE_MS = 2000;
 /** Events that change what is there, rather than how it fares. */
 const LISTED = /^(create|start|die|destroy|rename)$/;
 /** Podman's words for the same. */
@@ -111,6 +115,7 @@ export class Inventory implements Disposable {
   async #listen(engine: Engine, from: number): Promise<void> {
     const { signal } = this.#closing;
     let last = 0;
+    let again = false;
     for (let wait = SETTLE_MS; !signal.aborted; wait = Math.min(wait * 2, LAST_PAUSE_MS)) {
       try {
         const filters = JSON.stringify({ type: ['container'], label: ownFilter(this.#options.owner) });
@@ -120,6 +125,8 @@ export class Inventory implements Disposable {
           abortSignal: signal,
         });
         wait = SETTLE_MS;
+        if (again) this.#options.onBack(engine);
+        again = true;
         this.#listSoon(engine, 0);
         for await (const line of createInterface({ input: stream, signal })) {
           const event = JSON.parse(line) as RawEvent;
@@ -168,7 +175,8 @@ function foundOf(engine: Engine, container: ContainerInfo): Found[] {
   const instance = instanceOf(container.Labels);
   if (!instance) return [];
   const name = container.Names[0]?.replace(/^\//, '') ?? container.Id;
-  return [{ engine, containerId: container.Id, name, running: container.State === 'running', ...instance }];
+  const networks = Object.keys(container.NetworkSettings?.Networks ?? {});
+  return [{ engine, containerId: container.Id, name, running: container.State === 'running', networks, ...instance }];
 }
 
 function instanceOf(labels: Record<string, string>): Pick<Found, 'id' | 'address' | 'hash' | 'index'> | undefined {

@@ -9,7 +9,7 @@ import type { LogFile } from '../../bridge/log-file.ts';
 import { openEnv } from '../../secrets/secrets.ts';
 import type { StateDir } from '../../state.ts';
 import type { SecretFile, Workload } from '../../workload.ts';
-import { messageOf } from './answers.ts';
+import { isUnreachable, messageOf } from './answers.ts';
 import { createNamed } from './create.ts';
 import type { Engine } from './engine.ts';
 import { Images } from './images.ts';
@@ -81,7 +81,7 @@ export class Maker implements Disposable {
     try {
       return await createNamed(engine, id, options);
     } catch (error) {
-      if (error instanceof SlipwayError) throw error;
+      if (error instanceof SlipwayError || isUnreachable(error)) throw error;
       throw new SlipwayError('start-failed', `The container could not be made: ${messageOf(error)}.`, { cause: error });
     }
   }

@@ -1,9 +1,14 @@
 /** Where an instance's container is, and what is known of it beside what the bridge knows. */
+import type { Container } from 'dockerode';
+import { SlipwayError } from '../../../schemas/errors.ts';
 import type { LogFile } from '../../bridge/log-file.ts';
 import type { Workload } from '../../workload.ts';
 import type { Instance } from '../driver.ts';
 import type { Engine } from './engine.ts';
+import type { Found } from './inventory.ts';
 import type { ContainerRun } from './run.ts';
+
+const DISCONNECTED = 'it was disconnected from its network by hand';
 
 export class Place {
   readonly engine: Engine;
@@ -17,6 +22,8 @@ export class Place {
   exposed: readonly string[] = [];
   /** What is wrong beside it: that its egress proxy does not run. */
   trouble: string | undefined;
+  /** Name of the network that it belongs on; `none` and `host` too. */
+  network: string | undefined;
   /** What somebody did to it, where it was not us. */
   readonly byHand = new Set<string>();
   /** How its limits differ from what was asked for. */
@@ -34,9 +41,25 @@ export class Place {
     this.log = log;
   }
 
+  /** @throws SlipwayError upstream-unavailable where there is none */
+  get running(): Container {
+    if (this.container === undefined) throw new SlipwayError('upstream-unavailable', 'It has no container.');
+    return this.engine.docker.getContainer(this.container);
+  }
+
   runs({ info }: ContainerRun): void {
     this.container = info.Id;
     this.image = info.Image;
+  }
+
+  /** Notes what a listing shows and no event of a container tells. @returns whether that is news */
+  compare(found: Found | undefined): boolean {
+    if (!found?.running || found.containerId !== this.container || this.network === undefined) return false;
+    const connected = found.networks.includes(this.network);
+    if (connected === !this.byHand.has(DISCONNECTED)) return false;
+    if (connected) this.byHand.delete(DISCONNECTED);
+    else this.byHand.add(DISCONNECTED);
+    return true;
   }
 
   /** What the bridge knows and what we know. @param moved that the tag of its image moved */

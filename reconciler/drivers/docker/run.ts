@@ -9,8 +9,8 @@ import { SlipwayError } from '../../../schemas/errors.ts';
 import { pause } from '../../async.ts';
 import type { Agreed, StdioProcess } from '../../bridge/stdio.ts';
 import type { Agreements, RunId } from './agreements.ts';
-import { ifThere, messageOf, statusOf } from './answers.ts';
-import { attach, type Sink } from './attach.ts';
+import { ifThere, isUnreachable, messageOf, statusOf } from './answers.ts';
+import { attach, isAccepting, type Sink } from './attach.ts';
 import type { Engine } from './engine.ts';
 import { outputSince } from './output.ts';
 import { after, overlap, Tail } from './resume.ts';
@@ -53,6 +53,7 @@ export async function startRun(context: RunContext): Promise<ContainerRun> {
     run.started(adopted ? info : await container.inspect(), adopted);
   } catch (error) {
     run.detach();
+    if (isUnreachable(error)) throw error;
     throw new SlipwayError('start-failed', `${plain(messageOf(error))}.`, { cause: error });
   }
   return run;
@@ -72,6 +73,7 @@ export class ContainerRun implements StdioProcess {
   #live: Duplex | undefined;
   #waiting: (() => void)[] = [];
   agreed?: Agreed;
+  outage = false;
   readonly stdin: Writable;
   readonly stdout = new Readable({ read() {} });
   readonly stderr = new Readable({ read() {} });
@@ -171,10 +173,13 @@ export class ContainerRun implements StdioProcess {
     for (let wait = FIRST_PAUSE_MS; !signal.aborted; wait = Math.min(wait * 2, LAST_PAUSE_MS)) {
       try {
         const why = await this.#look();
-        if (why !== undefined) this.#end(why);
+        if (why === undefined) return;
+        this.outage ||= !(await isAccepting(this.#context.engine));
+        this.#end(this.outage ? `its engine was stopped (${why})` : why);
         return;
       } catch {
-        // The engine is away. The container may well be alive.
+        // The engine is away. The container may well be alive; if not, it ended with the engine.
+        this.outage = true;
         await pause(wait * (0.5 + Math.random()), signal).catch(() => {});
       }
     }
@@ -189,6 +194,7 @@ export class ContainerRun implements StdioProcess {
     if (info.State.StartedAt !== this.#info.State.StartedAt) return 'its container was restarted';
     await this.#catchUp(info);
     this.started(info, true);
+    this.outage = false;
     return undefined;
   }
 
