@@ -1,9 +1,11 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
+    // Minutes of one thing again and again: only where it is asked for.
+    exclude: [...configDefaults.exclude, ...(process.env['SLIPWAY_SLOW'] ? [] : ['test/**/*.slow.container.test.ts'])],
     testTimeout: 30_000,
     // Whichever container test comes first builds the images.
     hookTimeout: 120_000,

@@ -44,7 +44,8 @@ describeEngine('an engine', async (machine) => {
     await daemon.start();
     await rig.told('keeper', 'Ready:True=Succeeded');
     expect(await rig.call('keeper', 'eat', { bytes: 0 })).toBe('1000');
-    console.log(`taken over ${Math.round(performance.now() - back)} ms after dockerd was started again`);
+    if (process.env['SHOW'])
+      console.log(`taken over ${Math.round(performance.now() - back)} ms after dockerd was started again`);
     await eventually(async () => (await serversOn(engine, rig)).join() === 'keeper');
   });
 
@@ -106,7 +107,10 @@ describeEngine('an engine', async (machine) => {
     await daemon.start();
     const started = performance.now();
     await eventually(async () => (await rig.docker.list(never()))[0]?.state === 'running');
-    console.log(`back ${Math.round(performance.now() - started)} ms after dockerd (${Math.round(started - back)} ms)`);
+    if (process.env['SHOW'])
+      console.log(
+        `back ${Math.round(performance.now() - started)} ms after dockerd (${Math.round(started - back)} ms)`,
+      );
     expect(await rig.call('tiny', 'version')).toBe('v2'); // It is on trial, and has done nothing wrong.
     expect((await rig.docker.list(never()))[0]).toMatchObject({ restarts: 0 });
     expect(await rig.condition('tiny')).toBe('True=Succeeded');
