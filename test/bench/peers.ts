@@ -54,16 +54,6 @@ function hub(to: 'HTTP' | 'stdio', tool: string): Peer {
 }
 
 const PEERS: readonly Peer[] = [
-  {
-    name: '@civic/passthrough-mcp-server',
-    to: 'HTTP',
-    tool: 'echo',
-    path: '/mcp',
-    start: ({ direct }, port) => ({
-      argv: [process.execPath, join(HERE, 'node_modules/@civic/passthrough-mcp-server/dist/cli.js')],
-      env: { PORT: String(port), TARGET_SERVER_URL: new URL(direct).origin, TARGET_SERVER_MCP_PATH: '/mcp' },
-    }),
-  },
   hub('HTTP', 'up__echo'),
   {
     name: 'mcp-proxy',
