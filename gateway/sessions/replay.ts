@@ -93,8 +93,12 @@ export class ResumableStream implements EventWriter {
     this.#close();
   }
 
+  /** Cuts the connection; what is said from now on waits for the client to come back. */
   destroy(): void {
-    this.#writer?.destroy();
+    const writer = this.#writer;
+    this.#writer = undefined;
+    writer?.destroy();
+    this.#wait();
   }
 
   /** Its session has ended: who is still there gets the rest, but nobody may come back. */

@@ -99,9 +99,11 @@ export class Streams {
   /** A client that does not read loses its stream, not the gateway its memory. */
   #send(stream: Stream, json?: string): void {
     if (!stream.writer.keepsUp) {
-      this.remove(stream);
       stream.writer.destroy();
-    } else if (json === undefined) stream.writer.comment('keep-alive');
+      // One that its client can come back to goes on without it.
+      if (stream.writer.attached) return this.remove(stream);
+    }
+    if (json === undefined) stream.writer.comment('keep-alive');
     else stream.writer.event(json);
   }
 }

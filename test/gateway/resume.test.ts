@@ -1,6 +1,6 @@
 /** Event streams that break off, and clients that come back for the rest (Last-Event-ID). */
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Replays } from '../../gateway/sessions/replay.ts';
@@ -53,6 +53,38 @@ test('what was said unasked while nobody listened is told to the client that com
   say('three');
   expect(await second.next()).toMatchObject({ params: { data: 'three' } });
   second.close();
+});
+
+/** A GET stream whose text is gathered as it comes. */
+async function gather(url: string, id: string, after?: string): Promise<{ answer: IncomingMessage; said(): string }> {
+  const last = after === undefined ? {} : { 'Last-Event-ID': after };
+  const headers = { Accept: 'text/event-stream', 'Mcp-Session-Id': id, ...last };
+  const [answer] = (await once(get(`${url}/mcp`, { headers, agent: false }), 'response')) as [IncomingMessage];
+  let text = '';
+  answer.setEncoding('utf8').on('error', () => {});
+  answer.on('data', (part: string) => (text += part));
+  return { answer, said: () => text };
+}
+
+test('a client that does not read is cut off, and hears what follows when it comes back', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const [mine, other] = await Promise.all([session(gateway.url), session(gateway.url)]);
+  await mine.rpc('tools/call', { name: 'up__who' });
+  const say = (data: string): void =>
+    up.say({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data } });
+  const first = await gather(gateway.url, mine.id);
+  const witness = await gather(gateway.url, other.id);
+  await vi.waitFor(() => expect(first.said()).toContain('id: '));
+  first.answer.pause();
+  for (let n = 0; n < 40; n++) say('x'.repeat(500_000));
+  say('last');
+  await vi.waitFor(() => expect(witness.said()).toContain('"last"'), 20_000);
+  const second = await gather(gateway.url, mine.id, /^id: (.+)$/m.exec(first.said())?.[1]);
+  await vi.waitFor(() => expect(second.said()).toContain('"last"'), 20_000);
+  say('after');
+  await vi.waitFor(() => expect(second.said()).toContain('"after"'), 20_000);
+  for (const { answer } of [first, witness, second]) answer.destroy();
 });
 
 test('the first event has an id, no message, and says when to come back; older clients are spared it', async () => {
