@@ -111,11 +111,11 @@ test("session hijack: another session's event id brings nothing of that session"
   const stream = await converse(gateway.url, ada.id, call, '/mcp', 'slw_ada');
   await stream.next();
   const headers = { Accept: 'text/event-stream', 'Last-Event-ID': stream.lastId.replace(/\d+$/, '0') };
-  const get = (id: string) => ({
+  const asEve = (id: string) => ({
     path: '/mcp',
     headers: { ...headers, Authorization: 'Bearer slw_eve', 'Mcp-Session-Id': id },
   });
-  expect((await raw(gateway.url, get(ada.id))).status).toBe(404);
+  expect((await raw(gateway.url, asEve(ada.id))).status).toBe(404);
   const fresh = await listen(gateway.url, eve.id, '/mcp', stream.lastId.replace(/\d+$/, '0'), 'slw_eve');
   expect(fresh.lastId.slice(0, 12)).not.toBe(stream.lastId.slice(0, 12));
   fresh.close();
