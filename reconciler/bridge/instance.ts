@@ -277,7 +277,7 @@ export class StdioInstance implements AsyncDisposable {
     this.#open = undefined;
     this.#stopping ??= (async () => {
       const session = await this.#session?.catch(() => undefined);
-      this.#become('stopping');
+      if (this.state !== 'crashed') this.#become('stopping'); // One that is to come back says so.
       if (session) this.#toldToStop.add(session);
       try {
         await session?.process.stop();
