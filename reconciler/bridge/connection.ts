@@ -35,12 +35,17 @@ export class BridgeConnection implements Connection {
   }
 }
 
+/** What becomes of what a server asks and says, as long as these are connected. */
+export function handlersFor(connections: ReadonlySet<BridgeConnection>): ConnectionHandlers {
+  return {
+    onRequest: (request, asked) => ask(connections, request, asked),
+    onNotification: (notification) =>
+      connections.forEach((connection) => connection.handlers.onNotification?.(notification)),
+  };
+}
+
 /** On a shared session a server's question goes to the one client whose call is running; never to a guess. */
-export async function ask(
-  connections: ReadonlySet<BridgeConnection>,
-  request: RpcRequest,
-  asked: Asked,
-): Promise<unknown> {
+async function ask(connections: ReadonlySet<BridgeConnection>, request: RpcRequest, asked: Asked): Promise<unknown> {
   const busy = [...connections].filter((connection) => connection.inFlight > 0);
   const answer = busy.length === 1 ? busy[0]?.handlers.onRequest : undefined;
   if (!answer)

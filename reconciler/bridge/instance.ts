@@ -2,11 +2,11 @@
  * Holds one stdio instance: starts it with the first request, stops it when idle, restarts it after a crash, and lets
  * any number of connections share its one MCP session. Whoever connects sees a server that is always there.
  */
-import { SlipwayError } from '../../schemas/errors.ts';
+import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import type { Connection, ConnectionHandlers, ConnectOptions, RequestOptions } from '../../schemas/peer.ts';
 import type { InstanceStatus } from '../../schemas/status.ts';
 import { pause, untilAborted } from '../async.ts';
-import { ask, BridgeConnection } from './connection.ts';
+import { BridgeConnection, handlersFor } from './connection.ts';
 import { CrashBackoff, isOutage } from './crash-backoff.ts';
 import { Requests, watches } from './requests.ts';
 import { Unprobed } from './handshake.ts';
@@ -113,9 +113,18 @@ export class StdioInstance implements AsyncDisposable {
   async restart(reason: string): Promise<void> {
     const session = await this.#session?.catch(() => undefined);
     if (!session || this.#stopping || this.#closing.signal.aborted) return;
-    const stopped = this.#stop();
-    this.#failed(reason); // Before it is stopped: whoever waits for that must see the pause.
-    await stopped;
+    this.#toldToStop.add(session);
+    this.#open = undefined;
+    this.#session = undefined;
+    const stop = session.process.stop().catch((error: unknown) => {
+      session.process.detach?.(); // It may run on: whoever takes it over must be alone with it.
+      throw error;
+    });
+    this.#stopping = stop.finally(() => {
+      this.#stopping = undefined;
+    });
+    this.#failed(reason);
+    await this.#stopping;
   }
 
   /** What kept it from running may be over. */
@@ -178,7 +187,7 @@ export class StdioInstance implements AsyncDisposable {
       const child = await start();
       this.pid = child.pid;
       try {
-        const session = await openSession(child, this.#handlers(), log, {
+        const session = await openSession(child, handlersFor(this.#connections), log, {
           version,
           timeoutMs: startTimeoutMs,
           signal: this.#closing.signal,
@@ -203,14 +212,6 @@ export class StdioInstance implements AsyncDisposable {
       this.#failed(error instanceof Error ? error.message : String(error), isOutage(error));
       throw error;
     }
-  }
-
-  #handlers(): ConnectionHandlers {
-    return {
-      onRequest: (request, asked) => ask(this.#connections, request, asked),
-      onNotification: (notification) =>
-        this.#connections.forEach((connection) => connection.handlers.onNotification?.(notification)),
-    };
   }
 
   /** The process ended by itself: a crash, unless it was told to stop. */
@@ -267,8 +268,7 @@ export class StdioInstance implements AsyncDisposable {
 
   /** It could not be stopped, so it runs, and is used as before. */
   #stillThere(error: unknown): void {
-    const why = error instanceof Error ? error.message : String(error);
-    this.#options.log.write('slipway', `the server could not be stopped: ${why}`);
+    this.#options.log.write('slipway', `the server could not be stopped: ${toSlipwayError(error).message}`);
     if (this.#session && !this.#closing.signal.aborted) this.#sleepWhenIdle();
   }
 
