@@ -106,16 +106,26 @@ async function inspectHttp(candidate: Candidate, signal: AbortSignal): Promise<R
   const { connectHttp } = await import('./http.ts');
   const { endpoint } = candidate.instance;
   for (let wait = 20; ; wait = Math.min(wait * 1.5, 500)) {
-    signal.throwIfAborted();
-    await failIfCrashed(candidate, signal);
-    const connection = await connectHttp(endpoint, candidate.version, signal).catch(() => undefined);
+    using stop = new DisposableStack();
+    const attempt = stop.adopt(new AbortController(), (controller) => controller.abort());
+    const both = AbortSignal.any([signal, attempt.signal]);
+    const answer = connectHttp(endpoint, candidate.version, both).catch(() => undefined);
+    // An address that nobody has any more keeps a connection waiting for long.
+    const connection = await Promise.race([answer, crash(candidate, both)]);
     if (connection) return await inspect(connection, candidate, signal);
     await pause(wait, signal);
   }
 }
 
-async function failIfCrashed({ driver, instance }: Candidate, signal: AbortSignal): Promise<void> {
-  const now = (await driver.list(signal)).find(({ id }) => id === instance.id);
-  if (now?.state === 'crashed')
-    throw new SlipwayError('start-failed', `The server ended before it was ready: ${now.lastError ?? 'unknown'}.`);
+/** How often it is looked whether an instance still runs while it is asked. */
+const LOOK_MS = 250;
+
+/** Never resolves. @throws SlipwayError start-failed once the instance crashed; the signal's reason */
+async function crash({ driver, instance }: Candidate, signal: AbortSignal): Promise<never> {
+  for (;;) {
+    const now = (await driver.list(signal)).find(({ id }) => id === instance.id);
+    if (now?.state === 'crashed')
+      throw new SlipwayError('start-failed', `The server ended before it was ready: ${now.lastError ?? 'unknown'}.`);
+    await pause(LOOK_MS, signal);
+  }
 }
