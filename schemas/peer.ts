@@ -195,8 +195,10 @@ export class Peer implements Channel {
     const listening = subscription === undefined ? undefined : this.#pending.get(subscription)?.options.onNotification;
     if (listening) return listening(notification);
     const token = params?.['progressToken'];
-    const pending = method === 'notifications/progress' ? this.#pending.get(token as Id) : undefined;
-    if (!pending) return this.#handlers.onNotification?.(notification, client);
+    if (method !== 'notifications/progress') return this.#handlers.onNotification?.(notification, client);
+    // Progress on what nobody waits for any more is for nobody: passed on, it would reach another client's call.
+    const pending = this.#pending.get(token as Id);
+    if (!pending) return;
     const { onProgress, progressToken } = pending.options;
     onProgress?.({ ...params, ...(progressToken === undefined ? {} : { progressToken }) });
   }

@@ -70,7 +70,7 @@ class TooMuch extends Error {
 
 /**
  * What a schema is made of. `$ref` bombs and catastrophic patterns: what is small to write can take for ever to check, so
- * whatever refers or matches is checked against the clock. SSRF: a reference to elsewhere is refused, never fetched.
+ * whatever refers, matches or compares is checked against the clock. SSRF: a reference to elsewhere is refused, never fetched.
  */
 function survey(schema: unknown): { risky: boolean } {
   let nodes = 0;
@@ -83,7 +83,8 @@ function survey(schema: unknown): { risky: boolean } {
         if (!inner.startsWith('#')) throw new TooMuch('it refers to another document');
         risky = true;
       }
-      if (key === 'pattern' || key === 'patternProperties') risky = true;
+      // `uniqueItems` compares each item with each other one.
+      if (key === 'pattern' || key === 'patternProperties' || key === 'uniqueItems') risky = true;
       walk(inner, depth + 1);
     }
   };

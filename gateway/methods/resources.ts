@@ -22,9 +22,9 @@ export function subscribe(call: Call): Promise<string> {
     subscriptions.add(call.id, server.name, uri, call.until);
     try {
       // Shared: the server hears of the first who wants to know, and of nobody after that.
-      if (server.wishes.uris.has(uri)) return '{}';
+      if (server.urisFor(call.id).has(uri)) return '{}';
       const result = await relay(call, server, params, (...sent) => server.requestAll(...sent));
-      server.wishes.uris.add(uri);
+      server.subscribed(call.id, uri, call.until);
       return result;
     } catch (error) {
       subscriptions.remove(call.id, server.name, uri);
@@ -39,6 +39,7 @@ export function unsubscribe({ caller, id, request }: Call): string {
   if (typeof uri !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The URI is missing' });
   const { subscriptions } = caller.state;
   for (const server of subscriptions.serversOf(id, uri)) subscriptions.remove(id, server, uri);
+  for (const server of caller.route.servers) server.unsubscribed(id, uri);
   return '{}';
 }
 

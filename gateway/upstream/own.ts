@@ -4,6 +4,10 @@ import type { Upstream } from './upstream.ts';
 
 interface Own {
   readonly upstream: Upstream;
+  /** What its client wants to hear of. */
+  readonly uris: Set<string>;
+  /** Until when that is so. Unix time in ms */
+  until: number;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -15,6 +19,8 @@ export interface OwnOptions {
   readonly idleMs: number;
   make(client: string): Upstream;
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /**
  * Whose instance a client's is. A client of MCP 2026-07-28 has no session, so each of its requests is a client of its own;
@@ -42,10 +48,26 @@ export class OwnUpstreams {
     return this.#byClient.get(client)?.upstream;
   }
 
+  /** What a client wants to hear of, as long as it has an instance. */
+  urisOf(client: string): ReadonlySet<string> {
+    return this.#byClient.get(client)?.uris ?? NONE;
+  }
+
+  /** Its client has subscribed: the instance stays until then, called or not. */
+  subscribed(client: string, uri: string, until: number): void {
+    const own = this.#byClient.get(client);
+    own?.uris.add(uri);
+    if (own) own.until = Math.max(own.until, until);
+  }
+
+  unsubscribed(client: string, uri: string): boolean {
+    return this.#byClient.get(client)?.uris.delete(uri) ?? false;
+  }
+
   /** @throws SlipwayError `upstream-unavailable` when all are taken, and each is at work */
   of(client: string): Upstream {
     const known = this.#byClient.get(client);
-    const own: Own = known ?? { upstream: this.#make(client), timer: undefined };
+    const own: Own = known ?? { upstream: this.#make(client), uris: new Set(), until: 0, timer: undefined };
     this.#byClient.delete(client);
     this.#byClient.set(client, own);
     this.#watch(client, own);
@@ -81,7 +103,8 @@ export class OwnUpstreams {
   #watch(client: string, own: Own): void {
     clearTimeout(own.timer);
     own.timer = setTimeout(() => {
-      if (own.upstream.busy > 0) this.#watch(client, own);
+      const wanted = own.uris.size > 0 && Date.now() < own.until;
+      if (own.upstream.busy > 0 || wanted) this.#watch(client, own);
       else this.end(client);
     }, this.#options.idleMs).unref();
   }

@@ -122,15 +122,17 @@ export class Pool {
     const known = this.#owned.get(key);
     if (known) return known;
     let turn = 0;
-    const make = (owner: string): Upstream =>
-      new Upstream({
+    const make = (owner: string): Upstream => {
+      const upstream: Upstream = new Upstream({
         endpoint: endpoints[turn++ % endpoints.length] as Endpoint,
         open: (endpoint, handlers) => this.#options.open(endpoint, handlers, true),
         version: this.#options.version,
-        onOpen: () => {},
+        onOpen: (welcome) => this.#servers.get(server)?.openedOwn(upstream, owner, welcome),
         onNotification: (notification, audience) =>
           this.#options.onNotification(server, notification, { ...audience, owner }),
       });
+      return upstream;
+    };
     const own = new OwnUpstreams({ server, max: isolated.maxInstances, idleMs: isolated.idleMs, make });
     this.#owned.set(key, own);
     return own;

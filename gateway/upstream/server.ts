@@ -152,11 +152,34 @@ export class Server {
     });
   }
 
+  /** What the instance, or the instances, that a client uses were asked to tell of. */
+  urisFor(client: string): ReadonlySet<string> {
+    return this.own?.urisOf(ownerOf(client)) ?? this.wishes.uris;
+  }
+
+  /** The instances of a client tell of a resource from now on. @param until Unix time in ms */
+  subscribed(client: string, uri: string, until: number): void {
+    if (this.own) this.own.subscribed(ownerOf(client), uri, until);
+    else this.wishes.uris.add(uri);
+  }
+
+  /** A client with an instance of its own does not want to hear of a resource any more. */
+  unsubscribed(client: string, uri: string): void {
+    const owner = ownerOf(client);
+    const upstream = this.own?.known(owner);
+    if (upstream && this.own?.unsubscribed(owner, uri)) this.#tell(upstream, 'resources/unsubscribe', { uri });
+  }
+
   /** Nobody wants to hear of a resource any more. */
   forget(uri: string): void {
     if (!this.wishes.uris.delete(uri)) return;
     const connected = this.upstreams.filter((upstream) => upstream.connected);
-    for (const upstream of connected) upstream.request('resources/unsubscribe', { uri }, {}).catch(() => {});
+    for (const upstream of connected) this.#tell(upstream, 'resources/unsubscribe', { uri });
+  }
+
+  /** Asks for something that no client waits for. */
+  #tell(upstream: Upstream, method: string, params: Record<string, unknown>): void {
+    upstream.request(method, params, { signal: AbortSignal.timeout(this.entry.timeoutMs) }).catch(() => {});
   }
 
   /** Tells those instances that a connection stands to; nobody is woken for a notice. @param client who says so */
@@ -168,9 +191,9 @@ export class Server {
   /** The level that its instances are to tell from on; those not connected yet hear it when they are. */
   async setLevel(level: string, options: RequestOptions): Promise<void> {
     this.wishes.level = level;
-    const { upstreams, capabilities } = this;
+    const { upstreams, own, capabilities } = this;
     if (!capabilities?.['logging']) return;
-    const connected = upstreams.filter((upstream) => upstream.connected);
+    const connected = [...upstreams, ...(own?.all ?? [])].filter((upstream) => upstream.connected);
     await Promise.allSettled(connected.map((upstream) => upstream.request('logging/setLevel', { level }, options)));
   }
 
@@ -184,11 +207,19 @@ export class Server {
       const begun = list === 'tools' || this.known.lists[list].state !== undefined;
       if (begun && (!this.state(list)?.items || capabilities[capability]?.['listChanged'])) void this.refresh(list);
     }
-    const repeat = (method: string, params: Record<string, unknown>): void =>
-      void upstream.request(method, params, {}).catch(() => {});
-    const { level, uris } = this.wishes;
-    if (level !== undefined && capabilities['logging']) repeat('logging/setLevel', { level });
-    if (capabilities['resources']?.['subscribe']) for (const uri of uris) repeat('resources/subscribe', { uri });
+    this.#repeat(upstream, capabilities, this.wishes.uris);
+  }
+
+  /** The same for an instance of one client's own. */
+  openedOwn(upstream: Upstream, owner: string, { capabilities = {} }: Welcome): void {
+    this.#repeat(upstream, capabilities, this.own?.urisOf(owner) ?? []);
+  }
+
+  #repeat(upstream: Upstream, capabilities: Capabilities, uris: Iterable<string>): void {
+    const { level } = this.wishes;
+    if (level !== undefined && capabilities['logging']) this.#tell(upstream, 'logging/setLevel', { level });
+    if (capabilities['resources']?.['subscribe'])
+      for (const uri of uris) this.#tell(upstream, 'resources/subscribe', { uri });
   }
 
   /** The server said something of itself. */

@@ -93,6 +93,12 @@ const hostile: [string, object, object, string][] = [
     'could not be checked in time',
   ],
   [
+    'a comparison of each with each',
+    { type: 'object', properties: { a: { type: 'array', uniqueItems: true } } },
+    { a: Array.from({ length: 40_000 }, (_, index) => [index]) },
+    'could not be checked in time',
+  ],
+  [
     'SSRF by a remote $ref',
     { type: 'object', properties: { a: { $ref: 'http://127.0.0.1:1/schema.json' } } },
     {},

@@ -35,6 +35,24 @@ test('what such an instance says unasked is for its own client alone', async () 
   }
 });
 
+test('what a client subscribes to is asked of its own instance, and keeps that', async () => {
+  await using up = await httpUpstream('up', { all: true });
+  const soon = { ...isolated, idleMs: 100 };
+  await using gateway = await start({
+    servers: { up: { endpoints: [up.endpoint], timeoutMs: 5_000, isolated: soon } },
+  });
+  const clients = await Promise.all([session(gateway.url), session(gateway.url)]);
+  const asked = (method: string): number =>
+    up.seen.filter((message) => 'method' in message && message.method === method).length;
+  for (const { rpc } of clients)
+    expect((await rpc('resources/subscribe', { uri: 'mem://up' })).json.result).toEqual({});
+  expect(asked('resources/subscribe')).toBe(2);
+  await clients[0].rpc('resources/unsubscribe', { uri: 'mem://up' });
+  await vi.waitFor(() => expect(gateway.upstreams('up')).toHaveLength(2), 5_000); // The shared one, and the other's.
+  await clients[0].rpc('logging/setLevel', { level: 'debug' });
+  await vi.waitFor(() => expect(asked('logging/setLevel')).toBe(2));
+});
+
 test('one that is idle is given back; beyond the limit a busy one is not taken away', async () => {
   await using up = await httpUpstream('up');
   const few = { maxInstances: 1, idleMs: 200 };

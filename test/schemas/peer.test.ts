@@ -111,12 +111,15 @@ describe('progress', () => {
     expect(JSON.stringify(sent[0])).not.toContain('progressToken');
   });
 
-  test('of nobody is a notification like any other', () => {
-    const seen: RpcNotification[] = [];
-    const { peer } = open({ onNotification: (notification) => seen.push(notification) });
-    peer.receive(progress('nobody', 1));
-    peer.receive({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
-    expect(seen).toEqual([progress('nobody', 1), { jsonrpc: '2.0', method: 'notifications/tools/list_changed' }]);
+  test('of nobody, or of what is answered already, reaches nobody: it would be another client’s', async () => {
+    const heard: unknown[] = [];
+    const { peer } = open({ onNotification: (notification) => heard.push(notification) });
+    const asked = peer.request('tools/call', {}, { onProgress: (got) => heard.push(got) });
+    peer.receive({ jsonrpc: '2.0', id: 1, result: {} });
+    await asked;
+    peer.receive(progress(1, 1));
+    peer.receive(progress('nobody’s', 2));
+    expect(heard).toEqual([]);
   });
 });
 
