@@ -5,17 +5,17 @@ export function coalesce<T>(work: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined;
   let next: Promise<T> | undefined;
   const start = (): Promise<T> => {
+    next = undefined;
     running = work().finally(() => {
       running = undefined;
     });
     return running;
   };
   return () => {
+    // Asked for first: whoever comes between the end of one run and the beginning of the next must not begin a third.
+    if (next) return next;
     if (!running) return start();
-    next ??= running.then(
-      () => ((next = undefined), start()),
-      () => ((next = undefined), start()),
-    );
+    next = running.then(start, start);
     return next;
   };
 }

@@ -28,6 +28,8 @@ export function serverConditions(
   if (!workload) return [ready('True', 'Remote', 'runs elsewhere')];
   const error = facts.errors.get(address);
   const served = facts.served.get(address);
+  if (error && served && served.readiness.hash === workload.hash)
+    return [ready('False', reasonOf(error.code), `${error.message} What runs keeps serving.`), stalled(error)];
   if (error && served)
     return [ready('False', 'RolledBack', `${error.message} The previous version keeps serving.`), stalled(error)];
   if (error) return [ready('False', reasonOf(error.code), error.message), stalled(error)];

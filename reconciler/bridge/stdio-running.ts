@@ -88,7 +88,9 @@ export class StdioRunning implements Running {
       notify: (method, params) => connection.notify(method, params),
       close: () => {
         connection.close();
-        void own[Symbol.asyncDispose]().finally(() => this.#owned.delete(own));
+        void own[Symbol.asyncDispose]()
+          .catch(() => {})
+          .finally(() => this.#owned.delete(own));
       },
     };
   }

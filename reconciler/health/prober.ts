@@ -141,6 +141,8 @@ class Rounds implements AsyncDisposable {
   /** An instance that does not run is not asked: it must not be woken, and what crashed comes back by itself. */
   async #ask(probe: Probe, signal: AbortSignal): Promise<'well' | 'asleep' | { readonly why: string }> {
     const before = await this.#observe();
+    // Its next call starts it anew; kept from calls, it would sleep for ever.
+    if (before?.state === 'sleeping') this.#readiness(undefined);
     if (before?.state !== 'running') return 'asleep';
     const { driver, probes } = this.target;
     const channel = (limit: AbortSignal): Promise<Channel> => this.#session.open(before, limit);

@@ -30,10 +30,7 @@ export class ProbeSession implements Disposable {
 
   /** After a failure nothing is known of the conversation: the next probe begins another. */
   close(): void {
-    void this.#opening?.then(
-      ({ connection }) => connection.close(),
-      () => {},
-    );
+    void this.#opening?.then(({ connection }) => connection.close()).catch(() => {});
     this.#opening = undefined;
   }
 

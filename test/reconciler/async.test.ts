@@ -89,3 +89,18 @@ test('what nobody waits for any more may fail in peace', async () => {
   process.off('unhandledRejection', note);
   expect(unhandled).toEqual([]);
 });
+
+test('coalesced work never runs twice at once, whenever it is asked for', async () => {
+  let running = 0;
+  let runs = 0;
+  const work = coalesce(async () => {
+    expect(++running).toBe(1);
+    runs++;
+    await Promise.resolve();
+    running--;
+  });
+  const first = work().then(() => work());
+  const second = work();
+  await Promise.all([first, second, second.then(() => work())]);
+  expect(runs).toBeGreaterThanOrEqual(2);
+});
