@@ -37,21 +37,21 @@ export class SseWriter implements EventWriter {
 
   /** @param id what a client that lost the connection comes back with */
   event(json: string, id?: string): void {
-    this.#response.write(`${id === undefined ? '' : `id: ${id}\n`}event: message\ndata: ${json}\n\n`);
+    this.#write(`${id === undefined ? '' : `id: ${id}\n`}event: message\ndata: ${json}\n\n`);
   }
 
   /** An event that is no JSON-RPC message. */
   named(event: string, data: string): void {
-    this.#response.write(`event: ${event}\ndata: ${data}\n\n`);
+    this.#write(`event: ${event}\ndata: ${data}\n\n`);
   }
 
   /** An event without a message: it names the place to come back to, and when (ms). */
   prime(id: string, retry: number): void {
-    this.#response.write(`id: ${id}\nretry: ${retry}\ndata: \n\n`);
+    this.#write(`id: ${id}\nretry: ${retry}\ndata: \n\n`);
   }
 
   comment(text: string): void {
-    this.#response.write(`: ${text}\n\n`);
+    this.#write(`: ${text}\n\n`);
   }
 
   end(): void {
@@ -60,5 +60,10 @@ export class SseWriter implements EventWriter {
 
   destroy(): void {
     this.#response.destroy();
+  }
+
+  /** What comes after the end has nobody to go to: a stream can be ended while its calls still run. */
+  #write(text: string): void {
+    if (!this.#response.writableEnded && !this.#response.destroyed) this.#response.write(text);
   }
 }

@@ -1,6 +1,7 @@
 /** The transport of MCP 2024-11-05, for old clients: off, until somebody wants it. */
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
+import { connect as connectSocket } from 'node:net';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import {
@@ -9,8 +10,9 @@ import {
   ToolListChangedNotificationSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 import { expect, test } from 'vitest';
-import { MCP_HEADERS, principal, raw, start } from './helpers/gateway.ts';
-import { socketUpstream } from './helpers/upstreams.ts';
+import { eventually } from '../helpers/until.ts';
+import { MCP_HEADERS, principal, raw, snapshot, start, type Raw } from './helpers/gateway.ts';
+import { socketUpstream, type Upstream } from './helpers/upstreams.ts';
 
 const on = { gateway: { httpSse: true } };
 
@@ -100,4 +102,53 @@ test('session hijack: a session is worth nothing without the credentials, on ano
   ).toBe(400);
   call.destroy();
   await expect.poll(() => post(path, 'sesame')).toBe(404);
+});
+
+/** An initialized session of a client that reads no more than its endpoint. */
+async function deaf(url: string, token: string) {
+  const { hostname, port, host } = new URL(url);
+  const socket = connectSocket(Number(port), hostname);
+  const headers = [`Host: ${host}`, 'Accept: text/event-stream', `Authorization: Bearer ${token}`];
+  socket.write(`GET /sse HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n`);
+  let read = '';
+  while (!read.includes('data: ')) read += String(((await once(socket, 'data')) as [Buffer])[0]);
+  socket.pause();
+  const path = /^data: (\S+)$/m.exec(read)?.[1] ?? '';
+  const post = (message: object): Promise<Raw> =>
+    raw(url, {
+      method: 'POST',
+      path,
+      headers: { ...MCP_HEADERS, Authorization: `Bearer ${token}` },
+      body: JSON.stringify({ jsonrpc: '2.0', ...message }),
+    });
+  const clientInfo = { name: 'deaf', version: '1' };
+  const params = { protocolVersion: '2024-11-05', capabilities: {}, clientInfo };
+  await post({ id: 0, method: 'initialize', params });
+  return { post, [Symbol.dispose]: () => void socket.destroy() };
+}
+
+/** Lets the call of that number end, with a text of so many characters. */
+async function finish(up: Upstream, n: number, length: number): Promise<void> {
+  const isIt = (message: (typeof up.seen)[number]): boolean =>
+    'method' in message && (message.params?.['arguments'] as { n?: number } | undefined)?.n === n;
+  const call = await eventually(() => up.seen.find(isIt));
+  const content = [{ type: 'text', text: 'x'.repeat(length) }];
+  up.say({ jsonrpc: '2.0', id: 'id' in call ? call.id : undefined, result: { content } });
+}
+
+const hang = (n: number): object => ({ id: n, method: 'tools/call', params: { name: 'up__hang', arguments: { n } } });
+const MIB = 1024 * 1024;
+
+test('an answer that comes after the stream was ended, but before its client has read it, harms nobody', async () => {
+  await using up = await socketUpstream('up');
+  const wish = { servers: { up: up.endpoint }, ...on };
+  await using gateway = await start({ ...wish, principals: [principal('ada', 'sesame'), principal('bob', 'other')] });
+  using client = await deaf(gateway.url, 'sesame');
+  for (const n of [1, 2]) await client.post(hang(n));
+  await finish(up, 1, 12 * MIB);
+  await eventually(() => gateway.busy('up') === 1);
+  await gateway.swap(snapshot({ ...wish, principals: [principal('bob', 'other')] }));
+  await finish(up, 2, 1);
+  await gateway.idle(['up']);
+  expect((await raw(gateway.url, { path: '/health' })).text).toBe('ok');
 });
