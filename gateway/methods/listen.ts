@@ -26,6 +26,8 @@ export async function listen(call: ModernCall): Promise<void> {
   const { wanted, uris } = filterOf(request.params?.['notifications']);
   state.streams.claim(call.id);
   await introduceAll(route);
+  // A stream that nobody has would never be told of its end, for that was before.
+  if (response.destroyed) return;
   const lists = wanted.filter((field) => offers(route, field));
   const channel = new Channel(
     request.id,

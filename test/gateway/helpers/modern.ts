@@ -1,5 +1,5 @@
 /** Clients of MCP 2026-07-28: the official SDK's, and one by hand for what that would not do. */
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type ClientRequest } from 'node:http';
 import { Client, StreamableHTTPClientTransport, type ClientOptions } from '@modelcontextprotocol/client';
 import { headersFor, introduced } from '../../../schemas/modern.ts';
 import { events, MCP_HEADERS, raw, type Events, type Raw } from './gateway.ts';
@@ -21,17 +21,17 @@ export function ask(url: string, method: string, params: Record<string, unknown>
   return raw(url, { method: 'POST', path, headers, body });
 }
 
-/** One whose answer is to be read event by event. */
-export function follow(
-  url: string,
-  method: string,
-  params: Record<string, unknown> = {},
-  by: By = {},
-): Promise<Events> {
+/** One that its client may give up. */
+export function begin(url: string, method: string, params: Record<string, unknown> = {}, by: By = {}): ClientRequest {
   const { headers, body } = envelope(method, params, by);
   const call = httpRequest(`${url}${by.path ?? '/mcp'}`, { method: 'POST', headers, agent: false });
   call.end(body);
-  return events(call);
+  return call;
+}
+
+/** One whose answer is to be read event by event. */
+export function follow(...request: Parameters<typeof begin>): Promise<Events> {
+  return events(begin(...request));
 }
 
 function envelope(

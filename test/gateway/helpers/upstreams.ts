@@ -5,6 +5,7 @@ import { createServer as createSocketServer, type AddressInfo, type Server, type
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import type { RpcMessage } from '../../../schemas/jsonrpc.ts';
 import type { Endpoint } from '../../../schemas/snapshot.ts';
 import { server as mind, TOOLS, type FixtureTool } from '../fixtures/tools.mjs';
@@ -153,6 +154,36 @@ export async function httpUpstream(name: string, options: { stream?: boolean; al
     },
     say: (message) => listeners.forEach((stream) => void stream.write(`data: ${JSON.stringify(message)}\n\n`)),
     drop: () => sessions.clear(),
+    [Symbol.asyncDispose]: async () => {
+      listener.closeAllConnections();
+      await closed(listener);
+    },
+  };
+}
+
+/** A remote server that keeps the first request of one method waiting until it is let go. */
+export async function holdingUpstream(name: string, method: string) {
+  const { seen, saw } = watch();
+  const held = Promise.withResolvers<void>();
+  const tools = [...TOOLS, ...MORE_TOOLS];
+  const listener = createServer(async (request, response) => {
+    if (request.method !== 'POST') return void response.writeHead(405).end();
+    const message = JSON.parse(await text(request)) as RpcMessage;
+    const holds = 'method' in message && message.method === method;
+    const send = async (out: object): Promise<void> => {
+      if (holds) await held.promise;
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(out));
+    };
+    mind({ name, send, seen, tools, prompts: [] })(message);
+    if (!('id' in message)) response.writeHead(202).end();
+  });
+  await bound(listener, { port: 0, host: '127.0.0.1' });
+  const address = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`;
+  return {
+    endpoint: { id: name, transport: 'http', address } satisfies Endpoint,
+    seen,
+    saw,
+    letGo: () => held.resolve(),
     [Symbol.asyncDispose]: async () => {
       listener.closeAllConnections();
       await closed(listener);
