@@ -41,7 +41,7 @@ async function overHttp(endpoint: Endpoint, handlers: LinkHandlers, version: str
   let modern: ModernConnection | undefined;
   const wire = new ModernHttp(url, publicOnly, version, {
     onNotification: (notification, client) => modern?.heard(notification, client),
-    onClose: () => modern && handlers.onClose(),
+    onClose: () => modern?.retire(),
   });
   const found = await discover(wire, version, AbortSignal.timeout(PROBE_TIMEOUT));
   if (found) return (modern = new ModernConnection({ wire, found, version, handlers }));
@@ -60,6 +60,7 @@ async function overBridge(
     ...handlers,
     onNotification: (notification, client) =>
       modern ? modern.heard(notification, client) : handlers.onNotification?.(notification, client),
+    onClose: () => (modern ? modern.retire() : handlers.onClose()),
   });
   const found = await discover(wire, version);
   return found ? (modern = new ModernConnection({ wire, found, version, handlers })) : wire;

@@ -8,6 +8,8 @@ import { HttpClient, MessageReader } from './post.ts';
 
 /** A server that never stops paging is cut off here. */
 const MAX_PAGES = 100;
+/** The answers of a server that does not know what it was asked. */
+const FOREIGN: ReadonlySet<number> = new Set([400, 404, 405]);
 
 type Params = Record<string, unknown>;
 
@@ -139,18 +141,25 @@ export class ModernHttp implements Connection {
       const refused = reader.status >= 400;
       if (received.id !== id && !(received.id === null && refused)) return;
       answered = true;
-      if (received.error && refused && !isOurs(received.error)) this.#onClose();
+      if (received.error && !isOurs(received.error)) this.#refused(reader.status, method);
       this.#peer.receive({ ...received, id });
     });
     const body = JSON.stringify(request);
     const { status } = await this.#client.send(this.#url, { method: 'POST', headers, body, signal }, reader);
     if (answered) return;
-    // Whatever answers there now does not speak like this: the next request finds out what it speaks.
-    if (status >= 400) this.#onClose();
+    this.#refused(status, method);
     throw new SlipwayError(
       'upstream-unavailable',
       status >= 300 ? `The server answered HTTP ${status}.` : `The server did not answer ${method}.`,
     );
+  }
+
+  /**
+   * Whatever answers there now may not speak like this: the next request finds out what it speaks. One that is busy or
+   * broken still does, and one that will not be listened to is no worse for calls.
+   */
+  #refused(status: number, method: string): void {
+    if (FOREIGN.has(status) && method !== 'subscriptions/listen') this.#onClose();
   }
 }
 

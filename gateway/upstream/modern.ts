@@ -29,6 +29,9 @@ export class ModernConnection implements Connection {
   readonly #us: unknown;
   readonly #handlers: LinkHandlers;
   readonly #listening: Listening;
+  /** Requests whose answer is awaited, between two rounds too. */
+  #running = 0;
+  #retired = false;
 
   constructor({ wire, found, version, handlers }: ModernOptions) {
     this.#wire = wire;
@@ -63,12 +66,21 @@ export class ModernConnection implements Connection {
         this.#listening.remove(String(params['uri']));
         return {};
       default:
-        return this.#rounds(method, params, options);
+        return this.#run(method, params, options);
     }
   }
 
   /** There is nothing that such a server can only be notified of. */
   notify(): void {}
+
+  /** Nothing new begins here: it hears of nothing any more at once, and ends with the last request that runs. */
+  retire(): void {
+    if (this.#retired) return;
+    this.#retired = true;
+    this.#listening.close();
+    this.#handlers.onClose();
+    if (this.#running === 0) this.#wire.close();
+  }
 
   close(): void {
     this.#listening.close();
@@ -87,6 +99,15 @@ export class ModernConnection implements Connection {
         ? { ...rest, method, params }
         : { ...rest, method, params: { ...others, ...own } };
     this.#handlers.onNotification?.(notification as RpcNotification, client);
+  }
+
+  async #run(method: string, params: Params, options: RequestOptions): Promise<unknown> {
+    this.#running++;
+    try {
+      return await this.#rounds(method, params, options);
+    } finally {
+      if (--this.#running === 0 && this.#retired) this.#wire.close();
+    }
   }
 
   async #rounds(method: string, params: Params, options: RequestOptions): Promise<unknown> {

@@ -1,77 +1,9 @@
 /** Servers that speak only MCP 2026-07-28: what the gateway says to them, and what it makes of their answers. */
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { expect, test } from 'vitest';
-import type { RpcRequest } from '../../schemas/jsonrpc.ts';
 import { client, MCP_HEADERS, principal, raw, session, start } from './helpers/gateway.ts';
+import { modernServer } from './helpers/modern-upstream.ts';
 import { ask } from './helpers/modern.ts';
-
-interface Seen {
-  readonly headers: IncomingHttpHeaders;
-  readonly message: RpcRequest;
-}
-
-type Answer = (request: RpcRequest, seen: readonly Seen[]) => object | undefined;
-
-const TOOLS = [{ name: 'echo', inputSchema: { type: 'object' } }];
-
-/** A server by hand; `answer` says what is special about it. */
-async function modernServer(answer: Answer = () => undefined, tools: () => object[] = () => TOOLS) {
-  const seen: Seen[] = [];
-  const streams = new Set<ServerResponse>();
-  let state: 'here' | 'gone' = 'here';
-  const listener = createServer(async (request, response) => {
-    const body = await text(request);
-    if (state === 'gone' || request.method !== 'POST')
-      return void response.writeHead(state === 'gone' ? 404 : 405).end();
-    const message = JSON.parse(body) as RpcRequest;
-    seen.push({ headers: request.headers, message });
-    const { id, method, params } = message;
-    if (method === 'subscriptions/listen') {
-      streams.add(response.on('close', () => streams.delete(response)));
-      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-      const granted = {
-        notifications: params?.['notifications'],
-        _meta: { 'io.modelcontextprotocol/subscriptionId': id },
-      };
-      return void response.write(
-        `data: ${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params: granted })}\n\n`,
-      );
-    }
-    const special = answer(message, seen);
-    const usual = {
-      'server/discover': {
-        supportedVersions: ['2026-07-28'],
-        capabilities: { tools: { listChanged: true }, prompts: {} },
-      },
-      'tools/list': { tools: tools(), ttlMs: 1_000, cacheScope: 'public' },
-      'tools/call': { content: [{ type: 'text', text: JSON.stringify(params) }] },
-    }[method];
-    const out =
-      special ??
-      (usual
-        ? { result: { resultType: 'complete', ...usual } }
-        : { error: { code: -32_601, message: 'Method not found' } });
-    response.writeHead('error' in out ? 400 : 200, { 'Content-Type': 'application/json' });
-    response.end(JSON.stringify({ jsonrpc: '2.0', id, ...out }));
-  });
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  const address = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`;
-  return {
-    seen,
-    endpoint: { id: 'up', transport: 'http' as const, address },
-    methods: () => seen.map(({ message }) => message.method),
-    say: (message: object) =>
-      streams.forEach((stream) => stream.write(`data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`)),
-    become: (next: typeof state) => (state = next),
-    [Symbol.asyncDispose]: async () => {
-      listener.closeAllConnections();
-      await new Promise((resolve) => listener.close(resolve));
-    },
-  };
-}
 
 const echoed = (result: unknown): Record<string, unknown> =>
   JSON.parse((result as { content: { text: string }[] }).content[0]?.text ?? '') as Record<string, unknown>;
