@@ -4,7 +4,7 @@ import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import { isRequest, RPC, RpcFailure, type RpcError, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
 import type { LinkHandlers, Welcome } from './link.ts';
-import { HttpClient, MessageReader, type Head } from './post.ts';
+import { HttpClient, MessageReader, NOTICE_TIMEOUT, type Head } from './post.ts';
 
 /** Pauses between two attempts to listen (ms), and how long saying goodbye may take. */
 const LISTEN_PAUSE = 1_000;
@@ -103,7 +103,7 @@ export class HttpConnection implements Connection {
 
   /** Never throws: a request whose POST failed is answered with that failure. */
   async #send(message: RpcMessage): Promise<void> {
-    const signal = this.#signal;
+    const signal = isRequest(message) ? this.#signal : AbortSignal.timeout(NOTICE_TIMEOUT);
     this.#signal = undefined;
     try {
       await this.#post(message, signal);

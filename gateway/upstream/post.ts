@@ -12,6 +12,8 @@ import { SseParser, type SseEvent } from './sse-parser.ts';
 const MAX_SOCKETS = 256;
 /** How long a connection may take to stand (ms). */
 const CONNECT_TIMEOUT = 15_000;
+/** How long a server may take to accept a message that no answer is due to; a call has its own limit (ms). */
+export const NOTICE_TIMEOUT = 10_000;
 
 export interface HttpCall {
   readonly method: 'GET' | 'POST' | 'DELETE';

@@ -1,9 +1,9 @@
 /** An upstream over HTTP+SSE (MCP 2024-11-05): one GET stream for what it says, POSTs for what we say. */
 import { SlipwayError } from '../../schemas/errors.ts';
-import { asMessage } from '../../schemas/jsonrpc.ts';
+import { asMessage, isRequest } from '../../schemas/jsonrpc.ts';
 import { Peer, type Connection } from '../../schemas/peer.ts';
 import { MAX_MESSAGE_BYTES, NotDelivered, type LinkHandlers } from './link.ts';
-import { HttpClient, type Head } from './post.ts';
+import { HttpClient, NOTICE_TIMEOUT, type Head } from './post.ts';
 import { SseParser } from './sse-parser.ts';
 
 /** How long the server may take to name the address to post to (ms). */
@@ -14,6 +14,8 @@ export async function connectSse(url: URL, publicOnly: boolean, handlers: LinkHa
   const client = new HttpClient(url, publicOnly);
   const stop = new AbortController();
   let endpoint: URL | undefined;
+  /** Of the call that is being sent. */
+  let signal: AbortSignal | undefined;
   const gone = (): void => {
     if (stop.signal.aborted) return;
     peer.close(new SlipwayError('upstream-unavailable', 'The server closed the stream.'));
@@ -28,7 +30,11 @@ export async function connectSse(url: URL, publicOnly: boolean, handlers: LinkHa
     send: (message) => {
       const body = JSON.stringify(message);
       const headers = { 'Content-Type': 'application/json' };
-      void client.send(endpoint as URL, { method: 'POST', headers, body, signal: stop.signal }).then(taken, gone);
+      const own = isRequest(message) ? signal : AbortSignal.timeout(NOTICE_TIMEOUT);
+      // Who gave up, or was too slow over a notice, says nothing about the stream.
+      const broken = (): void => void (own?.aborted || gone());
+      const either = own ? AbortSignal.any([stop.signal, own]) : stop.signal;
+      void client.send(endpoint as URL, { method: 'POST', headers, body, signal: either }).then(taken, broken);
     },
   });
   const close = (): void => {
@@ -45,7 +51,12 @@ export async function connectSse(url: URL, publicOnly: boolean, handlers: LinkHa
     get inFlight() {
       return peer.inFlight;
     },
-    request: (method, params, options) => peer.request(method, params, options),
+    request: (method, params, options) => {
+      signal = options?.signal;
+      const answer = peer.request(method, params, options);
+      signal = undefined;
+      return answer;
+    },
     notify: (method, params) => peer.notify(method, params),
     close: () => {
       peer.close(new SlipwayError('upstream-unavailable', 'The connection was closed.'));

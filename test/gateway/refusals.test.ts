@@ -1,0 +1,77 @@
+/** Servers of older revisions over HTTP that hang, refuse, forget and change: nobody else's calls suffer. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import type { RpcRequest } from '../../schemas/jsonrpc.ts';
+import type { Endpoint } from '../../schemas/snapshot.ts';
+import { session, start } from './helpers/gateway.ts';
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly message: RpcRequest;
+  /** Answers with a result. */
+  give(result: object): void;
+}
+
+const TOOLS = ['quick', 'slow', 'big'].map((name) => ({ name, inputSchema: { type: 'object' } }));
+const DONE = { content: [{ type: 'text', text: 'done' }] };
+
+/** What a well-behaved server answers. */
+function usual({ response, message: { id, method }, give }: Exchange): void {
+  if (id === undefined) return void response.writeHead(202).end();
+  if (method === 'server/discover') return void response.writeHead(400).end();
+  if (method === 'initialize')
+    return give({
+      protocolVersion: '2025-11-25',
+      capabilities: { tools: { listChanged: true } },
+      serverInfo: { name: 'up', version: '1' },
+    });
+  give(method === 'tools/list' ? { tools: TOOLS } : DONE);
+}
+
+/** A server by hand over Streamable HTTP: `handle` says what is special about it. @returns true where it has answered */
+async function server(handle: (exchange: Exchange) => boolean | void | Promise<boolean | void>): Promise<Endpoint> {
+  const listener = createServer(async (request, response) => {
+    const message = JSON.parse((await text(request)) || '{}') as RpcRequest;
+    const give = (result: object): void => {
+      response.writeHead(200, { 'Content-Type': 'application/json' });
+      response.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, result }));
+    };
+    const exchange = { request, response, message, give };
+    if (await handle(exchange)) return;
+    if (request.method === 'POST') usual(exchange);
+    else response.writeHead(405).end();
+  });
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    listener.closeAllConnections();
+    listener.close();
+  });
+  return { id: 'up', transport: 'http', address: `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp` };
+}
+
+test('a notice that a server never accepts does not hold its socket for ever', async () => {
+  const held: Promise<void>[] = [];
+  let notices = 0;
+  const endpoint = await server(({ response, message: { method } }) => {
+    if (method === 'notifications/cancelled') {
+      notices++;
+      held.push(new Promise((resolve) => response.once('close', resolve)));
+    }
+    return method === 'tools/call' || method === 'notifications/cancelled';
+  });
+  await using gateway = await start({ servers: { up: { endpoints: [endpoint], timeoutMs: 200 } } });
+  const mine = await session(gateway.url);
+  await mine.rpc('tools/list');
+  // The clock runs faster from here on.
+  const timeout = AbortSignal.timeout.bind(AbortSignal);
+  const faster = vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => timeout(ms / 50));
+  onTestFinished(() => faster.mockRestore());
+  const calls = Array.from({ length: 3 }, (_, id) => mine.rpc('tools/call', { name: 'up__slow' }, id));
+  for (const { json } of await Promise.all(calls))
+    expect(json.error?.data).toMatchObject({ error_code: 'upstream-timeout' });
+  await expect.poll(() => notices).toBe(3);
+  await Promise.all(held);
+});
