@@ -34,13 +34,19 @@ export class HttpConnection implements Connection {
   #session: string | undefined;
   #version: string | undefined;
   #reopening: Promise<void> | undefined;
+  /** The POST that says that we are ready. Never rejects. */
+  #introduced: Promise<void> | undefined;
   readonly #onReopen: LinkHandlers['onReopen'];
 
   constructor(url: URL, publicOnly: boolean, handlers: LinkHandlers) {
     this.#url = url;
     this.#onReopen = handlers.onReopen;
     this.#client = new HttpClient(url, publicOnly);
-    this.#peer = new Peer({ ...handlers, send: (message) => void this.#send(message) });
+    const send = (message: RpcMessage): void => {
+      const sent = this.#send(message);
+      if ('method' in message && message.method === 'notifications/initialized') this.#introduced = sent;
+    };
+    this.#peer = new Peer({ ...handlers, send });
   }
 
   get inFlight(): number {
@@ -117,6 +123,11 @@ export class HttpConnection implements Connection {
   }
 
   async #post(message: RpcMessage, signal: AbortSignal | undefined, again = false): Promise<void> {
+    if (isRequest(message) && !isHello(message)) {
+      // POSTs travel side by side: a session that is not begun yet takes no request.
+      await this.#reopening;
+      await this.#introduced;
+    }
     const session = this.#session;
     const headers = { ...this.#headers(), 'Content-Type': 'application/json' };
     const mayBeForgotten = session !== undefined && !again && !isHello(message);

@@ -75,3 +75,49 @@ test('a notice that a server never accepts does not hold its socket for ever', a
   await expect.poll(() => notices).toBe(3);
   await Promise.all(held);
 });
+
+test('a session that is begun anew takes no call before it stands: those that come meanwhile wait for it', async () => {
+  let live = '';
+  let ready = false;
+  let opened = 0;
+  let calls = 0;
+  const slow = Promise.withResolvers<void>();
+  const reopening = Promise.withResolvers<void>();
+  const endpoint = await server(async ({ request, response, message: { id, method } }) => {
+    if (request.method !== 'POST' || method === 'server/discover') return false;
+    if (method === 'initialize') {
+      ready = false;
+      if (opened++ > 0) {
+        reopening.resolve();
+        await slow.promise;
+      }
+      live = `s${opened}`;
+      response.setHeader('Mcp-Session-Id', live);
+      return false;
+    }
+    const known = request.headers['mcp-session-id'];
+    if (known !== live) return Boolean(response.writeHead(known === undefined ? 400 : 404).end());
+    if (id !== undefined) {
+      // A strict server: who did not say that it is ready is refused.
+      if (!ready) return Boolean(response.writeHead(400).end());
+      if (method === 'tools/call') calls++;
+      return false;
+    }
+    // Whatever could overtake the notice has time to.
+    for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate);
+    ready = true;
+    return false;
+  });
+  await using gateway = await start({ servers: { up: endpoint } });
+  const mine = await session(gateway.url);
+  const call = async (id: number) => (await mine.rpc('tools/call', { name: 'up__quick' }, id)).json;
+  expect((await call(1)).result).toEqual(DONE);
+  live = 'forgotten';
+  const first = call(2);
+  await reopening.promise;
+  const others = [call(3), call(4)];
+  await vi.waitFor(() => expect(gateway.upstreams('up')).toMatchObject([{ inFlight: 3 }]), 10_000);
+  slow.resolve();
+  expect((await Promise.all([first, ...others])).map(({ result }) => result)).toEqual([DONE, DONE, DONE]);
+  expect([opened, calls]).toEqual([2, 4]);
+});
