@@ -26,7 +26,8 @@ export async function apply(context: ApplyContext, signal: AbortSignal): Promise
     for (const address of workload.dependsOn) {
       const dependency = workloads.get(address);
       const outcome = dependency && (await task(dependency));
-      if (outcome?.error) throw new SlipwayError('dependency-failed', `It depends on ${address}, which is not ready.`);
+      if (outcome?.error && !context.served.has(address))
+        throw new SlipwayError('dependency-failed', `It depends on ${address}, which is not ready.`);
     }
     return limit(() => rollOut(workload, context, signal));
   };

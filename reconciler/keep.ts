@@ -66,7 +66,7 @@ function readinessOf(world: World): Record<string, Readiness> {
 /** Versions that have just taken over, and those whose trial goes on. */
 function trialsOf(world: World, desired: Compiled, outcomes: readonly Outcome[]): Record<string, Trial> {
   const { good, trials, desired: was } = world.applied;
-  const entries = outcomes.flatMap(({ address, result, error }): [string, Trial][] => {
+  const entries = outcomes.flatMap(({ address, error }): [string, Trial][] => {
     const workload = desired.workloads.find((each) => each.address === address);
     const going = trials[address];
     if (!workload || workload.rollout.monitorMs === 0 || world.canaries.has(address)) return [];
@@ -74,7 +74,8 @@ function trialsOf(world: World, desired: Compiled, outcomes: readonly Outcome[])
     if (error) return [];
     // What had not yet proved itself is nothing to return to.
     const previous = going?.previous ?? good[address];
-    if (result !== 'replaced' || !previous || previous.hash === workload.hash) return [];
+    if (world.served.get(address)?.readiness.hash !== workload.hash || !previous || previous.hash === workload.hash)
+      return [];
     const resource = going ? going.resource : was.resources.find((each) => addressOf(each) === address);
     return [[address, { hash: workload.hash, previous, ...(resource ? { resource } : {}) }]];
   });
@@ -97,7 +98,7 @@ function failuresOf(
   const entries = desired.workloads.flatMap(({ address, hash }): [string, Failure][] => {
     const error = failed.get(address);
     const known = before.failures[address];
-    if (!error || error.row.next === 'retry') return [];
+    if (!error || (error.row.next === 'retry' && known?.hash !== hash)) return [];
     return [
       [
         address,

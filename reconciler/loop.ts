@@ -103,6 +103,7 @@ export class Loop<Result> implements AsyncDisposable {
 
   /** Exponential, with ±20 % jitter so that many Slipways do not hit one remote in step. */
   #retryLater(): void {
+    if (this.#stop.signal.aborted) return;
     const { firstPauseMs = 1000, longestPauseMs = 300_000, random = Math.random } = this.#options;
     const pause = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#failures++) * (0.8 + 0.4 * random());
     clearTimeout(this.#retryTimer);

@@ -86,7 +86,9 @@ export async function reapply(world: World, signal: AbortSignal): Promise<PassRe
   world.working = true;
   try {
     const watched = new Set(underWatch(world).map(({ address }) => address));
-    const others = world.compiled.workloads.filter(({ address }) => !watched.has(address));
+    const others = world.compiled.workloads.filter(
+      ({ address }) => !watched.has(address) && !world.errors.has(address),
+    );
     const tolerated = new Set(others.map(({ address }) => address));
     note.outcomes = await applyAll(world, world.compiled, tolerated, signal);
     keep(world, world.compiled, commit, note.outcomes);

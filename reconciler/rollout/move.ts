@@ -58,7 +58,10 @@ export class Move {
     this.#present = new Set(intact.map(({ id }) => id));
     const serving = new Set(this.#before?.endpoints.map(({ id }) => id));
     this.fresh = intact.filter(({ id }) => names.has(id) && serving.has(id));
-    this.old = present.filter(({ id }) => !names.has(id) && serving.has(id));
+    // In the order in which they leave: what is down, what an earlier canary left, and last the version that serves.
+    const worth = ({ state, hash }: Instance): number =>
+      state === 'crashed' ? 0 : hash === this.#before?.readiness.hash ? 2 : 1;
+    this.old = present.filter(({ id }) => !names.has(id) && serving.has(id)).sort((a, b) => worth(a) - worth(b));
     this.#leftovers = present.filter(({ id }) => !names.has(id) && !serving.has(id));
   }
 
@@ -101,6 +104,9 @@ export class Move {
   /** In waves, each published before the next. @param weight percent of the sessions that the new version gets meanwhile */
   async reach(goal: Goal, weight?: number): Promise<void> {
     this.#canary = weight;
+    // What was started by an earlier pass may take over now: what it showed then was not kept.
+    const [serving] = this.fresh;
+    if (serving && this.#before?.readiness.hash !== this.workload.hash) this.#learn(await this.#ready([serving]));
     for (;;) {
       const step = nextStep({ fresh: this.fresh.length, old: this.old.length }, goal);
       if (!step) break;

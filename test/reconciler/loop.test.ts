@@ -1,5 +1,5 @@
 /** When passes run. */
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { Loop, type LoopOptions, type Priority } from '../../reconciler/loop.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { silent } from '../../schemas/log.ts';
@@ -116,4 +116,18 @@ test('a loop that stops ends the pass that runs, refuses those that wait, and ta
   for (const request of [running, waiting, it.loop.request('push').catch((error: unknown) => error)])
     expect(await request).toMatchObject({ code: 'shutting-down' });
   expect(it.passes).toHaveLength(1);
+});
+
+test('a pass that outlives its loop is not tried again', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const end = Promise.withResolvers<number>();
+  const loop = new Loop<number>({ pass: () => end.promise, wantsRetry: () => true, log: silent });
+  const request = loop.request('push');
+  await Promise.resolve(); // The pass has begun.
+  const ended = loop[Symbol.asyncDispose]();
+  end.resolve(1);
+  await ended;
+  expect(await request).toBe(1);
+  expect(vi.getTimerCount()).toBe(0);
 });

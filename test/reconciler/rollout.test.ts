@@ -140,10 +140,18 @@ test('dependsOn says who is started first, and who not at all', async () => {
     'c.yaml': memoryServer('base'),
   });
   expect(order).toEqual(['base', 'middle', 'app']);
-  order.length = 0;
+  // It goes on where the version before of what it depends on serves …
   await rig.apply({
     'a.yaml': memoryServer('app', 'v2', { dependsOn: ['middle'] }),
     'c.yaml': memoryServer('base', 'bad'),
+  });
+  expect(await rig.condition('base')).toBe('False=RolledBack');
+  expect(await rig.condition('app')).toBe('True=Succeeded');
+  // … but not where nothing of it does.
+  order.length = 0;
+  await rig.apply({
+    'a.yaml': memoryServer('app', 'v3', { dependsOn: ['late'] }),
+    'd.yaml': memoryServer('late', 'bad'),
   });
   expect(order).not.toContain('app');
   expect(await rig.condition('app')).toBe('False=RolledBack');

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { memoryServer, server } from '../../helpers/config.ts';
 import { startLoad } from '../../helpers/load.ts';
 import { Rig } from '../../helpers/rig.ts';
+import { goodVersion, instancesOf } from './helpers.ts';
 
 const never = (): AbortSignal => new AbortController().signal;
 
@@ -105,4 +106,32 @@ test('a newer commit ends a canary; a step does not end because something else w
   const running = (await rig.memory.list(never())).filter(({ address }) => address === 'Server/tiny');
   expect(new Set(running.map(({ hash }) => hash)).size).toBe(1);
   expect(running).toHaveLength(2);
+});
+
+test('a canary of one replica that went well is what serves, with all that it showed', async () => {
+  await using rig = await Rig.make();
+  const canary = (version: string): string =>
+    memoryServer('tiny', version, { rollout: { monitor: '0s', canary: { steps: steps('1ms') } } });
+  await rig.apply({ 'a.yaml': canary('v1') });
+  await rig.apply({ 'a.yaml': canary('v2') });
+  await delay(5); // The pause of its only step.
+  await rig.reconciler.sync();
+  const { compiled, canaries, served } = rig.reconciler.world;
+  expect(canaries.size).toBe(0);
+  expect(served.get('Server/tiny')?.readiness.hash).toBe(compiled.workloads[0]?.hash);
+  expect(goodVersion(rig)).toBe('v2');
+});
+
+test('a newer canary stands beside the good version, not beside the canary before', async () => {
+  await using rig = await Rig.make();
+  const canary = (version: string): string =>
+    memoryServer('tiny', version, { replicas: 2, rollout: { canary: { steps: steps('1h') } } });
+  await rig.apply({ 'a.yaml': canary('v1') });
+  const good = await instancesOf(rig);
+  await rig.apply({ 'a.yaml': canary('v2') });
+  await rig.apply({ 'a.yaml': canary('v3') });
+  const { endpoints = [], canary: newest } = rig.snapshot.servers['tiny'] ?? {};
+  const rest = endpoints.map(({ id }) => id).filter((id) => !newest?.endpoints.includes(id));
+  expect(rest).toHaveLength(1);
+  expect(good).toEqual(expect.arrayContaining(rest));
 });
