@@ -9,6 +9,8 @@ const ACKNOWLEDGE_TIMEOUT = 10_000;
 const PAUSE = 1_000;
 const PAUSE_MAX = 30_000;
 
+const NOTHING: ReadonlySet<string> = new Set();
+
 type Filter = Record<string, unknown>;
 
 export interface ListeningOptions {
@@ -67,7 +69,6 @@ export class Listening {
 
   close(): void {
     this.#closed.abort();
-    this.#standing?.abort();
   }
 
   /** One change at a time; what is wanted meanwhile is part of the next. */
@@ -84,31 +85,37 @@ export class Listening {
     }
   }
 
-  /** The old request ends when the new one stands, so that nothing is missed between them. */
+  /**
+   * The old request ends when the new one stands, so that nothing is missed between them; and if the new one is refused
+   * it stays, because one client's bad wish must not make everybody deaf.
+   */
   async #open(): Promise<void> {
     const before = this.#standing;
     const uris = [...this.#wanted];
     const filter = { ...this.#lists, ...(uris.length > 0 ? { resourceSubscriptions: uris } : {}) };
-    this.#standing = undefined;
-    if (Object.keys(filter).length > 0 && !this.#deaf) this.#granted = await this.#request(filter);
-    else this.#granted = new Set();
+    const granted = Object.keys(filter).length > 0 && !this.#deaf ? await this.#request(filter) : NOTHING;
+    if (!granted && this.#standing) return;
+    this.#granted = granted ?? NOTHING;
+    if (this.#standing === before) this.#standing = undefined;
     before?.abort();
   }
 
-  async #request(filter: Filter): Promise<ReadonlySet<string>> {
+  /** @returns what the server will tell of; `undefined` where it refused */
+  async #request(filter: Filter): Promise<ReadonlySet<string> | undefined> {
     const stop = new AbortController();
     const acknowledged = new Promise<Filter>((resolve) => (this.#acknowledged = resolve));
-    const ended = this.#options.open(filter, stop.signal).then(
+    const signal = AbortSignal.any([stop.signal, this.#closed.signal]);
+    const ended = this.#options.open(filter, signal).then(
       () => undefined,
       (error: unknown) => error,
     );
-    const late = sleep(ACKNOWLEDGE_TIMEOUT, undefined, { signal: stop.signal, ref: false }).catch(() => {});
+    const late = sleep(ACKNOWLEDGE_TIMEOUT, undefined, { signal, ref: false }).catch(() => {});
     const granted = await Promise.race([acknowledged, ended.then(() => undefined), late.then(() => undefined)]);
     this.#acknowledged = undefined;
     if (!granted) {
       stop.abort();
-      void ended.then((error) => this.#lost(error));
-      return new Set();
+      if (!this.#standing) void ended.then((error) => this.#lost(error));
+      return undefined;
     }
     this.#standing = stop;
     this.#pause = PAUSE;
