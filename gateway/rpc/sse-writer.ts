@@ -3,6 +3,8 @@ import type { ServerResponse } from 'node:http';
 
 /** What may be buffered for a client that does not read (bytes). */
 const MAX_BUFFERED = 1024 * 1024;
+/** The same for answers, which cannot be left out; those of a few calls may come at once (bytes). */
+const MAX_ANSWERS = 16 * 1024 * 1024;
 
 /** Where events are written to, be it a connection or a stream that outlives its connections. */
 export interface EventWriter {
@@ -33,6 +35,11 @@ export class SseWriter implements EventWriter {
 
   get keepsUp(): boolean {
     return this.#response.writableLength < MAX_BUFFERED;
+  }
+
+  /** Whether not even an answer may be added to what waits. */
+  get overflows(): boolean {
+    return this.#response.writableLength >= MAX_ANSWERS;
   }
 
   /** @param id what a client that lost the connection comes back with */

@@ -46,10 +46,17 @@ export class StreamedAnswer implements Answer {
   }
 
   result(json: string): void {
-    this.#on.writer.event(`{"jsonrpc":"2.0","id":${JSON.stringify(this.#id)},"result":${json}}`);
+    this.#finish(`{"jsonrpc":"2.0","id":${JSON.stringify(this.#id)},"result":${json}}`);
   }
 
   error(error: RpcError): void {
-    this.#on.writer.event(JSON.stringify({ jsonrpc: '2.0', id: this.#id, error }));
+    this.#finish(JSON.stringify({ jsonrpc: '2.0', id: this.#id, error }));
+  }
+
+  /** Memory exhaustion: calls without end by a client that reads nothing. It loses the stream, and with it the session. */
+  #finish(json: string): void {
+    const { writer } = this.#on;
+    if (writer.overflows) writer.destroy();
+    else writer.event(json);
   }
 }

@@ -152,3 +152,18 @@ test('an answer that comes after the stream was ended, but before its client has
   await gateway.idle(['up']);
   expect((await raw(gateway.url, { path: '/health' })).text).toBe('ok');
 });
+
+test('memory exhaustion: a client that reads none of its answers loses its session', async () => {
+  await using up = await socketUpstream('up');
+  await using gateway = await start({ servers: { up: up.endpoint }, principals: [principal('ada', 'sesame')], ...on });
+  using client = await deaf(gateway.url, 'sesame');
+  for (const n of [1, 2, 3, 4]) await client.post(hang(n));
+  await finish(up, 1, 12 * MIB);
+  await eventually(() => gateway.busy('up') === 3);
+  await finish(up, 2, 24 * MIB);
+  await eventually(() => gateway.busy('up') === 2);
+  expect((await client.post({ id: 5, method: 'ping' })).status).toBe(202);
+  await eventually(async () => (await client.post({ id: 6, method: 'ping' })).status === 404);
+  // What still ran for it is cancelled.
+  await gateway.idle(['up']);
+});
