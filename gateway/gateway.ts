@@ -205,6 +205,7 @@ export class RunningGateway implements Gateway {
     await this.#swapping;
     const closed = [...this.#listeners].map((listener) => listener.close());
     state.streams.close();
+    state.subscriptions.close();
     state.replays.close();
     state.parked.close();
     for (const follower of state.followers) follower.abort(new SlipwayError('shutting-down'));

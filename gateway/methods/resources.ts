@@ -25,6 +25,8 @@ export function subscribe(call: Call): Promise<string> {
       if (server.urisFor(call.id).has(uri)) return '{}';
       const result = await relay(call, server, params, (...sent) => server.requestAll(...sent));
       server.subscribed(call.id, uri, call.until);
+      // The session may have ended meanwhile, and with it the last who wanted to know.
+      if (subscriptions.of(server.name, uri).length === 0) server.forget(uri);
       return result;
     } catch (error) {
       subscriptions.remove(call.id, server.name, uri);

@@ -5,12 +5,18 @@ import { SlipwayError } from '../../schemas/errors.ts';
 const MAX_PER_SESSION = 1_000;
 const MAX_TOTAL = 100_000;
 
+/** How often those of sessions that ended without a word are given back (ms). */
+const SWEEP = 25_000;
+
+const NOBODY: ReadonlyMap<string, number> = new Map();
+
 export class Subscriptions {
   /** By server and URI: the sessions, and when they end by themselves (unix time, ms). */
   readonly #sessions = new Map<string, Map<string, number>>();
   /** By session. */
   readonly #keys = new Map<string, Set<string>>();
   readonly #onUnused: (server: string, uri: string) => void;
+  readonly #timer = setInterval(() => this.#sweep(), SWEEP).unref();
   #total = 0;
 
   /** @param onUnused called when nobody wants to hear of a resource any more */
@@ -38,8 +44,8 @@ export class Subscriptions {
   /** The sessions that want to hear of it. Those that have ended without a word are forgotten on the way. */
   of(server: string, uri: string): string[] {
     const key = JSON.stringify([server, uri]);
-    for (const [sessionId, until] of this.#sessions.get(key) ?? []) if (until <= Date.now()) this.end(sessionId);
-    return [...(this.#sessions.get(key)?.keys() ?? [])];
+    this.#endOld(this.#sessions.get(key) ?? NOBODY);
+    return [...(this.#sessions.get(key) ?? NOBODY).keys()];
   }
 
   /** The servers on which a session has subscribed to the URI. */
@@ -50,6 +56,18 @@ export class Subscriptions {
 
   end(sessionId: string): void {
     for (const key of this.#keys.get(sessionId) ?? []) this.#remove(sessionId, key);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #sweep(): void {
+    for (const sessions of this.#sessions.values()) this.#endOld(sessions);
+  }
+
+  #endOld(sessions: ReadonlyMap<string, number>): void {
+    for (const [sessionId, until] of sessions) if (until <= Date.now()) this.end(sessionId);
   }
 
   #remove(sessionId: string, key: string): void {

@@ -1,10 +1,10 @@
 /** Clients that leave before they have been answered: nothing is done for them any more, and nothing stays of them. */
 import type { ClientRequest } from 'node:http';
-import { test } from 'vitest';
+import { test, vi } from 'vitest';
 import { eventually } from '../helpers/until.ts';
-import { raw, start } from './helpers/gateway.ts';
+import { raw, session, start } from './helpers/gateway.ts';
 import { ask, begin } from './helpers/modern.ts';
-import { holdingUpstream } from './helpers/upstreams.ts';
+import { holdingUpstream, socketUpstream } from './helpers/upstreams.ts';
 
 /** Gives a request up, and lets the gateway see it. */
 async function leave(url: string, call: ClientRequest): Promise<void> {
@@ -24,4 +24,30 @@ test('one that wanted to listen, and left while servers were still introduced, h
     const { text } = await raw(gateway.url, { path: '/metrics' });
     return /^slipway_gateway_streams 0$/m.test(text);
   }, 3_000);
+});
+
+test('what a session subscribed to that ended without a word is given back', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
+  try {
+    await using gateway = await start({ servers: { up: up.endpoint }, gateway: { sessionTtlMs: 60_000 } });
+    const mine = await session(gateway.url);
+    await mine.rpc('resources/subscribe', { uri: 'mem://up/a' });
+    vi.advanceTimersByTime(90_000);
+    await up.saw('resources/unsubscribe');
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('a session that ends while it subscribes leaves the server nothing to tell', async () => {
+  await using up = await holdingUpstream('up', 'resources/subscribe');
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const mine = await session(gateway.url);
+  const subscribed = mine.rpc('resources/subscribe', { uri: 'mem://up/a' });
+  await up.saw('resources/subscribe');
+  await raw(gateway.url, { method: 'DELETE', path: '/mcp', headers: { 'Mcp-Session-Id': mine.id } });
+  up.letGo();
+  await subscribed;
+  await up.saw('resources/unsubscribe');
 });

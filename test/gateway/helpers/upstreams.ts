@@ -161,7 +161,7 @@ export async function httpUpstream(name: string, options: { stream?: boolean; al
   };
 }
 
-/** A remote server that keeps the first request of one method waiting until it is let go. */
+/** A remote server that keeps the requests of one method waiting until it is let go. */
 export async function holdingUpstream(name: string, method: string) {
   const { seen, saw } = watch();
   const held = Promise.withResolvers<void>();
