@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
-    // Minutes of one thing again and again: only where it is asked for.
+    // What takes minutes: only where it is asked for.
     exclude: [...configDefaults.exclude, ...(process.env['SLIPWAY_SLOW'] ? [] : ['test/**/*.slow.container.test.ts'])],
     testTimeout: 30_000,
     // Whichever container test comes first builds the images.
