@@ -21,7 +21,7 @@ test('four replicas, 50 calls a second, another version: not one call fails', { 
   expect(failures).toEqual([]);
   expect(answers.at(0)).toBe('v1');
   expect(answers.at(-1)).toBe('v4');
-  expect(new Set(['v1', 'v2', 'v3', 'v4']).isSupersetOf(new Set(answers))).toBe(true);
+  expect(answers.filter((answer) => !['v1', 'v2', 'v3', 'v4'].includes(answer))).toEqual([]);
   expect(await rig.call('tiny', 'version')).toBe('v4');
   expect(await survivors(pids)).toEqual([]);
   // Each wave started one and stopped one: the numbers of instances that served, as they were published.
@@ -40,7 +40,7 @@ test('over HTTP too, where only the gateway knows which calls are running', { ti
   const { answers, failures } = await stop();
   expect(failures).toEqual([]);
   expect(answers.at(-1)).toBe('v2');
-  expect(new Set(['v1', 'v2']).isSupersetOf(new Set(answers))).toBe(true);
+  expect(answers.filter((answer) => !['v1', 'v2'].includes(answer))).toEqual([]);
   expect(await rig.call('web', 'version')).toBe('v2');
 });
 
