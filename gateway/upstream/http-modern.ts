@@ -1,9 +1,10 @@
 /** An upstream over Streamable HTTP as MCP 2026-07-28 has it: each request is a POST, whose response is all of it. */
-import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
+import { SlipwayError } from '../../schemas/errors.ts';
 import { isRequest, RPC, RpcFailure, type RpcError, type RpcMessage, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import { mirrorHeaders, mirrorsOf, type Mirror } from '../../schemas/mirror.ts';
 import { headersFor, isModernError, MODERN_RPC, ourselves } from '../../schemas/modern.ts';
 import { Peer, type Connection, type ConnectionHandlers, type RequestOptions } from '../../schemas/peer.ts';
+import { Failures } from './failures.ts';
 import { HttpClient, MessageReader } from './post.ts';
 
 /** A server that never stops paging is cut off here. */
@@ -26,8 +27,7 @@ export class ModernHttp implements Connection {
   readonly #peer: Peer;
   readonly #version: string;
   readonly #onClose: () => void;
-  /** What a failed POST really was, by the error that stands for it in the conversation. */
-  readonly #causes = new WeakMap<RpcError, SlipwayError>();
+  readonly #failures = new Failures();
   /** Which arguments of a tool are repeated in headers, as the server last listed it. */
   readonly #mirrors = new Map<string, readonly Mirror[]>();
   #signal: AbortSignal | undefined;
@@ -52,7 +52,7 @@ export class ModernHttp implements Connection {
     } catch (error) {
       const stale =
         method === 'tools/call' && error instanceof RpcFailure && error.error.code === MODERN_RPC.headerMismatch;
-      if (!stale) throw method === 'server/discover' ? this.#really(error) : this.#said(error);
+      if (!stale) throw method === 'server/discover' ? this.#failures.really(error) : this.#said(error);
       // Its headers are others than we know of: what the tool looks like now says which.
       await this.#relearn(options);
       return await this.#ask(method, params, options).catch((again: unknown) => {
@@ -81,11 +81,7 @@ export class ModernHttp implements Connection {
     const { code, message } = error.error;
     if (isModernError(error.error) && code !== MODERN_RPC.missingCapability)
       return new SlipwayError('upstream-unavailable', `The server refused the request: ${message}`, { cause: error });
-    return this.#really(error);
-  }
-
-  #really(error: unknown): unknown {
-    return error instanceof RpcFailure ? (this.#causes.get(error.error) ?? error) : error;
+    return this.#failures.really(error);
   }
 
   async #relearn({ signal }: RequestOptions): Promise<void> {
@@ -119,10 +115,7 @@ export class ModernHttp implements Connection {
       await this.#post(message, signal);
     } catch (error) {
       if (signal?.aborted) return;
-      const failure = toSlipwayError(error, 'upstream-unavailable');
-      const stand: RpcError = { code: RPC.upstream, message: failure.message };
-      this.#causes.set(stand, failure);
-      this.#peer.receive({ jsonrpc: '2.0', id: message.id, error: stand });
+      this.#peer.receive(this.#failures.answer(message, error));
     }
   }
 

@@ -1,8 +1,9 @@
 /** An upstream over Streamable HTTP (MCP 2025-03-26 and later). */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
-import { isRequest, RPC, RpcFailure, type RpcError, type RpcMessage } from '../../schemas/jsonrpc.ts';
+import { SlipwayError } from '../../schemas/errors.ts';
+import { isRequest, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
+import { Failures } from './failures.ts';
 import type { LinkHandlers, Welcome } from './link.ts';
 import { HttpClient, MessageReader, NOTICE_TIMEOUT, type Head } from './post.ts';
 
@@ -27,8 +28,7 @@ export class HttpConnection implements Connection {
   readonly #client: HttpClient;
   readonly #peer: Peer;
   readonly #closed = new AbortController();
-  /** What a failed POST really was, by the error that stands for it in the conversation. */
-  readonly #causes = new WeakMap<RpcError, SlipwayError>();
+  readonly #failures = new Failures();
   #signal: AbortSignal | undefined;
   #hello: Record<string, unknown> | undefined;
   #session: string | undefined;
@@ -67,7 +67,7 @@ export class HttpConnection implements Connection {
       if (method === 'initialize') this.#welcomed(result);
       return result;
     } catch (error) {
-      throw error instanceof RpcFailure ? (this.#causes.get(error.error) ?? error) : error;
+      throw this.#failures.really(error);
     }
   }
 
@@ -115,10 +115,7 @@ export class HttpConnection implements Connection {
       await this.#post(message, signal);
     } catch (error) {
       if (!isRequest(message) || signal?.aborted) return;
-      const failure = toSlipwayError(error, 'upstream-unavailable');
-      const stand: RpcError = { code: RPC.upstream, message: failure.message };
-      this.#causes.set(stand, failure);
-      this.#peer.receive({ jsonrpc: '2.0', id: message.id, error: stand });
+      this.#peer.receive(this.#failures.answer(message, error));
     }
   }
 

@@ -1,13 +1,16 @@
 /** An upstream over HTTP+SSE (MCP 2024-11-05): one GET stream for what it says, POSTs for what we say. */
 import { SlipwayError } from '../../schemas/errors.ts';
-import { asMessage, isRequest } from '../../schemas/jsonrpc.ts';
+import { asMessage, isRequest, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { Peer, type Connection } from '../../schemas/peer.ts';
+import { Failures } from './failures.ts';
 import { MAX_MESSAGE_BYTES, NotDelivered, type LinkHandlers } from './link.ts';
 import { HttpClient, NOTICE_TIMEOUT, type Head } from './post.ts';
 import { SseParser } from './sse-parser.ts';
 
 /** How long the server may take to name the address to post to (ms). */
 const ENDPOINT_TIMEOUT = 15_000;
+/** What a server answers that does not know the stream any more. */
+const FORGOTTEN: ReadonlySet<number> = new Set([404, 410]);
 
 /** @throws NotDelivered when there is no such stream */
 export async function connectSse(url: URL, publicOnly: boolean, handlers: LinkHandlers): Promise<Connection> {
@@ -22,21 +25,25 @@ export async function connectSse(url: URL, publicOnly: boolean, handlers: LinkHa
     close();
     handlers.onClose();
   };
-  const taken = ({ status }: Head): void => {
-    if (status >= 300) gone();
+  const failures = new Failures();
+  /** A message that is refused is a matter of that message alone; one whose stream is not known any more, of all. */
+  const send = async (message: RpcMessage): Promise<void> => {
+    const own = isRequest(message) ? signal : AbortSignal.timeout(NOTICE_TIMEOUT);
+    const call = {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(message),
+      signal: own ? AbortSignal.any([stop.signal, own]) : stop.signal,
+    } as const;
+    try {
+      const { status } = await client.send(endpoint as URL, call);
+      if (FORGOTTEN.has(status)) return gone();
+      if (status >= 300) throw new SlipwayError('upstream-unavailable', `The server answered HTTP ${status}.`);
+    } catch (error) {
+      if (isRequest(message)) peer.receive(failures.answer(message, error));
+    }
   };
-  const peer = new Peer({
-    ...handlers,
-    send: (message) => {
-      const body = JSON.stringify(message);
-      const headers = { 'Content-Type': 'application/json' };
-      const own = isRequest(message) ? signal : AbortSignal.timeout(NOTICE_TIMEOUT);
-      // Who gave up, or was too slow over a notice, says nothing about the stream.
-      const broken = (): void => void (own?.aborted || gone());
-      const either = own ? AbortSignal.any([stop.signal, own]) : stop.signal;
-      void client.send(endpoint as URL, { method: 'POST', headers, body, signal: either }).then(taken, broken);
-    },
-  });
+  const peer = new Peer({ ...handlers, send: (message) => void send(message) });
   const close = (): void => {
     stop.abort();
     client.close();
@@ -55,7 +62,9 @@ export async function connectSse(url: URL, publicOnly: boolean, handlers: LinkHa
       signal = options?.signal;
       const answer = peer.request(method, params, options);
       signal = undefined;
-      return answer;
+      return answer.catch((error: unknown) => {
+        throw failures.really(error);
+      });
     },
     notify: (method, params) => peer.notify(method, params),
     close: () => {

@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as fc from 'fast-check';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { SseParser, type SseEvent } from '../../gateway/upstream/sse-parser.ts';
 import { Peer, type Connect } from '../../schemas/peer.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
@@ -10,10 +10,19 @@ import { session, start } from './helpers/gateway.ts';
 import { httpUpstream } from './helpers/upstreams.ts';
 import type { RpcMessage } from '../../schemas/jsonrpc.ts';
 
-/** An HTTP+SSE server of 2024-11-05; `elsewhere` makes it name a post address on another origin. */
-async function sseUpstream(elsewhere?: string): Promise<string> {
+interface Old {
+  /** Makes it name a post address on another origin. */
+  readonly elsewhere?: string;
+  /** The HTTP status that it refuses a message with; 0 cuts the connection. */
+  readonly refuse?: (message: RpcMessage) => number | undefined;
+  readonly seen?: RpcMessage[];
+}
+
+/** An HTTP+SSE server of 2024-11-05. */
+async function sseUpstream({ elsewhere, refuse, seen = [] }: Old = {}): Promise<string> {
   let stream: ServerResponse | undefined;
-  const receive = mind({ name: 'old', send: (message) => void stream?.write(`data: ${JSON.stringify(message)}\n\n`) });
+  const send = (message: object): void => void stream?.write(`data: ${JSON.stringify(message)}\n\n`);
+  const receive = mind({ name: 'old', send, seen });
   const listener = createServer(async (request, response) => {
     if (request.method === 'GET') {
       stream = response.writeHead(200, { 'Content-Type': 'text/event-stream' });
@@ -21,8 +30,11 @@ async function sseUpstream(elsewhere?: string): Promise<string> {
     }
     let body = '';
     for await (const chunk of request) body += String(chunk);
-    response.writeHead(202).end();
-    receive(JSON.parse(body) as RpcMessage);
+    const message = JSON.parse(body) as RpcMessage;
+    const refused = refuse?.(message);
+    if (refused === 0) return void request.socket.destroy();
+    response.writeHead(refused ?? 202).end();
+    if (refused === undefined) receive(message);
   });
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
@@ -40,9 +52,34 @@ test('a server of 2024-11-05 is reached over HTTP+SSE', async () => {
   expect(json.result).toEqual({ content: [{ type: 'text', text: 'old' }] });
 });
 
+test('over HTTP+SSE a message that is refused ends no call but its own', async () => {
+  const seen: RpcMessage[] = [];
+  const statuses = [413, 0, 404];
+  let refused = 0;
+  const refuse = (message: RpcMessage): number | undefined =>
+    'method' in message && message.params?.['name'] === 'who' ? statuses[refused++] : undefined;
+  const address = await sseUpstream({ refuse, seen });
+  const methods = (): string[] => seen.flatMap((message) => ('method' in message ? [message.method] : []));
+  await using gateway = await start({ servers: { old: { id: 'old', transport: 'sse', address } } });
+  const [ann, eve] = [await session(gateway.url), await session(gateway.url)];
+  const who = async () => (await eve.rpc('tools/call', { name: 'old__who' })).json.error;
+  await ann.rpc('tools/list');
+  const running = ann.rpc('tools/call', { name: 'old__hang' });
+  await vi.waitFor(() => expect(methods()).toContain('tools/call'), 10_000);
+  expect(await who()).toMatchObject({ code: -32_010, message: expect.stringContaining('HTTP 413') });
+  expect(await who()).toMatchObject({ code: -32_010, message: expect.stringContaining('broke') });
+  expect(gateway.upstreams('old')).toMatchObject([{ inFlight: 1, connected: true }]);
+  // A server that does not know the stream any more answers nobody on it.
+  expect(await who()).toMatchObject({ code: -32_010 });
+  expect((await running).json.error).toMatchObject({ code: -32_010 });
+  expect(methods().filter((method) => method === 'initialize')).toHaveLength(1);
+  expect((await eve.rpc('tools/call', { name: 'old__who' })).json.result).toBeDefined();
+  expect(methods().filter((method) => method === 'initialize')).toHaveLength(2);
+});
+
 test('SSRF: a server that sends us to another origin gets nothing there', async () => {
   await using victim = await httpUpstream('victim');
-  const address = await sseUpstream(victim.endpoint.address);
+  const address = await sseUpstream({ elsewhere: victim.endpoint.address });
   await using gateway = await start({ servers: { old: { id: 'old', transport: 'sse', address } } });
   const mine = await session(gateway.url);
   expect((await mine.rpc('tools/call', { name: 'old__who' })).json.error?.code).toBe(-32010);
