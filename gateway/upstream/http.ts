@@ -2,9 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { isRequest, type RpcMessage } from '../../schemas/jsonrpc.ts';
+import { offersOurs } from '../../schemas/modern.ts';
 import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
 import { Failures } from './failures.ts';
-import type { LinkHandlers, Welcome } from './link.ts';
+import { NotDelivered, type LinkHandlers, type Welcome } from './link.ts';
 import { HttpClient, MessageReader, NOTICE_TIMEOUT, type Head } from './post.ts';
 
 /** Pauses between two attempts to listen (ms), and how long saying goodbye may take. */
@@ -37,10 +38,13 @@ export class HttpConnection implements Connection {
   /** The POST that says that we are ready. Never rejects. */
   #introduced: Promise<void> | undefined;
   readonly #onReopen: LinkHandlers['onReopen'];
+  readonly #onClose: LinkHandlers['onClose'];
+  #left = false;
 
   constructor(url: URL, publicOnly: boolean, handlers: LinkHandlers) {
     this.#url = url;
     this.#onReopen = handlers.onReopen;
+    this.#onClose = handlers.onClose;
     this.#client = new HttpClient(url, publicOnly);
     const send = (message: RpcMessage): void => {
       const sent = this.#send(message);
@@ -68,6 +72,8 @@ export class HttpConnection implements Connection {
       return result;
     } catch (error) {
       throw this.#failures.really(error);
+    } finally {
+      this.#endIfLeft();
     }
   }
 
@@ -135,6 +141,7 @@ export class HttpConnection implements Connection {
       if (!reader.resume) throw error;
       return { status: 200 };
     });
+    if (reader.foreign) throw this.#leave();
     if (status === 404 && mayBeForgotten) {
       await this.#reopen(session);
       return this.#post(message, signal, true);
@@ -145,6 +152,18 @@ export class HttpConnection implements Connection {
       'upstream-unavailable',
       status >= 300 ? `The server answered HTTP ${status}.` : `The server did not answer ${message.method}.`,
     );
+  }
+
+  /** The server speaks only MCP 2026-07-28 by now: the next request opens a new connection; this one ends with its last. */
+  #leave(): NotDelivered {
+    if (!this.#left) this.#onClose();
+    this.#left = true;
+    this.#endIfLeft();
+    return new NotDelivered('The server does not speak this revision of MCP any more.');
+  }
+
+  #endIfLeft(): void {
+    if (this.#left && this.#peer.inFlight === 0) this.close();
   }
 
   /** A call's stream broke off, or the server closed it to be asked again later (SEP-1699): taken up where it was left. */
@@ -204,6 +223,8 @@ class AnswerReader extends MessageReader {
   /** Called with the session that the server opened, or with nothing. */
   onSession: ((id: string | undefined) => void) | undefined;
   answered = false;
+  /** Whether the server refused to speak like this, but offers the way we speak as well. */
+  foreign = false;
 
   /** @param mayBeForgotten whether a 404, in whatever words, only means that the server forgot our session */
   constructor(sent: RpcMessage, peer: Peer, mayBeForgotten: boolean) {
@@ -213,6 +234,8 @@ class AnswerReader extends MessageReader {
       // A server that could not even read the id answers `null`; over HTTP it is clear what it means.
       const own = received.id === sent.id || (received.id === null && this.status >= 400);
       if (!own) return;
+      this.foreign = received.error !== undefined && offersOurs(received.error);
+      if (this.foreign) return;
       this.answered = true;
       peer.receive({ ...received, id: sent.id });
     });

@@ -121,3 +121,41 @@ test('a session that is begun anew takes no call before it stands: those that co
   expect((await Promise.all([first, ...others])).map(({ result }) => result)).toEqual([DONE, DONE, DONE]);
   expect([opened, calls]).toEqual([2, 4]);
 });
+
+test('a server that speaks only MCP 2026-07-28 after an update is met anew, by the very call that notices', async () => {
+  let modern = false;
+  const opened: string[] = [];
+  const slow = Promise.withResolvers<void>();
+  const endpoint = await server(async ({ response, message: { id, method, params }, give }) => {
+    if (method === 'server/discover' || method === 'initialize') opened.push(method);
+    // What began before the update may still end.
+    if (params?.['name'] === 'slow') {
+      await slow.promise;
+      give(DONE);
+      return true;
+    }
+    if (!modern || id === undefined) return false;
+    const { 'io.modelcontextprotocol/protocolVersion': version } = (params?.['_meta'] ?? {}) as Record<string, unknown>;
+    if (version !== '2026-07-28') {
+      const data = { supported: ['2026-07-28'], requested: '2025-11-25' };
+      const error = { code: -32_022, message: 'Unsupported protocol version', data };
+      response.writeHead(400, { 'Content-Type': 'application/json' });
+      return Boolean(response.end(JSON.stringify({ jsonrpc: '2.0', id, error })));
+    }
+    if (method !== 'server/discover') return false;
+    give({ resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: { tools: {} } });
+    return true;
+  });
+  await using gateway = await start({ servers: { up: endpoint } });
+  const mine = await session(gateway.url);
+  const call = async (name: string, id: number) => (await mine.rpc('tools/call', { name }, id)).json.result;
+  expect(await call('up__quick', 1)).toEqual(DONE);
+  const running = call('up__slow', 2);
+  await vi.waitFor(() => expect(gateway.upstreams('up')).toMatchObject([{ inFlight: 1 }]), 10_000);
+  modern = true;
+  expect(await call('up__quick', 3)).toMatchObject(DONE);
+  expect(gateway.era('up')).toBe('modern');
+  slow.resolve();
+  expect(await running).toEqual(DONE);
+  expect(opened).toEqual(['server/discover', 'initialize', 'server/discover']);
+});
