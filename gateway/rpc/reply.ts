@@ -11,7 +11,7 @@ export interface LastingWriter extends EventWriter {
 
 /** Where the answer to one request goes, and what comes before it. */
 export interface Answer {
-  /** @param listener called when the client went away, and will not come back. @returns stops listening */
+  /** @param listener called when the client goes away, or has gone, and will not come back. @returns stops listening */
   onGone(listener: () => void): () => void;
   /** To be called before anything is sent. */
   sessionId(value: string): void;
@@ -41,7 +41,8 @@ export class Reply implements Answer {
 
   onGone(listener: () => void): () => void {
     const closed = (): void => (this.#abandonable ? this.#abandonable.onAbandoned(listener) : listener());
-    this.#response.once('close', closed);
+    if (this.#response.destroyed) closed();
+    else this.#response.once('close', closed);
     return () => {
       this.#response.off('close', closed);
       this.#abandonable?.onAbandoned(undefined);

@@ -42,6 +42,10 @@ export class SseWriter implements EventWriter {
     return this.#response.writableLength >= MAX_ANSWERS;
   }
 
+  get ended(): boolean {
+    return this.#response.writableEnded || this.#response.destroyed;
+  }
+
   /** @param id what a client that lost the connection comes back with */
   event(json: string, id?: string): void {
     this.#write(`${id === undefined ? '' : `id: ${id}\n`}event: message\ndata: ${json}\n\n`);
@@ -71,6 +75,6 @@ export class SseWriter implements EventWriter {
 
   /** What comes after the end has nobody to go to: a stream can be ended while its calls still run. */
   #write(text: string): void {
-    if (!this.#response.writableEnded && !this.#response.destroyed) this.#response.write(text);
+    if (!this.ended) this.#response.write(text);
   }
 }

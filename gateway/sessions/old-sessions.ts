@@ -26,8 +26,9 @@ export class StreamedAnswer implements Answer {
   }
 
   onGone(listener: () => void): () => void {
-    const { onGone } = this.#on;
+    const { onGone, writer } = this.#on;
     onGone.add(listener);
+    if (writer.ended) listener();
     return () => void onGone.delete(listener);
   }
 

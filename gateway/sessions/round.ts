@@ -51,6 +51,7 @@ export class Round {
   #asked = Promise.withResolvers<undefined>();
   readonly #onGone = new Set<() => void>();
   #count = 0;
+  #gone = false;
 
   constructor(asker: Asker, carrier: Carrier) {
     const { identity, route } = carrier.caller;
@@ -90,6 +91,8 @@ export class Round {
 
   onGone(listener: () => void): () => void {
     this.#onGone.add(listener);
+    // The client may have left while it was looked up whom the request is for.
+    if (this.#gone) listener();
     return () => void this.#onGone.delete(listener);
   }
 
@@ -103,6 +106,7 @@ export class Round {
 
   /** Nobody comes back for it: the call ends. */
   abandon(): void {
+    this.#gone = true;
     for (const listener of this.#onGone) listener();
   }
 
