@@ -20,10 +20,11 @@ export async function relay(call: Call, server: Server, params: Record<string, u
   const metrics = caller.state.metrics.of(server.name);
   let outcome: CallOutcome = 'ok';
   let timer: NodeJS.Timeout | undefined;
+  let ended = false;
   // While a person thinks about a question, it is not the server that is slow.
   const client = call.open(server, (waiting) => {
     clearTimeout(timer);
-    if (!waiting) timer = setTimeout(timeOut, server.entry.timeoutMs, controller, server.name);
+    if (!waiting && !ended) timer = setTimeout(timeOut, server.entry.timeoutMs, controller, server.name);
   });
   timer = setTimeout(timeOut, server.entry.timeoutMs, controller, server.name);
   const key = calls.add(call.id, request.id, controller);
@@ -48,6 +49,7 @@ export async function relay(call: Call, server: Server, params: Record<string, u
   } finally {
     metrics.end(outcome, began);
     client.end();
+    ended = true;
     clearTimeout(timer);
     stay();
     calls.remove(key, controller);

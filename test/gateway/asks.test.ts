@@ -4,7 +4,7 @@ import {
   ElicitRequestSchema,
   ListRootsRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { client, converse, listen, raw, session, start, type Session } from './helpers/gateway.ts';
 import { httpUpstream, listening, socketUpstream, type Upstream } from './helpers/upstreams.ts';
 
@@ -240,4 +240,21 @@ test('a server cannot fill the memory, or a screen, with questions', async () =>
   call.close();
   await up.saw('notifications/cancelled');
   expect((await (await session(gateway.url)).rpc('ping')).status).toBe(200);
+});
+
+test('a question that is still open when its call ends starts no clock that nobody stops', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  const timeoutMs = 54_321;
+  await using gateway = await start({ servers: { up: { endpoints: [up.endpoint], timeoutMs } } });
+  const mine = await session(gateway.url, { capabilities: { roots: {} } });
+  const started = vi.spyOn(globalThis, 'setTimeout');
+  const stopped = vi.spyOn(globalThis, 'clearTimeout');
+  try {
+    await mine.rpc('tools/call', { name: 'up__ask', arguments: { method: 'roots/list', hasty: 'answers' } });
+    const clocks = started.mock.results.filter((_, at) => started.mock.calls[at]?.[1] === timeoutMs);
+    const running = clocks.filter(({ value }) => stopped.mock.calls.every(([clock]) => clock !== value));
+    expect([clocks.length > 0, running.length]).toEqual([true, 0]);
+  } finally {
+    vi.restoreAllMocks();
+  }
 });
