@@ -26,7 +26,10 @@ export class LegacyCall implements Call {
   }
 
   get until(): number {
-    return expiryOf(this.session, this.caller.generation.snapshot.gateway.sessionTtlMs);
+    const { state, generation } = this.caller;
+    // One that is a stream lasts as long as the stream.
+    if (state.oldSessions.has(this.id)) return Infinity;
+    return expiryOf(this.session, generation.snapshot.gateway.sessionTtlMs);
   }
 
   open(server: Server, onWaiting: (waiting: boolean) => void): CallEnd {

@@ -7,9 +7,10 @@ import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import {
   ElicitRequestSchema,
   LoggingMessageNotificationSchema,
+  ResourceUpdatedNotificationSchema,
   ToolListChangedNotificationSchema,
 } from '@modelcontextprotocol/sdk/types.js';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { eventually } from '../helpers/until.ts';
 import { MCP_HEADERS, principal, raw, snapshot, start, type Raw } from './helpers/gateway.ts';
 import { socketUpstream, type Upstream } from './helpers/upstreams.ts';
@@ -166,4 +167,24 @@ test('memory exhaustion: a client that reads none of its answers loses its sessi
   await eventually(async () => (await client.post({ id: 6, method: 'ping' })).status === 404);
   // What still ran for it is cancelled.
   await gateway.idle(['up']);
+});
+
+test('what a client subscribed to it hears of as long as its stream is open', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
+  try {
+    const gatewaySpec = { ...on.gateway, sessionTtlMs: 60_000 };
+    await using gateway = await start({ servers: { up: up.endpoint }, gateway: gatewaySpec });
+    await using client = await connect(`${gateway.url}/sse`);
+    const uri = 'mem://up/a';
+    await client.subscribeResource({ uri });
+    vi.advanceTimersByTime(90_000);
+    const updated = new Promise((resolve) =>
+      client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => resolve(params.uri)),
+    );
+    up.say({ jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri } });
+    expect(await updated).toBe(uri);
+  } finally {
+    vi.useRealTimers();
+  }
 });
