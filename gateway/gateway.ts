@@ -204,7 +204,7 @@ export class RunningGateway implements Gateway {
     state.closing = true;
     await this.#swapping;
     const closed = [...this.#listeners].map((listener) => listener.close());
-    state.streams.close();
+    state.streams.endIdle();
     state.subscriptions.close();
     state.replays.close();
     state.parked.close();
@@ -213,6 +213,7 @@ export class RunningGateway implements Gateway {
       state.calls.abortAll(new SlipwayError('shutting-down'));
       await this.#idleWithin(LAST_WORDS);
     }
+    state.streams.close();
     this.#pool.prune([]);
     for (const listener of this.#listeners) listener.cut();
     await Promise.all(closed);

@@ -11,6 +11,7 @@ import { SseWriter } from '../rpc/sse-writer.ts';
 import { namesOf } from '../sessions/capabilities.ts';
 import { StreamedAnswer, type OldSession } from '../sessions/old-sessions.ts';
 import { endSession } from '../sessions/session.ts';
+import type { Stream } from '../sessions/streams.ts';
 import { parseJson, readBody } from '../steps/body.ts';
 import { checkAccept, checkContentType } from './mcp.ts';
 
@@ -43,8 +44,15 @@ function open(caller: Caller): void {
   writer.named('endpoint', `${path.replace(/sse$/, 'messages')}?sessionId=${id}`);
   const own: OldSession = { session, writer, onGone: new Set() };
   state.oldSessions.set(session.id, own);
-  const principal = identity.key;
-  const stream = { sessionId: session.id, route: route.path, principal, source, expiresAt: Infinity, writer };
+  const stream: Stream = {
+    sessionId: session.id,
+    route: route.path,
+    principal: identity.key,
+    source,
+    expiresAt: Infinity,
+    writer,
+    answers: true,
+  };
   state.streams.add(stream);
   response.once('close', () => {
     state.oldSessions.delete(session.id);

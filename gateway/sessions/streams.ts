@@ -20,6 +20,8 @@ export interface Stream {
   readonly writer: EventWriter;
   /** How its client wants to be told; `undefined` for what is not for it. Without it: as it is. */
   readonly phrase?: (notification: RpcNotification) => string | undefined;
+  /** Whether calls are answered on it: a shutdown waits for them before it ends the stream. */
+  readonly answers?: boolean;
   /** What is said before it is closed from this side (JSON). */
   readonly farewell?: string;
 }
@@ -84,6 +86,11 @@ export class Streams {
   review(): void {
     for (const stream of this.#bySession.values())
       if (stream.expiresAt <= Date.now() || !this.#allowed(stream)) this.end(stream.sessionId);
+  }
+
+  /** Ends those on which no call is answered. */
+  endIdle(): void {
+    for (const { sessionId, answers } of this.#bySession.values()) if (!answers) this.end(sessionId);
   }
 
   close(): void {

@@ -188,3 +188,17 @@ test('what a client subscribed to it hears of as long as its stream is open', as
     vi.useRealTimers();
   }
 });
+
+test('a shutdown lets running calls finish, and tells the rest, before it ends the stream', async () => {
+  await using up = await socketUpstream('up');
+  const gateway = await start({ servers: { up: up.endpoint }, ...on });
+  await using client = await connect(`${gateway.url}/sse`);
+  const [first, second] = [1, 2].map((n) => client.callTool({ name: 'up__hang', arguments: { n } }));
+  await eventually(() => gateway.busy('up') === 2);
+  const refused = expect(second).rejects.toThrow('shutting down');
+  const ended = gateway[Symbol.asyncDispose]();
+  await finish(up, 1, 3);
+  expect(textOf(await first)).toBe('xxx');
+  await refused;
+  await ended;
+});
