@@ -86,7 +86,7 @@ describeEngine('in the long run', async (engine) => {
     await talk(rig.driver, id);
     const before = open();
     for (let n = 0; n < 200; n++) await talk(rig.driver, id);
-    expect(open()).toBe(before);
+    expect(open()).toBeLessThanOrEqual(before); // What stood open from earlier may have been closed meanwhile.
   });
 });
 
