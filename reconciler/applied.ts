@@ -34,7 +34,7 @@ export interface Applied {
   readonly commit?: CommitInfo;
   /** The last good version of every resource; where a rollout failed, the one before. */
   readonly desired: Desired;
-  /** The versions that serve, by address: whatever the resources say by now, this is what runs. */
+  /** The versions that serve, or did last, by address: whatever the resources say by now, this is what runs. */
   readonly good: Readonly<Record<string, Workload>>;
   /** By address. */
   readonly readiness: Readonly<Record<string, Readiness>>;

@@ -26,13 +26,14 @@ export function keep(world: World, desired: Compiled, commit: CommitInfo, outcom
     return old ? [old] : [];
   });
   const trials = trialsOf(world, desired, outcomes);
+  const good = goodWorkloads(world, desired);
   world.applied = {
     formatVersion: 2,
     commit,
     desired: { commit: commit.id, resources, files: desired.files },
-    good: goodWorkloads(world, desired),
+    good,
     readiness: readinessOf(world),
-    failures: failuresOf(desired, failed, before),
+    failures: failuresOf(desired, failed, good, before),
     trials,
   };
   writeApplied(world.state.paths.applied, world.applied);
@@ -47,7 +48,7 @@ export function endTrials(world: World, addresses: readonly string[]): void {
   writeApplied(world.state.paths.applied, world.applied);
 }
 
-/** The version of each workload that serves now: the wanted one, or one before. */
+/** The version of each workload that serves now: the wanted one, or one before. One that is down is no worse for that. */
 function goodWorkloads(world: World, desired: Compiled): Record<string, Workload> {
   const { good, trials } = world.applied;
   const entries = [...world.served].flatMap(([address, { readiness }]): [string, Workload][] => {
@@ -56,7 +57,11 @@ function goodWorkloads(world: World, desired: Compiled): Record<string, Workload
     const serving = candidates.find((workload) => workload?.hash === readiness.hash);
     return serving ? [[address, serving]] : [];
   });
-  return Object.fromEntries(entries);
+  const down = desired.workloads.flatMap(({ address }): [string, Workload][] => {
+    const last = world.served.has(address) ? undefined : good[address];
+    return last ? [[address, last]] : [];
+  });
+  return Object.fromEntries([...entries, ...down]);
 }
 
 function readinessOf(world: World): Record<string, Readiness> {
@@ -89,16 +94,21 @@ function watchTrials({ applied: { trials }, watch }: World, before: Applied): vo
     if (before.trials[address]?.hash !== hash) watch.begin(address, hash, []);
 }
 
-/** Only what needs a person is remembered; what may heal by itself is tried again. */
+/**
+ * Only what needs a person is remembered; what may heal by itself is tried again. So is the good version: it is known to
+ * work, so that a start of one of its instances that fails is no verdict on it.
+ */
 function failuresOf(
   desired: Compiled,
   failed: ReadonlyMap<string, SlipwayError>,
+  good: Applied['good'],
   before: Applied,
 ): Record<string, Failure> {
   const entries = desired.workloads.flatMap(({ address, hash }): [string, Failure][] => {
     const error = failed.get(address);
     const known = before.failures[address];
     if (!error || (error.row.next === 'retry' && known?.hash !== hash)) return [];
+    if (hash === good[address]?.hash && error.code !== 'rolled-back') return [];
     return [
       [
         address,
@@ -107,4 +117,9 @@ function failuresOf(
     ];
   });
   return Object.fromEntries(entries);
+}
+
+/** What is remembered as failed waits for a person, unless what keeps it from being tried may heal by itself. */
+export function isTriedAgain({ address, error }: Outcome, { applied }: World): boolean {
+  return error !== undefined && (error.row.next === 'retry' || !applied.failures[address]);
 }

@@ -8,7 +8,7 @@ import { Loop, type Priority } from './loop.ts';
 import { presentFamilies } from './metrics.ts';
 import { usageOf } from './operate.ts';
 import { preview } from './preview.ts';
-import { endTrials } from './keep.ts';
+import { endTrials, isTriedAgain } from './keep.ts';
 import { LastLines } from './rollout/last-words.ts';
 import { isStepOver, underWatch } from './rollout/watch.ts';
 import { reapply, resume, run, type PassResult } from './run.ts';
@@ -62,7 +62,7 @@ export class Reconciler implements AsyncDisposable {
     this.#look = () => void follow().catch((error: unknown) => this.#failed('endpoints', error));
     this.#loop = new Loop<PassResult>({
       pass: (priority, signal) => this.#pass(priority, signal),
-      wantsRetry: (result) => result.outcomes.some((outcome) => outcome.error?.row.next === 'retry'),
+      wantsRetry: ({ outcomes }) => outcomes.some((outcome) => isTriedAgain(outcome, this.world)),
       log: options.log,
     });
   }
