@@ -32,6 +32,7 @@ export class HttpConnection implements Connection {
   readonly #failures = new Failures();
   #signal: AbortSignal | undefined;
   #hello: Record<string, unknown> | undefined;
+  #welcome: Welcome = {};
   #session: string | undefined;
   #version: string | undefined;
   #reopening: Promise<void> | undefined;
@@ -99,6 +100,7 @@ export class HttpConnection implements Connection {
   }
 
   #welcomed(result: unknown): void {
+    this.#welcome = (result ?? {}) as Welcome;
     const { protocolVersion } = (result ?? {}) as { protocolVersion?: unknown };
     if (typeof protocolVersion === 'string') this.#version = protocolVersion;
     // Whatever it says it can do: many a server asks its questions there, and not on the stream of the call.
@@ -195,24 +197,53 @@ export class HttpConnection implements Connection {
     return this.#reopening;
   }
 
-  /** Holds the GET stream open, on which a server says what belongs to no request: that its tools changed, say. */
+  /**
+   * Holds the GET stream open, on which a server says what belongs to no request: that its tools changed, say. One that
+   * broke off is taken up where it was left; where that cannot be, what was missed is asked for.
+   */
   async #listen(): Promise<void> {
     const { signal } = this.#closed;
+    let reader = new ListenReader(this.#peer);
+    let session = this.#session;
+    let listened = false;
     for (let pause = LISTEN_PAUSE; !signal.aborted; pause = Math.min(pause * 2, LISTEN_PAUSE_MAX)) {
-      try {
-        const reader = new MessageReader((message) => this.#peer.receive(message));
-        const { status } = await this.#client.send(
-          this.#url,
-          { method: 'GET', headers: this.#headers(), signal },
-          reader,
-        );
-        if (status === 405) return;
-        if (status === 200) pause = LISTEN_PAUSE;
-      } catch {
-        // Listening is a courtesy: calls notice by themselves when the server is gone.
-      }
-      await sleep(pause * (0.5 + Math.random()), undefined, { signal, ref: false }).catch(() => {});
+      // A place in the stream of another session is none in this one's.
+      if (session !== this.#session) reader = new ListenReader(this.#peer);
+      session = this.#session;
+      const place = reader.resume;
+      const missed = listened && !place;
+      reader.onBegin = () => {
+        listened = true;
+        if (missed) this.#onReopen(this.#welcome);
+      };
+      const last = place ? { 'Last-Event-ID': place.lastEventId } : {};
+      const began = performance.now();
+      // Listening is a courtesy: calls notice by themselves when the server is gone.
+      await this.#client
+        .send(this.#url, { method: 'GET', headers: { ...this.#headers(), ...last }, signal }, reader)
+        .catch(() => {});
+      if (reader.status === 405) return;
+      const { resume } = reader;
+      if (resume?.lastEventId !== place?.lastEventId || performance.now() - began > pause) pause = LISTEN_PAUSE;
+      if (reader.status !== 200) reader = new ListenReader(this.#peer);
+      const wait = Math.max(resume?.pause ?? 0, pause * (0.5 + Math.random()));
+      await sleep(Math.min(wait, LISTEN_PAUSE_MAX), undefined, { signal, ref: false }).catch(() => {});
     }
+  }
+}
+
+/** Reads what the server says unasked. */
+class ListenReader extends MessageReader {
+  /** Called when the server begins to say something. */
+  onBegin: (() => void) | undefined;
+
+  constructor(peer: Peer) {
+    super((message) => peer.receive(message));
+  }
+
+  override onHead(head: Head): void {
+    super.onHead(head);
+    if (head.status === 200) this.onBegin?.();
   }
 }
 

@@ -159,3 +159,35 @@ test('a server that speaks only MCP 2026-07-28 after an update is met anew, by t
   expect(await running).toEqual(DONE);
   expect(opened).toEqual(['server/discover', 'initialize', 'server/discover']);
 });
+
+test.each(['e1', undefined])(
+  'what a server said while nobody listened is made up for (event id %s)',
+  async (eventId) => {
+    let added = false;
+    const gets: unknown[] = [];
+    let stream: ServerResponse | undefined;
+    const endpoint = await server(({ request, response, message: { method }, give }) => {
+      if (request.method === 'GET') {
+        const last = request.headers['last-event-id'];
+        gets.push(last);
+        stream = response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+        stream.write(eventId !== undefined && gets.length === 1 ? `id: ${eventId}\ndata: \n\n` : ': here\n\n');
+        const changed = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
+        if (last === 'e1') stream.write(`id: e2\ndata: ${changed}\n\n`);
+        return true;
+      }
+      if (method !== 'tools/list') return false;
+      give({ tools: added ? [...TOOLS, { name: 'added', inputSchema: { type: 'object' } }] : TOOLS });
+      return true;
+    });
+    await using gateway = await start({ servers: { up: endpoint } });
+    const mine = await session(gateway.url);
+    const listed = async () => (await mine.rpc('tools/list')).text;
+    expect(await listed()).not.toContain('up__added');
+    await vi.waitFor(() => expect(gets).toHaveLength(1), 10_000);
+    added = true;
+    stream?.destroy();
+    await expect.poll(listed, { timeout: 20_000 }).toContain('up__added');
+    expect(gets).toEqual([undefined, eventId]);
+  },
+);
