@@ -131,7 +131,10 @@ export class Upstream {
     this.#connection = undefined;
   }
 
-  /** What became of a request says whether the server is there. That it refused one says that it is. */
+  /**
+   * What became of a request says whether the server is there. That it refused one says that it is; that one took too
+   * long says nothing: one slow tool must not close a server whose other tools answer.
+   */
   async #heard<T>(answer: Promise<T>): Promise<T> {
     try {
       const result = await answer;

@@ -61,6 +61,19 @@ test('a server that fails again and again is refused at once, the others answer,
   expect(gateway.upstreams('shaky')).toMatchObject([{ breaker: 'closed' }]);
 });
 
+test('a tool that is too slow, however often, closes no server whose other tools answer', async () => {
+  await using up = await httpUpstream('up');
+  await using gateway = await start({ servers: { up: { endpoints: [up.endpoint], timeoutMs: 200 } } });
+  const mine = await session(gateway.url);
+  const slow = Array.from({ length: 8 }, (_, id) => mine.rpc('tools/call', { name: 'up__hang' }, id));
+  for (const { json } of await Promise.all(slow))
+    expect(json.error?.data).toMatchObject({ error_code: 'upstream-timeout' });
+  expect(gateway.upstreams('up')).toMatchObject([{ breaker: 'closed' }]);
+  await expect
+    .poll(async () => (await mine.rpc('tools/call', { name: 'up__who' })).json.result, { timeout: 10_000 })
+    .toBeDefined();
+});
+
 test('while a breaker is open nobody passes; then one may try, and its success lets all through', () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   onTestFinished(() => void vi.useRealTimers());
