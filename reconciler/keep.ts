@@ -120,6 +120,7 @@ function failuresOf(
 }
 
 /** What is remembered as failed waits for a person, unless what keeps it from being tried may heal by itself. */
-export function isTriedAgain({ address, error }: Outcome, { applied }: World): boolean {
+export function isTriedAgain({ address, error, unfinished }: Outcome, { applied }: World): boolean {
+  if (unfinished) return true;
   return error !== undefined && (error.row.next === 'retry' || !applied.failures[address]);
 }

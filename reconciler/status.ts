@@ -119,9 +119,9 @@ function progress(facts: Facts, unhealthy: readonly ServerStatus[]): Draft[] {
       ready('Unknown', 'Progressing', 'nothing was applied yet'),
       { type: 'Reconciling', status: 'True', reason: 'Progressing', message: 'waiting for the first commit' },
     ];
-  const failed = unhealthy.filter((server) => facts.errors.has(server.address));
-  if (failed.length > 0)
-    return [ready('False', 'RolloutFailed', `failed: ${failed.map((server) => server.name).join(', ')}`)];
+  // Also those of servers that are in the config no more, and could not be removed.
+  const failed = [...facts.errors.keys()].map((address) => address.slice(address.indexOf('/') + 1));
+  if (failed.length > 0) return [ready('False', 'RolloutFailed', `failed: ${failed.join(', ')}`)];
   if (unhealthy.length > 0)
     return [ready('False', 'ServersNotReady', `not ready: ${unhealthy.map((server) => server.name).join(', ')}`)];
   return [ready('True', 'Succeeded', `applied ${facts.applied.commit.id.slice(0, 8)}`)];

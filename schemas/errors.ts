@@ -125,6 +125,11 @@ export const ERRORS = {
     'See `slipway logs <server>`; push a better version, or try this one again with `slipway sync --retry`.',
     { http: 502 },
   ),
+  'remove-failed': row(
+    'What is no longer wanted could not be removed.',
+    'It gets no more calls, and its removal is tried again with growing pauses; the log says why it failed.',
+    { http: 502, next: 'retry' },
+  ),
   'crash-loop': row('The server keeps crashing.', 'See `slipway logs <server>`; it is restarted with growing pauses.', {
     http: 502,
     next: 'retry',

@@ -48,9 +48,11 @@ export interface Outcome {
     | 'blocked';
   readonly ms: number;
   readonly error?: SlipwayError;
+  /** Something that gets no more calls could not be removed yet. */
+  readonly unfinished?: boolean;
   /** How the tools differ from those of the version before. */
   readonly surface?: SurfaceChange;
 }
 
 /** What came of one workload, before it is known how long it took. */
-export type Result = Pick<Outcome, 'result' | 'surface'>;
+export type Result = Pick<Outcome, 'result' | 'surface' | 'unfinished'>;

@@ -1,5 +1,5 @@
 /** One workload on its way from what serves it to what is wanted: which instances serve, and how new ones join and old ones leave. */
-import { ERRORS, SlipwayError } from '../../schemas/errors.ts';
+import { ERRORS, SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import type { Readiness } from '../applied.ts';
 import type { Driver, Instance } from '../drivers/driver.ts';
 import { waitReady } from '../health/ready.ts';
@@ -31,6 +31,8 @@ export class Move {
   #canary: number | undefined;
   /** How many instances were started. */
   started = 0;
+  /** True if something that gets no more calls could not be removed: what serves is no worse for that. */
+  unfinished = false;
   /** How the tools of the new version differ from those of the one before. */
   surface: SurfaceChange | undefined;
 
@@ -112,7 +114,7 @@ export class Move {
       if (!step) break;
       // What joins is published with what leaves: nobody's calls go to the new version and back to the old one.
       if ('create' in step) await this.#create(step.create);
-      else await this.#drain(this.old.splice(0, step.remove), await this.#serve());
+      else await this.#leave(this.old.splice(0, step.remove), await this.#serve());
     }
     const served = this.#context.served.get(this.workload.address);
     const joined = this.fresh.some(({ id }) => !served?.endpoints.some((endpoint) => endpoint.id === id));
@@ -121,7 +123,7 @@ export class Move {
 
   async removeLeftovers(): Promise<void> {
     if (this.#leftovers.length === 0) return;
-    await this.#drain(this.#leftovers.splice(0), await this.#context.publish());
+    await this.#leave(this.#leftovers.splice(0), await this.#context.publish());
   }
 
   async #create(count: number): Promise<void> {
@@ -183,6 +185,18 @@ export class Move {
         : { endpoints: this.fresh.map(({ id }) => id), weight: this.#canary };
     this.#context.served.set(address, { endpoints, readiness, ...(canary ? { canary } : {}) });
     return this.#context.publish();
+  }
+
+  /** As {@link #drain}, for what nothing waits for: what cannot be removed now is left to the next pass. */
+  async #leave(instances: readonly Instance[], traffic: Traffic): Promise<void> {
+    try {
+      await this.#drain(instances, traffic);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      const { message, code } = toSlipwayError(error);
+      this.#context.log('warn', `${this.workload.address}: ${message}`, { code });
+      this.unfinished = true;
+    }
   }
 
   #drain(instances: readonly Instance[], traffic: Traffic): Promise<void> {

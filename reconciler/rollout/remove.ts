@@ -1,4 +1,5 @@
 /** How instances that are no longer wanted come to their end: when no call runs on them any more, or its time is up. */
+import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import { pause, untilAborted } from '../async.ts';
 import type { Driver } from '../drivers/driver.ts';
 import type { Traffic } from '../publish.ts';
@@ -20,10 +21,16 @@ export async function drainAndRemove(
 /**
  * Not aborted by anything: an instance that is half removed is worse than a pass that ends a moment later. Every driver
  * is asked, because the workload may have moved to another; that one does not know an instance is no error.
+ * @throws SlipwayError remove-failed, after each was tried
  */
 export async function removeAll(drivers: Drivers, ids: readonly string[]): Promise<void> {
   const { signal } = new AbortController();
-  await Promise.all([...drivers.values()].flatMap((driver) => ids.map((id) => driver.remove(id, signal))));
+  const removals = [...drivers.values()].flatMap((driver) => ids.map((id) => driver.remove(id, signal)));
+  const failed = (await Promise.allSettled(removals)).find((removal) => removal.status === 'rejected');
+  if (failed)
+    throw new SlipwayError('remove-failed', `Not removed: ${toSlipwayError(failed.reason).message}`, {
+      cause: failed.reason,
+    });
 }
 
 /** Waits for `promise`, but no longer than `ms`. */

@@ -81,7 +81,7 @@ async function bringUp(
       await move.removeLeftovers();
       if (stage?.hash === workload.hash && stage.step === step) return { result: 'unchanged' };
       canaries.set(address, { hash: workload.hash, step, since: performance.now() });
-      return { result: 'progressing', ...(move.surface ? { surface: move.surface } : {}) };
+      return { result: 'progressing', ...noted(move) };
     }
   }
   canaries.delete(address);
@@ -89,7 +89,11 @@ async function bringUp(
   await move.reach({ ...goal, fresh: replicas, old: 0 });
   await move.removeLeftovers();
   const result = replaces || altered || had > 0 ? 'replaced' : move.started > 0 ? 'started' : 'unchanged';
-  return { result, ...(move.surface ? { surface: move.surface } : {}) };
+  return { result, ...noted(move) };
+}
+
+function noted({ surface, unfinished }: Move): Omit<Result, 'result'> {
+  return { ...(surface ? { surface } : {}), ...(unfinished ? { unfinished } : {}) };
 }
 
 /**
