@@ -15,17 +15,17 @@ export function keep(world: World, desired: Compiled, commit: CommitInfo, outcom
   const failed = new Map(
     outcomes.flatMap((outcome) => (outcome.error ? [[outcome.address, outcome.error] as const] : [])),
   );
+  const trials = trialsOf(world, desired, outcomes);
   const previous = new Map(before.desired.resources.map((resource) => [addressOf(resource), resource]));
   const hashes = new Map(desired.workloads.map(({ address, hash }) => [address, hash]));
   const resources = desired.resources.flatMap((resource): Resource[] => {
     const address = addressOf(resource);
     if (!failed.has(address) && !world.canaries.has(address)) return [resource];
     const trial = before.trials[address];
-    const gaveUp = trial && hashes.get(address) === trial.hash && failed.get(address)?.code === 'rolled-back';
+    const gaveUp = trial && !trials[address] && hashes.get(address) === trial.hash;
     const old = gaveUp ? trial.resource : previous.get(address);
     return old ? [old] : [];
   });
-  const trials = trialsOf(world, desired, outcomes);
   const good = goodWorkloads(world, desired);
   world.applied = {
     formatVersion: 2,
@@ -75,12 +75,14 @@ function trialsOf(world: World, desired: Compiled, outcomes: readonly Outcome[])
     const workload = desired.workloads.find((each) => each.address === address);
     const going = trials[address];
     if (!workload || workload.rollout.monitorMs === 0 || world.canaries.has(address)) return [];
-    if (going?.hash === workload.hash) return error?.code === 'rolled-back' ? [] : [[address, going]];
+    const serving = world.served.get(address)?.readiness.hash;
+    // Until the version before is back in its place, it is needed.
+    const isOver = error?.code === 'rolled-back' && serving !== undefined && serving !== going?.hash;
+    if (going?.hash === workload.hash) return isOver ? [] : [[address, going]];
     if (error) return [];
     // What had not yet proved itself is nothing to return to.
     const previous = going?.previous ?? good[address];
-    if (world.served.get(address)?.readiness.hash !== workload.hash || !previous || previous.hash === workload.hash)
-      return [];
+    if (serving !== workload.hash || !previous || previous.hash === workload.hash) return [];
     const resource = going ? going.resource : was.resources.find((each) => addressOf(each) === address);
     return [[address, { hash: workload.hash, previous, ...(resource ? { resource } : {}) }]];
   });
@@ -107,14 +109,10 @@ function failuresOf(
   const entries = desired.workloads.flatMap(({ address, hash }): [string, Failure][] => {
     const error = failed.get(address);
     const known = before.failures[address];
-    if (!error || (error.row.next === 'retry' && known?.hash !== hash)) return [];
-    if (hash === good[address]?.hash && error.code !== 'rolled-back') return [];
-    return [
-      [
-        address,
-        known?.hash === hash ? known : { hash, code: error.code, message: error.message, at: new Date().toISOString() },
-      ],
-    ];
+    if (!error) return [];
+    if (known?.hash === hash) return [[address, known]];
+    if (error.row.next === 'retry' || (hash === good[address]?.hash && error.code !== 'rolled-back')) return [];
+    return [[address, { hash, code: error.code, message: error.message, at: new Date().toISOString() }]];
   });
   return Object.fromEntries(entries);
 }

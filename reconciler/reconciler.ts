@@ -222,7 +222,8 @@ export class Reconciler implements AsyncDisposable {
   /** Versions on trial: a bad one, and a canary whose next step is due, need a pass; one whose time is over is good. */
   async #watchRollouts(): Promise<void> {
     const { world } = this;
-    const watched = underWatch(world);
+    // What was found bad already is on its way back, or waits for its next try.
+    const watched = underWatch(world).filter(({ address, hash }) => world.applied.failures[address]?.hash !== hash);
     if (watched.length === 0 || world.working) return;
     const instances = await listInstances(world, this.#stop.signal);
     const of = ({ address, hash }: Workload) =>

@@ -3,7 +3,7 @@ import type { SlipwayError } from '../schemas/errors.ts';
 import type { Log } from '../schemas/log.ts';
 import type { Issue } from '../schemas/resource.ts';
 import type { CommitInfo } from '../schemas/status.ts';
-import { goodOf, previousOf, readApplied, type Applied } from './applied.ts';
+import { goodOf, previousOf, readApplied, writeApplied, type Applied } from './applied.ts';
 import { coalesce } from './async.ts';
 import type { Compiled } from './compile.ts';
 import type { Driver, Instance } from './drivers/driver.ts';
@@ -183,6 +183,11 @@ export function applyContext(world: World): Omit<ApplyContext, 'tolerated'> {
     trials: applied.trials,
     canaries,
     judge: (workload, instances) => judge(world, workload, instances),
+    condemn: ({ address, hash }, { code, message }) => {
+      const failure = { hash, code, message, at: new Date().toISOString() };
+      world.applied = { ...world.applied, failures: { ...world.applied.failures, [address]: failure } };
+      writeApplied(world.state.paths.applied, world.applied);
+    },
     publish: () => publishNow(world),
     version,
     log,

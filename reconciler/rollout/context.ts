@@ -27,6 +27,8 @@ export interface ApplyContext {
   readonly canaries: Canaries;
   /** Why a version that serves, wholly or in part, has gone bad since it does; `undefined` if it has not. */
   readonly judge: (workload: Workload, instances: readonly Instance[]) => string | undefined;
+  /** Remembers, on disk, that a version went bad. */
+  readonly condemn: (workload: Workload, verdict: SlipwayError) => void;
   /** Addresses whose instances are left alone while they serve, whatever was done to them by hand. */
   readonly tolerated: ReadonlySet<string>;
   /** Publishes what is served now. */

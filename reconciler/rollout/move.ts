@@ -72,6 +72,13 @@ export class Move {
     return this.old.length > 0 && this.#before?.readiness.hash !== this.workload.hash;
   }
 
+  /** A canary that went bad gets no more sessions, however long it takes to make what it replaced whole again. */
+  async withdrawCanary(): Promise<boolean> {
+    if (!this.#before?.canary || this.fresh.length === 0) return false;
+    await this.#leave(this.old.splice(0), await this.#serve());
+    return true;
+  }
+
   /**
    * Takes instances that were changed by hand out of service and ends them: what takes their place has the same name, so
    * it cannot stand beside them. Others of the workload go on serving meanwhile.

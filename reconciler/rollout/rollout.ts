@@ -54,7 +54,10 @@ async function failIfBad(workload: Workload, context: ApplyContext): Promise<voi
   const driver = context.drivers.get(workload.driver);
   const [crashed = instances[0]] = instances.filter(({ restarts, state }) => restarts > 0 || state === 'crashed');
   const lines = driver && crashed ? await lastLines(driver, address, crashed.id) : [];
-  throw new SlipwayError('rolled-back', `The new version went bad: ${reason}.${quoted(lines)}`);
+  const verdict = new SlipwayError('rolled-back', `The new version went bad: ${reason}.${quoted(lines)}`);
+  // At once: what tells of it goes with its instances, and a newer commit may cut the return short.
+  context.condemn(workload, verdict);
+  throw verdict;
 }
 
 /** @param returning to a version that has proved itself: all at once */
@@ -68,6 +71,7 @@ async function bringUp(
   const { canaries } = context;
   const move = await Move.begin(workload, context, signal);
   const replaces = move.replaces;
+  const withdrawn = returning && (await move.withdrawCanary());
   const altered = await move.withdrawAltered();
   await move.adjust();
   if (rollout.strategy === 'recreate' && move.fresh.length < replicas) await move.stopOthers();
@@ -84,11 +88,11 @@ async function bringUp(
       return { result: 'progressing', ...noted(move) };
     }
   }
-  canaries.delete(address);
   const had = move.old.length;
   await move.reach({ ...goal, fresh: replicas, old: 0 });
+  canaries.delete(address); // Not before: one that is interrupted goes on with its last step.
   await move.removeLeftovers();
-  const result = replaces || altered || had > 0 ? 'replaced' : move.started > 0 ? 'started' : 'unchanged';
+  const result = replaces || withdrawn || altered || had > 0 ? 'replaced' : move.started > 0 ? 'started' : 'unchanged';
   return { result, ...noted(move) };
 }
 
@@ -99,6 +103,7 @@ function noted({ surface, unfinished }: Move): Omit<Result, 'result'> {
 /**
  * Where not all of a workload's last good version serves after a rollout failed, it is brought back, new beside old again.
  * @returns whether there was anything to do
+ * @throws SlipwayError why it could not be, if that may heal by itself
  */
 async function fallBack(
   workload: Workload,
@@ -119,9 +124,9 @@ async function fallBack(
     log('warn', `${address}: its previous version was brought back`, { hash: previous.hash.slice(0, 8) });
     return true;
   } catch (error) {
-    log('error', `${address}: its previous version could not be started either`, {
-      error: toSlipwayError(error).message,
-    });
+    const known = toSlipwayError(error, 'start-failed');
+    log('error', `${address}: its previous version could not be started either`, { error: known.message });
+    if (known.row.next === 'retry') throw known;
     return false;
   }
 }
