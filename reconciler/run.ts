@@ -45,11 +45,12 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
     const loaded = await load(world.source, commit.id, world.cache, signal);
     world.issues = loaded.issues;
     if (loaded.issues.length > 0) throw refused(loaded.issues);
-    if (options.retry) world.applied = { ...world.applied, failures: {} };
 
     const desired = compile(loaded);
-    note.plan = plan(desired, await observe(world, signal));
+    const actual = await observe(world, signal);
+    note.plan = plan(desired, options.retry ? { ...actual, failures: {} } : actual);
     if (note.plan.guards.length > 0) throw blocked(note.plan);
+    if (options.retry) world.applied = { ...world.applied, failures: {} };
     const settled = !hasWork(note.plan) && world.errors.size === 0 && world.applied.commit?.id === commit.id;
     if (settled && world.published) return done(world, commit, []);
 

@@ -12,6 +12,11 @@ import { drainAndRemove, removeAll } from './remove.ts';
 import { compareSurfaces, type SurfaceChange } from './surface.ts';
 import { nextStep, type Goal } from './waves.ts';
 
+interface Started {
+  readonly instance: Instance;
+  readonly readiness: Readiness;
+}
+
 export class Move {
   readonly workload: Workload;
   readonly #driver: Driver;
@@ -115,7 +120,7 @@ export class Move {
     this.#canary = weight;
     // What was started by an earlier pass may take over now: what it showed then was not kept.
     const [serving] = this.fresh;
-    if (serving && this.#before?.readiness.hash !== this.workload.hash) this.#learn(await this.#ready([serving]));
+    if (serving && this.#before?.readiness.hash !== this.workload.hash) this.#learn(await this.#ready(serving));
     for (;;) {
       const step = nextStep({ fresh: this.fresh.length, old: this.old.length }, goal);
       if (!step) break;
@@ -139,36 +144,53 @@ export class Move {
     const missing = instanceNames(workload).flatMap((name, index) => (serving.has(name) ? [] : [{ name, index }]));
     const wave = missing.slice(0, count);
     const ids = wave.flatMap(({ name }) => (this.#present.has(name) ? [] : [name]));
-    try {
-      const made = await all(wave.map(({ index }) => this.#driver.ensure(workload, index, this.#signal)));
-      this.#learn(await this.#ready(made));
-      this.fresh.push(...made);
-    } catch (error) {
-      const told = await saying(
-        error,
-        this.#driver,
-        workload,
-        wave.map(({ name }) => name),
-      );
-      if (!this.#signal.aborted) await removeAll(this.#context.drivers, ids);
-      throw told;
+    // All are waited for: what is still on its way could not be removed.
+    const made = await Promise.allSettled(wave.map(({ index }) => this.#start(index)));
+    const failed = made.find((each) => each.status === 'rejected');
+    const well = made.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    if (!failed) return this.#join(well, ids.length);
+    const names = wave.map(({ name }) => name);
+    const told = await saying(failed.reason, this.#driver, workload, names);
+    this.#signal.throwIfAborted();
+    // Of the good version, some are better than none; a new one has to come whole.
+    const kept = this.#isGood && this.old.length === 0 ? well : [];
+    const keptIds = new Set(kept.map(({ instance }) => instance.id));
+    if (kept.length > 0) {
+      this.#join(kept, kept.length);
+      await this.#serve();
     }
-    this.fresh.sort((a, b) => a.index - b.index);
-    this.started += ids.length;
+    await removeAll(
+      this.#context.drivers,
+      ids.filter((id) => !keptIds.has(id)),
+    );
+    throw told;
   }
 
-  async #ready(instances: readonly Instance[]): Promise<Readiness> {
+  async #start(index: number): Promise<Started> {
+    const instance = await this.#driver.ensure(this.workload, index, this.#signal);
+    return { instance, readiness: await this.#ready(instance) };
+  }
+
+  #join(started: readonly Started[], count: number): void {
+    const [first] = started;
+    if (first) this.#learn(first.readiness);
+    this.fresh.push(...started.map(({ instance }) => instance));
+    this.fresh.sort((a, b) => a.index - b.index);
+    this.started += count;
+  }
+
+  get #isGood(): boolean {
+    const { address, hash } = this.workload;
+    return this.#context.base.workloads.some((good) => good.address === address && good.hash === hash);
+  }
+
+  async #ready(instance: Instance): Promise<Readiness> {
     const { workload } = this;
     const { known, version } = this.#context;
     const before = known[workload.address];
     // A version that was ready before need not be woken to prove it again: its first call starts it.
     if (workload.lifecycle === 'onDemand' && before?.hash === workload.hash) return before;
-    const checks = instances.map((instance) =>
-      waitReady({ driver: this.#driver, instance, workload, version }, this.#signal),
-    );
-    const [readiness] = await all(checks);
-    if (!readiness) throw new SlipwayError('not-ready', 'No instance was started.');
-    return readiness;
+    return waitReady({ driver: this.#driver, instance, workload, version }, this.#signal);
   }
 
   #learn(readiness: Readiness): void {
@@ -213,12 +235,6 @@ export class Move {
       { traffic, ms: this.workload.rollout.drainMs, signal: this.#signal },
     );
   }
-}
-
-/** Waits for every one before it fails with the first: what is still on its way could not be removed. */
-async function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(promises);
-  return Promise.all(promises);
 }
 
 function driverOf(workload: Workload, drivers: ReadonlyMap<string, Driver>): Driver {

@@ -4,7 +4,8 @@ import { memoryServer } from '../../helpers/config.ts';
 import { TestRepo } from '../../helpers/repo.ts';
 import { Rig } from '../../helpers/rig.ts';
 import { tempDir } from '../../helpers/temp.ts';
-import { goodVersion, instancesOf } from './helpers.ts';
+import type { Workload } from '../../../reconciler/workload.ts';
+import { goodVersion, instancesOf, versionOf } from './helpers.ts';
 
 /** The second instance cannot be started, the first few times. */
 function hiccups(times: number) {
@@ -26,7 +27,7 @@ test('a start that fails when the good version is scaled up holds nothing back, 
   expect(await instancesOf(rig)).toHaveLength(2);
 });
 
-test('… nor does one that fails when Slipway is back', async () => {
+test('… nor does one that fails when Slipway is back: the others serve', async () => {
   using dir = tempDir();
   using repo = new TestRepo();
   const stateDir = dir.at('state');
@@ -36,6 +37,21 @@ test('… nor does one that fails when Slipway is back', async () => {
   }
   await using rig = await Rig.make({ repo, stateDir, memory: hiccups(2) });
   await rig.reconciler.start();
+  expect(rig.snapshot.servers['tiny']?.endpoints).toHaveLength(1);
   await rig.untilStatus(() => rig.snapshot.servers['tiny']?.endpoints.length === 2);
   expect(goodVersion(rig)).toBe('v1');
+});
+
+test('a request to try again that is blocked forgets no failure', async () => {
+  const onEnsure = (workload: Workload) => {
+    if (versionOf(workload) === 'v2') throw new Error('no');
+  };
+  await using rig = await Rig.make({ memory: { onEnsure } });
+  await rig.apply({ 'a.yaml': memoryServer('tiny', 'v1') });
+  await rig.apply({ 'a.yaml': memoryServer('tiny', 'v2') });
+  const { failures } = rig.reconciler.world.applied;
+  expect(Object.keys(failures)).toEqual(['Server/tiny']);
+  const privileged = memoryServer('other', 'v1', { isolation: { privileged: true } });
+  await expect(rig.apply({ 'b.yaml': privileged }, { retry: true })).rejects.toMatchObject({ code: 'blocked' });
+  expect(rig.reconciler.world.applied.failures).toEqual(failures);
 });
