@@ -3,6 +3,8 @@
  * triggered, so that it goes on where an interrupted one ended. A version that fails is replaced by the one before.
  */
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
+import type { Compiled } from '../compile.ts';
+import { featuresOf, isAllowed, type Use } from '../features.ts';
 import type { Workload } from '../workload.ts';
 import { dueStep, split } from './canary.ts';
 import type { ApplyContext, Result } from './context.ts';
@@ -100,6 +102,11 @@ function noted({ surface, unfinished }: Move): Omit<Result, 'result'> {
   return { ...(surface ? { surface } : {}), ...(unfinished ? { unfinished } : {}) };
 }
 
+/** What a version that serves no more has of its host, and may not have by the config of today: a return is no way around it. */
+function forbiddenIn(workload: Workload, { allowances }: Compiled): Use | undefined {
+  return featuresOf(workload).find(({ feature }) => !isAllowed(workload.name, feature, allowances));
+}
+
 /**
  * Where not all of a workload's last good version serves after a rollout failed, it is brought back, new beside old again.
  * @returns whether there was anything to do
@@ -112,12 +119,17 @@ async function fallBack(
   reason: unknown,
 ): Promise<boolean> {
   const { address, hash } = workload;
-  const { trials, base, log } = context;
+  const { trials, base, desired, served, log } = context;
   // A version on trial is given up for having gone bad, not for a trouble of its driver.
   const bad = reason instanceof SlipwayError && reason.code === 'rolled-back' && trials[address]?.hash === hash;
   const previous =
     (bad ? trials[address]?.previous : undefined) ?? base.workloads.find((candidate) => candidate.address === address);
   if (!previous || previous.hash === hash) return false;
+  const forbidden = served.get(address)?.readiness.hash === previous.hash ? undefined : forbiddenIn(previous, desired);
+  if (forbidden) {
+    log('error', `${address}: its previous version is not brought back: no Policy allows ${forbidden.what} any more`);
+    return false;
+  }
   try {
     const { result } = await bringUp(previous, context, signal, { returning: true });
     if (result === 'unchanged') return false;

@@ -1,7 +1,7 @@
 /** The version before cannot be brought back, for the moment: it is tried until it serves, and the bad one gets no good name. */
 import { expect, test } from 'vitest';
 import { SlipwayError } from '../../../schemas/errors.ts';
-import { memoryServer } from '../../helpers/config.ts';
+import { memoryServer, resource } from '../../helpers/config.ts';
 import { Rig } from '../../helpers/rig.ts';
 import { failCalls, goodVersion, trialsOf, versionOf } from './helpers.ts';
 
@@ -55,4 +55,20 @@ test('a canary that went bad gets no more sessions, although what it replaced is
   engine.away = false;
   await rig.untilStatus(() => rig.snapshot.servers['tiny']?.endpoints.length === 2);
   expect(goodVersion(rig)).toBe('v1');
+});
+
+test('a version that the config of today would not allow is not brought back', async () => {
+  await using rig = await Rig.make();
+  const watched = (version: string, more = {}): string =>
+    memoryServer('tiny', version, { rollout: { monitor: '1h' }, ...more });
+  const mounts = [{ host: '/srv', path: '/srv', readOnly: true }];
+  const policy = resource('Policy', 'default', { allow: [{ servers: ['tiny'], features: ['mounts'] }] });
+  await rig.apply({ 'a.yaml': watched('v1', { isolation: { mounts } }), 'p.yaml': policy });
+  expect(goodVersion(rig)).toBe('v1');
+  await rig.apply({ 'a.yaml': watched('v2'), 'p.yaml': null });
+  await rig.reconciler.start();
+  await failCalls(rig);
+  await rig.told('tiny', 'Ready:False=RolledBack');
+  expect(rig.logs.join('\n')).toContain('no Policy allows /srv of the host any more');
+  expect(goodVersion(rig)).toBe('v2');
 });
