@@ -1,8 +1,10 @@
 /** What travels through the pipeline: one HTTP request with the snapshot it began with. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AuditSink } from '../schemas/audit.ts';
 import type { Control } from '../schemas/control.ts';
 import type { Log } from '../schemas/log.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
+import type { Trace } from './audit/trace.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Asks } from './sessions/asks.ts';
 import type { Calls } from './sessions/calls.ts';
@@ -26,6 +28,7 @@ export interface State {
   readonly control: Control | undefined;
   readonly ready: () => boolean;
   readonly metrics: GatewayMetrics;
+  readonly audit: AuditSink;
   /** What others count, and `/metrics` shows too. */
   readonly moreMetrics: (() => Promise<MetricFamily[]>) | undefined;
   readonly seal: Seal;
@@ -64,6 +67,8 @@ export interface Exchange {
   readonly generation: Generation;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** What is learned of the request on its way, for audit and traces. */
+  readonly trace: Trace;
   /** The request target up to `?`, as it was sent: never decoded, never normalised. */
   readonly path: string;
 }

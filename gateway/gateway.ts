@@ -1,5 +1,6 @@
 /** A gateway's life: start, swap, shut down. */
 import type { RequestListener } from 'node:http';
+import { noAudit } from '../schemas/audit.ts';
 import { SlipwayError } from '../schemas/errors.ts';
 import type { Era } from '../schemas/modern.ts';
 import type { Snapshot, Tally } from '../schemas/snapshot.ts';
@@ -57,6 +58,7 @@ export class RunningGateway implements Gateway {
       control: options.control,
       ready: options.ready ?? (() => true),
       metrics: new GatewayMetrics(),
+      audit: options.audit ?? noAudit,
       moreMetrics: options.metrics,
       seal: new Seal(options.sessionKey),
       ended: new EndedSessions(),

@@ -5,6 +5,7 @@ import { connect, type AddressInfo } from 'node:net';
 import { SlipwayError } from '../schemas/errors.ts';
 import { isLoopback, type ListenAddress } from '../schemas/listen.ts';
 import type { Source } from './exchange.ts';
+import { NamedResponse } from './rpc/response.ts';
 import { noHosts, ownHosts } from './steps/origin.ts';
 
 /** How long a client may take to send its headers, its whole request, and to stay silent between requests (ms). */
@@ -56,6 +57,7 @@ export async function listenUnix(path: string, handle: (source: Source) => Reque
 
 function httpServer(): Server {
   return createServer({
+    ServerResponse: NamedResponse,
     // Slow-loris: a client that dribbles its headers or body is cut off.
     headersTimeout: HEADERS_TIMEOUT,
     requestTimeout: REQUEST_TIMEOUT,

@@ -1,4 +1,5 @@
 /** What a gateway is given, and what it gives. */
+import type { AuditSink } from '../schemas/audit.ts';
 import type { Control } from '../schemas/control.ts';
 import type { Log } from '../schemas/log.ts';
 import type { Era } from '../schemas/modern.ts';
@@ -20,6 +21,8 @@ export interface GatewayOptions {
   readonly socketPath?: string;
   /** Answers `/api/v1/…`. */
   readonly control?: Control;
+  /** Takes what is to be remembered of requests. */
+  readonly audit?: AuditSink;
   /** Hands over instances that live in this process; others are dialled at their endpoint's address. */
   readonly connect?: Connect;
   /** Shown by `/metrics` beside what the gateway itself counts. */

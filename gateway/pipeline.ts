@@ -1,6 +1,9 @@
 /** From an HTTP request to its answer: the steps, in their order. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SlipwayError } from '../schemas/errors.ts';
+import { finish } from './audit/finish.ts';
+import { traceControl } from './audit/requests.ts';
+import { Trace } from './audit/trace.ts';
 import type { Exchange, Source, State } from './exchange.ts';
 import { CONTROL_PREFIX, serveControl } from './routes/control.ts';
 import { HEALTH_PATHS, serveHealth } from './routes/health.ts';
@@ -8,7 +11,8 @@ import { oldTransport } from './routes/http-sse.ts';
 import { get, isMcpPath, post, remove } from './routes/mcp.ts';
 import { METRICS_PATH, serveMetrics } from './routes/metrics.ts';
 import { refuse } from './rpc/errors.ts';
-import { authenticate } from './steps/authenticate.ts';
+import { NamedResponse } from './rpc/response.ts';
+import { authenticate, type Identity } from './steps/authenticate.ts';
 import { authorize, authorizeControl, authorizeMetrics } from './steps/authorize.ts';
 import { checkLoop } from './steps/loop.ts';
 import { checkOrigin } from './steps/origin.ts';
@@ -25,36 +29,45 @@ export async function handle(
   // The snapshot this request begins with is the one it ends with.
   const generation = state.current;
   const path = pathOf(request);
+  const trace = new Trace(request);
+  if (response instanceof NamedResponse) response.requestId = trace.requestId;
   try {
     if (source.closing) response.shouldKeepAlive = false;
     checkOrigin(request, source.kind, [source.own, generation.policy]);
     checkLoop(request);
-    await route({ state, source, generation, request, response, path });
+    await route({ state, source, generation, request, response, trace, path });
   } catch (error) {
+    trace.failed(error);
     refuse({ request, response, log: state.log, rpc: request.method === 'POST' && isMcpPath(path) }, error);
   }
+  finish(state.audit, { generation, request, response, trace });
 }
 
 async function route(exchange: Exchange): Promise<void> {
-  const { state, path, generation } = exchange;
+  const { state, path, generation, request, trace } = exchange;
   if (HEALTH_PATHS.has(path)) {
     allow(exchange, ['GET', 'HEAD']);
     return serveHealth(exchange);
   }
   if (state.closing) throw new SlipwayError('shutting-down');
   if (path === CONTROL_PREFIX || path.startsWith(`${CONTROL_PREFIX}/`)) {
-    authorizeControl(authenticate(exchange), exchange);
+    traceControl(trace, request.method, path);
+    authorizeControl(identify(exchange), exchange);
     return serveControl(exchange);
   }
   if (path === METRICS_PATH) {
-    authorizeMetrics(authenticate(exchange));
+    trace.event('http_request', 'metrics');
+    authorizeMetrics(identify(exchange));
     allow(exchange, ['GET', 'HEAD']);
     return serveMetrics(exchange);
   }
+  // What could not be recorded must not happen, where the config says so. Operators may look in any case.
+  if (state.audit.blocked) throw new SlipwayError('audit-unavailable');
   const old = generation.snapshot.gateway.httpSse ? oldTransport(path) : undefined;
   const target = old?.route ?? path;
   if (!isMcpPath(target) && !generation.routes.has(target)) throw new SlipwayError('not-found');
-  const identity = authenticate(exchange);
+  const identity = identify(exchange);
+  trace.project = generation.routes.get(target)?.project;
   const view = authorize(identity, target, generation.routes.get(target));
   if (old) {
     allow(exchange, [old.method]);
@@ -62,6 +75,13 @@ async function route(exchange: Exchange): Promise<void> {
   }
   const method = allow(exchange, ['GET', 'POST', 'DELETE']);
   await mcpMethods[method]({ ...exchange, identity, route: view });
+}
+
+/** From here on it is known who asks. */
+function identify(exchange: Exchange): Identity {
+  const identity = authenticate(exchange);
+  exchange.trace.principal = identity.key;
+  return identity;
 }
 
 function pathOf({ url = '' }: IncomingMessage): string {

@@ -214,6 +214,11 @@ export const ERRORS = {
     http: 504,
     next: 'retry',
   }),
+  'audit-unavailable': row(
+    'The audit log cannot be written, and Gateway spec.audit.onFailure says stop.',
+    'See `slipway status`; usually the disk is full.',
+    { http: 503, next: 'retry' },
+  ),
   'shutting-down': row('Slipway is shutting down.', 'Try again in a moment.', { http: 503, next: 'retry' }),
 
   // The command line.

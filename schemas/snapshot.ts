@@ -3,6 +3,7 @@
  * Holds hashes of tokens and references to secrets, never a secret value. Durations are milliseconds.
  */
 import { z } from 'zod';
+import { AUDIT_LEVELS } from './audit.ts';
 
 /** A tool as its server defined it (MCP `Tool`), kept whole: the gateway passes it on untouched but for the name. */
 export const toolSchema = z.looseObject({ name: z.string().min(1) });
@@ -26,6 +27,8 @@ const serverEntry = z.strictObject({
   isolated: z.strictObject({ maxInstances: z.number(), idleMs: z.number() }).optional(),
   /** Whether the gateway checks arguments against a tool's schema before it passes them on. */
   validateArguments: z.boolean().optional(),
+  /** How much of calls is in the audit log. Absent: all there is to it. */
+  audit: z.enum(AUDIT_LEVELS).optional(),
   /** What the server listed when it last became ready, so that listing tools need not wake it. */
   tools: z.array(toolSchema).optional(),
   instructions: z.string().optional(),

@@ -13,6 +13,7 @@ import {
   type RpcResponse,
 } from '../../schemas/jsonrpc.ts';
 import { toRpcError } from '../../schemas/peer.ts';
+import { traceRequest } from '../audit/requests.ts';
 import type { Caller } from '../exchange.ts';
 import { initialize } from '../methods/initialize.ts';
 import { lister } from '../methods/lists.ts';
@@ -109,9 +110,15 @@ export async function answer(
   request: RpcRequest,
   reply: Answer,
 ): Promise<void> {
+  const { trace } = caller;
+  traceRequest(trace, request);
+  trace.session = session?.id;
   try {
-    reply.result(await run(caller, session, request, reply));
+    const json = await run(caller, session, request, reply);
+    trace.resultBytes = Buffer.byteLength(json);
+    reply.result(json);
   } catch (error) {
+    trace.failed(error);
     reportUnforeseen(caller.state.log, error);
     reply.error(toRpcError(error));
   }

@@ -1,6 +1,7 @@
 /** MCP 2026-07-28: every request stands for itself. No sessions, no requests to clients, one table of its own. */
 import { isNotification, isRequest, RPC, RpcFailure, type RpcMessage, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import { TASKS } from '../../schemas/modern.ts';
+import { traceRequest } from '../audit/requests.ts';
 import type { Caller } from '../exchange.ts';
 import { discover } from '../methods/discover.ts';
 import { listen } from '../methods/listen.ts';
@@ -48,10 +49,14 @@ export async function serve(caller: Caller, message: RpcMessage): Promise<void> 
     return sendEmpty(caller.response, 202);
   }
   const reply = new Reply(caller.response, message.id);
+  traceRequest(caller.trace, message);
   try {
     const json = await run(caller, message, reply);
-    if (json !== undefined) reply.result(json);
+    if (json === undefined) return;
+    caller.trace.resultBytes = Buffer.byteLength(json);
+    reply.result(json);
   } catch (error) {
+    caller.trace.failed(error);
     reportUnforeseen(caller.state.log, error);
     const answer = modernError(error);
     reply.error(answer, error instanceof Malformed ? 400 : statusOf(answer));

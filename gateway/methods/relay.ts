@@ -1,6 +1,7 @@
 /** A request on its way to the server that it is for, and back. */
 import { SlipwayError } from '../../schemas/errors.ts';
 import { progressTokenOf, type RequestOptions } from '../../schemas/peer.ts';
+import { traceServer } from '../audit/requests.ts';
 import type { Call } from '../era/era.ts';
 import { outcomeOf, type CallOutcome } from '../metrics.ts';
 import type { Server } from '../upstream/server.ts';
@@ -17,6 +18,7 @@ export async function relay(call: Call, server: Server, params: Record<string, u
   const { caller, request } = call;
   const controller = new AbortController();
   const { calls } = caller.state;
+  traceServer(caller.trace, server);
   const metrics = caller.state.metrics.of(server.name);
   let outcome: CallOutcome = 'ok';
   let timer: NodeJS.Timeout | undefined;
@@ -41,7 +43,10 @@ export async function relay(call: Call, server: Server, params: Record<string, u
     const { method } = request;
     const result = send ? send(method, params, options) : server.request(method, params, options);
     const answer = await result;
-    if (failed(answer)) outcome = 'error';
+    if (failed(answer)) {
+      outcome = 'error';
+      caller.trace.toolFailed();
+    }
     return call.encode(answer, server);
   } catch (error) {
     outcome = outcomeOf(error);

@@ -1,5 +1,6 @@
 /** `tools/call`: to the server behind the name. */
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
+import { traceServer } from '../audit/requests.ts';
 import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
 import { problemWith } from './arguments.ts';
@@ -17,6 +18,7 @@ export function toolsCall(call: Call): Promise<string> {
 
 function send(call: Call, params: Record<string, unknown>, target: Target | undefined): Promise<string> {
   if (!target) throw new RpcFailure({ code: RPC.invalidParams, message: `Unknown tool: ${String(params['name'])}` });
+  traceServer(call.caller.trace, target.server, target.name);
   return target.server.entry.validateArguments ? checked(call, params, target) : pass(call, params, target);
 }
 
@@ -24,6 +26,7 @@ function send(call: Call, params: Record<string, unknown>, target: Target | unde
 async function checked(call: Call, params: Record<string, unknown>, target: Target): Promise<string> {
   const problem = await problemWith(target.item, params['arguments']);
   if (problem === undefined) return pass(call, params, target);
+  call.caller.trace.toolFailed('invalid_arguments');
   const text = `Invalid arguments for ${String(params['name'])}: ${problem}.`;
   return call.encode({ content: [{ type: 'text', text }], isError: true }, target.server);
 }

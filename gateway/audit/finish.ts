@@ -1,0 +1,16 @@
+/** The end of a request: if it was an event, it is handed over. */
+import type { AuditSink } from '../../schemas/audit.ts';
+import type { Exchange } from '../exchange.ts';
+
+type Finished = Pick<Exchange, 'generation' | 'request' | 'response' | 'trace'>;
+
+export function finish(audit: AuditSink, { generation, request, response, trace }: Finished): void {
+  if (!trace.matters) return;
+  trace.durationMs = performance.now() - trace.began;
+  trace.status = response.statusCode;
+  trace.commit = generation.snapshot.commit;
+  if (!trace.allowed) trace.address = request.socket.remoteAddress;
+  // For what was refused before it was read.
+  trace.method ||= `${request.method ?? ''} ${request.url?.split('?', 1)[0] ?? ''}`;
+  audit.record(trace);
+}

@@ -1,0 +1,81 @@
+/**
+ * Who did what: one stream of events for the gateway, the control API and the reconciler. An event is a fact that Slipway
+ * saw itself. It holds hashes of what was sent, never the thing itself.
+ */
+
+/** What an event is about. Names are those of the team server and mcpctl where they have one for it. */
+export const AUDIT_KINDS = [
+  'tool_call_trace', // tools/call
+  'mcp_request', // what else reaches a server: prompts/get, resources/read …
+  'session_bind', // initialize
+  'rbac_decision', // refused: the caller may not
+  'auth_failure', // refused: nobody knows the caller, or whom it is talking to
+  'limit', // refused: too often, too much, too large
+  'budget',
+  'control', // the control API
+  'http_request', // other protected HTTP routes, such as metrics
+  'reconcile', // a pass, a rollout
+  'audit', // the log about itself: started, cut, left something out
+] as const;
+export type AuditKind = (typeof AUDIT_KINDS)[number];
+
+/** `error`: the server said no. `failed`: it could not be asked, or the request was wrong. `denied`: we said no. */
+export const AUDIT_OUTCOMES = ['ok', 'error', 'timeout', 'cancelled', 'failed', 'denied'] as const;
+export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
+
+/** How much is kept of calls to a server. `hash`: names of tools, prompts and resources only as hashes. */
+export const AUDIT_LEVELS = ['full', 'hash', 'off'] as const;
+export type AuditLevel = (typeof AUDIT_LEVELS)[number];
+
+/** An event as it is handed over, on the way of a request: plain references, nothing is formatted or hashed yet. */
+export interface AuditDraft {
+  /** Unix time in ms. */
+  readonly at: number;
+  readonly kind: AuditKind;
+  readonly source: 'gateway' | 'reconciler' | 'audit';
+  readonly outcome: AuditOutcome;
+  readonly requestId: string;
+  /** What the client calls it: its own `X-Request-Id`, or the trace id of its `traceparent`. */
+  readonly correlationId?: string | undefined;
+  /** What it came from: the span of the client's trace. */
+  readonly parentId?: string | undefined;
+  /** {@link Identity.key}: `token:<name>`, `user:<name>`, `local`. Absent for nobody known. */
+  readonly principal?: string | undefined;
+  /** The address it came from, for refusals. */
+  readonly address?: string | undefined;
+  /** Names the session; it is hashed before it is written. */
+  readonly session?: string | undefined;
+  readonly project?: string | undefined;
+  readonly server?: string | undefined;
+  /** The server's own name of the tool, the prompt, or the URI of the resource. */
+  readonly tool?: string | undefined;
+  /** JSON-RPC method, or `GET /path`. */
+  readonly method: string;
+  /** Whether the caller may. What was allowed can still have failed. */
+  readonly allowed: boolean;
+  /** A code of ours, `tool_error`, `request_timeout` … */
+  readonly deniedReason?: string | undefined;
+  /** What the client sent. It is read and hashed later: nobody may change it any more. */
+  readonly arguments?: unknown;
+  /** Of the request's body, so that large ones do not pile up (bytes). */
+  readonly bodyBytes?: number | undefined;
+  readonly level?: AuditLevel | undefined;
+  readonly durationMs?: number | undefined;
+  /** Of HTTP. */
+  readonly status?: number | undefined;
+  readonly resultBytes?: number | undefined;
+  /** The commit in force. */
+  readonly commit?: string | undefined;
+  /** More words, for events that are no requests. */
+  readonly detail?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Takes events. Hot path: returns at once and never throws. */
+export interface AuditSink {
+  record(draft: AuditDraft): void;
+  /** Whether requests are to be refused because what they do could not be recorded (`Gateway.spec.audit.onFailure: stop`). */
+  readonly blocked: boolean;
+}
+
+/** Where nobody keeps a log. */
+export const noAudit: AuditSink = { record() {}, blocked: false };
