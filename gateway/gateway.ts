@@ -195,9 +195,10 @@ export class RunningGateway implements Gateway {
     this.#warn('no Token is left while listening beyond loopback: every request over TCP is refused', {});
   }
 
-  #mayListen({ principal, route: path, source }: Stream): boolean {
-    const { principals, routes } = this.#state.current;
-    const identity = stillKnown(principals, principal, source);
+  #mayListen({ identity: before, route: path, source }: Stream): boolean {
+    const { current } = this.#state;
+    const { routes } = current;
+    const identity = stillKnown(current, before, source);
     return identity !== undefined && routes.has(path) && mayUse(identity, path, routes.get(path));
   }
 

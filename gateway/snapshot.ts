@@ -1,7 +1,9 @@
 /** A snapshot made ready to serve from, and the count of the requests that began with it. */
+import type { Access } from '../schemas/access.ts';
 import type { Snapshot } from '../schemas/snapshot.ts';
+import { localIdentity, type Identity } from './auth/identity.ts';
+import { Tokens } from './auth/tokens.ts';
 import { Catalog } from './catalog.ts';
-import { indexPrincipals, type Principals } from './steps/authenticate.ts';
 import { configuredHosts, type HostPolicy } from './steps/origin.ts';
 import { LISTS, type ListName } from './upstream/lists.ts';
 import type { Server } from './upstream/server.ts';
@@ -24,7 +26,11 @@ export class Generation {
   readonly snapshot: Snapshot;
   readonly servers: ReadonlyMap<string, Server>;
   readonly routes: ReadonlyMap<string, RouteView>;
-  readonly principals: Principals;
+  readonly tokens: Tokens;
+  /** Whoever may open the unix socket. */
+  readonly socketUser: Identity;
+  /** Anybody on this machine, while nobody needs a credential. */
+  readonly anonymous: Identity;
   readonly policy: HostPolicy;
   readonly #idle: (() => void)[] = [];
   #running = 0;
@@ -33,7 +39,10 @@ export class Generation {
     this.snapshot = snapshot;
     this.servers = servers;
     this.routes = new Map(Object.keys(snapshot.routes).map((path) => [path, viewOf(snapshot, servers, path, warn)]));
-    this.principals = indexPrincipals(snapshot.principals);
+    const access: Access = {};
+    this.tokens = new Tokens(snapshot.principals, access);
+    this.socketUser = localIdentity('socket', access);
+    this.anonymous = localIdentity('anonymous', access);
     this.policy = configuredHosts(snapshot.gateway);
   }
 

@@ -36,7 +36,7 @@ export async function listen(call: ModernCall): Promise<void> {
   const stream: Stream = {
     sessionId: call.id,
     route: route.path,
-    principal: identity.key,
+    identity,
     source,
     expiresAt: Infinity,
     writer: new SseWriter(response),

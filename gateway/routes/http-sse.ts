@@ -47,7 +47,7 @@ function open(caller: Caller): void {
   const stream: Stream = {
     sessionId: session.id,
     route: route.path,
-    principal: identity.key,
+    identity,
     source,
     expiresAt: Infinity,
     writer,

@@ -47,7 +47,7 @@ export function get(caller: Caller): void {
   const stream = {
     sessionId: session.id,
     route: route.path,
-    principal: identity.key,
+    identity,
     source,
     expiresAt: expiryOf(session, generation.snapshot.gateway.sessionTtlMs),
     writer,

@@ -1,6 +1,7 @@
 /** The GET streams: what the gateway tells clients unasked. */
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { RpcNotification } from '../../schemas/jsonrpc.ts';
+import type { Identity } from '../auth/identity.ts';
 import type { Source } from '../exchange.ts';
 import type { EventWriter } from '../rpc/sse-writer.ts';
 
@@ -13,7 +14,8 @@ const MAX_STREAMS = 10_000;
 export interface Stream {
   readonly sessionId: string;
   readonly route: string;
-  readonly principal: string;
+  /** Whose it is, as it was when it was opened. */
+  readonly identity: Identity;
   readonly source: Source;
   /** Unix time (ms) at which its session ends. */
   readonly expiresAt: number;

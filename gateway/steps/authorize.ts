@@ -6,9 +6,10 @@ import type { Identity } from './authenticate.ts';
 
 /** A caller bound to projects reaches exactly their routes, so it cannot learn what else exists (403, never 404). */
 export function mayUse(identity: Identity, path: string, route: RouteView | undefined): boolean {
-  if (identity.projects === undefined) return true;
+  const { projects } = identity.grant;
+  if (projects === undefined) return true;
   const project = route?.project;
-  return project !== undefined && path === `/projects/${project}/mcp` && identity.projects.includes(project);
+  return project !== undefined && path === `/projects/${project}/mcp` && projects.includes(project);
 }
 
 /** @throws SlipwayError `forbidden`, or `not-found` for a caller who may know that nothing is there */
@@ -23,8 +24,8 @@ export function authorize(identity: Identity, path: string, route: RouteView | u
  * machine may look.
  * @throws SlipwayError `forbidden`
  */
-export function authorizeMetrics({ projects }: Identity): void {
-  if (projects !== undefined) throw new SlipwayError('forbidden', 'Metrics need an unlimited token.');
+export function authorizeMetrics({ grant }: Identity): void {
+  if (grant.projects !== undefined) throw new SlipwayError('forbidden', 'Metrics need an unlimited token.');
 }
 
 /**
@@ -37,5 +38,6 @@ export function authorizeControl(identity: Identity, { source }: Exchange): void
     throw new SlipwayError('unauthorized', 'The control API over TCP needs a token.', {
       hint: 'Use the control socket in the state directory, or create a Token.',
     });
-  if (identity.projects !== undefined) throw new SlipwayError('forbidden', 'The control API needs an unlimited token.');
+  if (identity.grant.projects !== undefined)
+    throw new SlipwayError('forbidden', 'The control API needs an unlimited token.');
 }

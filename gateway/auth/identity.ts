@@ -1,0 +1,25 @@
+/** Whom a request comes from, as everything after authentication sees it. */
+import { grantOf, type Access, type Grant, type Subject } from '../../schemas/access.ts';
+
+export interface Identity {
+  /** Names the caller in sessions, limits and audit: `token:ci`, `user:ada`, `local`. None can take another's. */
+  readonly key: string;
+  readonly kind: 'token' | 'user' | 'socket' | 'anonymous';
+  /** Of the Token or User; `local` for whoever needs neither. */
+  readonly name: string;
+  /** Names of the Groups it is in. */
+  readonly groups: readonly string[];
+  readonly subject: Subject;
+  /** What it may do, under the snapshot that the request began with. */
+  readonly grant: Grant;
+  /** Unix time (ms) from which on the credential is worth nothing. */
+  readonly expiresAt?: number | undefined;
+  /** SHA-256 of the credential, in lower-case hex; absent where none was needed. */
+  readonly credential?: string;
+}
+
+/** The user of this machine, who needs no credential. */
+export function localIdentity(kind: 'socket' | 'anonymous', access: Access): Identity {
+  const subject: Subject = { kind: 'Local', name: 'local', groups: [], roles: ['owner'], scopes: [] };
+  return { key: 'local', kind, name: 'local', groups: [], subject, grant: grantOf(access, subject) };
+}
