@@ -3,7 +3,7 @@ import type { RequestListener } from 'node:http';
 import { noAudit } from '../schemas/audit.ts';
 import { SlipwayError } from '../schemas/errors.ts';
 import type { Era } from '../schemas/modern.ts';
-import type { Snapshot, Tally } from '../schemas/snapshot.ts';
+import { needsCredentials, type Snapshot, type Tally } from '../schemas/snapshot.ts';
 import type { UpstreamStatus } from '../schemas/status.ts';
 import type { Source, State } from './exchange.ts';
 import type { Gateway, GatewayOptions } from './options.ts';
@@ -165,7 +165,7 @@ export class RunningGateway implements Gateway {
   async #listenOn(address: string, snapshot: Snapshot): Promise<void> {
     const parsed = parseListen(address);
     // An open gateway on the network hands every tool to whoever finds it.
-    if (!isLoopback(parsed.host) && snapshot.principals.length === 0) throw new SlipwayError('unsafe-listen');
+    if (!isLoopback(parsed.host) && !needsCredentials(snapshot)) throw new SlipwayError('unsafe-listen');
     this.#tcp = await listenTcp(parsed, this.#handler);
     this.#listen = address;
     this.#listeners.add(this.#tcp);
@@ -191,7 +191,7 @@ export class RunningGateway implements Gateway {
   }
 
   #warnIfShut(snapshot: Snapshot): void {
-    if (snapshot.principals.length > 0 || this.#tcp?.source.loopback !== false) return;
+    if (needsCredentials(snapshot) || this.#tcp?.source.loopback !== false) return;
     this.#warn('no Token is left while listening beyond loopback: every request over TCP is refused', {});
   }
 

@@ -63,6 +63,8 @@ function emptyDraft(): Draft {
     origins: {},
     routes: { '/mcp': { servers: [], separator: '__' } },
     principals: [],
+    users: [],
+    groups: [],
   };
 }
 

@@ -3,6 +3,7 @@ import { ERRORS } from '../schemas/errors.ts';
 import { isLoopback, parseListen } from '../schemas/listen.ts';
 import type { Guard } from '../schemas/plan.ts';
 import { addressOf } from '../schemas/resource.ts';
+import { needsCredentials } from '../schemas/snapshot.ts';
 import type { Compiled, Desired } from './compile.ts';
 import type { Instance } from './drivers/driver.ts';
 import { featuresOf, isAllowed } from './features.ts';
@@ -29,9 +30,9 @@ function emptyLoad(desired: Compiled, actual: There): Guard[] {
   ];
 }
 
-/** Beyond loopback without a single Token, anybody on the network could call every tool. */
+/** Beyond loopback without a single Token or identity provider, anybody on the network could call every tool. */
 function unsafeListen({ draft }: Compiled): Guard[] {
-  if (draft.principals.length > 0 || isLoopback(parseListen(draft.gateway.listen).host)) return [];
+  if (needsCredentials(draft) || isLoopback(parseListen(draft.gateway.listen).host)) return [];
   const message = `The gateway would listen on ${draft.gateway.listen}, beyond loopback, without any Token.`;
   return [{ code: 'unsafe-listen', message, allow: ERRORS['unsafe-listen'].hint }];
 }

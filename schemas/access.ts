@@ -17,6 +17,9 @@ export const SCOPES = [
 ] as const;
 export type Scope = (typeof SCOPES)[number];
 
+/** As they are written, too: `sessionmutations`, `session_mutations`. */
+export const SCOPE_SPELLINGS = [...SCOPES, 'sessionmutations', 'session_mutations'] as const;
+
 /** Roles that are always there and cannot be redefined. */
 export const BUILT_IN_ROLES = ['viewer', 'member', 'admin', 'owner'] as const;
 

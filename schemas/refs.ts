@@ -1,7 +1,7 @@
 /** Checks that need all resources at once: duplicates, singletons, references, circles. Pure. */
 import { ERRORS, type ErrorCode } from './errors.ts';
 import { kindOf } from './kinds/index.ts';
-import type { Reference } from './kinds/kind.ts';
+import type { All, Reference } from './kinds/kind.ts';
 import { addressOf, formatPath, type Issue, type Resource } from './resource.ts';
 import { suggest } from './suggest.ts';
 
@@ -18,11 +18,13 @@ export function checkTogether(resources: readonly Resource[], refused: readonly 
     else byAddress.set(addressOf(resource), resource);
   }
   const unique = [...byAddress.values()];
+  const byKind = Map.groupBy(unique, (resource) => resource.kind);
   return [
     ...issues,
     ...singletons(unique),
     ...unique.flatMap((resource) => dangling(resource, byAddress, new Set(refused))),
     ...cycles(unique, byAddress),
+    ...[...byKind.keys()].flatMap((kind) => beside(kind, (wanted) => byKind.get(wanted) ?? [])),
   ];
 }
 
@@ -86,6 +88,14 @@ function dangling(resource: Resource, byAddress: ReadonlyMap<string, Resource>, 
         return issueAt(resource, path, 'dangling-reference', message, nearest(key, known));
       });
   });
+}
+
+/** What a kind itself finds wrong with its resources beside one another. */
+function beside(kind: string, all: All): Issue[] {
+  const problems = kindOf(kind)?.together?.(all(kind), all) ?? [];
+  return problems.map(({ resource, path, code, message, hint }) =>
+    issueAt(resource, ['spec', ...path], code, message, hint),
+  );
 }
 
 /** Depth-first search over the references that must not form a circle; each circle is reported once, as a path. */

@@ -48,13 +48,61 @@ const route = z.strictObject({
   separator: z.string().optional(),
 });
 
+/** A Token. */
 const principal = z.strictObject({
   name: z.string(),
   sha256: z.string(),
+  /** The token it replaced, in force until a Unix time in ms. */
+  previous: z.strictObject({ sha256: z.string(), until: z.number() }).optional(),
+  /** Names of roles and scopes, aliases resolved. */
+  roles: z.array(z.string()),
+  scopes: z.array(z.string()),
   /** Absent: everything. */
   projects: z.array(z.string()).optional(),
   /** Unix time in ms. */
   expiresAt: z.number().optional(),
+});
+
+/** Whom an identity provider's claims make. What is absent is not looked at. */
+const user = z.strictObject({
+  name: z.string(),
+  /** In lower case. */
+  email: z.string().optional(),
+  subject: z.string().optional(),
+  provider: z.string().optional(),
+});
+
+const group = z.strictObject({
+  name: z.string(),
+  users: z.array(z.string()),
+  tokens: z.array(z.string()),
+  /** Groups of the provider that are in it. */
+  claims: z.array(z.string()),
+  provider: z.string().optional(),
+});
+
+/** An identity provider whose JWTs are taken. */
+const provider = z.strictObject({
+  name: z.string(),
+  issuer: z.string(),
+  /** Absent: the gateway's own URLs. */
+  audiences: z.array(z.string()).optional(),
+  jwksUri: z.string().optional(),
+  algorithms: z.array(z.string()),
+  userClaim: z.string(),
+  groupsClaim: z.string(),
+  trustEmail: z.boolean(),
+  requiredClaims: z.record(z.string(), z.array(z.string())),
+  clockSkewMs: z.number(),
+  /** OAuth scopes: those that clients are told of, those that are always needed, and those needed in places. */
+  scopes: z.array(z.string()),
+  requiredScopes: z.array(z.string()),
+  stepUp: z.array(
+    z.strictObject({ scopes: z.array(z.string()), projects: z.array(z.string()), roles: z.array(z.string()) }),
+  ),
+  /** Whether private addresses are out of bounds. */
+  publicOnly: z.boolean(),
+  keys: z.strictObject({ refreshMs: z.number(), cooldownMs: z.number(), keepMs: z.number() }),
 });
 
 const listener = z.strictObject({
@@ -65,6 +113,7 @@ const listener = z.strictObject({
   maxBodyBytes: z.number(),
   sessionTtlMs: z.number(),
   shutdownTimeoutMs: z.number(),
+  providers: z.array(provider),
   /** Serve the transport of MCP 2024-11-05 too: `…/sse` and `…/messages` beside each `…/mcp`. */
   httpSse: z.boolean().optional(),
 });
@@ -77,6 +126,8 @@ export const snapshotSchema = z.strictObject({
   /** By URL path: `/mcp`, `/projects/dev/mcp`, `/servers/github/mcp`. */
   routes: z.record(z.string(), route),
   principals: z.array(principal),
+  users: z.array(user),
+  groups: z.array(group),
 });
 
 /** What became of the calls of clients on an endpoint since the gateway knows it. */
@@ -91,3 +142,11 @@ export type ServerEntry = z.output<typeof serverEntry>;
 export type Endpoint = z.output<typeof endpoint>;
 export type Route = z.output<typeof route>;
 export type Principal = z.output<typeof principal>;
+export type UserEntry = z.output<typeof user>;
+export type GroupEntry = z.output<typeof group>;
+export type Provider = z.output<typeof provider>;
+
+/** Whether callers must show who they are. Where they need not, nobody but this machine may call. */
+export function needsCredentials({ principals, gateway }: Pick<Snapshot, 'principals' | 'gateway'>): boolean {
+  return principals.length > 0 || gateway.providers.length > 0;
+}

@@ -1,7 +1,9 @@
 import type { z } from 'zod';
+import { canonicalRole } from '../../schemas/access.ts';
 import type { gateway as schema } from '../../schemas/kinds/gateway.ts';
+import type { ProviderSpec } from '../../schemas/kinds/fields/provider.ts';
 import { bytes, milliseconds, timerMs } from '../../schemas/kinds/fields.ts';
-import type { Snapshot } from '../../schemas/snapshot.ts';
+import type { Provider, Snapshot } from '../../schemas/snapshot.ts';
 import type { KindBehaviour } from './kind.ts';
 
 type Spec = z.output<typeof schema.spec>;
@@ -15,7 +17,25 @@ export function listener(spec: Spec): Snapshot['gateway'] {
     maxBodyBytes: bytes(spec.maxBodySize),
     sessionTtlMs: milliseconds(spec.sessionTtl),
     shutdownTimeoutMs: timerMs(spec.shutdownTimeout),
+    providers: spec.auth.jwt.map(provider),
     ...(spec.httpSse ? { httpSse: true } : {}),
+  };
+}
+
+function provider({ clockSkew, keys, privateNetwork, stepUp, ...spec }: ProviderSpec): Provider {
+  const { audiences, jwksUri, ...rest } = spec;
+  return {
+    ...rest,
+    ...(audiences === undefined ? {} : { audiences }),
+    ...(jwksUri === undefined ? {} : { jwksUri }),
+    clockSkewMs: milliseconds(clockSkew),
+    stepUp: stepUp.map((step) => ({ ...step, roles: step.roles.map(canonicalRole) })),
+    publicOnly: !privateNetwork,
+    keys: {
+      refreshMs: milliseconds(keys.refresh),
+      cooldownMs: milliseconds(keys.cooldown),
+      keepMs: milliseconds(keys.keep),
+    },
   };
 }
 

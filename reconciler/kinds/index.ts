@@ -3,12 +3,14 @@ import type { z } from 'zod';
 import type { KindName, KINDS } from '../../schemas/kinds/index.ts';
 import { engine } from './engine.ts';
 import { gateway } from './gateway.ts';
+import { group } from './group.ts';
 import type { KindBehaviour } from './kind.ts';
 import { policy } from './policy.ts';
 import { project } from './project.ts';
 import { secret } from './secret.ts';
 import { server } from './server.ts';
 import { token } from './token.ts';
+import { user } from './user.ts';
 
 type Behaviours = { [Name in KindName]: KindBehaviour<z.output<(typeof KINDS)[Name]['spec']>> };
 
@@ -20,6 +22,8 @@ const behaviours: Behaviours = {
   Policy: policy,
   Secret: secret,
   Token: token,
+  User: user,
+  Group: group,
 };
 
 /** The behaviour of a kind that `schemas` has accepted. The cast is sound: specs were parsed by the same kind's schema. */

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { token as schema } from '../../schemas/kinds/token.ts';
+import { canonicalRole, canonicalScope } from '../../schemas/access.ts';
 import type { KindBehaviour } from './kind.ts';
 
 export const token: KindBehaviour<z.output<typeof schema.spec>> = {
@@ -7,6 +8,9 @@ export const token: KindBehaviour<z.output<typeof schema.spec>> = {
     draft.principals.push({
       name: metadata.name,
       sha256: spec.sha256,
+      ...(spec.previous ? { previous: { sha256: spec.previous.sha256, until: Date.parse(spec.previous.until) } } : {}),
+      roles: (spec.roles ?? (spec.scopes ? [] : ['member'])).map(canonicalRole),
+      scopes: [...new Set((spec.scopes ?? []).flatMap((scope) => canonicalScope(scope) ?? []))],
       ...(spec.projects === undefined ? {} : { projects: spec.projects }),
       ...(spec.expiresAt === undefined ? {} : { expiresAt: Date.parse(spec.expiresAt) }),
     });

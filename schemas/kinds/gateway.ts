@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { duration, httpUrl, PORT, size } from './fields.ts';
+import { auth, gatewayProblems, providerReferences } from './fields/provider.ts';
 import { defineKind } from './kind.ts';
 
 const LISTEN = new RegExp(`^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):${PORT}$`);
@@ -32,6 +33,7 @@ export const gateway = defineKind({
     publicUrl: httpUrl
       .optional()
       .describe('How clients reach the gateway from outside, behind a TLS proxy for instance.'),
+    auth,
     allowedHosts: z
       .array(host)
       .default([])
@@ -50,7 +52,8 @@ export const gateway = defineKind({
       ),
     shutdownTimeout: duration.default('10s').describe('How long running calls may take to finish on shutdown.'),
   }),
-  references: () => [],
+  references: ({ auth: { jwt } }) => providerReferences(jwt),
+  together: gatewayProblems,
   example: `apiVersion: slipway/v1
 kind: Gateway
 metadata: { name: main }

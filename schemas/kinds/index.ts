@@ -1,12 +1,14 @@
 /** The list of kinds. A new kind is a file beside this one and a line here. */
 import { engine } from './engine.ts';
 import { gateway } from './gateway.ts';
+import { group } from './group.ts';
 import type { Kind } from './kind.ts';
 import { policy } from './policy.ts';
 import { project } from './project.ts';
 import { secret } from './secret.ts';
 import { server } from './server.ts';
 import { token } from './token.ts';
+import { user } from './user.ts';
 
 export const KINDS = {
   Gateway: gateway,
@@ -16,6 +18,8 @@ export const KINDS = {
   Policy: policy,
   Secret: secret,
   Token: token,
+  User: user,
+  Group: group,
 } as const;
 
 export type KindName = keyof typeof KINDS;

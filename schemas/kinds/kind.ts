@@ -1,5 +1,7 @@
 /** What a kind is, as far as writing it goes. What it turns into is `reconciler/kinds`. */
 import type { z } from 'zod';
+import type { ErrorCode } from '../errors.ts';
+import type { Resource } from '../resource.ts';
 
 /** A field that names another resource. `path` starts below `spec`. */
 export interface Reference {
@@ -18,6 +20,18 @@ export interface FileReference {
   readonly file: string;
 }
 
+/** Something wrong with resources that are each fine on their own. `path` starts below `spec`. */
+export interface Problem {
+  readonly resource: Resource;
+  readonly path: readonly (string | number)[];
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** All resources of a kind. */
+export type All = (kind: string) => readonly Resource[];
+
 export interface Kind<Name extends string = string, Schema extends z.ZodType = z.ZodType> {
   readonly kind: Name;
   readonly plural: string;
@@ -31,6 +45,8 @@ export interface Kind<Name extends string = string, Schema extends z.ZodType = z
   /** A whole YAML document that is valid. */
   readonly example: string;
   references(spec: z.output<Schema>): Reference[];
+  /** What is wrong with resources of this kind beside one another. They come in the order of their places. */
+  together?(resources: readonly Resource<z.output<Schema>>[], all: All): Problem[];
   /** The keys that references with `keys` may name. */
   keys?(spec: z.output<Schema>): readonly string[];
   /** Files of the config repo that the resource needs; checked to exist. */

@@ -28,11 +28,14 @@ const snapshot: Snapshot = {
     allowedOrigins: [],
     maxBodyBytes: 1024 * 1024,
     sessionTtlMs: 60_000,
+    providers: [],
     shutdownTimeoutMs: 1_000,
   },
   servers: { up: { endpoints: [{ id: 'up', transport: 'http', address }], timeoutMs: 20_000 } },
   routes: { '/mcp': { servers: ['up'] } },
   principals: [],
+  users: [],
+  groups: [],
 };
 
 await using gateway = await startGateway({

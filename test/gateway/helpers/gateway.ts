@@ -21,11 +21,20 @@ export interface Wish {
   servers?: Record<string, Endpoint | Partial<ServerEntry>>;
   routes?: Snapshot['routes'];
   principals?: Principal[];
+  users?: Snapshot['users'];
+  groups?: Snapshot['groups'];
   gateway?: Partial<Snapshot['gateway']>;
 }
 
 /** A snapshot with `/mcp` over all servers, `/servers/<s>/mcp` for each, and `/projects/dev/mcp` over all. */
-export function snapshot({ servers = {}, routes = {}, principals = [], gateway = {} }: Wish = {}): Snapshot {
+export function snapshot({
+  servers = {},
+  routes = {},
+  principals = [],
+  users = [],
+  groups = [],
+  gateway = {},
+}: Wish = {}): Snapshot {
   const names = Object.keys(servers);
   const entries = Object.entries(servers).map(([name, given]): [string, ServerEntry] => [
     name,
@@ -43,6 +52,7 @@ export function snapshot({ servers = {}, routes = {}, principals = [], gateway =
       maxBodyBytes: 1024 * 1024,
       sessionTtlMs: 60_000,
       shutdownTimeoutMs: 2_000,
+      providers: [],
       ...gateway,
     },
     servers: Object.fromEntries(entries),
@@ -53,11 +63,13 @@ export function snapshot({ servers = {}, routes = {}, principals = [], gateway =
       ...routes,
     },
     principals,
+    users,
+    groups,
   };
 }
 
 export function principal(name: string, token: string, more: Partial<Principal> = {}): Principal {
-  return { name, sha256: createHash('sha256').update(token).digest('hex'), ...more };
+  return { name, sha256: createHash('sha256').update(token).digest('hex'), roles: ['owner'], scopes: [], ...more };
 }
 
 export function start(wish: Wish | Snapshot, more: Partial<GatewayOptions> = {}): Promise<Gateway> {

@@ -1,0 +1,14 @@
+import type { z } from 'zod';
+import type { user as schema } from '../../schemas/kinds/user.ts';
+import type { KindBehaviour } from './kind.ts';
+
+export const user: KindBehaviour<z.output<typeof schema.spec>> = {
+  contribute({ metadata, spec: { email, subject, provider } }, draft) {
+    draft.users.push({
+      name: metadata.name,
+      ...(email === undefined ? {} : { email: email.toLowerCase() }),
+      ...(subject === undefined ? {} : { subject }),
+      ...(provider === undefined ? {} : { provider }),
+    });
+  },
+};
