@@ -41,7 +41,7 @@ export function compile(desired: Desired): Compiled {
   for (const resource of resources) {
     const behaviour = behaviourOf(resource.kind);
     workloads.push(...(behaviour.workloads?.(resource, context) ?? []));
-    behaviour.contribute?.(resource, draft);
+    behaviour.contribute?.(resource, draft, context);
     allowances.push(...(behaviour.allows?.(resource) ?? []));
   }
   return { ...desired, resources, workloads, draft, allowances };

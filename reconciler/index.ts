@@ -13,6 +13,7 @@ export { emptySnapshot, NO_TRAFFIC, type Publish } from './publish.ts';
 export { Reconciler, type ReconcilerOptions } from './reconciler.ts';
 export { AUDIT_BRANCH } from './record/branch.ts';
 export { gitRecorder, noRecorder, type Recorder } from './record/recorder.ts';
+export { openSecret } from './secrets/secrets.ts';
 export { directorySource } from './source/directory.ts';
 export { gitSource, resolveCommit } from './source/git.ts';
 export type { Source } from './source/source.ts';

@@ -1,15 +1,12 @@
 /** A workload is something that must run, in no driver's language. Its spec hash is its identity. */
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
+import type { SecretUse } from '../schemas/upstream-auth.ts';
+
+export type { SecretUse } from '../schemas/upstream-auth.ts';
 
 /** Where a secret's value comes from; the value itself is read by a driver at `ensure`. */
-export type SecretSource = { readonly env: string } | { readonly file: string };
-
-export interface SecretUse {
-  readonly secret: string;
-  readonly key: string;
-  readonly from: SecretSource;
-}
+export type SecretSource = SecretUse['from'];
 
 export interface EnvEntry {
   readonly name: string;

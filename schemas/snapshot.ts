@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { AUDIT_LEVELS } from './audit.ts';
+import { upstreamAuthSchema } from './upstream-auth.ts';
 
 /** A tool as its server defined it (MCP `Tool`), kept whole: the gateway passes it on untouched but for the name. */
 export const toolSchema = z.looseObject({ name: z.string().min(1) });
@@ -25,6 +26,8 @@ const serverEntry = z.strictObject({
   timeoutMs: z.number(),
   /** Each client gets an instance of its own: how many at a time, and how long one is kept without a call. */
   isolated: z.strictObject({ maxInstances: z.number(), idleMs: z.number() }).optional(),
+  /** How the gateway gets into a remote server. */
+  auth: upstreamAuthSchema.optional(),
   /** Whether the gateway checks arguments against a tool's schema before it passes them on. */
   validateArguments: z.boolean().optional(),
   /** How much of calls is in the audit log. Absent: all there is to it. */

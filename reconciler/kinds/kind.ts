@@ -29,5 +29,5 @@ export interface KindBehaviour<Spec> {
   /** What servers may have of their host because of this resource. */
   allows?(resource: Resource<Spec>): readonly Allowance[];
   /** What the gateway must know because of this resource. */
-  contribute?(resource: Resource<Spec>, draft: Draft): void;
+  contribute?(resource: Resource<Spec>, draft: Draft, context: CompileContext): void;
 }

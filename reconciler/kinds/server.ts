@@ -24,6 +24,7 @@ import {
   type WorkloadFile,
 } from '../workload.ts';
 import type { CompileContext, KindBehaviour } from './kind.ts';
+import { upstreamAuth } from './fields/auth.ts';
 
 export const server: KindBehaviour<ServerSpec> = {
   workloads(resource, context) {
@@ -43,7 +44,7 @@ export const server: KindBehaviour<ServerSpec> = {
     ];
   },
 
-  contribute(resource, draft) {
+  contribute(resource, draft, context) {
     const { spec, metadata } = resource;
     if (!spec.enabled) return;
     draft.servers[metadata.name] = {
@@ -54,6 +55,7 @@ export const server: KindBehaviour<ServerSpec> = {
         : {}),
       ...(spec.validateArguments ? { validateArguments: true } : {}),
       endpoints: remote(resource),
+      ...(spec.auth ? { auth: upstreamAuth(spec.auth, (ref) => secretUse(ref, context)) } : {}),
     };
     draft.origins[metadata.name] = addressOf(resource);
     draft.routes['/mcp']?.servers.push(metadata.name);

@@ -1,9 +1,9 @@
-/** Reads secret values where a Secret says they are. Only drivers call this, and only when they start something. */
+/** Reads secret values where a Secret says they are: drivers when they start something, the gateway when it needs one. */
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { SlipwayError } from '../../schemas/errors.ts';
-import type { EnvEntry, SecretSource } from '../workload.ts';
+import type { EnvEntry, SecretSource, SecretUse } from '../workload.ts';
 
 const MAX_SECRET_BYTES = 1024 * 1024;
 
@@ -22,17 +22,21 @@ export async function openEnv(entries: readonly EnvEntry[], env: NodeJS.ProcessE
       variables[entry.name] = entry.value ?? '';
       continue;
     }
-    const { secret, key, from } = entry.secret;
-    const value = await openSecret(from, env).catch((error: unknown) => {
-      throw new SlipwayError('secret-unavailable', `Secret ${secret}, key ${key}: ${reasonOf(error)}.`);
-    });
+    const value = await openSecret(entry.secret, env);
     variables[entry.name] = value;
     secrets.push(value);
   }
   return { variables, secrets };
 }
 
-async function openSecret(from: SecretSource, env: NodeJS.ProcessEnv): Promise<string> {
+/** @throws SlipwayError secret-unavailable, naming the Secret and its key but nothing of its content */
+export function openSecret({ secret, key, from }: SecretUse, env: NodeJS.ProcessEnv = process.env): Promise<string> {
+  return valueOf(from, env).catch((error: unknown) => {
+    throw new SlipwayError('secret-unavailable', `Secret ${secret}, key ${key}: ${reasonOf(error)}.`);
+  });
+}
+
+async function valueOf(from: SecretSource, env: NodeJS.ProcessEnv): Promise<string> {
   if ('env' in from) {
     const value = env[from.env];
     if (value === undefined) throw new Error(`the environment variable ${from.env} is not set`);

@@ -45,12 +45,14 @@ export const envName = z
 
 export const secretRef = z
   .strictObject({
-    secretRef: z.strictObject({
-      name: name.describe('Name of the Secret.'),
-      key: z.string().min(1).max(253).describe('Key in its data.'),
-    }),
+    secretRef: z
+      .strictObject({
+        name: name.describe('Name of the Secret.'),
+        key: z.string().min(1).max(253).describe('Key in its data.'),
+      })
+      .describe('Which Secret, and which of its values.'),
   })
-  .describe('A value taken from a Secret when the server starts.');
+  .describe('A value taken from a Secret when it is needed.');
 
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

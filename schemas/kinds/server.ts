@@ -1,51 +1,14 @@
 import { z } from 'zod';
 import { looksSecret } from '../sensitive.ts';
-import { duration, envName, httpUrl, name, PEP440, plainText, secretRef, SEMVER, size } from './fields.ts';
+import { duration, envName, httpUrl, name, plainText, secretRef, size } from './fields.ts';
+import { auth, secretsOf } from './fields/auth.ts';
 import { imageReference, pull } from './fields/image.ts';
 import { isolation } from './fields/isolation.ts';
+import { argument, packageSpec } from './fields/package.ts';
 import { PROBES, probes } from './fields/probes.ts';
 import { rollout } from './fields/rollout.ts';
 import { maxInstances, sessions } from './fields/sessions.ts';
 import { defineKind, type Reference } from './kind.ts';
-
-const argument = plainText.max(32_768);
-
-const packageSpec = z
-  .strictObject({
-    npm: z
-      .string()
-      .regex(/^(@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~][a-z0-9._~-]*$/, 'must be an npm package name')
-      .optional()
-      .describe('npm package with a bin.'),
-    pypi: z
-      .string()
-      .regex(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/, 'must be a PyPI project name')
-      .optional()
-      .describe('PyPI project with a console script; as a process it needs uvx on the host.'),
-    version: z.string().max(128).describe('One exact version; nothing floats.'),
-    bin: z
-      .string()
-      .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]*$/, 'must be the name of a program')
-      .optional()
-      .describe('Which of the package’s programs to run, if it has several.'),
-    args: z.array(argument).default([]).describe('Arguments for the program.'),
-  })
-  .check((check) => {
-    const { npm, pypi, version } = check.value;
-    if ((npm === undefined) === (pypi === undefined)) {
-      const message = 'must have either npm or pypi';
-      check.issues.push({ code: 'custom', input: check.value, path: [], message, params: { conflict: true } });
-    } else if (!(npm === undefined ? PEP440 : SEMVER).test(version)) {
-      const message = 'must be one exact version such as 1.4.2: no ^, ~, ranges, * or tags';
-      check.issues.push({ code: 'custom', input: version, path: ['version'], message });
-    }
-  })
-  .meta({
-    oneOf: [
-      { required: ['npm'], properties: { version: { pattern: SEMVER.source } } },
-      { required: ['pypi'], properties: { version: { pattern: PEP440.source } } },
-    ],
-  });
 
 /** What only makes sense for a server that Slipway runs. */
 const RUNNING_FIELDS = ['http', 'runtime', 'engine', 'pull', 'isolation', 'lifecycle', 'probes', 'resources'] as const;
@@ -119,6 +82,7 @@ const serverSpec = z
       .boolean()
       .default(false)
       .describe('Let the url lead to a private address: this host, or a network that is no part of the Internet.'),
+    auth: auth.optional().describe('How to get into the server at the url.'),
     transport: z
       .enum(['stdio', 'http', 'sse'])
       .optional()
@@ -203,6 +167,7 @@ const serverSpec = z
       for (const field of usedForRunning(check.value))
         refuse([field], 'means nothing for a url: the server runs elsewhere');
     }
+    if (check.value.url === undefined && check.value.auth) refuse(['auth'], 'means nothing without a url');
     if (check.value.image === undefined)
       for (const field of ['entrypoint', 'pull'] as const)
         if (check.value[field] !== undefined) refuse([field], 'means nothing without an image');
@@ -222,7 +187,7 @@ const serverSpec = z
   })
   .meta({
     oneOf: ways.map((way) => ({ required: [way] })),
-    dependentRequired: { entrypoint: ['image'], pull: ['image'] },
+    dependentRequired: { auth: ['url'], entrypoint: ['image'], pull: ['image'] },
     not: {
       anyOf: [
         { properties: { args: { minItems: 1 } }, required: ['args'], not: { required: ['image'] } },
@@ -259,6 +224,12 @@ function references(spec: ServerSpec): Reference[] {
       keys: [target.key],
     };
   });
+  const doors = (spec.auth ? secretsOf(spec.auth) : []).map(({ path, secretRef: target }): Reference => ({
+    path: ['auth', ...path],
+    kind: 'Secret',
+    name: target.name,
+    keys: [target.key],
+  }));
   const login = spec.pull?.credentials;
   const credentials: Reference[] =
     login === undefined
@@ -272,7 +243,7 @@ function references(spec: ServerSpec): Reference[] {
   }));
   const engines: Reference[] =
     spec.engine === undefined ? [] : [{ path: ['engine'], kind: 'Engine', name: spec.engine }];
-  return [...secrets, ...files, ...credentials, ...servers, ...engines];
+  return [...secrets, ...files, ...doors, ...credentials, ...servers, ...engines];
 }
 
 export const server = defineKind({
