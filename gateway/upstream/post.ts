@@ -7,7 +7,7 @@ import { asMessage, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { VIA } from '../steps/loop.ts';
 import { MAX_MESSAGE_BYTES, NotDelivered } from './link.ts';
 import { checkLiteral, publicLookup } from './reach.ts';
-import { SseParser, type SseEvent } from './sse-parser.ts';
+import { SseParser, type SseEvent } from '../../schemas/sse.ts';
 
 const MAX_SOCKETS = 256;
 /** How long a connection may take to stand (ms). */

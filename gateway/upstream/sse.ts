@@ -5,7 +5,7 @@ import { Peer, type Connection } from '../../schemas/peer.ts';
 import { Failures } from './failures.ts';
 import { MAX_MESSAGE_BYTES, NotDelivered, type LinkHandlers } from './link.ts';
 import { HttpClient, NOTICE_TIMEOUT, type Head } from './post.ts';
-import { SseParser } from './sse-parser.ts';
+import { SseParser } from '../../schemas/sse.ts';
 
 /** How long the server may take to name the address to post to (ms). */
 const ENDPOINT_TIMEOUT = 15_000;

@@ -1,6 +1,6 @@
 /** A client of HTTP+SSE (MCP 2024-11-05) for load generators: requests on one connection, answers on the stream of another. */
 import { request } from 'node:http';
-import { SseParser } from '../../gateway/upstream/sse-parser.ts';
+import { SseParser } from '../../schemas/sse.ts';
 import { Wire } from './wire.ts';
 
 export class SseWire implements Disposable {

@@ -2,7 +2,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { SseParser, type SseEvent } from '../../gateway/upstream/sse-parser.ts';
+import { SseParser, type SseEvent } from '../../schemas/sse.ts';
 import { Peer, type Connect } from '../../schemas/peer.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { server as mind } from './fixtures/tools.mjs';
