@@ -6,9 +6,11 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // What takes minutes: only where it is asked for.
     exclude: [...configDefaults.exclude, ...(process.env['SLIPWAY_SLOW'] ? [] : ['test/**/*.slow.container.test.ts'])],
-    testTimeout: 30_000,
+    // These only guard against hanging: a machine with much else to do is slow, not wrong.
+    testTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     // Whichever container test comes first builds the images.
-    hookTimeout: 120_000,
+    hookTimeout: 300_000,
     pool: 'forks',
     // Tests start processes; more files at once than cores makes their time-outs lie.
     maxWorkers: 2,

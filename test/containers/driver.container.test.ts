@@ -268,7 +268,7 @@ async function started(driver: Driver, { id }: Instance): Promise<Instance> {
 
 /** The status of a ping, once somebody listens; there is no event for that. */
 async function whenListening(url: string): Promise<number> {
-  for (const deadline = Date.now() + 10_000; ;) {
+  for (const deadline = Date.now() + 60_000; ;) {
     try {
       const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' });
       return (await fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/json' } })).status;

@@ -112,15 +112,19 @@ test(
   },
 );
 
-test('killed while it cleans up after having been killed, it still leaves no orphan', { timeout: 60_000 }, async () => {
-  using repo = configRepo();
-  using dir = tempDir();
-  const stateDir = dir.at('state');
-  expect(await runAndDie(stateDir, repo.remote, 14)).toBe(false);
-  {
-    using journal = openJournal(dir.at('state', 'journal.jsonl'));
-    expect(journal.leftovers.length).toBeGreaterThanOrEqual(3);
-  }
-  for (const n of [1, 1, 2]) expect(await runAndDie(stateDir, repo.remote, n)).toBe(false);
-  await startAgain(stateDir, repo.remote);
-});
+test(
+  'killed while it cleans up after having been killed, it still leaves no orphan',
+  { timeout: 120_000 },
+  async () => {
+    using repo = configRepo();
+    using dir = tempDir();
+    const stateDir = dir.at('state');
+    expect(await runAndDie(stateDir, repo.remote, 14)).toBe(false);
+    {
+      using journal = openJournal(dir.at('state', 'journal.jsonl'));
+      expect(journal.leftovers.length).toBeGreaterThanOrEqual(3);
+    }
+    for (const n of [1, 1, 2]) expect(await runAndDie(stateDir, repo.remote, n)).toBe(false);
+    await startAgain(stateDir, repo.remote);
+  },
+);

@@ -51,11 +51,11 @@ test('clients share nothing; an instance ends with its session; beyond the limit
 
   // Bob's was idle the longest.
   expect((await note(cleo, 'c')).notes).toEqual(['c']);
-  await vi.waitFor(() => expect(isThere(his.pid)).toBe(false), 10_000);
+  await vi.waitFor(() => expect(isThere(his.pid)).toBe(false), 20_000);
   expect((await note(ada, 'a3')).notes).toEqual(['a', 'a2', 'a3']);
 
   await raw(url, { method: 'DELETE', path: '/mcp', headers: { 'Mcp-Session-Id': ada.id } });
-  await vi.waitFor(() => expect(isThere(hers.pid)).toBe(false), 10_000);
+  await vi.waitFor(() => expect(isThere(hers.pid)).toBe(false), 20_000);
   const last = await note(bob, 'b2');
   expect(last.notes).toEqual(['b2']);
 
@@ -64,5 +64,5 @@ test('clients share nothing; an instance ends with its session; beyond the limit
   expect((await desk.sync()).code).toBe(0);
   const first = await note(bob, 'b3');
   expect((await note(cleo, 'c2')).notes).toEqual([...first.notes, 'c2']);
-  await vi.waitFor(() => expect(isThere(last.pid)).toBe(false), 10_000);
+  await vi.waitFor(() => expect(isThere(last.pid)).toBe(false), 20_000);
 });

@@ -118,7 +118,7 @@ for (const [attack, schema, args, words] of hostile)
     await rig.call({}); // Prepares what can be prepared.
     const began = performance.now();
     const answer = await rig.call(args);
-    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(performance.now() - began).toBeLessThan(20_000);
     expect(answer.isError).toBe(true);
     expect(answer.content[0]?.text).toContain(words);
     expect(calls(rig.up).length).toBeLessThanOrEqual(1);

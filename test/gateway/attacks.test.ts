@@ -56,7 +56,7 @@ test('oversized headers: 431, whether one is too long or there are too many', as
 
 test(
   'slow-loris: a client that dribbles its headers is cut off, and others are served meanwhile',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     await using gateway = await start({});
     const { host } = new URL(gateway.url);

@@ -46,18 +46,18 @@ test('a server that fails again and again is refused at once, the others answer,
   await stop(before);
   await vi.waitFor(async () => {
     expect((await call('shaky__who')).error?.message).toContain('times in a row');
-  }, 20_000);
+  }, 40_000);
   expect(gateway.upstreams('shaky')).toMatchObject([
     { breaker: 'open', lastError: expect.stringContaining('cannot be reached') },
   ]);
   const began = performance.now();
   await call('shaky__who');
   expect((await call('good__who')).result).toBeDefined();
-  expect(performance.now() - began).toBeLessThan(4_000);
+  expect(performance.now() - began).toBeLessThan(10_000);
 
   const after = await serve(port);
   onTestFinished(() => stop(after));
-  await vi.waitFor(async () => expect((await call('shaky__who')).result).toBeDefined(), 20_000);
+  await vi.waitFor(async () => expect((await call('shaky__who')).result).toBeDefined(), 40_000);
   expect(gateway.upstreams('shaky')).toMatchObject([{ breaker: 'closed' }]);
 });
 
@@ -69,9 +69,7 @@ test('a tool that is too slow, however often, closes no server whose other tools
   for (const { json } of await Promise.all(slow))
     expect(json.error?.data).toMatchObject({ error_code: 'upstream-timeout' });
   expect(gateway.upstreams('up')).toMatchObject([{ breaker: 'closed' }]);
-  await expect
-    .poll(async () => (await mine.rpc('tools/call', { name: 'up__who' })).json.result, { timeout: 10_000 })
-    .toBeDefined();
+  await expect.poll(async () => (await mine.rpc('tools/call', { name: 'up__who' })).json.result).toBeDefined();
 });
 
 test('while a breaker is open nobody passes; then one may try, and its success lets all through', () => {

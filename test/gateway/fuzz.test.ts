@@ -50,7 +50,7 @@ const envelope = fc.record(
 
 test(
   'random JSON-RPC: each request is answered with JSON-RPC or refused, and the session lives on',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     await using up = await socketUpstream('up', { all: true });
     await using gateway = await start({ servers: { up: up.endpoint } });
@@ -72,7 +72,7 @@ test(
 
 test(
   'answers and notices that nobody waits for, under random ids, reach no other session',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     await using up = await socketUpstream('up', { all: true });
     await using gateway = await start({ servers: { up: up.endpoint } });
@@ -154,7 +154,7 @@ function answerTo(line: string, { text }: Cutting): string | undefined {
   return JSON.stringify(result ? { jsonrpc: '2.0', id, result } : { jsonrpc: '2.0', id, error });
 }
 
-test('a stdio server whose frames are cut and mixed with rubbish is understood', { timeout: 60_000 }, async () => {
+test('a stdio server whose frames are cut and mixed with rubbish is understood', { timeout: 120_000 }, async () => {
   const now: Cutting = { sizes: [7], noise: [], text: 'x' };
   const folder = mkdtempSync(join(tmpdir(), 'slw-'));
   const path = join(folder, 'wild.sock');
@@ -190,7 +190,7 @@ test('a stdio server whose frames are cut and mixed with rubbish is understood',
 
 test(
   'an event stream that is cut anywhere, with comments and strange fields in between, is understood',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     const now: Cutting = { sizes: [7], noise: [], text: 'x' };
     const send = async (response: ServerResponse, parts: readonly Buffer[]): Promise<void> => {

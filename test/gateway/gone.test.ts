@@ -24,7 +24,7 @@ test('one that wanted to listen, and left while servers were still introduced, h
   await eventually(async () => {
     const { text } = await raw(gateway.url, { path: '/metrics' });
     return /^slipway_gateway_streams 0$/m.test(text);
-  }, 3_000);
+  });
 });
 
 test('what a session subscribed to that ended without a word is given back', async () => {

@@ -26,7 +26,7 @@ test('what such an instance says unasked is for its own client alone', async () 
   await mine.rpc('tools/call', { name: 'up__who' });
   await other.rpc('tools/call', { name: 'up__who' });
   await listening(up);
-  await vi.waitFor(() => expect(up.listeners).toBe(3));
+  await vi.waitFor(() => expect(up.listeners).toBe(3), 20_000);
   // The server says it on the streams of all its sessions; each client hears its own, and the shared one's.
   up.say({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'to whom?' } });
   for (const stream of streams) {
@@ -48,9 +48,9 @@ test('what a client subscribes to is asked of its own instance, and keeps that',
     expect((await rpc('resources/subscribe', { uri: 'mem://up' })).json.result).toEqual({});
   expect(asked('resources/subscribe')).toBe(2);
   await clients[0].rpc('resources/unsubscribe', { uri: 'mem://up' });
-  await vi.waitFor(() => expect(gateway.upstreams('up')).toHaveLength(2), 5_000); // The shared one, and the other's.
+  await vi.waitFor(() => expect(gateway.upstreams('up')).toHaveLength(2), 20_000); // The shared one, and the other's.
   await clients[0].rpc('logging/setLevel', { level: 'debug' });
-  await vi.waitFor(() => expect(asked('logging/setLevel')).toBe(2));
+  await vi.waitFor(() => expect(asked('logging/setLevel')).toBe(2), 20_000);
 });
 
 test('one that is idle is given back; beyond the limit a busy one is not taken away', async () => {
@@ -58,12 +58,12 @@ test('one that is idle is given back; beyond the limit a busy one is not taken a
   const few = { maxInstances: 1, idleMs: 200 };
   await using gateway = await start({ servers: { up: { endpoints: [up.endpoint], timeoutMs: 5_000, isolated: few } } });
   const [mine, other] = await Promise.all([session(gateway.url), session(gateway.url)]);
-  const slow = mine.rpc('tools/call', { name: 'up__slow', arguments: { ms: 1_000 } });
+  const slow = mine.rpc('tools/call', { name: 'up__slow', arguments: { ms: 3_000 } });
   await up.saw('tools/call');
   const refused = await other.rpc('tools/call', { name: 'up__who' });
   expect(refused.json.error?.message).toContain('all of its 1 instances are in use');
   expect((await slow).json.result).toBeDefined();
-  await vi.waitFor(() => expect(gateway.upstreams('up')).toHaveLength(1), 5_000);
+  await vi.waitFor(() => expect(gateway.upstreams('up')).toHaveLength(1), 20_000);
 });
 
 test('a process behind a socket, which all would share, is not handed out as one’s own', async () => {

@@ -49,7 +49,7 @@ test('a server that is busy for a while, or speaks otherwise for a while, is lis
   await vi.waitFor(() => {
     expect(up.listeners).toBe(1);
     expect(up.wished()).toEqual(['mem://a', 'mem://b']);
-  }, 10_000);
+  }, 20_000);
   for (const uri of ['mem://a', 'mem://b']) up.say(updated(uri));
   for (const uri of ['mem://a', 'mem://b'])
     expect(await until(stream, 'notifications/resources/updated')).toMatchObject({ params: { uri } });
@@ -75,7 +75,7 @@ test('a wish that a server refuses takes nothing from those who listen already',
   expect(await until(stream, 'notifications/resources/updated')).toMatchObject({ params: { uri: 'mem://a' } });
   // And it goes on from there.
   expect((await eve.rpc('resources/subscribe', { uri: 'mem://b' })).json.result).toEqual({});
-  await expect.poll(() => up.listeners, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => up.listeners, { timeout: 20_000 }).toBe(1);
   for (const uri of ['mem://a', 'mem://b']) up.say(updated(uri));
   expect(await until(stream, 'notifications/resources/updated')).toMatchObject({ params: { uri: 'mem://a' } });
   stream.close();

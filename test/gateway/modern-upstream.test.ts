@@ -132,7 +132,7 @@ test('a list that is older than promised is fetched again behind whoever asks fo
     ((await ask(gateway.url, 'tools/list')).json.result as { tools: { name: string }[] }).tools.map(({ name }) => name);
   expect(await names()).toEqual(['up__before']);
   tool = 'after';
-  await expect.poll(names, { timeout: 10_000 }).toEqual(['up__after']);
+  await expect.poll(names, { timeout: 20_000 }).toEqual(['up__after']);
 });
 
 test('a server that asks without end is cut off', async () => {

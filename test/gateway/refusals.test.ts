@@ -116,7 +116,7 @@ test('a session that is begun anew takes no call before it stands: those that co
   const first = call(2);
   await reopening.promise;
   const others = [call(3), call(4)];
-  await vi.waitFor(() => expect(gateway.upstreams('up')).toMatchObject([{ inFlight: 3 }]), 10_000);
+  await vi.waitFor(() => expect(gateway.upstreams('up')).toMatchObject([{ inFlight: 3 }]), 20_000);
   slow.resolve();
   expect((await Promise.all([first, ...others])).map(({ result }) => result)).toEqual([DONE, DONE, DONE]);
   expect([opened, calls]).toEqual([2, 4]);
@@ -151,7 +151,7 @@ test('a server that speaks only MCP 2026-07-28 after an update is met anew, by t
   const call = async (name: string, id: number) => (await mine.rpc('tools/call', { name }, id)).json.result;
   expect(await call('up__quick', 1)).toEqual(DONE);
   const running = call('up__slow', 2);
-  await vi.waitFor(() => expect(gateway.upstreams('up')).toMatchObject([{ inFlight: 1 }]), 10_000);
+  await vi.waitFor(() => expect(gateway.upstreams('up')).toMatchObject([{ inFlight: 1 }]), 20_000);
   modern = true;
   expect(await call('up__quick', 3)).toMatchObject(DONE);
   expect(gateway.era('up')).toBe('modern');
@@ -184,7 +184,7 @@ test.each(['e1', undefined])(
     const mine = await session(gateway.url);
     const listed = async () => (await mine.rpc('tools/list')).text;
     expect(await listed()).not.toContain('up__added');
-    await vi.waitFor(() => expect(gets).toHaveLength(1), 10_000);
+    await vi.waitFor(() => expect(gets).toHaveLength(1), 20_000);
     added = true;
     stream?.destroy();
     await expect.poll(listed, { timeout: 20_000 }).toContain('up__added');

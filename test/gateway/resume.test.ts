@@ -48,7 +48,7 @@ test('what was said unasked while nobody listened is told to the client that com
   expect(await first.next()).toMatchObject({ params: { data: 'one' } });
   await breakOff(first);
   say('two');
-  const second = await vi.waitFor(() => listen(gateway.url, mine.id, '/mcp', first.lastId));
+  const second = await vi.waitFor(() => listen(gateway.url, mine.id, '/mcp', first.lastId), 20_000);
   expect(await second.next()).toMatchObject({ params: { data: 'two' } });
   say('three');
   expect(await second.next()).toMatchObject({ params: { data: 'three' } });
@@ -75,7 +75,7 @@ test('a client that does not read is cut off, and hears what follows when it com
     up.say({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data } });
   const first = await gather(gateway.url, mine.id);
   const witness = await gather(gateway.url, other.id);
-  await vi.waitFor(() => expect(first.said()).toContain('id: '));
+  await vi.waitFor(() => expect(first.said()).toContain('id: '), 20_000);
   first.answer.pause();
   for (let n = 0; n < 40; n++) say('x'.repeat(500_000));
   say('last');

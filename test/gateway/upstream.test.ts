@@ -65,7 +65,7 @@ test('over HTTP+SSE a message that is refused ends no call but its own', async (
   const who = async () => (await eve.rpc('tools/call', { name: 'old__who' })).json.error;
   await ann.rpc('tools/list');
   const running = ann.rpc('tools/call', { name: 'old__hang' });
-  await vi.waitFor(() => expect(methods()).toContain('tools/call'), 10_000);
+  await vi.waitFor(() => expect(methods()).toContain('tools/call'), 20_000);
   expect(await who()).toMatchObject({ code: -32_010, message: expect.stringContaining('HTTP 413') });
   expect(await who()).toMatchObject({ code: -32_010, message: expect.stringContaining('broke') });
   expect(gateway.upstreams('old')).toMatchObject([{ inFlight: 1, connected: true }]);

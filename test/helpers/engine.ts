@@ -10,7 +10,7 @@ export function requires(what: string): boolean {
 }
 
 /** Whoever comes first builds the images. */
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 
 /** As `DOCKER_HOST`, the Docker context or the standard socket say; an error where none answers. */
 export const engineHere: Engine | Error = await openEngine(undefined).catch((error: unknown) => error as Error);

@@ -1,4 +1,5 @@
 /** Calls through a gateway at a steady pace, whatever happens meanwhile. */
+import { EventEmitter, once } from 'node:events';
 import { session } from '../gateway/helpers/gateway.ts';
 
 export interface LoadReport {
@@ -8,12 +9,18 @@ export interface LoadReport {
   readonly failures: readonly string[];
 }
 
-/** @returns ends the load, and tells how it went once every call is answered */
+export interface Load {
+  /** Ends it, and tells how it went once every call is answered. */
+  (): Promise<LoadReport>;
+  /** Resolves when as many more calls as that were made and answered. */
+  answered(calls: number): Promise<void>;
+}
+
 export async function startLoad(
   url: string,
   tool: string,
   { perSecond, sessions = 4, args = {} }: { perSecond: number; sessions?: number; args?: object },
-): Promise<() => Promise<LoadReport>> {
+): Promise<Load> {
   const clients = await Promise.all(Array.from({ length: sessions }, () => session(url)));
   const calls: Promise<string>[] = [];
   const failures: string[] = [];
@@ -29,10 +36,19 @@ export async function startLoad(
     }
     return '';
   };
-  const timer = setInterval(() => calls.push(one(calls.length + 1)), 1000 / perSecond);
-  return async () => {
+  const made = new EventEmitter();
+  const timer = setInterval(() => {
+    calls.push(one(calls.length + 1));
+    made.emit('call');
+  }, 1000 / perSecond);
+  const stop = async (): Promise<LoadReport> => {
     clearInterval(timer);
     calls.push(one(calls.length + 1)); // What is served at the end is heard in any case.
     return { answers: await Promise.all(calls), failures };
   };
+  const answered = async (count: number): Promise<void> => {
+    for (const wanted = calls.length + count; calls.length < wanted;) await once(made, 'call');
+    await Promise.all(calls);
+  };
+  return Object.assign(stop, { answered });
 }

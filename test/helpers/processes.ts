@@ -26,7 +26,7 @@ export function isAlive(pid: number): boolean {
 }
 
 /** Those of the processes that still live after a moment. There is no event for the end of somebody else's child. */
-export async function survivors(pids: readonly number[], patienceMs = 1000): Promise<number[]> {
+export async function survivors(pids: readonly number[], patienceMs = 20_000): Promise<number[]> {
   const deadline = Date.now() + patienceMs;
   while (pids.some(isAlive) && Date.now() < deadline) await delay(5);
   return pids.filter(isAlive);

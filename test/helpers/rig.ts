@@ -184,7 +184,7 @@ export class Rig implements AsyncDisposable {
 
   async #dial(endpoint: Endpoint): Promise<Connection> {
     const local = this.#drivers?.connect(endpoint.id, {}) ?? this.memory.connect?.(endpoint.id, {});
-    if (!local) return connectHttp(endpoint, 'test', AbortSignal.timeout(5000));
+    if (!local) return connectHttp(endpoint, 'test', AbortSignal.timeout(30_000));
     await initialize(local);
     return local;
   }

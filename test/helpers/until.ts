@@ -19,7 +19,7 @@ export async function until(subscribe: (listener: () => void) => Disposable, con
  */
 export async function eventually<T>(
   ask: () => T | undefined | false | Promise<T | undefined | false>,
-  ms = 20_000,
+  ms = 40_000,
 ): Promise<T> {
   for (const deadline = Date.now() + ms; ;) {
     const answer = await ask();

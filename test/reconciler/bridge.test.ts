@@ -72,7 +72,7 @@ test('after a crash the next call works soon: after the pause of a second and it
   const began = performance.now();
   expect(await it.observe()).toMatchObject({ state: 'crashed', restarts: 1, lastError: 'it exited with code 7' });
   expect(await callTool(connection, 'pid')).not.toBe(first);
-  expect(performance.now() - began).toBeLessThan(5000); // 1.5 s on a machine that does nothing else.
+  expect(performance.now() - began).toBeLessThan(15_000); // 1.5 s on a machine that does nothing else.
   expect(await logOf(it.driver, it.id)).toMatch(
     /stderr out of memory\n.* slipway the server failed: it exited with code 7/,
   );
@@ -80,7 +80,7 @@ test('after a crash the next call works soon: after the pause of a second and it
 
 test(
   'a server that keeps crashing is given growing pauses, and calls are refused with the reason',
-  { timeout: 30_000 },
+  { timeout: 120_000 },
   async () => {
     await using it = await bridge('crash-at-start');
     const connection = it.driver.connect?.(it.id, {});
@@ -214,7 +214,7 @@ test('a server that falls while its child holds on to the pipes has fallen, and 
   await using it = await bridge('family');
   const connection = await it.connect();
   const pids = JSON.parse(await callTool(connection, 'pids')) as number[];
-  await expect(callTool(connection, 'crash', {}, { signal: AbortSignal.timeout(5000) })).rejects.toMatchObject({
+  await expect(callTool(connection, 'crash', {}, { signal: AbortSignal.timeout(20_000) })).rejects.toMatchObject({
     code: 'upstream-unavailable',
   });
   expect(await survivors(pids)).toEqual([]);

@@ -126,7 +126,7 @@ async function expectServed(rig: Rig, model: ConfigModel): Promise<void> {
   }
 }
 
-test('what changed behind our back is planned, and mended', { timeout: 60_000 }, async () => {
+test('what changed behind our back is planned, and mended', { timeout: 120_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(config, fc.nat(), async (model, which) => {
       using dir = tempDir();

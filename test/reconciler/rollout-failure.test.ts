@@ -149,7 +149,7 @@ test('a commit that is fixed takes the place of the wait for one that never beco
   await created.promise;
   const began = performance.now();
   await rig.apply({ 'a.yaml': server('tiny', 'good', ['v2']) });
-  expect(performance.now() - began).toBeLessThan(20_000);
+  expect(performance.now() - began).toBeLessThan(40_000);
   expect(await superseded).toMatchObject({ code: 'superseded' });
   expect(await rig.call('tiny', 'version')).toBe('v2');
   expect(await rig.driver.list(never())).toHaveLength(1);

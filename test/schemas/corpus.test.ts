@@ -114,7 +114,7 @@ describe('valid', () => {
 });
 
 describe('generated', () => {
-  test('cases that cannot stand in git', { timeout: 30_000 }, async () => {
+  test('cases that cannot stand in git', { timeout: 120_000 }, async () => {
     const dir = await mkdtemp(join(tmpdir(), 'slipway-corpus-'));
     try {
       const generated = await writeGeneratedCases(dir);

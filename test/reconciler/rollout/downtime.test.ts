@@ -1,5 +1,4 @@
 /** What the plan says of downtime is what callers then see: each class against a real server under calls. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { compile } from '../../../reconciler/compile.ts';
 import { load } from '../../../reconciler/load.ts';
@@ -48,7 +47,7 @@ const CASES: Record<string, { before: string; after: string | null; expected: Do
   removed: { before: tiny('v1'), after: null, expected: 'stop' },
 };
 
-test.for(Object.keys(CASES))('%s', { timeout: 60_000 }, async (name) => {
+test.for(Object.keys(CASES))('%s', { timeout: 120_000 }, async (name) => {
   const { before = '', after = null, expected } = CASES[name] ?? {};
   await using rig = await Rig.make({ gateway: true });
   await rig.apply({ 'a.yaml': before, 'g.yaml': resource('Gateway', 'gateway', { listen: '127.0.0.1:0' }) });
@@ -57,7 +56,7 @@ test.for(Object.keys(CASES))('%s', { timeout: 60_000 }, async (name) => {
   expect(seen).toBe(expected === 'none' ? 'reload' : expected);
 });
 
-test('to a server elsewhere and back', { timeout: 60_000 }, async () => {
+test('to a server elsewhere and back', { timeout: 120_000 }, async () => {
   await using rig = await Rig.make({ gateway: true });
   // The server elsewhere is another one of ours.
   await rig.apply({ 'a.yaml': tiny('v1'), 'b.yaml': server('other', 'http', ['v1'], { transport: 'http' }) });
@@ -78,9 +77,9 @@ async function change(rig: Rig, content: string | null): Promise<{ planned: stri
   const { changes } = plan(compile(loaded), await observe(world, never()));
   const planned = changes.find(({ address }) => address === 'Server/tiny')?.downtime ?? 'none';
   const stop = await startLoad(rig.url, 'tiny__pid', { perSecond: 100, sessions: 2 });
-  await delay(100); // Some calls before …
+  await stop.answered(5); // Some calls before …
   await rig.reconciler.sync();
-  await delay(100); // … and some after.
+  await stop.answered(5); // … and some after.
   const { answers, failures } = await stop();
   const pids = new Set(answers.filter((answer) => answer !== ''));
   const old = answers[0] ?? '';

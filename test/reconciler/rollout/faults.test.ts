@@ -30,7 +30,7 @@ const BAD: Record<string, string> = {
 
 test.for(Object.keys(BAD))(
   'a version that %s: not one call to the version before fails',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async (name) => {
     await using rig = await Rig.make({ gateway: true });
     await rig.apply({ 'a.yaml': server('tiny', 'good', ['v1'], two) });
@@ -87,7 +87,7 @@ test('a clock that jumps ends no trial, no step of a canary, and no pause after 
   expect(rig.snapshot.servers['tiny']?.canary?.weight).toBe(20);
 });
 
-test('a server that keeps crashing says so, with what it wrote last', { timeout: 60_000 }, async () => {
+test('a server that keeps crashing says so, with what it wrote last', { timeout: 120_000 }, async () => {
   await using rig = await Rig.make();
   process.env['SLIPWAY_TEST_LAST_WORDS'] = 'the-password';
   onTestFinished(() => void delete process.env['SLIPWAY_TEST_LAST_WORDS']);

@@ -59,7 +59,7 @@ test('git may be away when a version goes bad', async () => {
 
 test(
   'a version whose calls fail for the most part is replaced, under load, without a gap',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     await using rig = await Rig.make({ gateway: true });
     await rig.apply({ 'a.yaml': watched('v1') });

@@ -23,7 +23,7 @@ test('the version before cannot be removed: the new one serves, and is good', as
   expect(rig.snapshot.servers['tiny']?.endpoints.map(({ id }) => id)).not.toContain(first);
   expect(await instancesOf(rig)).toContain(first);
   removal.works();
-  await expect.poll(() => instancesOf(rig), { timeout: 10_000 }).not.toContain(first);
+  await expect.poll(() => instancesOf(rig), { timeout: 20_000 }).not.toContain(first);
   expect(goodVersion(rig)).toBe('v2');
 });
 
@@ -36,7 +36,7 @@ test('a server that is gone from the config cannot be removed: that is told unti
   expect(await rig.overall()).toBe('False=RolloutFailed');
   expect(rig.snapshot.servers['tiny']).toBeUndefined();
   removal.works();
-  await expect.poll(() => instancesOf(rig), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => instancesOf(rig), { timeout: 20_000 }).toEqual([]);
   await rig.untilStatus(() => rig.statuses.at(-1)?.conditions[0]?.status === 'True');
   expect(await rig.overall()).toBe('True=Succeeded');
 });

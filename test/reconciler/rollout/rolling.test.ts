@@ -9,7 +9,7 @@ import { Rig } from '../../helpers/rig.ts';
 
 const never = (): AbortSignal => new AbortController().signal;
 
-test('four replicas, 50 calls a second, another version: not one call fails', { timeout: 60_000 }, async () => {
+test('four replicas, 50 calls a second, another version: not one call fails', { timeout: 120_000 }, async () => {
   await using rig = await Rig.make({ gateway: true });
   const four = (version: string): string =>
     server('tiny', 'good', [version], { replicas: 4, lifecycle: 'always', rollout: { monitor: '0s' } });
@@ -30,7 +30,7 @@ test('four replicas, 50 calls a second, another version: not one call fails', { 
   expect(Math.max(...served)).toBe(4);
 });
 
-test('over HTTP too, where only the gateway knows which calls are running', { timeout: 60_000 }, async () => {
+test('over HTTP too, where only the gateway knows which calls are running', { timeout: 120_000 }, async () => {
   await using rig = await Rig.make({ gateway: true });
   const two = (version: string): string =>
     server('web', 'http', [version], { transport: 'http', replicas: 2, rollout: { maxSurge: '100%', monitor: '0s' } });
