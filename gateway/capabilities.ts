@@ -1,5 +1,5 @@
 /** What a route can do: all that its servers can. */
-import type { RouteView } from './snapshot.ts';
+import type { RouteView } from './route-view.ts';
 import type { Capabilities } from './upstream/known.ts';
 
 /** Waits, but not for long, for servers of which nothing is known. */

@@ -1,4 +1,5 @@
 /** One list of one route (its tools, say): aggregated, named, and kept as the bytes that clients get. */
+import type { Annotations, Decide, Decision } from '../schemas/access.ts';
 import { SlipwayError } from '../schemas/errors.ts';
 import { META } from '../schemas/modern.ts';
 import type { Item, ListState } from './upstream/listing.ts';
@@ -14,6 +15,12 @@ export interface Target {
   readonly item: Item;
 }
 
+/** What is there, but not for those who see this catalog. */
+export interface Refused {
+  readonly target: Target;
+  readonly decision: Decision;
+}
+
 interface Prepared {
   /** What it was made from: as long as these are the same, so is the result. */
   readonly states: readonly (ListState | undefined)[];
@@ -24,6 +31,16 @@ interface Prepared {
   readonly items: readonly Item[];
   readonly meta: Readonly<Record<string, unknown>>;
   readonly targets: ReadonlyMap<string, Target>;
+  readonly refused: ReadonlyMap<string, Refused>;
+}
+
+export interface CatalogOptions {
+  readonly list: ListName;
+  readonly servers: readonly Server[];
+  readonly separator: string | undefined;
+  readonly warn: WarnOf;
+  /** Which of a server's tools are open to those who see this catalog. */
+  readonly decide: (server: Server) => Decide;
 }
 
 export type WarnOf = (message: string, fields: Readonly<Record<string, unknown>>) => void;
@@ -34,15 +51,17 @@ export class Catalog {
   readonly #servers: readonly Server[];
   readonly #separator: string | undefined;
   readonly #warn: WarnOf;
+  readonly #decide: CatalogOptions['decide'];
   #prepared: Prepared | undefined;
   readonly #warned = new Set<string>();
 
-  constructor(list: ListName, servers: readonly Server[], separator: string | undefined, warn: WarnOf) {
+  constructor({ list, servers, separator, warn, decide }: CatalogOptions) {
     this.#list = list;
     this.#row = LISTS[list];
     this.#servers = servers;
     this.#separator = this.#row.prefixed ? separator : undefined;
     this.#warn = warn;
+    this.#decide = decide;
   }
 
   /** The result of listing as JSON text. Asks, all at once, only the servers of which too little is known. */
@@ -77,6 +96,11 @@ export class Catalog {
     return this.#current().targets.get(name);
   }
 
+  /** Why a name that is known cannot be used. */
+  refused(name: string): Refused | undefined {
+    return this.#current().refused.get(name);
+  }
+
   /** All names that are known, with their targets, in the order of the list. */
   get targets(): ReadonlyMap<string, Target> {
     return this.#current().targets;
@@ -91,10 +115,14 @@ export class Catalog {
     // The first that has it wins: a bad server must not hold up the tools of another.
     const searches = candidates.map(async (server) => {
       await (server.state(this.#list) === undefined ? server.load(this.#list) : server.refresh(this.#list));
-      return this.known(name) ?? Promise.reject(new Error(`${server.name} has nothing of that name`));
+      return (
+        this.known(name) ??
+        this.refused(name)?.target ??
+        Promise.reject(new Error(`${server.name} has nothing of that name`))
+      );
     });
     const target = await Promise.any(searches).catch(() => undefined);
-    if (target) return target;
+    if (target) return this.known(name);
     for (const server of candidates) {
       const state = server.state(this.#list);
       if (state && !state.items)
@@ -119,27 +147,36 @@ export class Catalog {
   #prepare(): Prepared {
     const states = this.#servers.map((server) => server.state(this.#list));
     const targets = new Map<string, Target>();
+    const refused = new Map<string, Refused>();
     const items: Item[] = [];
     const unavailable: Record<string, string> = {};
     const { key, maxKey, field } = this.#row;
     this.#servers.forEach((server, at) => {
       const state = states[at];
+      const decide = this.#list === 'tools' ? this.#decide(server) : undefined;
       if (state && !state.items) unavailable[server.name] = state.failure;
       for (const item of state?.items ?? []) {
         const own = String(item[key]);
         const name = this.#prefix(server) + own;
-        const problem = name.length > maxKey ? 'its name is too long' : targets.has(name) && 'its name is taken';
+        const taken = targets.has(name) || refused.has(name);
+        const problem = name.length > maxKey ? 'its name is too long' : taken && 'its name is taken';
         if (problem) {
           this.#hidden(name, server.name, problem);
           continue;
         }
-        targets.set(name, { server, name: own, item });
+        const target = { server, name: own, item };
+        const decision = decide?.(own, item['annotations'] as Annotations);
+        if (decision?.allowed === false) {
+          refused.set(name, { target, decision });
+          continue;
+        }
+        targets.set(name, target);
         items.push(name === own ? item : { ...item, [key]: name });
       }
     });
     const meta = Object.keys(unavailable).length > 0 ? { 'slipway/unavailable': unavailable } : {};
     const _meta = Object.keys(meta).length > 0 ? { _meta: meta } : {};
-    return { states, targets, items, meta, json: JSON.stringify({ [field]: items, ..._meta }) };
+    return { states, targets, refused, items, meta, json: JSON.stringify({ [field]: items, ..._meta }) };
   }
 
   #hidden(name: string, server: string, problem: string): void {

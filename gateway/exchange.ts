@@ -17,7 +17,8 @@ import type { Replays } from './sessions/replay.ts';
 import type { Seal } from './sessions/seal.ts';
 import type { Streams } from './sessions/streams.ts';
 import type { Subscriptions } from './sessions/subscriptions.ts';
-import type { Generation, RouteView } from './snapshot.ts';
+import type { RouteView } from './route-view.ts';
+import type { Generation } from './snapshot.ts';
 import type { Identity } from './steps/authenticate.ts';
 import type { HostPolicy } from './steps/origin.ts';
 

@@ -11,6 +11,7 @@ import { isLoopback, parseListen } from '../schemas/listen.ts';
 import { listenTcp, listenUnix, type Listener } from './listen.ts';
 import { GatewayMetrics } from './metrics.ts';
 import { handle } from './pipeline.ts';
+import { noticesAfter } from './notices.ts';
 import { Asks } from './sessions/asks.ts';
 import { Calls } from './sessions/calls.ts';
 import { Elicitations } from './sessions/elicitations.ts';
@@ -19,11 +20,10 @@ import { Levels } from './sessions/levels.ts';
 import { Parked } from './sessions/parked.ts';
 import { Replays } from './sessions/replay.ts';
 import { Seal } from './sessions/seal.ts';
-import { Streams, type Stream } from './sessions/streams.ts';
+import { Streams } from './sessions/streams.ts';
 import { Subscriptions } from './sessions/subscriptions.ts';
-import { fingerprint, Generation, noticesOf } from './snapshot.ts';
-import { stillKnown } from './steps/authenticate.ts';
-import { mayUse } from './steps/authorize.ts';
+import { Generation } from './snapshot.ts';
+import { viewOf } from './steps/authorize.ts';
 import { opener } from './upstream/connect.ts';
 import { Pool } from './upstream/pool.ts';
 import { Unasked } from './unasked.ts';
@@ -69,7 +69,7 @@ export class RunningGateway implements Gateway {
       parked: new Parked(),
       oldSessions: new Map(),
       subscriptions: new Subscriptions((server, uri) => this.#pool.server(server)?.forget(uri)),
-      streams: new Streams((stream) => this.#mayListen(stream)),
+      streams: new Streams((stream) => viewOf(this.#state.current, stream) !== undefined),
       replays: new Replays(),
       onEnded: (sessionId) => this.#pool.endSession(sessionId),
       followers: new Set(),
@@ -132,10 +132,7 @@ export class RunningGateway implements Gateway {
     this.#pool.adopt(generation.servers);
     this.#warnIfShut(snapshot);
     this.#state.streams.review();
-    for (const path of this.#state.streams.routes())
-      if (fingerprint(before, path) !== fingerprint(generation, path))
-        for (const method of noticesOf(before.routes.get(path)))
-          this.#state.streams.notify(path, { jsonrpc: '2.0', method });
+    this.#state.streams.notifyEach((stream) => noticesAfter(before, generation, stream));
     for (const living of this.#living) if (living !== generation) void living.idle().then(() => this.#retire(living));
   }
 
@@ -193,13 +190,6 @@ export class RunningGateway implements Gateway {
   #warnIfShut(snapshot: Snapshot): void {
     if (needsCredentials(snapshot) || this.#tcp?.source.loopback !== false) return;
     this.#warn('no Token is left while listening beyond loopback: every request over TCP is refused', {});
-  }
-
-  #mayListen({ identity: before, route: path, source }: Stream): boolean {
-    const { current } = this.#state;
-    const { routes } = current;
-    const identity = stillKnown(current, before, source);
-    return identity !== undefined && routes.has(path) && mayUse(identity, path, routes.get(path));
   }
 
   async #shutDown(): Promise<void> {

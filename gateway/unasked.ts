@@ -2,6 +2,8 @@
 import type { RpcNotification } from '../schemas/jsonrpc.ts';
 import type { Client } from '../schemas/peer.ts';
 import type { State } from './exchange.ts';
+import type { Stream } from './sessions/streams.ts';
+import { viewOf } from './steps/authorize.ts';
 import type { Audience } from './upstream/link.ts';
 import { LISTS } from './upstream/lists.ts';
 import { ownerOf } from './upstream/own.ts';
@@ -23,7 +25,7 @@ export class Unasked {
   /** A list became another one: those who listen on a route with the server are told, once for many changes. */
   changed(server: string, method: string): void {
     if (this.#changed.size === 0) setTimeout(() => this.#tell(), GATHER).unref();
-    for (const path of this.#pathsOf(server)) this.#changed.add(JSON.stringify([path, method]));
+    this.#changed.add(JSON.stringify([server, method]));
   }
 
   /**
@@ -37,42 +39,54 @@ export class Unasked {
     if (method === ELICITATION_DONE) return this.#done(server, notification, client);
     if (client) return client.notify(notification);
     if (method !== 'notifications/message' || busy) return;
-    const { levels, streams } = this.#state;
-    const mayHear = (sessionId: string): boolean => owner === undefined || owner === ownerOf(sessionId);
-    for (const path of this.#pathsOf(server))
-      streams.notify(path, notification, (id) => mayHear(id) && levels.wants(id, params?.['level']));
+    const { levels } = this.#state;
+    const mayHear = (id: string): boolean => owner === undefined || owner === ownerOf(id);
+    this.#notify(server, notification, ({ sessionId: id }) => mayHear(id) && levels.wants(id, params?.['level']));
   }
 
   /** Only to those who subscribed, and only on routes that still lead to the server. */
   #updated(server: string, notification: RpcNotification, caller: Client | undefined, owner: string | undefined): void {
-    const { subscriptions, streams } = this.#state;
+    const { subscriptions } = this.#state;
     const all = subscriptions.of(server, String(notification.params?.['uri']));
     const wanted = new Set(all.filter((sessionId) => owner === undefined || owner === ownerOf(sessionId)));
-    for (const path of this.#pathsOf(server))
-      streams.notify(path, notification, (sessionId) => wanted.delete(sessionId));
+    this.#notify(server, notification, ({ sessionId }) => wanted.delete(sessionId));
     // One that does not listen can still be told if it is calling just now.
     if (caller && wanted.has(caller.id)) caller.notify(notification);
   }
 
   /** To whom the elicitation was for, whoever is calling now. */
   #done(server: string, notification: RpcNotification, caller: Client | undefined): void {
-    const { elicitations, streams } = this.#state;
+    const { elicitations } = this.#state;
     const session = elicitations.take(server, notification.params?.['elicitationId']);
     if (session === undefined) return;
     if (caller?.id === session) return caller.notify(notification);
-    for (const path of this.#pathsOf(server)) streams.notify(path, notification, (sessionId) => sessionId === session);
+    this.#notify(server, notification, ({ sessionId }) => sessionId === session);
   }
 
   #tell(): void {
-    const changed = [...this.#changed].map((entry) => JSON.parse(entry) as [string, string]);
+    const byMethod = Map.groupBy(
+      [...this.#changed].map((entry) => JSON.parse(entry) as [string, string]),
+      ([, method]) => method,
+    );
     this.#changed.clear();
-    for (const [path, method] of changed) this.#state.streams.notify(path, { jsonrpc: '2.0', method });
+    for (const [method, pairs] of byMethod) {
+      const told = new Set<Stream>();
+      for (const [server] of pairs)
+        this.#notify(
+          server,
+          { jsonrpc: '2.0', method },
+          (stream) => !told.has(stream) && told.add(stream) !== undefined,
+        );
+    }
   }
 
-  #pathsOf(server: string): string[] {
-    const { routes } = this.#state.current;
-    return [...routes.values()].flatMap(({ path, servers }) =>
-      servers.some(({ name }) => name === server) ? [path] : [],
-    );
+  /** Cross-client leak: only to those who may use the server, on a route that leads to it. */
+  #notify(server: string, notification: RpcNotification, wanted: (stream: Stream) => boolean): void {
+    const { current, streams } = this.#state;
+    const sees = (stream: Stream): boolean =>
+      viewOf(current, stream)?.servers.some(({ name }) => name === server) ?? false;
+    for (const { path, servers } of current.routes.values())
+      if (servers.some(({ name }) => name === server))
+        streams.notify(path, notification, (stream) => sees(stream) && wanted(stream));
   }
 }

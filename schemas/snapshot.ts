@@ -3,6 +3,7 @@
  * Holds hashes of tokens and references to secrets, never a secret value. Durations are milliseconds.
  */
 import { z } from 'zod';
+import { accessSchema } from './access.ts';
 import { AUDIT_LEVELS } from './audit.ts';
 import { upstreamAuthSchema } from './upstream-auth.ts';
 
@@ -131,6 +132,8 @@ export const snapshotSchema = z.strictObject({
   principals: z.array(principal),
   users: z.array(user),
   groups: z.array(group),
+  /** Who may do what. Absent: nothing is written about it. */
+  access: accessSchema.optional(),
 });
 
 /** What became of the calls of clients on an endpoint since the gateway knows it. */

@@ -1,5 +1,5 @@
 /** Whom a request comes from, as everything after authentication sees it. */
-import { grantOf, type Access, type Grant, type Subject } from '../../schemas/access.ts';
+import { grantOf, LOCAL, type Access, type Grant, type Subject } from '../../schemas/access.ts';
 
 export interface Identity {
   /** Names the caller in sessions, limits and audit: `token:ci`, `user:ada`, `local`. None can take another's. */
@@ -20,6 +20,5 @@ export interface Identity {
 
 /** The user of this machine, who needs no credential. */
 export function localIdentity(kind: 'socket' | 'anonymous', access: Access): Identity {
-  const subject: Subject = { kind: 'Local', name: 'local', groups: [], roles: ['owner'], scopes: [] };
-  return { key: 'local', kind, name: 'local', groups: [], subject, grant: grantOf(access, subject) };
+  return { key: 'local', kind, name: 'local', groups: [], subject: LOCAL, grant: grantOf(access, LOCAL) };
 }

@@ -21,7 +21,7 @@ export class Tokens {
         kind: 'Token',
         name,
         groups: [],
-        roles: [],
+        roles: ['owner'],
         scopes: [],
         ...(projects ? { projects } : {}),
       };

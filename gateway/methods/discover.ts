@@ -3,7 +3,7 @@ import { LEGACY_VERSIONS } from '../../schemas/jsonrpc.ts';
 import { MODERN_VERSION } from '../../schemas/modern.ts';
 import { introduceAll, modernCapabilitiesOf } from '../capabilities.ts';
 import type { Caller } from '../exchange.ts';
-import type { RouteView } from '../snapshot.ts';
+import type { RouteView } from '../route-view.ts';
 
 /** Newest first. */
 export const SUPPORTED_VERSIONS = [MODERN_VERSION, ...LEGACY_VERSIONS];

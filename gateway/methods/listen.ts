@@ -3,7 +3,7 @@ import { RPC, RpcFailure, type Id, type RpcNotification } from '../../schemas/js
 import { META } from '../../schemas/modern.ts';
 import { has, introduceAll } from '../capabilities.ts';
 import type { ModernCall } from '../era/modern-call.ts';
-import type { RouteView } from '../snapshot.ts';
+import type { RouteView } from '../route-view.ts';
 import { SseWriter } from '../rpc/sse-writer.ts';
 import type { Stream } from '../sessions/streams.ts';
 import { LISTS } from '../upstream/lists.ts';

@@ -5,7 +5,7 @@
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { introduceAll } from '../capabilities.ts';
 import type { Call } from '../era/era.ts';
-import type { RouteView } from '../snapshot.ts';
+import type { RouteView } from '../route-view.ts';
 import type { Server } from '../upstream/server.ts';
 import { relay } from './relay.ts';
 

@@ -3,7 +3,7 @@ import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { has, introduceAll } from '../capabilities.ts';
 import type { Call } from '../era/era.ts';
 import { isLevel, mostOf } from '../sessions/levels.ts';
-import type { RouteView } from '../snapshot.ts';
+import type { RouteView } from '../route-view.ts';
 
 /** @throws RpcFailure for a level that MCP does not know, or where no server logs */
 export async function setLevel({ caller, id, request }: Call): Promise<string> {

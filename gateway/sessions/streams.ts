@@ -69,19 +69,16 @@ export class Streams {
     return this.#bySession.size;
   }
 
-  /** The routes that somebody listens on. */
-  routes(): Set<string> {
-    return new Set([...this.#bySession.values()].map((stream) => stream.route));
+  /** @param wanted of those that listen on the route, which it is for */
+  notify(route: string, notification: RpcNotification, wanted: (stream: Stream) => boolean): void {
+    for (const stream of this.#bySession.values())
+      if (stream.route === route && wanted(stream)) this.#tell(stream, notification);
   }
 
-  /** @param wanted of the sessions that listen on the route, those that it is for */
-  notify(route: string, notification: RpcNotification, wanted: (sessionId: string) => boolean = () => true): void {
-    const json = JSON.stringify(notification);
+  /** @param methods of the notices for each */
+  notifyEach(methods: (stream: Stream) => readonly string[]): void {
     for (const stream of this.#bySession.values())
-      if (stream.route === route && wanted(stream.sessionId)) {
-        const text = stream.phrase ? stream.phrase(notification) : json;
-        if (text !== undefined) this.#send(stream, text);
-      }
+      for (const method of methods(stream)) this.#tell(stream, { jsonrpc: '2.0', method });
   }
 
   /** Ends the streams of those who may no longer listen. */
@@ -103,6 +100,11 @@ export class Streams {
   #keepAlive(): void {
     this.review();
     for (const stream of this.#bySession.values()) this.#send(stream);
+  }
+
+  #tell(stream: Stream, notification: RpcNotification): void {
+    const text = stream.phrase ? stream.phrase(notification) : JSON.stringify(notification);
+    if (text !== undefined) this.#send(stream, text);
   }
 
   /** A client that does not read loses its stream, not the gateway its memory. */

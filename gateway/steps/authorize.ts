@@ -1,23 +1,30 @@
 /** What the caller may reach. The same decision for listing and calling: there is one per route, not one per method. */
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Exchange } from '../exchange.ts';
-import type { RouteView } from '../snapshot.ts';
-import type { Identity } from './authenticate.ts';
+import type { RouteView, RouteViews } from '../route-view.ts';
+import type { Stream } from '../sessions/streams.ts';
+import type { Generation } from '../snapshot.ts';
+import { stillKnown, type Identity } from './authenticate.ts';
 
-/** A caller bound to projects reaches exactly their routes, so it cannot learn what else exists (403, never 404). */
-export function mayUse(identity: Identity, path: string, route: RouteView | undefined): boolean {
-  const { projects } = identity.grant;
-  if (projects === undefined) return true;
-  const project = route?.project;
-  return project !== undefined && path === `/projects/${project}/mcp` && projects.includes(project);
+/**
+ * Whoever may use nothing of a route cannot learn whether it exists (403, never 404).
+ * @throws SlipwayError `forbidden`, or `not-found` for a caller who may know that nothing is there
+ */
+export function authorize({ grant }: Identity, path: string, route: RouteViews | undefined): RouteView {
+  const view = route?.seenBy(grant);
+  if (view) return view;
+  if (!route && grant.may('run', path.startsWith('/projects/') ? 'projects' : 'servers'))
+    throw new SlipwayError('not-found');
+  throw new SlipwayError('forbidden');
 }
 
-/** @throws SlipwayError `forbidden`, or `not-found` for a caller who may know that nothing is there */
-export function authorize(identity: Identity, path: string, route: RouteView | undefined): RouteView {
-  if (!mayUse(identity, path, route)) throw new SlipwayError('forbidden');
-  if (!route) throw new SlipwayError('not-found');
-  return route;
+/** What somebody who got in earlier would see of a route by now; `undefined` where that is nothing. */
+export function viewOf(generation: Generation, { identity, source, route }: Listener): RouteView | undefined {
+  const now = stillKnown(generation, identity, source);
+  return now && generation.routes.get(route)?.seenBy(now.grant);
 }
+
+type Listener = Pick<Stream, 'identity' | 'source' | 'route'>;
 
 /**
  * Metrics name every server, so a token that may know only some of them does not do. Without a Token, whoever is on this
@@ -25,7 +32,7 @@ export function authorize(identity: Identity, path: string, route: RouteView | u
  * @throws SlipwayError `forbidden`
  */
 export function authorizeMetrics({ grant }: Identity): void {
-  if (grant.projects !== undefined) throw new SlipwayError('forbidden', 'Metrics need an unlimited token.');
+  if (!grant.scope('audit')) throw new SlipwayError('forbidden', 'Metrics need the scope audit.');
 }
 
 /**
@@ -38,6 +45,6 @@ export function authorizeControl(identity: Identity, { source }: Exchange): void
     throw new SlipwayError('unauthorized', 'The control API over TCP needs a token.', {
       hint: 'Use the control socket in the state directory, or create a Token.',
     });
-  if (identity.grant.projects !== undefined)
+  if (!identity.grant.operation('sync'))
     throw new SlipwayError('forbidden', 'The control API needs an unlimited token.');
 }

@@ -1,0 +1,42 @@
+/** What those who listen are told when another snapshot is served. */
+import { NO_ACCESS } from '../schemas/access.ts';
+import type { RouteView } from './route-view.ts';
+import type { Stream } from './sessions/streams.ts';
+import type { Generation } from './snapshot.ts';
+import { viewOf } from './steps/authorize.ts';
+import { LISTS } from './upstream/lists.ts';
+
+/** The notices for one who listened before the swap, and still does. */
+export function noticesAfter(before: Generation, after: Generation, stream: Stream): readonly string[] {
+  const [was, is] = [viewOf(before, stream), viewOf(after, stream)];
+  if (!was || !is || fingerprintOf(before, was) === fingerprintOf(after, is)) return [];
+  return promised(was);
+}
+
+const fingerprints = new WeakMap<RouteView, string>();
+
+function fingerprintOf(generation: Generation, view: RouteView): string {
+  let known = fingerprints.get(view);
+  if (known === undefined) fingerprints.set(view, (known = fingerprint(generation, view)));
+  return known;
+}
+
+/** What decides which tools and the like a client sees on a route. */
+function fingerprint({ snapshot }: Generation, { servers, separator, project, key }: RouteView): string {
+  const { access = NO_ACCESS } = snapshot;
+  const members = servers.map(({ name }) => {
+    const entry = snapshot.servers[name];
+    const running = (entry?.endpoints.length ?? 0) > 0;
+    return [name, access.servers[name], running && [entry?.tools ?? entry?.endpoints, entry?.capabilities]];
+  });
+  const common = [access.floor, access.global, access.projects[project ?? '']];
+  return JSON.stringify([separator, key, common, members]);
+}
+
+/** The notices of changed lists that a client of the route was promised. */
+function promised(view: RouteView): string[] {
+  const rows = Object.values(LISTS).filter(
+    ({ capability }) => capability === 'tools' || view.servers.some((server) => server.capabilities?.[capability]),
+  );
+  return [...new Set(rows.map(({ changed }) => changed))];
+}

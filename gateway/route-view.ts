@@ -1,0 +1,102 @@
+/** A route as its callers see it: whom it does not concern sees less of it, or nothing. */
+import type { Decide, Grant, Standing } from '../schemas/access.ts';
+import type { Route } from '../schemas/snapshot.ts';
+import { Catalog } from './catalog.ts';
+import { LIST_NAMES, type ListName } from './upstream/lists.ts';
+import type { Server } from './upstream/server.ts';
+
+export type Warn = (message: string, fields: Readonly<Record<string, unknown>>) => void;
+
+/** What callers of one kind see of a route. */
+export interface RouteView {
+  readonly path: string;
+  readonly project: string | undefined;
+  readonly instructions: string | undefined;
+  /** Those that they may use, in the route's order. */
+  readonly servers: readonly Server[];
+  /** Those that it may know of, but not use. */
+  readonly closed: readonly Server[];
+  /** What joins server and tool in a tool's name; absent where names are kept as they are. */
+  readonly separator: string | undefined;
+  /** Whether names are the servers' own because there is but one server. */
+  readonly single: Server | undefined;
+  readonly catalogs: Readonly<Record<ListName, Catalog>>;
+  /** Equal for views in which the same is open. */
+  readonly key: string;
+}
+
+/** Views that are kept of one route; most callers share a few. The oldest goes first, and is made again when it is missed. */
+const MAX_VIEWS = 200;
+
+/** One route, and how each caller sees it. Prepared once for all to whom the same is open. */
+export class RouteViews {
+  readonly path: string;
+  readonly project: string | undefined;
+  /** All of them, whoever may use them. */
+  readonly servers: readonly Server[];
+  readonly #route: Route;
+  readonly #warn: Warn;
+  readonly #byGrant = new WeakMap<Grant, RouteView | 'none'>();
+  readonly #byKey = new Map<string, RouteView>();
+
+  constructor(path: string, route: Route, servers: readonly Server[], warn: Warn) {
+    this.path = path;
+    this.project = route.project;
+    this.servers = servers;
+    this.#route = route;
+    this.#warn = (message, fields) => warn(message, { route: path, ...fields });
+  }
+
+  /** Hot path: a look-up. @returns `undefined` where nothing here is for the caller */
+  seenBy(grant: Grant): RouteView | undefined {
+    const known = this.#byGrant.get(grant);
+    if (known) return known === 'none' ? undefined : known;
+    const view = this.#lookUp(grant);
+    this.#byGrant.set(grant, view ?? 'none');
+    return view;
+  }
+
+  #lookUp(grant: Grant): RouteView | undefined {
+    const { project } = this;
+    const standings = new Map(this.servers.map((server) => [server, grant.at(server.name, project)]));
+    const some = [...standings.values()].some(({ view }) => view);
+    if (!some && !mayUseEmpty(grant, project)) return undefined;
+    const key = JSON.stringify([...standings.values()].map((standing) => standing.key));
+    const view = this.#byKey.get(key) ?? this.#make(key, standings);
+    this.#byKey.set(key, view);
+    for (const oldest of this.#byKey.keys()) {
+      if (this.#byKey.size <= MAX_VIEWS) break;
+      this.#byKey.delete(oldest);
+    }
+    return view;
+  }
+
+  #make(key: string, standings: ReadonlyMap<Server, Standing>): RouteView {
+    const { separator, instructions } = this.#route;
+    const known = this.servers.filter((server) => standings.get(server)?.view);
+    const open = known.filter((server) => standings.get(server)?.run);
+    const decide = (server: Server): Decide => standings.get(server)?.decide ?? REFUSE;
+    const catalog = (list: ListName): Catalog =>
+      new Catalog({ list, servers: open, separator, warn: this.#warn, decide });
+    return {
+      path: this.path,
+      project: this.project,
+      instructions,
+      servers: open,
+      closed: known.filter((server) => !open.includes(server)),
+      separator,
+      single: open.length === 1 && separator === undefined ? open[0] : undefined,
+      catalogs: Object.fromEntries(LIST_NAMES.map((list) => [list, catalog(list)])) as RouteView['catalogs'],
+      key,
+    };
+  }
+}
+
+const REFUSE: Decide = () => ({ allowed: false, level: 'grant' });
+
+/** A route on which nothing runs yet is open to whoever may use what will. */
+function mayUseEmpty(grant: Grant, project: string | undefined): boolean {
+  return project === undefined
+    ? grant.may('run', 'servers') || grant.may('view', 'servers')
+    : grant.may('run', 'projects', project) || grant.may('view', 'projects', project);
+}

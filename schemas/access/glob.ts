@@ -1,0 +1,31 @@
+/** Patterns in names: `*` stands for anything, `?` for one character, all else for itself, in any case. */
+
+/**
+ * Compiles a pattern. Catastrophic backtracking: rules are matched with names that servers choose, so this goes back to
+ * the last `*` only, and takes at most length × length steps.
+ */
+export function glob(pattern: string): (text: string) => boolean {
+  if (/^\*+$/.test(pattern)) return () => true;
+  const wanted = [...pattern.toLowerCase()];
+  return (text) => matches(wanted, [...text.toLowerCase()]);
+}
+
+function matches(pattern: readonly string[], text: readonly string[]): boolean {
+  let at = 0;
+  let star = -1;
+  let resume = 0;
+  for (let index = 0; index < text.length;) {
+    const wanted = pattern[at];
+    if (wanted === '*') {
+      star = at++;
+      resume = index;
+    } else if (wanted === '?' || wanted === text[index]) {
+      at++;
+      index++;
+    } else if (star >= 0) {
+      at = star + 1;
+      index = ++resume;
+    } else return false;
+  }
+  return pattern.slice(at).every((rest) => rest === '*');
+}

@@ -1,0 +1,168 @@
+/** What one caller may do: all that its roles give, wherever it has them from. Pure. */
+import type { Access, Cited } from './compiled.ts';
+import { allows, heldBy, inside, isUnlimited, ruleFor, type Held, type Subject } from './held.ts';
+import { deciderFor, type Annotations, type Decide, type Decision } from './permissions.ts';
+import { SCOPES, type Operation, type ResourceWord, type Scope, type Verb } from './words.ts';
+
+/** What a caller may do with one server on one route. */
+export interface Standing {
+  /** Whether it may know that the server is there. */
+  readonly view: boolean;
+  /** Whether it may use it. */
+  readonly run: boolean;
+  /** Equal for callers to whom the same tools are open. */
+  readonly key: string;
+  readonly decide: Decide;
+}
+
+/** Why something is allowed. */
+export interface Reason {
+  readonly role: string;
+  readonly binding?: Cited & { readonly name: string };
+  readonly rule: Cited;
+}
+
+/** Computed once for an identity and a snapshot. */
+export interface Grant {
+  /** Whether no role gives anything at all. */
+  readonly empty: boolean;
+  /** Names of the roles, for people. */
+  readonly roles: readonly string[];
+  /** Names of the scopes, for people. */
+  readonly scopes: ReadonlySet<Scope>;
+  /** Roles that it would have, but for {@link Subject.withheld}. */
+  readonly withheld: readonly string[];
+  /**
+   * Whether it may do something to a resource; without a name, to all of the kind. An instance goes by its server's name.
+   * @param project that the resource belongs to; servers and projects are found by their names
+   */
+  may(verb: Verb, resource: ResourceWord, name?: string, project?: string): boolean;
+  /** The same, with the reason; `undefined` for no. */
+  why(verb: Verb, resource: ResourceWord, name?: string, project?: string): Reason | undefined;
+  /** Whether there is anything of the kind that it may do this to. */
+  mayAny(verb: Verb, resource: ResourceWord): boolean;
+  /** @param server where the operation is about one; else it is about all */
+  operation(name: Operation, server?: string): boolean;
+  /** @param project where what the scope opens belongs to one; else it is about all */
+  scope(name: Scope, project?: string): boolean;
+  /** How it stands with a server on a route; `project` is absent on routes of no project. */
+  at(server: string, project: string | undefined): Standing;
+  decide(server: string, project: string | undefined, tool: string, annotations?: Annotations): Decision;
+}
+
+export function grantOf(access: Access, subject: Subject): Grant {
+  return new RoleGrant(access, subject);
+}
+
+class RoleGrant implements Grant {
+  readonly roles: readonly string[];
+  readonly scopes: ReadonlySet<Scope>;
+  readonly withheld: readonly string[];
+  readonly #access: Access;
+  readonly #subject: Subject;
+  readonly #cap: ReadonlySet<string> | undefined;
+  readonly #held: readonly Held[];
+
+  constructor(access: Access, subject: Subject) {
+    this.#access = access;
+    this.#subject = subject;
+    this.#cap = subject.projects && new Set(subject.projects);
+    const held = heldBy(access, subject, this.#cap);
+    const isWithheld = ({ name }: Held): boolean => subject.withheld?.includes(name) ?? false;
+    this.#held = held.filter((each) => !isWithheld(each));
+    this.roles = [...new Set(this.#held.map(({ name }) => name))];
+    this.withheld = [...new Set(held.filter(isWithheld).map(({ name }) => name))];
+    this.scopes = new Set(
+      SCOPES.filter((scope) => subject.scopes.includes(scope) || this.#held.some(({ role }) => role.scopes.has(scope))),
+    );
+  }
+
+  get empty(): boolean {
+    return this.#held.length === 0 && this.scopes.size === 0;
+  }
+
+  may(verb: Verb, resource: ResourceWord, name?: string, project?: string): boolean {
+    return this.why(verb, resource, name, project) !== undefined;
+  }
+
+  why(verb: Verb, resource: ResourceWord, name?: string, project?: string): Reason | undefined {
+    for (const held of this.#held) {
+      if (!this.#reaches(held, resource, name, project)) continue;
+      const rule = ruleFor(held.role, verb, resource, name);
+      if (rule)
+        return { role: held.name, rule: rule.cited, ...(held.binding === undefined ? {} : { binding: held.binding }) };
+    }
+    return undefined;
+  }
+
+  mayAny(verb: Verb, resource: ResourceWord): boolean {
+    return this.#held.some(({ role }) =>
+      role.rules.some((rule) => rule.verbs.has(verb) && rule.resources.has(resource)),
+    );
+  }
+
+  operation(name: Operation, server?: string): boolean {
+    return this.#held.some(
+      (held) =>
+        held.role.operations.has(name) &&
+        (server === undefined ? isUnlimited(held) : this.#reaches(held, 'servers', server, undefined)),
+    );
+  }
+
+  scope(name: Scope, project?: string): boolean {
+    if (this.#subject.scopes.includes(name) && inside(this.#cap, project)) return true;
+    return this.#held.some(
+      ({ role, projects, servers }) => role.scopes.has(name) && !servers && inside(projects, project),
+    );
+  }
+
+  at(server: string, project: string | undefined): Standing {
+    const here = this.#held.filter(
+      (held) => inside(held.projects, project) && (held.servers === undefined || held.servers.has(server)),
+    );
+    const running = here.filter(({ role }) => allows(role, 'run', server, project));
+    const view = running.length > 0 || here.some(({ role }) => allows(role, 'view', server, project));
+    if (running.length === 0)
+      return { view, run: false, key: view ? 'view' : '', decide: () => ({ allowed: false, level: 'grant' }) };
+    const permissions = [...new Set(running.map(({ role }) => role.permissions))];
+    const deciders = permissions.map((said) => deciderFor(this.#access, server, project, said));
+    const key = JSON.stringify(permissions.map((said) => JSON.stringify(said) ?? '').sort());
+    return { view, run: true, key, decide: anyOf(deciders) };
+  }
+
+  decide(server: string, project: string | undefined, tool: string, annotations?: Annotations): Decision {
+    return this.at(server, project).decide(tool, annotations);
+  }
+
+  /** Whether what limits a role leaves the resource within its reach. */
+  #reaches(held: Held, resource: ResourceWord, name: string | undefined, project: string | undefined): boolean {
+    if (isUnlimited(held)) return true;
+    if (name === undefined) return false;
+    if (resource === 'servers' || resource === 'instances')
+      return (held.servers === undefined || held.servers.has(name)) && this.#inProjects(held, name, project);
+    if (held.servers) return false;
+    return inside(held.projects, resource === 'projects' ? name : project);
+  }
+
+  /** A server is within reach as part of a project. */
+  #inProjects({ projects }: Held, server: string, project: string | undefined): boolean {
+    if (!projects) return true;
+    if (project !== undefined) return projects.has(project);
+    return [...projects].some((each) => this.#access.members[each]?.includes(server));
+  }
+}
+
+/** Each role is judged alone, and one that allows is enough: having another role takes nothing away. */
+function anyOf(deciders: readonly Decide[]): Decide {
+  const [only] = deciders;
+  if (only && deciders.length === 1) return only;
+  return (tool, annotations) => {
+    let refused: Decision = { allowed: false, level: 'grant' };
+    for (const decide of deciders) {
+      const decision = decide(tool, annotations);
+      if (decision.allowed) return decision;
+      if (refused.level === 'grant') refused = decision;
+    }
+    return refused;
+  };
+}
