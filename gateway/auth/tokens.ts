@@ -16,13 +16,13 @@ export class Tokens {
   readonly #known = new Map<string, Known>();
 
   constructor(principals: readonly Principal[], access: Access) {
-    for (const { name, sha256, projects, expiresAt } of principals) {
+    for (const { name, sha256, roles, scopes, projects, expiresAt } of principals) {
       const subject: Subject = {
         kind: 'Token',
         name,
         groups: [],
-        roles: ['owner'],
-        scopes: [],
+        roles,
+        scopes,
         ...(projects ? { projects } : {}),
       };
       const credential = sha256.toLowerCase();

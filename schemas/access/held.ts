@@ -2,7 +2,7 @@
 import type { Access, Cited, Permissions, RoleMeaning } from './compiled.ts';
 import { glob } from './glob.ts';
 import { canonicalRole, roleNamed } from './roles.ts';
-import { ANY, INCLUDED, RESOURCES, VERBS, type Scope, type Verb } from './words.ts';
+import { ANY, INCLUDED, RESOURCES, VERBS, type Verb } from './words.ts';
 
 /** Who asks, and what it says of itself; the rest comes from RoleBindings. */
 export interface Subject {
@@ -10,7 +10,7 @@ export interface Subject {
   readonly name: string;
   readonly groups: readonly string[];
   readonly roles: readonly string[];
-  readonly scopes: readonly Scope[];
+  readonly scopes: readonly string[];
   /** Nothing beyond these, whatever the roles are. Absent: no such limit. */
   readonly projects?: readonly string[];
   /** Roles that do not count just now, wherever they come from: the access token lacks the OAuth scopes for them. */
