@@ -9,6 +9,9 @@ import type { Source, State } from './exchange.ts';
 import type { Gateway, GatewayOptions } from './options.ts';
 import { isLoopback, parseListen } from '../schemas/listen.ts';
 import { listenTcp, listenUnix, type Listener } from './listen.ts';
+import { Keys } from './auth/keys.ts';
+import { keyRing } from './auth/people.ts';
+import { Usage } from './auth/usage.ts';
 import { GatewayMetrics } from './metrics.ts';
 import { handle } from './pipeline.ts';
 import { noticesAfter } from './notices.ts';
@@ -22,7 +25,7 @@ import { Replays } from './sessions/replay.ts';
 import { Seal } from './sessions/seal.ts';
 import { Streams } from './sessions/streams.ts';
 import { Subscriptions } from './sessions/subscriptions.ts';
-import { Generation } from './snapshot.ts';
+import { Generation, type Lasting } from './snapshot.ts';
 import { viewOf } from './steps/authorize.ts';
 import { opener } from './upstream/connect.ts';
 import { Pool } from './upstream/pool.ts';
@@ -36,6 +39,8 @@ export class RunningGateway implements Gateway {
   readonly #pool: Pool;
   readonly #state: State;
   readonly #unasked: Unasked;
+  readonly #usage = new Usage();
+  readonly #lasting: Lasting;
   readonly #living = new Set<Generation>();
   readonly #listeners = new Set<Listener>();
   #tcp: Listener | undefined;
@@ -46,6 +51,7 @@ export class RunningGateway implements Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options;
     const { log, version, snapshot } = options;
+    this.#lasting = { warn: this.#warn, keysOf: keyRing((provider) => new Keys(provider, log)), usage: this.#usage };
     this.#pool = new Pool({
       open: opener(options.connect, version),
       version,
@@ -104,6 +110,10 @@ export class RunningGateway implements Gateway {
     return this.#pool.tally(endpointId);
   }
 
+  lastUsed(): ReadonlyMap<string, number> {
+    return this.#usage.lastUsed();
+  }
+
   async start(): Promise<void> {
     const { snapshot, socketPath } = this.#options;
     await this.#listenOn(this.#addressOf(snapshot), snapshot);
@@ -124,7 +134,7 @@ export class RunningGateway implements Gateway {
   async #swap(snapshot: Snapshot): Promise<void> {
     if (this.#state.closing) throw new SlipwayError('shutting-down');
     const before = this.#state.current;
-    const generation = new Generation(snapshot, this.#pool.servers(snapshot), this.#warn);
+    const generation = new Generation(snapshot, this.#pool.servers(snapshot), this.#lasting);
     const address = this.#addressOf(snapshot);
     if (address !== this.#listen) await this.#moveTo(address, snapshot);
     this.#living.add(generation);
@@ -142,7 +152,7 @@ export class RunningGateway implements Gateway {
   }
 
   #generation(snapshot: Snapshot): Generation {
-    const generation = new Generation(snapshot, this.#pool.servers(snapshot), this.#warn);
+    const generation = new Generation(snapshot, this.#pool.servers(snapshot), this.#lasting);
     this.#living.add(generation);
     return generation;
   }

@@ -47,6 +47,8 @@ export interface Gateway extends AsyncDisposable {
   idle(endpointIds: readonly string[]): Promise<void>;
   /** What became of the calls on an endpoint. */
   tally(endpointId: string): Tally;
+  /** When each Token was last used since the gateway started, by name (Unix time in ms). */
+  lastUsed(): ReadonlyMap<string, number>;
   /** How it stands with the instances of a server. */
   upstreams(server: string): UpstreamStatus[];
 }

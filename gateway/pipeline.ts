@@ -2,6 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SlipwayError } from '../schemas/errors.ts';
 import { finish } from './audit/finish.ts';
+import { challenge, isMetadataPath, serveMetadata } from './auth/resource.ts';
+import { withScopes } from './auth/scopes.ts';
 import { traceControl } from './audit/requests.ts';
 import { Trace } from './audit/trace.ts';
 import type { Exchange, Source, State } from './exchange.ts';
@@ -33,11 +35,13 @@ export async function handle(
   if (response instanceof NamedResponse) response.requestId = trace.requestId;
   try {
     if (source.closing) response.shouldKeepAlive = false;
-    checkOrigin(request, source.kind, [source.own, generation.policy]);
+    checkOrigin(request, source.kind, [source.own, generation.policy], isMetadataPath(path));
     checkLoop(request);
     await route({ state, source, generation, request, response, trace, path });
   } catch (error) {
     trace.failed(error);
+    const wanted = challenge({ source, generation, request, path }, error);
+    if (wanted !== undefined && !response.headersSent) response.setHeader('WWW-Authenticate', wanted);
     refuse({ request, response, log: state.log, rpc: request.method === 'POST' && isMcpPath(path) }, error);
   }
   finish(state.audit, { generation, request, response, trace });
@@ -50,14 +54,20 @@ async function route(exchange: Exchange): Promise<void> {
     return serveHealth(exchange);
   }
   if (state.closing) throw new SlipwayError('shutting-down');
+  if (isMetadataPath(path)) {
+    allow(exchange, ['GET', 'HEAD', 'OPTIONS']);
+    return serveMetadata(exchange);
+  }
   if (path === CONTROL_PREFIX || path.startsWith(`${CONTROL_PREFIX}/`)) {
     traceControl(trace, request.method, path);
-    authorizeControl(identify(exchange), exchange);
+    const identity = await identify(exchange);
+    withScopes(identity, undefined, () => authorizeControl(identity, exchange));
     return serveControl(exchange);
   }
   if (path === METRICS_PATH) {
     trace.event('http_request', 'metrics');
-    authorizeMetrics(identify(exchange));
+    const identity = await identify(exchange);
+    withScopes(identity, undefined, () => authorizeMetrics(identity));
     allow(exchange, ['GET', 'HEAD']);
     return serveMetrics(exchange);
   }
@@ -66,9 +76,12 @@ async function route(exchange: Exchange): Promise<void> {
   const old = generation.snapshot.gateway.httpSse ? oldTransport(path) : undefined;
   const target = old?.route ?? path;
   if (!isMcpPath(target) && !generation.routes.has(target)) throw new SlipwayError('not-found');
-  const identity = identify(exchange);
+  const found = identify(exchange);
+  // No turn of the event loop for whoever is known.
+  const identity = found instanceof Promise ? await found : found;
   trace.project = generation.routes.get(target)?.project;
-  const view = authorize(identity, target, generation.routes.get(target));
+  const there = generation.routes.get(target);
+  const view = withScopes(identity, there, () => authorize(identity, target, there));
   if (old) {
     allow(exchange, [old.method]);
     return old.serve({ ...exchange, identity, route: view });
@@ -78,10 +91,13 @@ async function route(exchange: Exchange): Promise<void> {
 }
 
 /** From here on it is known who asks. */
-function identify(exchange: Exchange): Identity {
-  const identity = authenticate(exchange);
-  exchange.trace.principal = identity.key;
-  return identity;
+function identify(exchange: Exchange): Identity | Promise<Identity> {
+  const name = (identity: Identity): Identity => {
+    exchange.trace.principal = identity.key;
+    return identity;
+  };
+  const found = authenticate(exchange);
+  return found instanceof Promise ? found.then(name) : name(found);
 }
 
 function pathOf({ url = '' }: IncomingMessage): string {

@@ -1,18 +1,31 @@
 /** A snapshot made ready to serve from, and the count of the requests that began with it. */
 import { NO_ACCESS } from '../schemas/access.ts';
-import type { Snapshot } from '../schemas/snapshot.ts';
+import { needsCredentials, type Snapshot } from '../schemas/snapshot.ts';
+import { Directory } from './auth/directory.ts';
 import { localIdentity, type Identity } from './auth/identity.ts';
+import { People, type KeysOf } from './auth/people.ts';
 import { Tokens } from './auth/tokens.ts';
+import type { Usage } from './auth/usage.ts';
 import { RouteViews, type Warn } from './route-view.ts';
 import { configuredHosts, type HostPolicy } from './steps/origin.ts';
 import type { Server } from './upstream/server.ts';
+
+/** What outlives snapshots and they share. */
+export interface Lasting {
+  readonly warn: Warn;
+  readonly keysOf: KeysOf;
+  readonly usage: Usage;
+}
 
 /** Everything a request needs to finish under the snapshot it began with, whatever is swapped in meanwhile. */
 export class Generation {
   readonly snapshot: Snapshot;
   readonly servers: ReadonlyMap<string, Server>;
   readonly routes: ReadonlyMap<string, RouteViews>;
+  /** Whether callers must show who they are. */
+  readonly guarded: boolean;
   readonly tokens: Tokens;
+  readonly people: People;
   /** Whoever may open the unix socket. */
   readonly socketUser: Identity;
   /** Anybody on this machine, while nobody needs a credential. */
@@ -21,7 +34,7 @@ export class Generation {
   readonly #idle: (() => void)[] = [];
   #running = 0;
 
-  constructor(snapshot: Snapshot, servers: ReadonlyMap<string, Server>, warn: Warn) {
+  constructor(snapshot: Snapshot, servers: ReadonlyMap<string, Server>, { warn, keysOf, usage }: Lasting) {
     this.snapshot = snapshot;
     this.servers = servers;
     this.routes = new Map(
@@ -31,7 +44,10 @@ export class Generation {
       }),
     );
     const access = snapshot.access ?? NO_ACCESS;
-    this.tokens = new Tokens(snapshot.principals, access);
+    const directory = new Directory(snapshot.users, snapshot.groups);
+    this.guarded = needsCredentials(snapshot);
+    this.tokens = new Tokens(snapshot.principals, directory, access, usage);
+    this.people = new People(snapshot.gateway.providers, directory, access, keysOf);
     this.socketUser = localIdentity('socket', access);
     this.anonymous = localIdentity('anonymous', access);
     this.policy = configuredHosts(snapshot.gateway);

@@ -169,6 +169,16 @@ export const ERRORS = {
   // Through the gateway.
   unauthorized: row('No valid token was given.', 'Send Authorization: Bearer <token>.', { http: 401 }),
   forbidden: row('The token may not do this.', 'Ask for a token with access to this project.', { http: 403 }),
+  'insufficient-scope': row(
+    'The access token lacks an OAuth scope.',
+    'Log in again and consent to the scopes that the WWW-Authenticate header names.',
+    { http: 403 },
+  ),
+  'provider-unreachable': row(
+    'The keys of the identity provider cannot be had.',
+    'Check Gateway spec.auth.jwt and the network between it and Slipway; Tokens go on working.',
+    { http: 503, next: 'retry' },
+  ),
   'host-not-allowed': row(
     'The Host header is not allowed (DNS rebinding guard).',
     'Add the name to Gateway spec.allowedHosts.',

@@ -2,11 +2,14 @@
 import { timingSafeEqual } from 'node:crypto';
 import { grantOf, type Access, type Subject } from '../../schemas/access.ts';
 import type { Principal } from '../../schemas/snapshot.ts';
+import type { Directory } from './directory.ts';
 import type { Identity } from './identity.ts';
+import type { Usage, Use } from './usage.ts';
 
 interface Known {
   readonly digest: Buffer;
   readonly identity: Identity;
+  readonly use: Use;
 }
 
 /** What is compared with when nothing is known, so that a wrong token costs what a right one does. */
@@ -15,50 +18,45 @@ const NOBODY = Buffer.alloc(32);
 export class Tokens {
   readonly #known = new Map<string, Known>();
 
-  constructor(principals: readonly Principal[], access: Access) {
-    for (const { name, sha256, roles, scopes, projects, expiresAt } of principals) {
-      const subject: Subject = {
-        kind: 'Token',
-        name,
-        groups: [],
-        roles,
-        scopes,
-        ...(projects ? { projects } : {}),
+  constructor(principals: readonly Principal[], directory: Directory, access: Access, usage: Usage) {
+    for (const principal of principals) {
+      const { name, sha256, previous, expiresAt } = principal;
+      const subject = subjectOf(principal, directory);
+      const identity = { key: `token:${name}`, kind: 'token', name, groups: subject.groups, subject } as const;
+      const grant = grantOf(access, subject);
+      const add = (hash: string, until: number | undefined): void => {
+        const credential = hash.toLowerCase();
+        const digest = Buffer.from(credential, 'hex');
+        const known = { ...identity, grant, expiresAt: until, credential };
+        this.#known.set(credential, { digest, identity: known, use: usage.of(name) });
       };
-      const credential = sha256.toLowerCase();
-      this.#known.set(credential, {
-        digest: Buffer.from(credential, 'hex'),
-        identity: {
-          key: `token:${name}`,
-          kind: 'token',
-          name,
-          groups: subject.groups,
-          subject,
-          grant: grantOf(access, subject),
-          expiresAt,
-          credential,
-        },
-      });
+      if (previous) add(previous.sha256, Math.min(previous.until, expiresAt ?? Infinity));
+      add(sha256, expiresAt);
     }
-  }
-
-  get size(): number {
-    return this.#known.size;
   }
 
   /**
    * Timing attack: the look-up goes by digest, which a caller cannot steer byte by byte; the last word is constant-time,
    * and is had whether or not something was found.
-   * @param digest SHA-256 of what the caller sent
+   * @param digest SHA-256 of what the caller sent; @param hex the same in lower-case hex
    */
-  find(digest: Buffer): Identity | undefined {
-    const known = this.#known.get(digest.toString('hex'));
+  find(digest: Buffer, hex: string): Identity | undefined {
+    const known = this.#known.get(hex);
     const expected = known?.digest.length === digest.length ? known.digest : NOBODY;
-    return timingSafeEqual(expected, digest) ? known?.identity : undefined;
+    if (!timingSafeEqual(expected, digest) || !known) return undefined;
+    const now = Date.now();
+    const { expiresAt } = known.identity;
+    if (expiresAt === undefined || expiresAt > now) known.use.at = now;
+    return known.identity;
   }
 
   /** The identity that a token still has which got in earlier. @param credential as {@link Identity.credential} */
   still(credential: string): Identity | undefined {
     return this.#known.get(credential)?.identity;
   }
+}
+
+function subjectOf({ name, roles, scopes, projects }: Principal, directory: Directory): Subject {
+  const groups = directory.groupsOfToken(name);
+  return { kind: 'Token', name, groups, roles, scopes, ...(projects ? { projects } : {}) };
 }

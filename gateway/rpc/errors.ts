@@ -23,7 +23,6 @@ export function refuse({ request, response, log, rpc }: Refusal, error: unknown)
   const foreseen = error instanceof RpcFailure ? undefined : toSlipwayError(error);
   const body = rpc ? { jsonrpc: '2.0', id: null, error: toRpcError(error) } : (foreseen ?? { error: String(error) });
   const text = JSON.stringify(body);
-  if (foreseen?.code === 'unauthorized') response.setHeader('WWW-Authenticate', 'Bearer');
   response.writeHead(foreseen?.row.http ?? 400, {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(text),

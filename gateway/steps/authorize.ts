@@ -1,5 +1,6 @@
 /** What the caller may reach. The same decision for listing and calling: there is one per route, not one per method. */
 import { SlipwayError } from '../../schemas/errors.ts';
+import { lacksScopes } from '../auth/scopes.ts';
 import type { Exchange } from '../exchange.ts';
 import type { RouteView, RouteViews } from '../route-view.ts';
 import type { Stream } from '../sessions/streams.ts';
@@ -21,7 +22,8 @@ export function authorize({ grant }: Identity, path: string, route: RouteViews |
 /** What somebody who got in earlier would see of a route by now; `undefined` where that is nothing. */
 export function viewOf(generation: Generation, { identity, source, route }: Listener): RouteView | undefined {
   const now = stillKnown(generation, identity, source);
-  return now && generation.routes.get(route)?.seenBy(now.grant);
+  const there = generation.routes.get(route);
+  return now && !lacksScopes(now, there) ? there?.seenBy(now.grant) : undefined;
 }
 
 type Listener = Pick<Stream, 'identity' | 'source' | 'route'>;
@@ -41,7 +43,7 @@ export function authorizeMetrics({ grant }: Identity): void {
  */
 export function authorizeControl(identity: Identity, { source }: Exchange): void {
   if (source.kind === 'unix') return;
-  if (identity.kind !== 'token')
+  if (identity.credential === undefined)
     throw new SlipwayError('unauthorized', 'The control API over TCP needs a token.', {
       hint: 'Use the control socket in the state directory, or create a Token.',
     });

@@ -31,9 +31,15 @@ export function configuredHosts(gateway: Snapshot['gateway']): HostPolicy {
 /**
  * DNS rebinding: a web page on `evil.example`, whose name an attacker points at 127.0.0.1, talks to this gateway with
  * the user's network position. Its requests carry a foreign Host, or a foreign Origin; both are refused here.
+ * @param anyPage for what is public, and says nothing that such a page could not have from anywhere
  * @throws SlipwayError `host-not-allowed`, `origin-not-allowed`
  */
-export function checkOrigin(request: IncomingMessage, kind: 'tcp' | 'unix', policies: readonly HostPolicy[]): void {
+export function checkOrigin(
+  request: IncomingMessage,
+  kind: 'tcp' | 'unix',
+  policies: readonly HostPolicy[],
+  anyPage = false,
+): void {
   // Absolute-form (`GET http://evil/ HTTP/1.1`): its authority overrides Host, so it could smuggle a name past the check.
   if (!request.url?.startsWith('/')) throw new SlipwayError('host-not-allowed', 'The request target must be a path.');
   const origin = only(request, 'origin', 'origin-not-allowed');
@@ -43,7 +49,7 @@ export function checkOrigin(request: IncomingMessage, kind: 'tcp' | 'unix', poli
     return;
   }
   if (!hostAllowed(only(request, 'host', 'host-not-allowed'), policies)) throw new SlipwayError('host-not-allowed');
-  if (origin !== undefined && !policies.some((policy) => policy.origins.has(origin.toLowerCase())))
+  if (origin !== undefined && !anyPage && !policies.some((policy) => policy.origins.has(origin.toLowerCase())))
     throw new SlipwayError('origin-not-allowed');
 }
 

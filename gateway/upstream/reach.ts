@@ -43,7 +43,7 @@ export function isPublic(address: string): boolean {
 
 function refused(host: string): NotDelivered {
   return new NotDelivered(
-    `${host} is in a private network. If that is meant, set privateNetwork: true in the Server's spec.`,
+    `${host} is in a private network. If that is meant, set privateNetwork: true where the config names it.`,
   );
 }
 

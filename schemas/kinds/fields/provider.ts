@@ -48,7 +48,7 @@ const provider = z.strictObject({
   trustEmail: z
     .boolean()
     .default(false)
-    .describe('Match Users by an email claim although the token does not say email_verified: true.'),
+    .describe('Match Users by an email claim also where the token does not say whether it is verified.'),
   requiredClaims: z
     .record(claimName, z.array(z.string().max(1024)).min(1))
     .default({})

@@ -1,0 +1,44 @@
+/** JSON from elsewhere, had with care: where it comes from is said by config, or by whoever the config names. */
+import { HttpClient } from '../upstream/post.ts';
+
+const MAX_BYTES = 512 * 1024;
+const TIMEOUT = 10_000;
+
+/**
+ * SSRF: private addresses are refused unless they are meant, the address that was checked is the one that is dialled
+ * (`upstream/reach.ts`), redirects are not followed, and the answer is bounded in time and size.
+ * @param publicOnly whether private addresses are out of bounds
+ * @throws Error that says why in words of our own, never with anything the other side sent
+ */
+export async function fetchJson(url: URL, publicOnly: boolean): Promise<unknown> {
+  if (url.protocol !== 'https:' && (publicOnly || url.protocol !== 'http:'))
+    throw new Error(`${url.origin} is not https`);
+  const client = new HttpClient(url, publicOnly);
+  try {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const head = await client.send(
+      url,
+      { method: 'GET', headers: { Accept: 'application/json' }, signal: AbortSignal.timeout(TIMEOUT) },
+      {
+        onData(chunk) {
+          size += chunk.length;
+          if (size > MAX_BYTES) throw new RangeError('answer too long');
+          chunks.push(chunk);
+        },
+      },
+    );
+    if (head.status !== 200) throw new Error(`${url.href} answered ${head.status}`);
+    return parse(Buffer.concat(chunks).toString('utf8'), url);
+  } finally {
+    client.close();
+  }
+}
+
+function parse(text: string, url: URL): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new Error(`${url.href} is not JSON`);
+  }
+}
