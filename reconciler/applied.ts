@@ -27,6 +27,8 @@ export interface Trial {
   readonly hash: string;
   readonly previous: Workload;
   readonly resource?: Resource;
+  /** Why it is given up; until the one before is back in its place. */
+  readonly verdict?: string;
 }
 
 export interface Applied {

@@ -23,13 +23,14 @@ export async function apply(context: ApplyContext, signal: AbortSignal): Promise
     return running;
   };
   const inTurn = async (workload: Workload): Promise<Result> => {
+    let hindrance: SlipwayError | undefined;
     for (const address of workload.dependsOn) {
       const dependency = workloads.get(address);
       const outcome = dependency && (await task(dependency));
       if (outcome?.error && !context.served.has(address))
-        throw new SlipwayError('dependency-failed', `It depends on ${address}, which is not ready.`);
+        hindrance ??= new SlipwayError('dependency-failed', `It depends on ${address}, which is not ready.`);
     }
-    return limit(() => rollOut(workload, context, signal));
+    return limit(() => rollOut(workload, context, signal, hindrance));
   };
   const outcomes = await Promise.all(context.desired.workloads.map(task));
   signal.throwIfAborted();

@@ -17,12 +17,11 @@ export function keep(world: World, desired: Compiled, commit: CommitInfo, outcom
   );
   const trials = trialsOf(world, desired, outcomes);
   const previous = new Map(before.desired.resources.map((resource) => [addressOf(resource), resource]));
-  const hashes = new Map(desired.workloads.map(({ address, hash }) => [address, hash]));
   const resources = desired.resources.flatMap((resource): Resource[] => {
     const address = addressOf(resource);
     if (!failed.has(address) && !world.canaries.has(address)) return [resource];
     const trial = before.trials[address];
-    const gaveUp = trial && !trials[address] && hashes.get(address) === trial.hash;
+    const gaveUp = trial && !trials[address] && world.served.get(address)?.readiness.hash === trial.previous.hash;
     const old = gaveUp ? trial.resource : previous.get(address);
     return old ? [old] : [];
   });
@@ -74,11 +73,14 @@ function trialsOf(world: World, desired: Compiled, outcomes: readonly Outcome[])
   const entries = outcomes.flatMap(({ address, error }): [string, Trial][] => {
     const workload = desired.workloads.find((each) => each.address === address);
     const going = trials[address];
-    if (!workload || workload.rollout.monitorMs === 0 || world.canaries.has(address)) return [];
+    if (!workload) return [];
     const serving = world.served.get(address)?.readiness.hash;
-    // Until the version before is back in its place, it is needed.
-    const isOver = error?.code === 'rolled-back' && serving !== undefined && serving !== going?.hash;
-    if (going?.hash === workload.hash) return isOver ? [] : [[address, going]];
+    const isWanted = going?.hash === workload.hash;
+    // A newer version that does not serve does not end it; nor does a verdict, until the version before is back.
+    if (going && !isWanted && (serving === undefined || serving === going.hash)) return [[address, going]];
+    if (workload.rollout.monitorMs === 0 || world.canaries.has(address)) return [];
+    if (isWanted)
+      return going.verdict !== undefined && serving !== undefined && serving !== going.hash ? [] : [[address, going]];
     if (error) return [];
     // What had not yet proved itself is nothing to return to.
     const previous = going?.previous ?? good[address];

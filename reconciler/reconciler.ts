@@ -141,7 +141,7 @@ export class Reconciler implements AsyncDisposable {
     try {
       if (this.#resume) await this.#bringBack(signal);
       const again = priority === 'wake' && !retry ? await reapply(this.world, signal) : undefined;
-      const result = again ?? (await run(this.world, { retry }, signal));
+      const result = again ?? (await this.#run(retry, signal));
       this.world.metrics.synced(result.outcomes);
       return result;
     } catch (error) {
@@ -151,6 +151,18 @@ export class Reconciler implements AsyncDisposable {
       throw error;
     } finally {
       this.world.changed();
+    }
+  }
+
+  /** What was left undone needs no git, should that be away: a version to return to must not wait for it. */
+  async #run(retry: boolean, signal: AbortSignal): Promise<PassResult> {
+    const { world } = this;
+    try {
+      return await run(world, { retry }, signal);
+    } catch (error) {
+      const isLeft = [...world.errors.values()].some(({ row }) => row.next === 'retry');
+      if (isLeft && isAboutSource(toSlipwayError(error))) await reapply(world, signal);
+      throw error;
     }
   }
 
@@ -223,19 +235,25 @@ export class Reconciler implements AsyncDisposable {
   async #watchRollouts(): Promise<void> {
     const { world } = this;
     // What was found bad already is on its way back, or waits for its next try.
-    const watched = underWatch(world).filter(({ address, hash }) => world.applied.failures[address]?.hash !== hash);
+    const { failures, trials } = world.applied;
+    const watched = underWatch(world).filter(
+      ({ address, hash }) => failures[address]?.hash !== hash && trials[address]?.verdict === undefined,
+    );
     if (watched.length === 0 || world.working) return;
     const instances = await listInstances(world, this.#stop.signal);
     const of = ({ address, hash }: Workload) =>
       instances.filter((instance) => instance.address === address && instance.hash === hash);
     // Left from before a restart of Slipway.
     for (const workload of watched)
-      if (world.applied.trials[workload.address] && !world.watch.isWatched(workload.address, workload.hash))
+      if (trials[workload.address]?.hash === workload.hash && !world.watch.isWatched(workload.address, workload.hash))
         world.watch.begin(workload.address, workload.hash, of(workload));
     const bad = watched.filter((workload) => judge(world, workload, of(workload)) !== undefined);
-    if (bad.length > 0 || watched.some((workload) => isStepOver(workload, world.canaries)))
-      return void this.#loop.request('wake').catch(() => {});
-    const over = watched.filter((workload) => world.watch.isOver(workload.address, workload));
+    // What an error keeps from its next step is tried again by itself.
+    const due = watched.some((one) => isStepOver(one, world.canaries) && !world.errors.has(one.address));
+    if (bad.length > 0 || due) return void this.#loop.request('wake').catch(() => {});
+    const over = watched.filter(
+      ({ address, hash, rollout }) => trials[address]?.hash === hash && world.watch.isOver(address, { rollout }),
+    );
     if (over.length > 0)
       endTrials(
         world,

@@ -30,6 +30,7 @@ const CHANGED: ReadonlySet<Outcome['result']> = new Set([
   'started',
   'progressing',
   'replaced',
+  'scaled',
   'removed',
   'rolledBack',
 ]);
@@ -58,7 +59,7 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
     world.working = hasWork(note.plan);
     world.changed();
     await stageFiles(desired, world.source, world.state.paths.blobs, signal);
-    note.outcomes = await applyAll(world, desired, toleratedBy(note.plan, desired), signal);
+    note.outcomes = await applyAll(world, { desired, commit }, toleratedBy(note.plan, desired), signal);
     keep(world, desired, commit, note.outcomes);
     // A rollout that failed stays in the plan; looking at it again is no news.
     const news = world.lastRecorded !== commit.id || note.outcomes.some(({ result }) => CHANGED.has(result));
@@ -81,18 +82,16 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
  * took over has gone bad, and the one before has to come back although git may be away.
  */
 export async function reapply(world: World, signal: AbortSignal): Promise<PassResult | undefined> {
-  const { commit } = world.applied;
+  const { compiled: desired, accepted: commit } = world;
   if (!commit) return undefined;
   const note = recordOf(world, commit, performance.now());
   world.working = true;
   try {
     const watched = new Set(underWatch(world).map(({ address }) => address));
-    const others = world.compiled.workloads.filter(
-      ({ address }) => !watched.has(address) && !world.errors.has(address),
-    );
+    const others = desired.workloads.filter(({ address }) => !watched.has(address) && !world.errors.has(address));
     const tolerated = new Set(others.map(({ address }) => address));
-    note.outcomes = await applyAll(world, world.compiled, tolerated, signal);
-    keep(world, world.compiled, commit, note.outcomes);
+    note.outcomes = await applyAll(world, { desired, commit }, tolerated, signal);
+    keep(world, desired, commit, note.outcomes);
     const news = note.outcomes.some(({ result }) => CHANGED.has(result));
     note.write(note.outcomes.some((outcome) => outcome.error) ? 'failed' : 'applied', news);
     return { commit, changed: news, outcomes: note.outcomes };
@@ -104,7 +103,8 @@ export async function reapply(world: World, signal: AbortSignal): Promise<PassRe
 
 /** Brings the last good commit back, without asking the source: for a start while git is away, or is slow. */
 export async function resume(world: World, signal: AbortSignal): Promise<void> {
-  await applyAll(world, goodOf(world.applied), new Set(), signal);
+  const { applied } = world;
+  await applyAll(world, { desired: goodOf(applied), commit: applied.commit }, new Set(), signal);
 }
 
 /** Addresses whose instances are left as they are although they may have drifted: their config says so. */
@@ -117,13 +117,12 @@ function toleratedBy({ changes }: Plan, { workloads }: Compiled): ReadonlySet<st
 
 async function applyAll(
   world: World,
-  desired: Compiled,
+  { desired, commit }: { readonly desired: Compiled; readonly commit: CommitInfo | undefined },
   tolerated: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<Outcome[]> {
-  world.compiled = desired;
   // Routes, tokens and remote servers are in force before the first workload is ready.
-  await publishNow(world);
+  await accept(world, desired, commit);
   const outcomes = await apply({ ...applyContext(world), tolerated }, signal);
   world.metrics.rolledOut(outcomes);
   world.errors = new Map(
@@ -131,6 +130,18 @@ async function applyAll(
   );
   await publishNow(world); // With the reasons of those that failed.
   return outcomes;
+}
+
+/** @throws what the gateway says against it, such as SlipwayError listen-failed; then what was accepted before stays */
+async function accept(world: World, compiled: Compiled, accepted: CommitInfo | undefined): Promise<void> {
+  const before = { compiled: world.compiled, accepted: world.accepted };
+  Object.assign(world, { compiled, accepted });
+  try {
+    await publishNow(world);
+  } catch (error) {
+    Object.assign(world, before);
+    throw error;
+  }
 }
 
 /**

@@ -43,7 +43,10 @@ export interface World extends Omit<WorldOptions, 'drivers'> {
   /** Called after facts changed. */
   changed: () => void;
   applied: Applied;
+  /** What was accepted last: by the checks, and by the gateway. */
   compiled: Compiled;
+  /** The commit that it came from. */
+  accepted: CommitInfo | undefined;
   attempted: CommitInfo | undefined;
   problem: SlipwayError | undefined;
   issues: readonly Issue[];
@@ -82,6 +85,7 @@ export function createWorld(options: WorldOptions): World {
     changed: () => {},
     applied,
     compiled: goodOf(applied),
+    accepted: applied.commit,
     attempted: undefined,
     problem: undefined,
     issues: [],
@@ -169,6 +173,21 @@ export function judge(world: World, workload: Workload, instances: readonly Inst
   });
 }
 
+/** Remembers, on disk, that a version went bad: to try it no more if it is wanted, and to return to the one before. */
+function condemn(world: World, { address, hash }: Workload, { code, message }: SlipwayError): void {
+  const { failures, trials } = world.applied;
+  const isWanted = world.compiled.workloads.some((wanted) => wanted.address === address && wanted.hash === hash);
+  const trial = trials[address];
+  world.applied = {
+    ...world.applied,
+    ...(isWanted
+      ? { failures: { ...failures, [address]: { hash, code, message, at: new Date().toISOString() } } }
+      : {}),
+    ...(trial?.hash === hash ? { trials: { ...trials, [address]: { ...trial, verdict: message } } } : {}),
+  };
+  writeApplied(world.state.paths.applied, world.applied);
+}
+
 export function applyContext(world: World): Omit<ApplyContext, 'tolerated'> {
   const { applied, compiled, drivers, served, canaries, version, log } = world;
   return {
@@ -180,14 +199,10 @@ export function applyContext(world: World): Omit<ApplyContext, 'tolerated'> {
     served,
     known: applied.readiness,
     failures: applied.failures,
-    trials: applied.trials,
+    trials: () => world.applied.trials,
     canaries,
     judge: (workload, instances) => judge(world, workload, instances),
-    condemn: ({ address, hash }, { code, message }) => {
-      const failure = { hash, code, message, at: new Date().toISOString() };
-      world.applied = { ...world.applied, failures: { ...world.applied.failures, [address]: failure } };
-      writeApplied(world.state.paths.applied, world.applied);
-    },
+    condemn: (workload, verdict) => condemn(world, workload, verdict),
     publish: () => publishNow(world),
     version,
     log,

@@ -22,8 +22,8 @@ export interface ApplyContext {
   /** What is known of versions that were ready before. */
   readonly known: Readonly<Record<string, Readiness>>;
   readonly failures: Readonly<Record<string, Failure>>;
-  /** Versions that took over a moment ago, with those that they replaced. */
-  readonly trials: Readonly<Record<string, Trial>>;
+  /** Versions that took over a moment ago, with those that they replaced; as it is known now. */
+  readonly trials: () => Readonly<Record<string, Trial>>;
   readonly canaries: Canaries;
   /** Why a version that serves, wholly or in part, has gone bad since it does; `undefined` if it has not. */
   readonly judge: (workload: Workload, instances: readonly Instance[]) => string | undefined;
@@ -44,6 +44,7 @@ export interface Outcome {
     | 'started'
     | 'progressing'
     | 'replaced'
+    | 'scaled'
     | 'removed'
     | 'rolledBack'
     | 'failed'

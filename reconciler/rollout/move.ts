@@ -111,7 +111,7 @@ export class Move {
   async stopOthers(): Promise<void> {
     if (this.old.length + this.#leftovers.length === 0) return;
     this.#context.served.delete(this.workload.address);
-    await this.#drain(this.old.splice(0), await this.#context.publish());
+    await this.#leave(this.old.splice(0), await this.#context.publish());
     await this.removeLeftovers();
   }
 
@@ -216,13 +216,22 @@ export class Move {
     return this.#context.publish();
   }
 
-  /** As {@link #drain}, for what nothing waits for: what cannot be removed now is left to the next pass. */
+  /**
+   * As {@link #drain}. What cannot be removed now is left to the next pass, unless the new version has to have its place:
+   * its port, say.
+   * @throws SlipwayError remove-failed in that case
+   */
   async #leave(instances: readonly Instance[], traffic: Traffic): Promise<void> {
     try {
       await this.#drain(instances, traffic);
     } catch (error) {
       this.#signal.throwIfAborted();
       const { message, code } = toSlipwayError(error);
+      if (!hasRoom(this.workload) && this.fresh.length < this.workload.replicas)
+        throw new SlipwayError('remove-failed', `${message} There is no room for a new instance beside an old one.`, {
+          hint: 'It is tried again with growing pauses; the log says why the old instance cannot be removed.',
+          cause: error,
+        });
       this.#context.log('warn', `${this.workload.address}: ${message}`, { code });
       this.unfinished = true;
     }
@@ -235,6 +244,11 @@ export class Move {
       { traffic, ms: this.workload.rollout.drainMs, signal: this.#signal },
     );
   }
+}
+
+/** Whether old and new may stand side by side. */
+export function hasRoom({ rollout: { strategy, surge } }: Workload): boolean {
+  return strategy !== 'recreate' && surge > 0;
 }
 
 function driverOf(workload: Workload, drivers: ReadonlyMap<string, Driver>): Driver {

@@ -9,21 +9,35 @@ import type { Workload } from '../workload.ts';
 import { dueStep, split } from './canary.ts';
 import type { ApplyContext, Result } from './context.ts';
 import { quoted, lastLines } from './last-words.ts';
-import { Move } from './move.ts';
+import { hasRoom, Move } from './move.ts';
 
-/** @throws SlipwayError why the wanted version does not serve; then the one before does, if there is one */
-export async function rollOut(workload: Workload, context: ApplyContext, signal: AbortSignal): Promise<Result> {
-  const failure = context.failures[workload.address];
+/**
+ * @param hindrance why no instance can be started just now
+ * @throws SlipwayError why the wanted version does not serve; then the one before does, if there is one
+ */
+export async function rollOut(
+  workload: Workload,
+  context: ApplyContext,
+  signal: AbortSignal,
+  hindrance?: SlipwayError,
+): Promise<Result> {
+  const { address } = workload;
+  const failure = context.failures[address];
+  const gaveUp = await giveUpTrial(workload, context, signal);
   try {
-    if (failure && isHeldBack(workload.address, context)) throw new SlipwayError(failure.code, failure.message);
+    if (failure && isHeldBack(address, context)) throw new SlipwayError(failure.code, failure.message);
     await failIfBad(workload, context);
-    if (context.tolerated.has(workload.address) && context.served.has(workload.address)) return { result: 'unchanged' };
+    if (hindrance) throw hindrance;
+    if (context.tolerated.has(address) && context.served.has(address)) return { result: 'unchanged' };
     return await bringUp(workload, context, signal);
   } catch (error) {
     signal.throwIfAborted();
-    context.canaries.delete(workload.address);
-    const back = await fallBack(workload, context, signal, error);
-    throw back ? new RolledBack(error) : error;
+    // What cannot go on for the moment is not worse for it.
+    if (error === hindrance) throw error;
+    context.canaries.delete(address);
+    const back = await fallBack(workload, context, signal);
+    if (!back && gaveUp === undefined) throw error;
+    throw new RolledBack(gaveUp === undefined ? error : alsoBad(error, gaveUp));
   }
 }
 
@@ -49,7 +63,9 @@ export function isHeldBack(address: string, { desired, failures }: ApplyContext)
 /** @throws SlipwayError rolled-back when this version, which serves or is about to, has gone bad since it does */
 async function failIfBad(workload: Workload, context: ApplyContext): Promise<void> {
   const { address, hash } = workload;
-  if (context.trials[address]?.hash !== hash && context.canaries.get(address)?.hash !== hash) return;
+  const trial = context.trials()[address];
+  if (trial?.hash !== hash && context.canaries.get(address)?.hash !== hash) return;
+  if (trial?.hash === hash && trial.verdict !== undefined) throw new SlipwayError('rolled-back', trial.verdict);
   const instances = (await context.list()).filter((each) => each.address === address && each.hash === hash);
   const reason = context.judge(workload, instances);
   if (reason === undefined) return;
@@ -60,6 +76,36 @@ async function failIfBad(workload: Workload, context: ApplyContext): Promise<voi
   // At once: what tells of it goes with its instances, and a newer commit may cut the return short.
   context.condemn(workload, verdict);
   throw verdict;
+}
+
+/**
+ * A newer version is wanted, but the one that serves is still on trial: where it has gone bad, the one before comes back,
+ * whatever becomes of the newer one.
+ * @returns why it was given up; `undefined` where it was not
+ * @throws SlipwayError why the one before could not be brought back, if that may heal by itself
+ */
+async function giveUpTrial(
+  { address, hash }: Workload,
+  context: ApplyContext,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const trial = context.trials()[address];
+  if (!trial || trial.hash === hash || context.served.get(address)?.readiness.hash !== trial.hash) return undefined;
+  const serving = context.base.workloads.find((good) => good.address === address && good.hash === trial.hash);
+  if (!serving) return undefined;
+  try {
+    await failIfBad(serving, context);
+    return undefined;
+  } catch (error) {
+    context.canaries.delete(address);
+    return (await fallBack(serving, context, signal)) ? toSlipwayError(error).message : undefined;
+  }
+}
+
+function alsoBad(error: unknown, reason: string): SlipwayError {
+  const known = toSlipwayError(error, 'start-failed');
+  const message = `${known.message} The version that served in its place was given up too: ${reason}`;
+  return new SlipwayError(known.code, message, { hint: known.hint, cause: error });
 }
 
 /** @param returning to a version that has proved itself: all at once */
@@ -77,6 +123,8 @@ async function bringUp(
   const altered = await move.withdrawAltered();
   await move.adjust();
   if (rollout.strategy === 'recreate' && move.fresh.length < replicas) await move.stopOthers();
+  // What an earlier pass could not remove may hold the place of what is to come.
+  if (!hasRoom(workload) && move.fresh.length < replicas) await move.removeLeftovers();
   const goal = { replicas, surge: rollout.surge, unavailable: rollout.unavailable };
   const stage = canaries.get(address);
   if (rollout.canary && replaces && !returning) {
@@ -90,12 +138,18 @@ async function bringUp(
       return { result: 'progressing', ...noted(move) };
     }
   }
-  const had = move.old.length;
+  const surplus = move.old.length > 0;
   await move.reach({ ...goal, fresh: replicas, old: 0 });
   canaries.delete(address); // Not before: one that is interrupted goes on with its last step.
   await move.removeLeftovers();
-  const result = replaces || withdrawn || altered || had > 0 ? 'replaced' : move.started > 0 ? 'started' : 'unchanged';
-  return { result, ...noted(move) };
+  return { result: wordFor(move, { replaced: replaces || withdrawn || altered, surplus }), ...noted(move) };
+}
+
+/** @param surplus whether there were instances that are not wanted any more: of the same version, if it was not replaced */
+function wordFor({ started }: Move, { replaced, surplus }: { replaced: boolean; surplus: boolean }): Result['result'] {
+  if (replaced || (surplus && started > 0)) return 'replaced';
+  if (surplus) return 'scaled';
+  return started > 0 ? 'started' : 'unchanged';
 }
 
 function noted({ surface, unfinished }: Move): Omit<Result, 'result'> {
@@ -112,18 +166,13 @@ function forbiddenIn(workload: Workload, { allowances }: Compiled): Use | undefi
  * @returns whether there was anything to do
  * @throws SlipwayError why it could not be, if that may heal by itself
  */
-async function fallBack(
-  workload: Workload,
-  context: ApplyContext,
-  signal: AbortSignal,
-  reason: unknown,
-): Promise<boolean> {
+async function fallBack(workload: Workload, context: ApplyContext, signal: AbortSignal): Promise<boolean> {
   const { address, hash } = workload;
-  const { trials, base, desired, served, log } = context;
+  const { base, desired, served, log } = context;
+  const trial = context.trials()[address];
   // A version on trial is given up for having gone bad, not for a trouble of its driver.
-  const bad = reason instanceof SlipwayError && reason.code === 'rolled-back' && trials[address]?.hash === hash;
   const previous =
-    (bad ? trials[address]?.previous : undefined) ?? base.workloads.find((candidate) => candidate.address === address);
+    trial?.verdict === undefined ? base.workloads.find((good) => good.address === address) : trial.previous;
   if (!previous || previous.hash === hash) return false;
   const forbidden = served.get(address)?.readiness.hash === previous.hash ? undefined : forbiddenIn(previous, desired);
   if (forbidden) {

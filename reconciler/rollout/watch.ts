@@ -40,7 +40,7 @@ export class Watch {
     return this.#watched.get(address)?.hash === hash;
   }
 
-  isOver(address: string, { rollout }: Workload): boolean {
+  isOver(address: string, { rollout }: Pick<Workload, 'rollout'>): boolean {
     const since = this.#watched.get(address)?.since;
     return since !== undefined && performance.now() - since >= rollout.monitorMs;
   }
@@ -67,16 +67,26 @@ export class Watch {
   }
 }
 
-/** What has to be looked at again and again: by address, the workload that is on trial or in a canary. */
-export function underWatch({ compiled, applied: { trials }, canaries }: Surroundings): Workload[] {
-  return compiled.workloads.filter(
+/**
+ * What has to be looked at again and again: what is on trial or in a canary. A version on trial is that for as long as it
+ * serves, also while a newer one is wanted: one that fails, or that gets a share only.
+ */
+export function underWatch({ compiled, applied: { trials, good }, served, canaries }: Surroundings): Workload[] {
+  const serving = Object.values(good).filter(({ address, hash }) => served.get(address)?.readiness.hash === hash);
+  const wanted = new Set(compiled.workloads.map(({ hash }) => hash));
+  const candidates = [...compiled.workloads, ...serving.filter(({ hash }) => !wanted.has(hash))];
+  return candidates.filter(
     ({ address, hash }) => trials[address]?.hash === hash || canaries.get(address)?.hash === hash,
   );
 }
 
 interface Surroundings {
   readonly compiled: { readonly workloads: readonly Workload[] };
-  readonly applied: { readonly trials: Readonly<Record<string, Trial>> };
+  readonly applied: {
+    readonly trials: Readonly<Record<string, Trial>>;
+    readonly good: Readonly<Record<string, Workload>>;
+  };
+  readonly served: ReadonlyMap<string, { readonly readiness: { readonly hash: string } }>;
   readonly canaries: Canaries;
 }
 

@@ -29,6 +29,8 @@ export interface RigOptions extends Partial<Pick<ReconcilerOptions, 'intervalMs'
   readonly memory?: MemoryOptions;
   /** A real gateway in the place of the small one. */
   readonly gateway?: boolean;
+  /** What the gateway says against a snapshot: throws. */
+  readonly refuse?: (snapshot: Snapshot) => void;
   /** Write audit records to the repo. */
   readonly record?: boolean;
   /** Where containers are made: what is left of them there goes at the end. */
@@ -51,6 +53,7 @@ export class Rig implements AsyncDisposable {
   #drivers: Drivers | undefined;
   #turn = 0;
   readonly #real: boolean;
+  readonly #refuse: RigOptions['refuse'];
   #gateway: Gateway | undefined;
   #reconciler: Reconciler | undefined;
 
@@ -62,6 +65,7 @@ export class Rig implements AsyncDisposable {
 
   private constructor(options: RigOptions) {
     this.#real = options.gateway ?? false;
+    this.#refuse = options.refuse;
     this.repo = options.repo ?? this.#stack.use(new TestRepo());
     const root = options.stateDir ?? this.#stack.use(tempDir()).at('state');
     this.state = this.#stack.use(openState(root));
@@ -195,6 +199,7 @@ export class Rig implements AsyncDisposable {
   }
 
   async #publish(snapshot: Snapshot): Promise<Traffic> {
+    this.#refuse?.(snapshot);
     if (this.#real) await this.#serve(snapshot);
     this.snapshots.push(snapshot);
     for (const listener of this.#listeners) listener();

@@ -40,3 +40,32 @@ test('a server that is gone from the config cannot be removed: that is told unti
   await rig.untilStatus(() => rig.statuses.at(-1)?.conditions[0]?.status === 'True');
   expect(await rig.overall()).toBe('True=Succeeded');
 });
+
+test('there is no room beside an old instance that cannot be removed: it serves on, that is told, and tried again', async () => {
+  await using rig = await Rig.make();
+  const roomless = (version: string): string =>
+    memoryServer('tiny', version, { rollout: { maxSurge: 0, maxUnavailable: 1, monitor: '0s' } });
+  await rig.apply({ 'a.yaml': roomless('v1') });
+  const [first] = await instancesOf(rig);
+  const removal = stuck(rig);
+  await rig.apply({ 'a.yaml': roomless('v2') });
+  expect(await rig.condition('tiny')).toBe('False=RolledBack');
+  expect(rig.reconciler.world.errors.get('Server/tiny')?.message).toContain(
+    'There is no room for a new instance beside an old one.',
+  );
+  expect(rig.snapshot.servers['tiny']?.endpoints.map(({ id }) => id)).toEqual([first]);
+  expect(await instancesOf(rig)).toEqual([first]);
+  removal.works();
+  await rig.untilStatus(() => goodVersion(rig) === 'v2');
+  expect(await instancesOf(rig)).toHaveLength(1);
+});
+
+test('fewer instances of the same version: it was scaled, not replaced', async () => {
+  await using rig = await Rig.make();
+  await rig.apply({ 'a.yaml': memoryServer('tiny', 'v1', { replicas: 3 }) });
+  rig.repo.push({ 'a.yaml': memoryServer('tiny', 'v1', { replicas: 1 }) });
+  expect((await rig.reconciler.sync()).outcomes).toMatchObject([{ address: 'Server/tiny', result: 'scaled' }]);
+  expect(await instancesOf(rig)).toHaveLength(1);
+  rig.repo.push({ 'a.yaml': memoryServer('tiny', 'v2', { replicas: 1 }) });
+  expect((await rig.reconciler.sync()).outcomes).toMatchObject([{ address: 'Server/tiny', result: 'replaced' }]);
+});
