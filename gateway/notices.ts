@@ -1,5 +1,4 @@
 /** What those who listen are told when another snapshot is served. */
-import { NO_ACCESS } from '../schemas/access.ts';
 import type { RouteView } from './route-view.ts';
 import type { Stream } from './sessions/streams.ts';
 import type { Generation } from './snapshot.ts';
@@ -23,7 +22,7 @@ function fingerprintOf(generation: Generation, view: RouteView): string {
 
 /** What decides which tools and the like a client sees on a route. */
 function fingerprint({ snapshot }: Generation, { servers, separator, project, key }: RouteView): string {
-  const { access = NO_ACCESS } = snapshot;
+  const { access } = snapshot;
   const members = servers.map(({ name }) => {
     const entry = snapshot.servers[name];
     const running = (entry?.endpoints.length ?? 0) > 0;

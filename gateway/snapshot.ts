@@ -1,5 +1,4 @@
 /** A snapshot made ready to serve from, and the count of the requests that began with it. */
-import { NO_ACCESS } from '../schemas/access.ts';
 import { needsCredentials, type Snapshot } from '../schemas/snapshot.ts';
 import { Directory } from './auth/directory.ts';
 import { localIdentity, type Identity } from './auth/identity.ts';
@@ -43,7 +42,7 @@ export class Generation {
         return [path, new RouteViews(path, route, members, warn)];
       }),
     );
-    const access = snapshot.access ?? NO_ACCESS;
+    const { access } = snapshot;
     const directory = new Directory(snapshot.users, snapshot.groups);
     this.guarded = needsCredentials(snapshot);
     this.tokens = new Tokens(snapshot.principals, directory, access, usage);

@@ -65,6 +65,7 @@ function emptyDraft(): Draft {
     principals: [],
     users: [],
     groups: [],
+    access: { roles: {}, bindings: [], members: {}, floor: [], projects: {}, servers: {} },
   };
 }
 

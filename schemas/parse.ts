@@ -126,7 +126,17 @@ function readResource(context: Context, value: unknown): Resource | undefined {
     return undefined;
   }
   const start = locate(context.document, context.lines, [], 'value');
-  return { kind: kind.kind, metadata: meta, spec, source: { file: context.file, ...start } };
+  const lines = linesOf(context, kind.cited?.(spec) ?? []);
+  return { kind: kind.kind, metadata: meta, spec, source: { file: context.file, ...start }, ...lines };
+}
+
+function linesOf(
+  { document, lines }: Context,
+  paths: readonly (readonly (string | number)[])[],
+): Pick<Resource, 'lines'> {
+  if (paths.length === 0) return {};
+  const entries = paths.map((path) => [formatPath(path), locate(document, lines, ['spec', ...path], 'key').line]);
+  return { lines: Object.fromEntries(entries) as Record<string, number> };
 }
 
 function checkReserved(context: Context, kind: Kind, given: string): void {
@@ -181,7 +191,10 @@ function report(
     });
   } else if (issue.code === 'invalid_value') {
     const nearest = typeof given === 'string' ? suggest(given, issue.values.map(String)) : undefined;
-    const hint = nearest ? { hint: `Did you mean ${nearest}?` } : {};
+    // What a schema says in its own words is more than which values there are.
+    const own = issue.message.startsWith('Invalid ') ? undefined : issue.message;
+    const said = own ?? (nearest && `Did you mean ${nearest}?`);
+    const hint = said ? { hint: said } : {};
     add(context, {
       code: 'invalid-value',
       path,

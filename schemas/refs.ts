@@ -69,11 +69,13 @@ function dangling(resource: Resource, byAddress: ReadonlyMap<string, Resource>, 
   return referencesOf(resource).flatMap((reference) => {
     const address = `${reference.kind}/${reference.name}`;
     const target = byAddress.get(address);
-    if (!target && refused.has(address)) return [];
+    const builtIn = kindOf(reference.kind)?.builtIn ?? [];
+    if (!target && (refused.has(address) || builtIn.includes(reference.name))) return [];
     if (!target) {
       const names = [...byAddress.values()]
         .filter((candidate) => candidate.kind === reference.kind)
-        .map((candidate) => candidate.metadata.name);
+        .map((candidate) => candidate.metadata.name)
+        .concat(builtIn);
       const message = `There is no ${reference.kind} named ${reference.name}.`;
       return [issueAt(resource, reference.path, 'dangling-reference', message, nearest(reference.name, names))];
     }

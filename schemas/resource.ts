@@ -23,6 +23,8 @@ export interface Resource<Spec = unknown> {
   readonly metadata: Metadata;
   readonly spec: Spec;
   readonly source: Source;
+  /** Lines of fields that decisions cite, by their paths below `spec`: `permissions.rules[0]`. */
+  readonly lines?: Readonly<Record<string, number>>;
 }
 
 /** One thing wrong with what was written. `path` names the field: `spec.env[0].name`. */

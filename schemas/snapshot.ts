@@ -132,8 +132,8 @@ export const snapshotSchema = z.strictObject({
   principals: z.array(principal),
   users: z.array(user),
   groups: z.array(group),
-  /** Who may do what. Absent: nothing is written about it. */
-  access: accessSchema.optional(),
+  /** Who may do what. */
+  access: accessSchema,
 });
 
 /** What became of the calls of clients on an endpoint since the gateway knows it. */

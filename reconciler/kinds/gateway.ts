@@ -4,6 +4,7 @@ import type { gateway as schema } from '../../schemas/kinds/gateway.ts';
 import type { ProviderSpec } from '../../schemas/kinds/fields/provider.ts';
 import { bytes, milliseconds, timerMs } from '../../schemas/kinds/fields.ts';
 import type { Provider, Snapshot } from '../../schemas/snapshot.ts';
+import { cite, permissionsOf, ruleOf } from './fields/permissions.ts';
 import type { KindBehaviour } from './kind.ts';
 
 type Spec = z.output<typeof schema.spec>;
@@ -41,6 +42,9 @@ function provider({ clockSkew, keys, privateNetwork, stepUp, ...spec }: Provider
 
 export const gateway: KindBehaviour<Spec> = {
   contribute(resource, draft) {
-    draft.gateway = listener(resource.spec);
+    const { spec } = resource;
+    draft.gateway = listener(spec);
+    draft.access.floor.push(...spec.floor.map((rule, index) => ruleOf(rule, cite(resource, 'floor', index))));
+    draft.access.global = permissionsOf(resource, spec.permissions);
   },
 };

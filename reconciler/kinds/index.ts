@@ -7,6 +7,8 @@ import { group } from './group.ts';
 import type { KindBehaviour } from './kind.ts';
 import { policy } from './policy.ts';
 import { project } from './project.ts';
+import { role } from './role.ts';
+import { roleBinding } from './role-binding.ts';
 import { secret } from './secret.ts';
 import { server } from './server.ts';
 import { token } from './token.ts';
@@ -24,6 +26,8 @@ const behaviours: Behaviours = {
   Token: token,
   User: user,
   Group: group,
+  Role: role,
+  RoleBinding: roleBinding,
 };
 
 /** The behaviour of a kind that `schemas` has accepted. The cast is sound: specs were parsed by the same kind's schema. */

@@ -1,11 +1,16 @@
 import type { z } from 'zod';
 import type { project as schema } from '../../schemas/kinds/project.ts';
+import { permissionsOf } from './fields/permissions.ts';
 import type { KindBehaviour } from './kind.ts';
 
 export const project: KindBehaviour<z.output<typeof schema.spec>> = {
   members: ({ spec }) => spec.servers,
 
-  contribute({ metadata, spec }, draft) {
+  contribute(resource, draft) {
+    const { metadata, spec } = resource;
+    const permissions = permissionsOf(resource, spec.permissions);
+    if (permissions) draft.access.projects[metadata.name] = permissions;
+    draft.access.members[metadata.name] = spec.servers;
     draft.routes[`/projects/${metadata.name}/mcp`] = {
       project: metadata.name,
       servers: spec.servers,

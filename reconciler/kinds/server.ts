@@ -23,6 +23,7 @@ import {
   type Workload,
   type WorkloadFile,
 } from '../workload.ts';
+import { permissionsOf } from './fields/permissions.ts';
 import type { CompileContext, KindBehaviour } from './kind.ts';
 import { upstreamAuth } from './fields/auth.ts';
 
@@ -57,6 +58,8 @@ export const server: KindBehaviour<ServerSpec> = {
       endpoints: remote(resource),
       ...(spec.auth ? { auth: upstreamAuth(spec.auth, (ref) => secretUse(ref, context)) } : {}),
     };
+    const permissions = permissionsOf(resource, spec.permissions);
+    if (permissions) draft.access.servers[metadata.name] = permissions;
     draft.origins[metadata.name] = addressOf(resource);
     draft.routes['/mcp']?.servers.push(metadata.name);
     draft.routes[`/servers/${metadata.name}/mcp`] = { servers: [metadata.name] };

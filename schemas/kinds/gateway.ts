@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { duration, httpUrl, PORT, size } from './fields.ts';
+import { citedPermissions, floor, permissions } from './fields/permissions.ts';
 import { auth, gatewayProblems, providerReferences } from './fields/provider.ts';
 import { defineKind } from './kind.ts';
 
@@ -50,10 +51,13 @@ export const gateway = defineKind({
       .describe(
         'Serve the old HTTP+SSE transport (MCP 2024-11-05) too, at …/sse beside each …/mcp. For old clients only.',
       ),
+    floor,
+    permissions: permissions.describe('Which tools may be called, on any server.'),
     shutdownTimeout: duration.default('10s').describe('How long running calls may take to finish on shutdown.'),
   }),
   references: ({ auth: { jwt } }) => providerReferences(jwt),
   together: gatewayProblems,
+  cited: (spec) => [...spec.floor.map((_, index) => ['floor', index]), ...citedPermissions(spec.permissions)],
   example: `apiVersion: slipway/v1
 kind: Gateway
 metadata: { name: main }

@@ -5,6 +5,8 @@ import { group } from './group.ts';
 import type { Kind } from './kind.ts';
 import { policy } from './policy.ts';
 import { project } from './project.ts';
+import { role } from './role.ts';
+import { roleBinding } from './role-binding.ts';
 import { secret } from './secret.ts';
 import { server } from './server.ts';
 import { token } from './token.ts';
@@ -20,6 +22,8 @@ export const KINDS = {
   Token: token,
   User: user,
   Group: group,
+  Role: role,
+  RoleBinding: roleBinding,
 } as const;
 
 export type KindName = keyof typeof KINDS;

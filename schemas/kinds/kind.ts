@@ -40,6 +40,8 @@ export interface Kind<Name extends string = string, Schema extends z.ZodType = z
   readonly spec: Schema;
   /** True if a config may hold only one. */
   readonly singleton?: boolean;
+  /** Names of resources that exist without being written. */
+  readonly builtIn?: readonly string[];
   /** Names that cannot be used, each with the reason. */
   readonly reserved?: Readonly<Record<string, string>>;
   /** A whole YAML document that is valid. */
@@ -51,6 +53,8 @@ export interface Kind<Name extends string = string, Schema extends z.ZodType = z
   keys?(spec: z.output<Schema>): readonly string[];
   /** Files of the config repo that the resource needs; checked to exist. */
   files?(spec: z.output<Schema>): readonly FileReference[];
+  /** Paths below `spec` whose lines are remembered, because a decision that rests on them says where it is written. */
+  cited?(spec: z.output<Schema>): readonly (readonly (string | number)[])[];
   /** Paths below `spec` whose values must never be shown; list items by name: `['env', 'API_KEY', 'value']`. */
   sensitive?(path: readonly (string | number)[]): boolean;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { name } from './fields.ts';
+import { citedPermissions, permissions } from './fields/permissions.ts';
 import { defineKind } from './kind.ts';
 
 export const project = defineKind({
@@ -16,9 +17,11 @@ export const project = defineKind({
       .regex(/^[A-Za-z0-9_-]{1,8}$/, 'must be 1–8 of A–Z, a–z, 0–9, _ and -')
       .default('__')
       .describe('What stands between server and tool in a tool’s name.'),
+    permissions: permissions.describe('Which tools may be called through this project.'),
   }),
   references: (spec) =>
     spec.servers.map((target, index) => ({ path: ['servers', index], kind: 'Server', name: target })),
+  cited: (spec) => citedPermissions(spec.permissions),
   example: `apiVersion: slipway/v1
 kind: Project
 metadata: { name: dev }

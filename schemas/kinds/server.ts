@@ -5,6 +5,7 @@ import { auth, secretsOf } from './fields/auth.ts';
 import { imageReference, pull } from './fields/image.ts';
 import { isolation } from './fields/isolation.ts';
 import { argument, packageSpec } from './fields/package.ts';
+import { citedPermissions, serverPermissions } from './fields/permissions.ts';
 import { PROBES, probes } from './fields/probes.ts';
 import { rollout } from './fields/rollout.ts';
 import { maxInstances, sessions } from './fields/sessions.ts';
@@ -137,6 +138,7 @@ const serverSpec = z
       .boolean()
       .default(false)
       .describe('Check the arguments of tool calls against the tool’s schema before the server sees them.'),
+    permissions: serverPermissions.describe('Which of its tools may be called.'),
     dependsOn: z.array(name).default([]).describe('Servers that must be ready before this one starts.'),
     probes: probes.optional(),
     rollout,
@@ -254,6 +256,7 @@ export const server = defineKind({
   reserved: { slipway: 'it stands for Slipway’s own tools', all: '`get all` means every kind' },
   spec: serverSpec,
   references,
+  cited: (spec) => citedPermissions(spec.permissions),
   files: (spec) => spec.files.map((file, index) => ({ path: ['files', index], file })),
   sensitive: (path) => path[0] === 'env' && path[2] === 'value' && looksSecret(String(path[1])),
   example: `apiVersion: slipway/v1

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { startGateway } from '../../gateway/index.ts';
+import { NO_ACCESS } from '../../schemas/access.ts';
 import { silent } from '../../schemas/log.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 
@@ -36,6 +37,7 @@ const snapshot: Snapshot = {
   principals: [],
   users: [],
   groups: [],
+  access: NO_ACCESS,
 };
 
 await using gateway = await startGateway({

@@ -45,7 +45,10 @@ describe('hints', () => {
     ['unknown-field-secret.yaml', 'Did you mean env?'],
     ['unknown-field-token.yaml', 'Did you mean projects?'],
     ['unknown-kind.yaml', 'Did you mean Server?'],
-    ['unknown-kind-far.yaml', 'Kinds: Gateway, Engine, Server, Project, Policy, Secret, Token, User, Group.'],
+    [
+      'unknown-kind-far.yaml',
+      'Kinds: Gateway, Engine, Server, Project, Policy, Secret, Token, User, Group, Role, RoleBinding.',
+    ],
     ['kind-plural.yaml', 'Did you mean Server?'],
     ['bad-transport.yaml', 'Did you mean http?'],
     ['bad-lifecycle.yaml', 'Did you mean onDemand?'],

@@ -12,6 +12,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { ClientCapabilities } from '@modelcontextprotocol/sdk/types.js';
 import { startGateway, type Gateway, type GatewayOptions } from '../../../gateway/index.ts';
+import { NO_ACCESS, type Access } from '../../../schemas/access.ts';
 import { silent } from '../../../schemas/log.ts';
 import type { Endpoint, Principal, ServerEntry, Snapshot } from '../../../schemas/snapshot.ts';
 
@@ -24,6 +25,7 @@ export interface Wish {
   users?: Snapshot['users'];
   groups?: Snapshot['groups'];
   gateway?: Partial<Snapshot['gateway']>;
+  access?: Partial<Access>;
 }
 
 /** A snapshot with `/mcp` over all servers, `/servers/<s>/mcp` for each, and `/projects/dev/mcp` over all. */
@@ -34,6 +36,7 @@ export function snapshot({
   users = [],
   groups = [],
   gateway = {},
+  access = {},
 }: Wish = {}): Snapshot {
   const names = Object.keys(servers);
   const entries = Object.entries(servers).map(([name, given]): [string, ServerEntry] => [
@@ -65,6 +68,7 @@ export function snapshot({
     principals,
     users,
     groups,
+    access: { ...NO_ACCESS, ...access },
   };
 }
 
