@@ -32,7 +32,10 @@ export interface Command {
 export const TARGET_OPTIONS: readonly Option[] = [
   { flags: '--state-dir <dir>', description: 'state directory of the running Slipway' },
   { flags: '--server <url>', description: 'speak to a Slipway elsewhere, e.g. https://mcp.example.com' },
-  { flags: '--token <token>', description: 'bearer token for --server (default: $SLIPWAY_TOKEN)' },
+  {
+    flags: '--token <token>',
+    description: 'bearer token for --server (default: $SLIPWAY_TOKEN, or that of `slipway login`)',
+  },
 ];
 
 /** Where the config comes from. */

@@ -1,9 +1,12 @@
 /** The outside world as one object, so that commands can be tested without a terminal. */
 import { createInterface } from 'node:readline/promises';
+import type { Readable } from 'node:stream';
 import { styleText } from 'node:util';
 import type { Level, Log } from '../schemas/log.ts';
 
 export interface Io {
+  /** What somebody pipes in. */
+  readonly input: Readable;
   /** Data, for pipes. */
   readonly out: (text: string) => void;
   /** Talk, for people. */
@@ -32,6 +35,7 @@ export function processIo(signal: AbortSignal): Io {
   const paintErr = painter(stderr);
   const err = (text: string): void => void stderr.write(`${text}\n`);
   return {
+    input: process.stdin,
     out: (text) => void stdout.write(`${text}\n`),
     err,
     env,

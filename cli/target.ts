@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import { SlipwayError, ERRORS, type ErrorCode } from '../schemas/errors.ts';
 import { stateHome, statePaths } from '../reconciler/index.ts';
 import { text, type Options } from './command.ts';
+import { tokenFor } from './credentials.ts';
 import type { Io } from './io.ts';
 import { placeOf, stateDirOf } from './source.ts';
 
@@ -34,11 +35,7 @@ export type Scope = 'own' | 'any';
 /** @throws SlipwayError not-running when there is none, or more than one and none was named */
 export async function findTarget(options: Options, io: Io, scope: Scope = 'any'): Promise<Target> {
   const server = text(options, 'server');
-  const token = text(options, 'token') ?? io.env['SLIPWAY_TOKEN'];
-  const address: Address =
-    server === undefined
-      ? await findSocket(options, io, scope)
-      : { description: server, base: urlOf(server), ...(token === undefined ? {} : { token }) };
+  const address = server === undefined ? await findSocket(options, io, scope) : remoteAddress(server, options, io);
   return {
     description: address.description,
     json: async (method, path, { body } = {}) =>
@@ -77,6 +74,13 @@ async function findSocket(options: Options, io: Io, scope: Scope): Promise<Addre
   return alive[0];
 }
 
+/** The token that was named, else the one that `slipway login` keeps for that gateway. */
+function remoteAddress(server: string, options: Options, { env }: Io): Address {
+  const base = urlOf(server);
+  const token = text(options, 'token') ?? env['SLIPWAY_TOKEN'] ?? tokenFor(base, env);
+  return { description: server, base, ...(token === undefined ? {} : { token }) };
+}
+
 function urlOf(server: string): URL {
   const url = URL.canParse(server) ? new URL(server) : undefined;
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
@@ -105,7 +109,8 @@ function send(
   signal: AbortSignal,
   headers: Record<string, string> = {},
 ): Promise<IncomingMessage> {
-  const url = new URL(path, address.base);
+  // The gateway may live below a path, behind a proxy.
+  const url = new URL(address.base.href.replace(/\/+$/, '') + path);
   const payload = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
   const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
     method,
@@ -124,7 +129,9 @@ function send(
     request.once('error', (error: NodeJS.ErrnoException) => {
       const why = signal.aborted
         ? new SlipwayError('cancelled')
-        : new SlipwayError('not-running', `${address.description} does not answer: ${error.code ?? error.message}.`);
+        : new SlipwayError('not-running', `${address.description} does not answer: ${error.code ?? error.message}.`, {
+            cause: error,
+          });
       reject(why);
     });
     request.end(payload);

@@ -20,6 +20,13 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   top: { summary: 'show what instances use', load: () => import('./top.ts') },
   prune: { summary: 'remove what dead Slipways left', load: () => import('./prune.ts') },
   call: { summary: 'call a tool through the gateway', load: () => import('./call.ts') },
+  connect: { summary: 'be an MCP server on stdio that is a route of a gateway', load: () => import('./connect.ts') },
+  'client-config': {
+    summary: 'print or write what an MCP client needs to use the gateway',
+    load: () => import('./client-config.ts'),
+  },
+  login: { summary: 'keep a token for a gateway', load: () => import('./login.ts') },
+  logout: { summary: 'forget the token for a gateway', load: () => import('./logout.ts') },
   token: { summary: 'make access tokens', load: () => import('./token.ts') },
   schema: { summary: 'print JSON Schemas for editors', load: () => import('./schema.ts') },
   version: { summary: 'print versions', load: () => import('./version.ts') },

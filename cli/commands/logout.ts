@@ -1,0 +1,1 @@
+export { logout as command } from './login.ts';
