@@ -24,7 +24,7 @@ const byPath = new Map(files.map((file) => [file.path, file]));
 
 describe('arrows', () => {
   const allowed: Record<string, readonly RegExp[]> = {
-    schemas: [/^schemas\//, /^node:net$/, /^(zod|yaml)$/],
+    schemas: [/^schemas\//, /^node:(net|string_decoder)$/, /^(zod|yaml)$/],
     reconciler: [
       /^(schemas|reconciler)\//,
       /^node:/,
@@ -44,7 +44,7 @@ describe('arrows', () => {
       /^(reconciler|gateway)\/index\.ts$/,
       /^package\.json$/,
       /^node:/,
-      /^(commander|yaml|simple-git|rolldown|@modelcontextprotocol\/sdk\/)/,
+      /^(commander|yaml|zod|jsonc-parser|smol-toml|simple-git|rolldown|@modelcontextprotocol\/sdk\/)/,
     ],
   };
   for (const room of ROOMS) {
