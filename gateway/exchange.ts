@@ -74,8 +74,12 @@ export interface Exchange {
   readonly path: string;
 }
 
-/** An exchange whose caller is known and may use the route. */
-export interface Caller extends Exchange {
+/** An exchange whose caller is known. */
+export interface Known extends Exchange {
   readonly identity: Identity;
+}
+
+/** An exchange whose caller may use the route, or a part of it. */
+export interface Caller extends Known {
   readonly route: RouteView;
 }

@@ -2,24 +2,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SlipwayError } from '../schemas/errors.ts';
 import { finish } from './audit/finish.ts';
-import { challenge, isMetadataPath, serveMetadata } from './auth/resource.ts';
+import { challenge, isMetadataPath } from './auth/resource.ts';
 import { withScopes } from './auth/scopes.ts';
 import { traceControl } from './audit/requests.ts';
 import { Trace } from './audit/trace.ts';
 import type { Exchange, Source, State } from './exchange.ts';
-import { CONTROL_PREFIX, serveControl } from './routes/control.ts';
-import { HEALTH_PATHS, serveHealth } from './routes/health.ts';
-import { oldTransport } from './routes/http-sse.ts';
-import { get, isMcpPath, post, remove } from './routes/mcp.ts';
-import { METRICS_PATH, serveMetrics } from './routes/metrics.ts';
+import { isMcpPath } from './routes/mcp.ts';
+import { routeAt, targetOf, type ControlRow, type McpRow, type RouteRow, type ScopeRow } from './routes/table.ts';
 import { refuse } from './rpc/errors.ts';
 import { NamedResponse } from './rpc/response.ts';
 import { authenticate, type Identity } from './steps/authenticate.ts';
-import { authorize, authorizeControl, authorizeMetrics } from './steps/authorize.ts';
+import { authorize, authorizeControl, authorizeScope } from './steps/authorize.ts';
 import { checkLoop } from './steps/loop.ts';
 import { checkOrigin } from './steps/origin.ts';
-
-const mcpMethods = { POST: post, GET: get, DELETE: remove };
 
 /** Answers every request, whatever happens; never throws. */
 export async function handle(
@@ -48,46 +43,46 @@ export async function handle(
 }
 
 async function route(exchange: Exchange): Promise<void> {
-  const { state, path, generation, request, trace } = exchange;
-  if (HEALTH_PATHS.has(path)) {
-    allow(exchange, ['GET', 'HEAD']);
-    return serveHealth(exchange);
+  const { state, path } = exchange;
+  const row = routeAt(path);
+  if (row?.access === 'public') {
+    if (state.closing && !row.always) throw new SlipwayError('shutting-down');
+    allow(exchange, row);
+    return row.serve(exchange);
   }
   if (state.closing) throw new SlipwayError('shutting-down');
-  if (isMetadataPath(path)) {
-    allow(exchange, ['GET', 'HEAD', 'OPTIONS']);
-    return serveMetadata(exchange);
-  }
-  if (path === CONTROL_PREFIX || path.startsWith(`${CONTROL_PREFIX}/`)) {
-    traceControl(trace, request.method, path);
-    const identity = await identify(exchange);
-    withScopes(identity, undefined, () => authorizeControl(identity, exchange));
-    return serveControl(exchange);
-  }
-  if (path === METRICS_PATH) {
-    trace.event('http_request', 'metrics');
-    const identity = await identify(exchange);
-    withScopes(identity, undefined, () => authorizeMetrics(identity));
-    allow(exchange, ['GET', 'HEAD']);
-    return serveMetrics(exchange);
-  }
+  if (!row) throw new SlipwayError('not-found');
+  if (row.access === 'mcp') return serveClient(exchange, row);
+  return serveOperator(exchange, row);
+}
+
+async function serveClient(exchange: Exchange, row: McpRow): Promise<void> {
+  const { state, generation, trace, path } = exchange;
+  if (row.when?.(generation) === false) throw new SlipwayError('not-found');
   // What could not be recorded must not happen, where the config says so. Operators may look in any case.
   if (state.audit.blocked) throw new SlipwayError('audit-unavailable');
-  const old = generation.snapshot.gateway.httpSse ? oldTransport(path) : undefined;
-  const target = old?.route ?? path;
-  if (!isMcpPath(target) && !generation.routes.has(target)) throw new SlipwayError('not-found');
   const found = identify(exchange);
   // No turn of the event loop for whoever is known.
   const identity = found instanceof Promise ? await found : found;
-  trace.project = generation.routes.get(target)?.project;
+  const target = targetOf(row, path);
   const there = generation.routes.get(target);
+  trace.project = there?.project;
   const view = withScopes(identity, there, () => authorize(identity, target, there));
-  if (old) {
-    allow(exchange, [old.method]);
-    return old.serve({ ...exchange, identity, route: view });
-  }
-  const method = allow(exchange, ['GET', 'POST', 'DELETE']);
-  await mcpMethods[method]({ ...exchange, identity, route: view });
+  allow(exchange, row);
+  await row.serve({ ...exchange, identity, route: view });
+}
+
+async function serveOperator(exchange: Exchange, row: ControlRow | ScopeRow): Promise<void> {
+  const { request, trace, path } = exchange;
+  const { access } = row;
+  if (access === 'control') traceControl(trace, request.method, path);
+  else trace.event('http_request', path.slice(1));
+  const identity = await identify(exchange);
+  withScopes(identity, undefined, () =>
+    access === 'control' ? authorizeControl(identity, exchange) : authorizeScope(identity, access.scope),
+  );
+  allow(exchange, row);
+  await row.serve({ ...exchange, identity });
 }
 
 /** From here on it is known who asks. */
@@ -106,9 +101,8 @@ function pathOf({ url = '' }: IncomingMessage): string {
 }
 
 /** @throws SlipwayError `method-not-allowed` */
-function allow<M extends string>({ request, response }: Exchange, methods: readonly M[]): M {
-  const method = methods.find((allowed) => allowed === request.method);
-  if (method !== undefined) return method;
+function allow({ request, response }: Exchange, { methods }: RouteRow): void {
+  if (!methods || methods.includes(request.method ?? '')) return;
   response.setHeader('Allow', methods.join(', '));
   throw new SlipwayError('method-not-allowed');
 }

@@ -168,7 +168,11 @@ export const ERRORS = {
 
   // Through the gateway.
   unauthorized: row('No valid token was given.', 'Send Authorization: Bearer <token>.', { http: 401 }),
-  forbidden: row('The token may not do this.', 'Ask for a token with access to this project.', { http: 403 }),
+  forbidden: row(
+    'The caller may not do this.',
+    'Ask whoever keeps the config for a Role or RoleBinding; `slipway auth can-i --list` shows what you have.',
+    { http: 403 },
+  ),
   'insufficient-scope': row(
     'The access token lacks an OAuth scope.',
     'Log in again and consent to the scopes that the WWW-Authenticate header names.',
@@ -179,6 +183,9 @@ export const ERRORS = {
     'Check Gateway spec.auth.jwt and the network between it and Slipway; Tokens go on working.',
     { http: 503, next: 'retry' },
   ),
+  'scope-denied': row('A scope is needed that the caller does not have.', 'Ask for a Token or Role with this scope.', {
+    http: 403,
+  }),
   'host-not-allowed': row(
     'The Host header is not allowed (DNS rebinding guard).',
     'Add the name to Gateway spec.allowedHosts.',

@@ -7,7 +7,7 @@ import type { AccessToken } from './access-token.ts';
 import { InsufficientScope } from './scopes.ts';
 
 /** RFC 9728 §3.1. The path of the resource follows. */
-const METADATA_PATH = '/.well-known/oauth-protected-resource';
+export const METADATA_PATH = '/.well-known/oauth-protected-resource';
 
 type Where = Pick<Exchange, 'source' | 'generation' | 'request' | 'path'>;
 

@@ -41,7 +41,7 @@ function orStepUp<T>(identity: UserIdentity, route: Route | undefined, decide: (
     return decide();
   } catch (error) {
     const { withheld } = identity.grant;
-    if (withheld.length === 0 || !(error instanceof SlipwayError) || error.code !== 'forbidden') throw error;
+    if (withheld.length === 0 || !(error instanceof SlipwayError) || error.row.http !== 403) throw error;
     const steps = identity.token.provider.stepUp.filter(({ roles }) => roles.some((role) => withheld.includes(role)));
     throw new InsufficientScope([...new Set([...neededBy(identity, route), ...steps.flatMap(({ scopes }) => scopes)])]);
   }

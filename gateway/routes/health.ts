@@ -2,8 +2,6 @@
 import type { Exchange } from '../exchange.ts';
 import { sendText } from '../rpc/respond.ts';
 
-export const HEALTH_PATHS: ReadonlySet<string> = new Set(['/health', '/healthz', '/readyz']);
-
 export function serveHealth({ state, path, response }: Exchange): void {
   if (path !== '/readyz') return sendText(response, 200, 'ok');
   if (state.closing) return sendText(response, 503, 'shutting down');

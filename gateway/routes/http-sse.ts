@@ -16,24 +16,9 @@ import { parseJson, readBody } from '../steps/body.ts';
 import { checkAccept, checkContentType } from './mcp.ts';
 
 const VERSION = '2024-11-05';
-const PATH = /^(.*)\/(sse|messages)$/;
 
-export interface OldTransport {
-  /** Of the route that it leads to. */
-  readonly route: string;
-  readonly method: 'GET' | 'POST';
-  serve(caller: Caller): void | Promise<void>;
-}
-
-/** `/projects/dev/sse` leads to `/projects/dev/mcp`. @returns `undefined` for a path that is not of this transport */
-export function oldTransport(path: string): OldTransport | undefined {
-  const [, base = '', end] = PATH.exec(path) ?? [];
-  if (end === undefined) return undefined;
-  const route = `${base}/mcp`;
-  return end === 'sse' ? { route, method: 'GET', serve: open } : { route, method: 'POST', serve: post };
-}
-
-function open(caller: Caller): void {
+/** A stream of its own for each session; its first event says where to POST. */
+export function openOld(caller: Caller): void {
   const { state, source, request, response, identity, route, path } = caller;
   checkAccept(request, ['text/event-stream']);
   const id = state.seal.open({ route: route.path, principal: identity.key, version: VERSION, capabilities: [] });
@@ -62,7 +47,8 @@ function open(caller: Caller): void {
   });
 }
 
-async function post(caller: Caller): Promise<void> {
+/** One message of a session; what answers it goes out on its stream. */
+export async function postOld(caller: Caller): Promise<void> {
   const { generation, request, response } = caller;
   generation.enter();
   try {

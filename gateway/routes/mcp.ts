@@ -15,8 +15,19 @@ const MCP_PATH = /^\/(?:mcp|projects\/[^/]+\/mcp|servers\/[^/]+\/mcp)$/;
 /** By shape, so that whether a route exists is told only to those who may know. */
 export const isMcpPath = (path: string): boolean => MCP_PATH.test(path);
 
+const methods: Readonly<Record<string, (caller: Caller) => void | Promise<void>>> = {
+  POST: post,
+  GET: get,
+  DELETE: remove,
+};
+
+/** @param caller whose method is one of POST, GET and DELETE */
+export function serveMcp(caller: Caller): void | Promise<void> {
+  return methods[caller.request.method ?? '']?.(caller);
+}
+
 /** One message from the client. It counts as running under its snapshot until it is answered. */
-export async function post(caller: Caller): Promise<void> {
+async function post(caller: Caller): Promise<void> {
   const { generation, request, response } = caller;
   generation.enter();
   try {
@@ -33,7 +44,7 @@ export async function post(caller: Caller): Promise<void> {
 }
 
 /** Opens the session's stream: what the gateway says unasked. Or goes on with any of its streams where it broke off. */
-export function get(caller: Caller): void {
+function get(caller: Caller): void {
   const { state, source, generation, request, response, identity, route } = caller;
   checkEra(caller);
   checkAccept(request, ['text/event-stream']);
@@ -57,7 +68,7 @@ export function get(caller: Caller): void {
 }
 
 /** Ends the session. */
-export function remove(caller: Caller): void {
+function remove(caller: Caller): void {
   checkEra(caller);
   checkVersion(caller.request.headers['mcp-protocol-version']);
   endSession(caller, sessionOf(caller));

@@ -4,8 +4,6 @@ import type { MetricFamily } from '../../schemas/metrics.ts';
 import type { Exchange } from '../exchange.ts';
 import { sendText } from '../rpc/respond.ts';
 
-export const METRICS_PATH = '/metrics';
-
 export async function serveMetrics({ state, response }: Exchange): Promise<void> {
   const families = [...state.metrics.families(state), ...((await state.moreMetrics?.()) ?? [])];
   const { contentType, text } = await written(families);

@@ -1,4 +1,5 @@
 /** What the caller may reach. The same decision for listing and calling: there is one per route, not one per method. */
+import type { Scope } from '../../schemas/access.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { lacksScopes } from '../auth/scopes.ts';
 import type { Exchange } from '../exchange.ts';
@@ -29,12 +30,11 @@ export function viewOf(generation: Generation, { identity, source, route }: List
 type Listener = Pick<Stream, 'identity' | 'source' | 'route'>;
 
 /**
- * Metrics name every server, so a token that may know only some of them does not do. Without a Token, whoever is on this
- * machine may look.
- * @throws SlipwayError `forbidden`
+ * What such routes tell names every server, so a scope for some projects only does not do.
+ * @throws SlipwayError `scope-denied`
  */
-export function authorizeMetrics({ grant }: Identity): void {
-  if (!grant.scope('audit')) throw new SlipwayError('forbidden', 'Metrics need the scope audit.');
+export function authorizeScope({ grant }: Identity, scope: Scope): void {
+  if (!grant.scope(scope)) throw new SlipwayError('scope-denied', `This needs the scope ${scope}.`);
 }
 
 /**

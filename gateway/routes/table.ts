@@ -1,0 +1,103 @@
+/** THE table of routes: what there is, who may come in, and who answers. A test tries every row with every credential. */
+import type { Scope } from '../../schemas/access.ts';
+import { METADATA_PATH, serveMetadata } from '../auth/resource.ts';
+import type { Caller, Exchange, Known } from '../exchange.ts';
+import type { Generation } from '../snapshot.ts';
+import { CONTROL_PREFIX, serveControl } from './control.ts';
+import { serveHealth } from './health.ts';
+import { openOld, postOld } from './http-sse.ts';
+import { serveMcp } from './mcp.ts';
+import { serveMetrics } from './metrics.ts';
+
+type Served = void | Promise<void>;
+
+interface Row {
+  /** `{}` stands for one part of the path, a `*` at the end for the rest. */
+  readonly pattern: string;
+  /** Absent: whoever answers decides. */
+  readonly methods?: readonly string[];
+}
+
+/** Anybody may come. `always`: also while the gateway shuts down. */
+interface PublicRow extends Row {
+  readonly access: 'public';
+  readonly always?: true;
+  serve(exchange: Exchange): Served;
+}
+
+/** Operators: the local user of the control socket, or a caller with a role; what it may do there is asked there. */
+export interface ControlRow extends Row {
+  readonly access: 'control';
+  serve(known: Known): Served;
+}
+
+/** Whoever has the scope, for all that there is. */
+export interface ScopeRow extends Row {
+  readonly access: { readonly scope: Scope };
+  serve(known: Known): Served;
+}
+
+/** MCP clients, who see what their grant lets them see. */
+export interface McpRow extends Row {
+  readonly access: 'mcp';
+  /** What the path ends with instead of `/mcp`. */
+  readonly end: string;
+  /** Whether it is there at all. */
+  when?(generation: Generation): boolean;
+  serve(caller: Caller): Served;
+}
+
+export type RouteRow = PublicRow | ControlRow | ScopeRow | McpRow;
+
+/** All servers, those of a project, one server. */
+const PLACES = ['/projects/{}', '/servers/{}', ''];
+
+const isOld = ({ snapshot }: Generation): boolean => snapshot.gateway.httpSse === true;
+
+export const ROUTES: readonly RouteRow[] = [
+  ...PLACES.flatMap((place): McpRow[] => [
+    { pattern: `${place}/mcp`, access: 'mcp', end: '/mcp', methods: ['GET', 'POST', 'DELETE'], serve: serveMcp },
+    { pattern: `${place}/sse`, access: 'mcp', end: '/sse', methods: ['GET'], when: isOld, serve: openOld },
+    { pattern: `${place}/messages`, access: 'mcp', end: '/messages', methods: ['POST'], when: isOld, serve: postOld },
+  ]),
+  ...['/health', '/healthz', '/readyz'].map((pattern): PublicRow => ({
+    pattern,
+    access: 'public',
+    methods: ['GET', 'HEAD'],
+    always: true,
+    serve: serveHealth,
+  })),
+  ...[METADATA_PATH, `${METADATA_PATH}/*`].map((pattern): PublicRow => ({
+    pattern,
+    access: 'public',
+    methods: ['GET', 'HEAD', 'OPTIONS'],
+    serve: serveMetadata,
+  })),
+  { pattern: '/metrics', access: { scope: 'audit' }, methods: ['GET', 'HEAD'], serve: serveMetrics },
+  ...[CONTROL_PREFIX, `${CONTROL_PREFIX}/*`].map((pattern): ControlRow => ({
+    pattern,
+    access: 'control',
+    serve: serveControl,
+  })),
+];
+
+const exact = new Map(ROUTES.filter(({ pattern }) => !/[{*]/.test(pattern)).map((row) => [row.pattern, row]));
+const shaped = ROUTES.filter(({ pattern }) => /[{*]/.test(pattern)).map((row) => ({
+  row,
+  shape: shapeOf(row.pattern),
+}));
+
+/** The row of a path as it was sent. By shape, so that whether a route exists is told only to those who may know. */
+export function routeAt(path: string): RouteRow | undefined {
+  return exact.get(path) ?? shaped.find(({ shape }) => shape.test(path))?.row;
+}
+
+/** The route of the snapshot that a path leads to: `/projects/dev/sse` to `/projects/dev/mcp`. */
+export function targetOf({ end }: McpRow, path: string): string {
+  return `${path.slice(0, path.length - end.length)}/mcp`;
+}
+
+function shapeOf(pattern: string): RegExp {
+  const escaped = pattern.replaceAll(/[.]/g, '\\$&').replaceAll('{}', '[^/]+').replace(/\*$/, '.*');
+  return new RegExp(`^${escaped}$`, 's');
+}
