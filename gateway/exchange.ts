@@ -5,6 +5,9 @@ import type { Control } from '../schemas/control.ts';
 import type { Log } from '../schemas/log.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
 import type { Trace } from './audit/trace.ts';
+import type { Addresses } from './limits/addresses.ts';
+import type { Limiter, Permit } from './limits/limiter.ts';
+import type { Course } from './limits/limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Asks } from './sessions/asks.ts';
 import type { Calls } from './sessions/calls.ts';
@@ -30,6 +33,8 @@ export interface State {
   readonly ready: () => boolean;
   readonly metrics: GatewayMetrics;
   readonly audit: AuditSink;
+  readonly limiter: Limiter;
+  readonly addresses: Addresses;
   /** What others count, and `/metrics` shows too. */
   readonly moreMetrics: (() => Promise<MetricFamily[]>) | undefined;
   readonly seal: Seal;
@@ -79,7 +84,15 @@ export interface Known extends Exchange {
   readonly identity: Identity;
 }
 
-/** An exchange whose caller may use the route, or a part of it. */
-export interface Caller extends Known {
+/** What limits leave to a request. */
+export interface Limited {
+  /** What bounds it. */
+  readonly course: Course;
+  /** What it holds; none where nothing is counted. */
+  readonly permit: Permit | undefined;
+}
+
+/** An exchange whose caller may use the route, or a part of it, and is within its limits. */
+export interface Caller extends Known, Limited {
   readonly route: RouteView;
 }

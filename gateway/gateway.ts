@@ -8,6 +8,8 @@ import type { UpstreamStatus } from '../schemas/status.ts';
 import type { Source, State } from './exchange.ts';
 import type { Gateway, GatewayOptions } from './options.ts';
 import { isLoopback, parseListen } from '../schemas/listen.ts';
+import { Addresses } from './limits/addresses.ts';
+import { Limiter } from './limits/limiter.ts';
 import { listenTcp, listenUnix, type Listener } from './listen.ts';
 import { Keys } from './auth/keys.ts';
 import { keyRing } from './auth/people.ts';
@@ -65,6 +67,8 @@ export class RunningGateway implements Gateway {
       ready: options.ready ?? (() => true),
       metrics: new GatewayMetrics(),
       audit: options.audit ?? noAudit,
+      limiter: new Limiter(),
+      addresses: new Addresses(() => this.#state.current.snapshot.limits?.perAddress),
       moreMetrics: options.metrics,
       seal: new Seal(options.sessionKey),
       ended: new EndedSessions(),
@@ -173,7 +177,7 @@ export class RunningGateway implements Gateway {
     const parsed = parseListen(address);
     // An open gateway on the network hands every tool to whoever finds it.
     if (!isLoopback(parsed.host) && !needsCredentials(snapshot)) throw new SlipwayError('unsafe-listen');
-    this.#tcp = await listenTcp(parsed, this.#handler);
+    this.#tcp = await listenTcp(parsed, this.#handler, (socket) => this.#state.addresses.connected(socket));
     this.#listen = address;
     this.#listeners.add(this.#tcp);
   }

@@ -1,7 +1,7 @@
 /** Sockets: TCP and unix listeners with limits that hold against slow and oversized requests. */
 import { chmod, lstat, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { SlipwayError } from '../schemas/errors.ts';
 import { isLoopback, type ListenAddress } from '../schemas/listen.ts';
 import type { Source } from './exchange.ts';
@@ -24,12 +24,13 @@ export interface Listener {
   cut(): void;
 }
 
-/** @throws SlipwayError `listen-failed` */
+/** @param onConnection may end it @throws SlipwayError `listen-failed` */
 export async function listenTcp(
   address: ListenAddress,
   handle: (source: Source) => RequestListener,
+  onConnection: (socket: Socket) => void = () => {},
 ): Promise<Listener> {
-  const server = httpServer();
+  const server = httpServer().on('connection', onConnection);
   await bind(server, address, `${address.host}:${address.port}`);
   const { port } = server.address() as AddressInfo;
   const source: Source = {

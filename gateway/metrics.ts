@@ -25,6 +25,8 @@ export class CallMetrics {
   }
 }
 
+type FamilySources = Pick<State, 'current' | 'streams' | 'limiter' | 'addresses'>;
+
 export class GatewayMetrics {
   readonly #servers = new Map<string, CallMetrics>();
   /** Sessions that were opened. They are kept by their clients, so how many there are nobody knows. */
@@ -39,7 +41,7 @@ export class GatewayMetrics {
   }
 
   /** Servers that are gone from the config are forgotten, so that there are never more than it names. */
-  families({ current, streams }: Pick<State, 'current' | 'streams'>): MetricFamily[] {
+  families({ current, streams, limiter, addresses }: FamilySources): MetricFamily[] {
     for (const name of this.#servers.keys()) if (!current.servers.has(name)) this.#servers.delete(name);
     const servers = [...this.#servers];
     const each = (valueOf: (metrics: CallMetrics, labels: { server: string }) => readonly MetricValue[]) =>
@@ -66,6 +68,11 @@ export class GatewayMetrics {
       counter('slipway_gateway_sessions_total', 'Sessions that clients opened.', [
         { labels: {}, value: this.sessions },
       ]),
+      counter(
+        'slipway_gateway_limited_total',
+        'Requests that limits refused or ended, by the level of the limit and the reason.',
+        [...limiter.refusals.values(), ...addresses.refusals.values()],
+      ),
       gauge('slipway_gateway_streams', 'Open streams on which clients listen.', [{ labels: {}, value: streams.size }]),
     ];
   }
@@ -74,6 +81,6 @@ export class GatewayMetrics {
 export function outcomeOf(error: unknown): CallOutcome {
   if (error instanceof RpcFailure) return 'error';
   if (!(error instanceof SlipwayError)) return 'failed';
-  if (error.code === 'upstream-timeout') return 'timeout';
+  if (error.code === 'upstream-timeout' || error.code === 'request-timeout') return 'timeout';
   return error.code === 'cancelled' || error.code === 'shutting-down' ? 'cancelled' : 'failed';
 }

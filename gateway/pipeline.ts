@@ -13,6 +13,7 @@ import { refuse } from './rpc/errors.ts';
 import { NamedResponse } from './rpc/response.ts';
 import { authenticate, type Identity } from './steps/authenticate.ts';
 import { authorize, authorizeControl, authorizeScope } from './steps/authorize.ts';
+import { limited } from './steps/limit.ts';
 import { checkLoop } from './steps/loop.ts';
 import { checkOrigin } from './steps/origin.ts';
 
@@ -69,11 +70,12 @@ async function serveClient(exchange: Exchange, row: McpRow): Promise<void> {
   trace.project = there?.project;
   const view = withScopes(identity, there, () => authorize(identity, target, there));
   allow(exchange, row);
-  await row.serve({ ...exchange, identity, route: view });
+  const known = { ...exchange, identity };
+  await limited(known, there?.project, (left) => row.serve({ ...known, ...left, route: view }));
 }
 
 async function serveOperator(exchange: Exchange, row: ControlRow | ScopeRow): Promise<void> {
-  const { request, trace, path } = exchange;
+  const { request, trace, path, source } = exchange;
   const { access } = row;
   if (access === 'control') traceControl(trace, request.method, path);
   else trace.event('http_request', path.slice(1));
@@ -82,17 +84,30 @@ async function serveOperator(exchange: Exchange, row: ControlRow | ScopeRow): Pr
     access === 'control' ? authorizeControl(identity, exchange) : authorizeScope(identity, access.scope),
   );
   allow(exchange, row);
-  await row.serve({ ...exchange, identity });
+  const known = { ...exchange, identity };
+  // Whatever clients do, it can be seen, and whoever sits at this machine can see to it.
+  if (source.kind === 'unix' || access !== 'control') return row.serve(known);
+  await limited(known, undefined, () => row.serve(known));
 }
 
 /** From here on it is known who asks. */
 function identify(exchange: Exchange): Identity | Promise<Identity> {
+  const { state, trace } = exchange;
   const name = (identity: Identity): Identity => {
-    exchange.trace.principal = identity.key;
+    trace.principal = identity.key;
     return identity;
   };
-  const found = authenticate(exchange);
-  return found instanceof Promise ? found.then(name) : name(found);
+  const failed = (error: unknown): never => {
+    state.addresses.failed(exchange, error);
+    throw error;
+  };
+  state.addresses.check(exchange);
+  try {
+    const found = authenticate(exchange);
+    return found instanceof Promise ? found.then(name, failed) : name(found);
+  } catch (error) {
+    return failed(error);
+  }
 }
 
 function pathOf({ url = '' }: IncomingMessage): string {

@@ -6,6 +6,7 @@ import { People, type KeysOf } from './auth/people.ts';
 import { Tokens } from './auth/tokens.ts';
 import type { Usage } from './auth/usage.ts';
 import { RouteViews, type Warn } from './route-view.ts';
+import { Limits } from './limits/limits.ts';
 import { configuredHosts, type HostPolicy } from './steps/origin.ts';
 import type { Server } from './upstream/server.ts';
 
@@ -30,6 +31,7 @@ export class Generation {
   /** Anybody on this machine, while nobody needs a credential. */
   readonly anonymous: Identity;
   readonly policy: HostPolicy;
+  readonly limits: Limits;
   readonly #idle: (() => void)[] = [];
   #running = 0;
 
@@ -50,6 +52,7 @@ export class Generation {
     this.socketUser = localIdentity('socket', access);
     this.anonymous = localIdentity('anonymous', access);
     this.policy = configuredHosts(snapshot.gateway);
+    this.limits = new Limits(snapshot.limits, snapshot.gateway.maxBodyBytes);
   }
 
   enter(): void {

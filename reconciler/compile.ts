@@ -3,6 +3,7 @@ import { gateway as gatewayKind } from '../schemas/kinds/gateway.ts';
 import type { Resource } from '../schemas/resource.ts';
 import type { Allowance } from './features.ts';
 import { listener } from './kinds/gateway.ts';
+import { gatewayLimits } from './limits.ts';
 import { behaviourOf } from './kinds/index.ts';
 import type { CompileContext, Draft } from './kinds/kind.ts';
 import type { Workload, WorkloadFile } from './workload.ts';
@@ -57,8 +58,10 @@ function projectsOf(resources: readonly Resource[]): ReadonlyMap<string, string>
 }
 
 function emptyDraft(): Draft {
+  const spec = gatewayKind.spec.parse({});
   return {
-    gateway: listener(gatewayKind.spec.parse({})),
+    gateway: listener(spec),
+    limits: gatewayLimits(spec.limits),
     servers: {},
     origins: {},
     routes: { '/mcp': { servers: [], separator: '__' } },

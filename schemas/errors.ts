@@ -3,25 +3,10 @@
  * exit code the CLI ends with, which status a REST or MCP client sees, and whether trying again can help.
  */
 
-/** What happens next: `fix` needs a person, `retry` may heal by itself. */
-export type Next = 'fix' | 'retry';
+import { GATEWAY_ERRORS } from './errors/gateway.ts';
+import { row, type ErrorRow } from './errors/row.ts';
 
-export interface ErrorRow {
-  readonly meaning: string;
-  readonly hint: string;
-  readonly exit: 1 | 3 | 64;
-  readonly http: number;
-  readonly next: Next;
-}
-
-const row = (meaning: string, hint: string, more: Partial<ErrorRow> = {}): ErrorRow => ({
-  meaning,
-  hint,
-  exit: 1,
-  http: 400,
-  next: 'fix',
-  ...more,
-});
+export type { ErrorRow, Next } from './errors/row.ts';
 
 export const ERRORS = {
   // What was written (issues with file, line and column).
@@ -166,77 +151,7 @@ export const ERRORS = {
     http: 503,
   }),
 
-  // Through the gateway.
-  unauthorized: row('No valid token was given.', 'Send Authorization: Bearer <token>.', { http: 401 }),
-  forbidden: row(
-    'The caller may not do this.',
-    'Ask whoever keeps the config for a Role or RoleBinding; `slipway auth can-i --list` shows what you have.',
-    { http: 403 },
-  ),
-  'insufficient-scope': row(
-    'The access token lacks an OAuth scope.',
-    'Log in again and consent to the scopes that the WWW-Authenticate header names.',
-    { http: 403 },
-  ),
-  'provider-unreachable': row(
-    'The keys of the identity provider cannot be had.',
-    'Check Gateway spec.auth.jwt and the network between it and Slipway; Tokens go on working.',
-    { http: 503, next: 'retry' },
-  ),
-  'scope-denied': row('A scope is needed that the caller does not have.', 'Ask for a Token or Role with this scope.', {
-    http: 403,
-  }),
-  'host-not-allowed': row(
-    'The Host header is not allowed (DNS rebinding guard).',
-    'Add the name to Gateway spec.allowedHosts.',
-    { http: 403 },
-  ),
-  loop: row(
-    'The request came from this gateway itself.',
-    'Remove the Server whose url is the address of this gateway.',
-    { http: 508 },
-  ),
-  'origin-not-allowed': row(
-    'The Origin header is not allowed (DNS rebinding guard).',
-    'Add the origin to Gateway spec.allowedOrigins.',
-    { http: 403 },
-  ),
-  'body-too-large': row('The request body is over the limit.', 'Send less, or raise Gateway spec.maxBodySize.', {
-    http: 413,
-  }),
-  'bad-request': row('The request is malformed.', 'Send one JSON-RPC message as application/json.', { http: 400 }),
-  'not-found': row(
-    'There is nothing at this address.',
-    'See `slipway get projects` and `slipway get servers` for the routes.',
-    { http: 404 },
-  ),
-  'method-not-allowed': row('The HTTP method is not allowed here.', 'Use the methods of the Allow header.', {
-    http: 405,
-  }),
-  'not-acceptable': row(
-    'The client accepts none of the content types on offer.',
-    'Accept application/json and text/event-stream.',
-    { http: 406 },
-  ),
-  'session-not-found': row('The session has ended or belongs to somebody else.', 'Initialize again.', { http: 404 }),
-  'unsupported-version': row('The protocol version is not supported.', 'Use one of the versions listed.', {
-    http: 400,
-  }),
-  'upstream-unavailable': row(
-    'The server behind this tool cannot be reached.',
-    'See `slipway describe server <name>`.',
-    { http: 502, next: 'retry' },
-  ),
-  'upstream-timeout': row('The server did not answer in time.', 'Try again, or raise Server spec.timeout.', {
-    http: 504,
-    next: 'retry',
-  }),
-  'audit-unavailable': row(
-    'The audit log cannot be written, and Gateway spec.audit.onFailure says stop.',
-    'See `slipway status`; usually the disk is full.',
-    { http: 503, next: 'retry' },
-  ),
-  'shutting-down': row('Slipway is shutting down.', 'Try again in a moment.', { http: 503, next: 'retry' }),
+  ...GATEWAY_ERRORS,
 
   // The command line.
   usage: row('The command was used wrongly.', 'See `slipway help`.', { exit: 64 }),
@@ -251,24 +166,38 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** What a machine can use of a refusal. */
+export interface ErrorDetails {
+  /** When trying again can help, from now (ms); over HTTP also as `Retry-After`. */
+  readonly retryAfterMs?: number;
+  /** Which limit or budget refused. */
+  readonly limit?: { readonly level: string; readonly name: string };
+}
+
 /** An error that was foreseen: `code` is its row in {@link ERRORS}; `message` is safe to show. */
 export class SlipwayError extends Error {
   readonly code: ErrorCode;
   readonly hint: string;
+  readonly details: ErrorDetails | undefined;
 
-  constructor(code: ErrorCode, message?: string, options: { hint?: string; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message?: string,
+    options: { hint?: string; cause?: unknown; details?: ErrorDetails } = {},
+  ) {
     super(message ?? ERRORS[code].meaning, options.cause === undefined ? {} : { cause: options.cause });
     this.name = 'SlipwayError';
     this.code = code;
     this.hint = options.hint ?? ERRORS[code].hint;
+    this.details = options.details;
   }
 
   get row(): ErrorRow {
     return ERRORS[this.code];
   }
 
-  toJSON(): { error: string; error_code: ErrorCode; hint: string } {
-    return { error: this.message, error_code: this.code, hint: this.hint };
+  toJSON(): { error: string; error_code: ErrorCode; hint: string } & ErrorDetails {
+    return { error: this.message, error_code: this.code, hint: this.hint, ...this.details };
   }
 }
 

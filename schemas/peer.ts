@@ -244,7 +244,7 @@ export function toRpcError(error: unknown): RpcError {
   if (error instanceof RpcFailure) return error.error;
   if (error instanceof SlipwayError) {
     const code = error.row.http >= 500 ? RPC.upstream : RPC.invalidRequest;
-    return { code, message: error.message, data: { error_code: error.code, hint: error.hint } };
+    return { code, message: error.message, data: { error_code: error.code, hint: error.hint, ...error.details } };
   }
   return { code: RPC.internalError, message: 'Internal error' };
 }

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { accessSchema } from './access.ts';
 import { AUDIT_LEVELS } from './audit.ts';
 import { upstreamAuthSchema } from './upstream-auth.ts';
+import { limitsSchema } from './limits.ts';
 
 /** A tool as its server defined it (MCP `Tool`), kept whole: the gateway passes it on untouched but for the name. */
 export const toolSchema = z.looseObject({ name: z.string().min(1) });
@@ -33,6 +34,8 @@ const serverEntry = z.strictObject({
   validateArguments: z.boolean().optional(),
   /** How much of calls is in the audit log. Absent: all there is to it. */
   audit: z.enum(AUDIT_LEVELS).optional(),
+  /** Whether secrets of a known shape are taken out of its results. */
+  redact: z.boolean().optional(),
   /** What the server listed when it last became ready, so that listing tools need not wake it. */
   tools: z.array(toolSchema).optional(),
   instructions: z.string().optional(),
@@ -50,6 +53,8 @@ const route = z.strictObject({
   servers: z.array(z.string()),
   /** What joins server and tool in a tool's name; absent where names are kept as they are. */
   separator: z.string().optional(),
+  /** Whether secrets of a known shape are taken out of results here. */
+  redact: z.boolean().optional(),
 });
 
 /** A Token. */
@@ -120,6 +125,8 @@ const listener = z.strictObject({
   providers: z.array(provider),
   /** Serve the transport of MCP 2024-11-05 too: `…/sse` and `…/messages` beside each `…/mcp`. */
   httpSse: z.boolean().optional(),
+  /** Whether secrets of a known shape are taken out of all results. */
+  redact: z.boolean().optional(),
 });
 
 export const snapshotSchema = z.strictObject({
@@ -134,6 +141,7 @@ export const snapshotSchema = z.strictObject({
   groups: z.array(group),
   /** Who may do what. */
   access: accessSchema,
+  limits: limitsSchema.optional(),
 });
 
 /** What became of the calls of clients on an endpoint since the gateway knows it. */

@@ -22,7 +22,10 @@ const REFUSALS: Readonly<Record<number, AuditKind>> = {
 };
 
 /** Words that the team server has for failures of calls that were allowed. */
-const REASONS: Partial<Record<ErrorCode, string>> = { 'upstream-timeout': 'request_timeout' };
+const REASONS: Partial<Record<ErrorCode, string>> = {
+  'upstream-timeout': 'request_timeout',
+  'request-timeout': 'request_timeout',
+};
 
 function reasonOf({ error }: RpcFailure): string {
   return error.code === RPC.invalidParams ? 'invalid_arguments' : 'tool_error';
@@ -77,7 +80,8 @@ export class Trace implements AuditDraft {
 
   /** It was thrown on the way. What is a refusal of ours makes any request an event; other failures only tell how one went. */
   failed(error: unknown): void {
-    const { code, row } = toSlipwayError(error);
+    const { code, row, details } = toSlipwayError(error);
+    if (details?.limit) this.detail = { limit: details.limit };
     const refusal = error instanceof RpcFailure ? undefined : REFUSALS[row.http];
     if (refusal) return this.denied(code, refusal);
     if (!this.allowed) return;

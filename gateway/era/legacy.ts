@@ -22,7 +22,7 @@ import { relay } from '../methods/relay.ts';
 import { resourcesRead, subscribe, unsubscribe } from '../methods/resources.ts';
 import { setLevel } from '../methods/set-level.ts';
 import { toolsCall } from '../methods/tools-call.ts';
-import { reportUnforeseen } from '../rpc/errors.ts';
+import { httpSideOf, reportUnforeseen } from '../rpc/errors.ts';
 import { Reply, type Answer } from '../rpc/reply.ts';
 import { sendEmpty } from '../rpc/respond.ts';
 import type { Session } from '../sessions/seal.ts';
@@ -120,7 +120,7 @@ export async function answer(
   } catch (error) {
     trace.failed(error);
     reportUnforeseen(caller.state.log, error);
-    reply.error(toRpcError(error));
+    reply.error(toRpcError(error), httpSideOf(error, 200));
   }
 }
 

@@ -11,7 +11,7 @@ import { relay } from '../methods/relay.ts';
 import { resourcesRead } from '../methods/resources.ts';
 import { tellServers } from '../methods/set-level.ts';
 import { toolsCall } from '../methods/tools-call.ts';
-import { reportUnforeseen } from '../rpc/errors.ts';
+import { httpSideOf, reportUnforeseen } from '../rpc/errors.ts';
 import { Reply } from '../rpc/reply.ts';
 import { sendEmpty } from '../rpc/respond.ts';
 import { badState, openState, sealState } from '../sessions/request-state.ts';
@@ -59,7 +59,7 @@ export async function serve(caller: Caller, message: RpcMessage): Promise<void> 
     caller.trace.failed(error);
     reportUnforeseen(caller.state.log, error);
     const answer = modernError(error);
-    reply.error(answer, error instanceof Malformed ? 400 : statusOf(answer));
+    reply.error(answer, httpSideOf(error, error instanceof Malformed ? 400 : statusOf(answer)));
   }
 }
 

@@ -24,6 +24,7 @@ export async function listen(call: ModernCall): Promise<void> {
   const { caller, request } = call;
   const { state, source, response, identity, route } = caller;
   const { wanted, uris } = filterOf(request.params?.['notifications']);
+  caller.permit?.hold('streams');
   state.streams.claim(call.id);
   await introduceAll(route);
   // A stream that nobody has would never be told of its end, for that was before.

@@ -3,16 +3,17 @@ import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { has, introduceAll } from '../capabilities.ts';
 import type { Catalog } from '../catalog.ts';
 import type { Call, Method } from '../era/era.ts';
+import { inTime } from '../limits/allowance.ts';
 import { LISTS, type ListName } from '../upstream/lists.ts';
 
 /** The method that answers with a list. It throws RpcFailure: invalid params for a cursor, method not found where no server has it. */
 export function lister(list: ListName): Method<Call> {
-  return async (call) => (await checked(list, call)).list();
+  return async (call) => inTime(call, (await checked(list, call)).list());
 }
 
 /** The same for MCP 2026-07-28, whose lists say how long they stay fresh. */
 export function modernLister(list: ListName): Method<Call> {
-  return async (call) => (await checked(list, call)).modernList(call.caller.state.version);
+  return async (call) => inTime(call, (await checked(list, call)).modernList(call.caller.state.version));
 }
 
 async function checked(list: ListName, { caller: { route }, request }: Call): Promise<Catalog> {

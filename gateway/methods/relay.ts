@@ -3,6 +3,8 @@ import { SlipwayError } from '../../schemas/errors.ts';
 import { progressTokenOf, type RequestOptions } from '../../schemas/peer.ts';
 import { traceServer } from '../audit/requests.ts';
 import type { Call } from '../era/era.ts';
+import { allowanceFor, tooLate, withinSize, type Allowance } from '../limits/allowance.ts';
+import type { Bound } from '../limits/limiter.ts';
 import { outcomeOf, type CallOutcome } from '../metrics.ts';
 import type { Server } from '../upstream/server.ts';
 import { failed } from '../upstream/tally.ts';
@@ -14,21 +16,52 @@ type Send = (method: string, params: Record<string, unknown>, options: RequestOp
  * @param send where to, if not to one of its instances
  * @throws RpcFailure as the server answered; SlipwayError otherwise
  */
-export async function relay(call: Call, server: Server, params: Record<string, unknown>, send?: Send): Promise<string> {
+export function relay(call: Call, server: Server, params: Record<string, unknown>, send?: Send): Promise<string> {
+  const { caller, request } = call;
+  traceServer(caller.trace, server);
+  const tool = request.method === 'tools/call' ? String(params['name']) : undefined;
+  const allowance = allowanceFor(call, server, tool);
+  const answer = pass(call, server, params, allowance.timeout, send);
+  return allowance.permit || allowance.result ? within(call, server, allowance, answer) : answer;
+}
+
+async function within(
+  call: Call,
+  server: Server,
+  { permit, result }: Allowance,
+  answer: Promise<string>,
+): Promise<string> {
+  try {
+    return withinSize(call, server, result, await answer);
+  } finally {
+    permit?.release();
+  }
+}
+
+async function pass(
+  call: Call,
+  server: Server,
+  params: Record<string, unknown>,
+  bound: Bound | undefined,
+  send: Send | undefined,
+): Promise<string> {
   const { caller, request } = call;
   const controller = new AbortController();
   const { calls } = caller.state;
-  traceServer(caller.trace, server);
   const metrics = caller.state.metrics.of(server.name);
   let outcome: CallOutcome = 'ok';
   let timer: NodeJS.Timeout | undefined;
   let ended = false;
+  const { timeoutMs } = server.entry;
+  const narrow = bound && bound.value < timeoutMs ? bound : undefined;
+  // Progress does not extend it: a server cannot hold a call for ever by claiming to advance.
+  const timeOut = (): void => controller.abort(narrow ? tooLate(call, narrow) : tooSlow(server));
   // While a person thinks about a question, it is not the server that is slow.
   const client = call.open(server, (waiting) => {
     clearTimeout(timer);
-    if (!waiting && !ended) timer = setTimeout(timeOut, server.entry.timeoutMs, controller, server.name);
+    if (!waiting && !ended) timer = setTimeout(timeOut, narrow?.value ?? timeoutMs);
   });
-  timer = setTimeout(timeOut, server.entry.timeoutMs, controller, server.name);
+  timer = setTimeout(timeOut, narrow?.value ?? timeoutMs);
   const key = calls.add(call.id, request.id, controller);
   const stay = call.onGone(() => controller.abort(new SlipwayError('cancelled', 'The client went away.')));
   metrics.inFlight++;
@@ -61,7 +94,6 @@ export async function relay(call: Call, server: Server, params: Record<string, u
   }
 }
 
-/** Progress does not extend it: a server cannot hold a call for ever by claiming to advance. */
-function timeOut(controller: AbortController, server: string): void {
-  controller.abort(new SlipwayError('upstream-timeout', `${server} did not answer in time.`));
+function tooSlow({ name }: Server): SlipwayError {
+  return new SlipwayError('upstream-timeout', `${name} did not answer in time.`);
 }

@@ -49,12 +49,15 @@ export function openOld(caller: Caller): void {
 
 /** One message of a session; what answers it goes out on its stream. */
 export async function postOld(caller: Caller): Promise<void> {
-  const { generation, request, response } = caller;
+  const { generation, request, response, course, permit, trace } = caller;
   generation.enter();
   try {
     checkContentType(request);
     const own = sessionOf(caller);
-    const message = decode(parseJson(await readBody(request, response, generation.snapshot.gateway.maxBodyBytes)));
+    const body = await readBody(request, response, course.bodyBytes);
+    trace.bodyBytes = body.length;
+    const message = decode(parseJson(body));
+    if (isRequest(message)) permit?.hold('concurrency');
     sendEmpty(response, 202);
     if (!isRequest(message)) return heard(caller, own.session, message);
     const starts = message.method === 'initialize';

@@ -1,6 +1,7 @@
 /** MCP's Streamable HTTP: what POST, GET and DELETE mean, and which headers they need. */
 import type { IncomingMessage } from 'node:http';
 import { SlipwayError } from '../../schemas/errors.ts';
+import { isRequest } from '../../schemas/jsonrpc.ts';
 import { MODERN_VERSION } from '../../schemas/modern.ts';
 import { checkVersion, decode, serve as serveLegacy } from '../era/legacy.ts';
 import { isModern } from '../era/modern-request.ts';
@@ -28,13 +29,15 @@ export function serveMcp(caller: Caller): void | Promise<void> {
 
 /** One message from the client. It counts as running under its snapshot until it is answered. */
 async function post(caller: Caller): Promise<void> {
-  const { generation, request, response } = caller;
+  const { generation, request, response, course, permit, trace } = caller;
   generation.enter();
   try {
     checkContentType(request);
     checkAccept(request, ['application/json', 'text/event-stream']);
-    const body = await readBody(request, response, generation.snapshot.gateway.maxBodyBytes);
+    const body = await readBody(request, response, course.bodyBytes);
+    trace.bodyBytes = body.length;
     const message = decode(parseJson(body));
+    if (isRequest(message)) permit?.hold('concurrency');
     if (isModern(request.headers, message)) return await serveModern(caller, message);
     checkVersion(request.headers['mcp-protocol-version']);
     await serveLegacy(caller, message);

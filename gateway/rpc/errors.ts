@@ -26,10 +26,29 @@ export function refuse({ request, response, log, rpc }: Refusal, error: unknown)
   response.writeHead(foreseen?.row.http ?? 400, {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(text),
+    ...retryAfter(error),
     ...(bodyLeft(request) ? { Connection: 'close' } : {}),
   });
   if (!bodyLeft(request)) return void response.end(text);
   lingeringEnd(request, response, text);
+}
+
+/** How HTTP tells of an error that a JSON-RPC message is the answer to. */
+export interface HttpSide {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Who is told to wait, or to send less, is told so by HTTP as well: clients and proxies know how to do that. */
+export function httpSideOf(error: unknown, status: number): HttpSide {
+  const http = error instanceof SlipwayError ? error.row.http : status;
+  return http === 429 || http === 413 ? { status: http, headers: retryAfter(error) } : { status };
+}
+
+/** In whole seconds, so that who comes back then is not early (RFC 9110 §10.2.3). */
+function retryAfter(error: unknown): Record<string, string> {
+  const ms = error instanceof SlipwayError ? error.details?.retryAfterMs : undefined;
+  return ms === undefined ? {} : { 'Retry-After': String(Math.max(1, Math.ceil(ms / 1000))) };
 }
 
 /** Whether a body was announced and not read to its end. */

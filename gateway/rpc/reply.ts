@@ -1,6 +1,7 @@
 /** The answer to one JSON-RPC request over POST: plain JSON, or an event stream as soon as something precedes it. */
 import type { ServerResponse } from 'node:http';
 import type { Id, RpcError, RpcMessage } from '../../schemas/jsonrpc.ts';
+import type { HttpSide } from './errors.ts';
 import { sendText } from './respond.ts';
 import { SseWriter, type EventWriter } from './sse-writer.ts';
 
@@ -21,7 +22,8 @@ export interface Answer {
   send(message: RpcMessage): boolean;
   /** @param json the `result` as JSON text, so that prepared bytes go out as they are */
   result(json: string): void;
-  error(error: RpcError): void;
+  /** @param http the HTTP response, unless that has begun */
+  error(error: RpcError, http?: HttpSide): void;
 }
 
 export class Reply implements Answer {
@@ -69,9 +71,8 @@ export class Reply implements Answer {
     this.#finish(`{"jsonrpc":"2.0","id":${JSON.stringify(this.#id)},"result":${json}}`);
   }
 
-  /** @param status of the HTTP response, unless that has begun */
-  error(error: RpcError, status = 200): void {
-    this.#finish(JSON.stringify({ jsonrpc: '2.0', id: this.#id, error }), status);
+  error(error: RpcError, http?: HttpSide): void {
+    this.#finish(JSON.stringify({ jsonrpc: '2.0', id: this.#id, error }), http);
   }
 
   #open(): EventWriter {
@@ -79,10 +80,10 @@ export class Reply implements Answer {
     return this.#abandonable ?? new SseWriter(this.#response);
   }
 
-  #finish(json: string, status = 200): void {
+  #finish(json: string, { status, headers }: HttpSide = { status: 200 }): void {
     this.#ended = true;
     if (this.#response.destroyed && !this.#abandonable) return;
-    if (!this.#stream) return sendText(this.#response, status, json, 'application/json');
+    if (!this.#stream) return sendText(this.#response, status, json, 'application/json', headers);
     this.#stream.event(json);
     this.#stream.end();
   }

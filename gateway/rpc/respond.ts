@@ -5,10 +5,17 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
   sendText(response, status, JSON.stringify(body) ?? 'null', 'application/json');
 }
 
-export function sendText(response: ServerResponse, status: number, text: string, type = 'text/plain'): void {
+export function sendText(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  type = 'text/plain',
+  headers?: Readonly<Record<string, string>>,
+): void {
   response.writeHead(status, {
     'Content-Type': type === 'text/plain' ? 'text/plain; charset=utf-8' : type,
     'Content-Length': Buffer.byteLength(text),
+    ...headers,
   });
   response.end(text);
 }

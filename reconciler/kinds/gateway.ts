@@ -6,6 +6,7 @@ import { bytes, milliseconds, timerMs } from '../../schemas/kinds/fields.ts';
 import type { Provider, Snapshot } from '../../schemas/snapshot.ts';
 import { cite, permissionsOf, ruleOf } from './fields/permissions.ts';
 import type { KindBehaviour } from './kind.ts';
+import { gatewayLimits } from '../limits.ts';
 
 type Spec = z.output<typeof schema.spec>;
 
@@ -20,6 +21,7 @@ export function listener(spec: Spec): Snapshot['gateway'] {
     shutdownTimeoutMs: timerMs(spec.shutdownTimeout),
     providers: spec.auth.jwt.map(provider),
     ...(spec.httpSse ? { httpSse: true } : {}),
+    ...(spec.redact ? { redact: true } : {}),
   };
 }
 
@@ -46,5 +48,6 @@ export const gateway: KindBehaviour<Spec> = {
     draft.gateway = listener(spec);
     draft.access.floor.push(...spec.floor.map((rule, index) => ruleOf(rule, cite(resource, 'floor', index))));
     draft.access.global = permissionsOf(resource, spec.permissions);
+    draft.limits = { ...draft.limits, ...gatewayLimits(spec.limits) };
   },
 };

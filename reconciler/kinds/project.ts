@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { project as schema } from '../../schemas/kinds/project.ts';
 import { permissionsOf } from './fields/permissions.ts';
 import type { KindBehaviour } from './kind.ts';
+import { addLimits } from '../limits.ts';
 
 export const project: KindBehaviour<z.output<typeof schema.spec>> = {
   members: ({ spec }) => spec.servers,
@@ -16,6 +17,8 @@ export const project: KindBehaviour<z.output<typeof schema.spec>> = {
       servers: spec.servers,
       separator: spec.toolSeparator,
       ...(spec.description === undefined ? {} : { instructions: spec.description }),
+      ...(spec.redact ? { redact: true } : {}),
     };
+    addLimits(draft, 'projects', metadata.name, spec.limits);
   },
 };

@@ -26,6 +26,7 @@ import {
 import { permissionsOf } from './fields/permissions.ts';
 import type { CompileContext, KindBehaviour } from './kind.ts';
 import { upstreamAuth } from './fields/auth.ts';
+import { addServerLimits } from '../limits.ts';
 
 export const server: KindBehaviour<ServerSpec> = {
   workloads(resource, context) {
@@ -55,11 +56,13 @@ export const server: KindBehaviour<ServerSpec> = {
         ? { isolated: { maxInstances: spec.maxInstances, idleMs: timerMs(spec.idleTimeout) } }
         : {}),
       ...(spec.validateArguments ? { validateArguments: true } : {}),
+      ...(spec.redact ? { redact: true } : {}),
       endpoints: remote(resource),
       ...(spec.auth ? { auth: upstreamAuth(spec.auth, (ref) => secretUse(ref, context)) } : {}),
     };
     const permissions = permissionsOf(resource, spec.permissions);
     if (permissions) draft.access.servers[metadata.name] = permissions;
+    addServerLimits(draft, metadata.name, spec.limits);
     draft.origins[metadata.name] = addressOf(resource);
     draft.routes['/mcp']?.servers.push(metadata.name);
     draft.routes[`/servers/${metadata.name}/mcp`] = { servers: [metadata.name] };

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { token as schema } from '../../schemas/kinds/token.ts';
 import { canonicalRole, canonicalScope } from '../../schemas/access.ts';
 import type { KindBehaviour } from './kind.ts';
+import { addLimits } from '../limits.ts';
 
 export const token: KindBehaviour<z.output<typeof schema.spec>> = {
   contribute({ metadata, spec }, draft) {
@@ -14,5 +15,6 @@ export const token: KindBehaviour<z.output<typeof schema.spec>> = {
       ...(spec.projects === undefined ? {} : { projects: spec.projects }),
       ...(spec.expiresAt === undefined ? {} : { expiresAt: Date.parse(spec.expiresAt) }),
     });
+    addLimits(draft, 'principals', `token:${metadata.name}`, spec.limits);
   },
 };

@@ -1,14 +1,16 @@
 import type { z } from 'zod';
 import type { user as schema } from '../../schemas/kinds/user.ts';
+import { addLimits } from '../limits.ts';
 import type { KindBehaviour } from './kind.ts';
 
 export const user: KindBehaviour<z.output<typeof schema.spec>> = {
-  contribute({ metadata, spec: { email, subject, provider } }, draft) {
+  contribute({ metadata, spec: { email, subject, provider, limits } }, draft) {
     draft.users.push({
       name: metadata.name,
       ...(email === undefined ? {} : { email: email.toLowerCase() }),
       ...(subject === undefined ? {} : { subject }),
       ...(provider === undefined ? {} : { provider }),
     });
+    addLimits(draft, 'principals', `user:${metadata.name}`, limits);
   },
 };

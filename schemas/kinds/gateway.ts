@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { duration, httpUrl, PORT, size } from './fields.ts';
 import { citedPermissions, floor, permissions } from './fields/permissions.ts';
 import { auth, gatewayProblems, providerReferences } from './fields/provider.ts';
+import { gatewayLimits } from './fields/limits.ts';
+import { redact } from './fields/redact.ts';
 import { defineKind } from './kind.ts';
 
 const LISTEN = new RegExp(`^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):${PORT}$`);
@@ -44,6 +46,8 @@ export const gateway = defineKind({
       .default([])
       .describe('Browser origins to accept besides the gateway itself (DNS rebinding guard).'),
     maxBodySize: size.default('4Mi').describe('Largest request body.'),
+    limits: gatewayLimits,
+    redact,
     sessionTtl: duration.default('7d').describe('How long a client session stays valid.'),
     httpSse: z
       .boolean()

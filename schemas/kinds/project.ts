@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { name } from './fields.ts';
 import { citedPermissions, permissions } from './fields/permissions.ts';
+import { callerLimits } from './fields/limits.ts';
+import { redact } from './fields/redact.ts';
 import { defineKind } from './kind.ts';
 
 export const project = defineKind({
@@ -18,6 +20,8 @@ export const project = defineKind({
       .default('__')
       .describe('What stands between server and tool in a tool’s name.'),
     permissions: permissions.describe('Which tools may be called through this project.'),
+    limits: callerLimits.optional().describe('What all who use the project may do together.'),
+    redact,
   }),
   references: (spec) =>
     spec.servers.map((target, index) => ({ path: ['servers', index], kind: 'Server', name: target })),

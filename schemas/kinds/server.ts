@@ -6,7 +6,9 @@ import { imageReference, pull } from './fields/image.ts';
 import { isolation } from './fields/isolation.ts';
 import { argument, packageSpec } from './fields/package.ts';
 import { citedPermissions, serverPermissions } from './fields/permissions.ts';
+import { serverLimits } from './fields/limits.ts';
 import { PROBES, probes } from './fields/probes.ts';
+import { redact } from './fields/redact.ts';
 import { rollout } from './fields/rollout.ts';
 import { maxInstances, sessions } from './fields/sessions.ts';
 import { defineKind, type Reference } from './kind.ts';
@@ -139,6 +141,8 @@ const serverSpec = z
       .default(false)
       .describe('Check the arguments of tool calls against the tool’s schema before the server sees them.'),
     permissions: serverPermissions.describe('Which of its tools may be called.'),
+    limits: serverLimits.optional(),
+    redact,
     dependsOn: z.array(name).default([]).describe('Servers that must be ready before this one starts.'),
     probes: probes.optional(),
     rollout,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { name } from './fields.ts';
 import { roleReferences, roles, scopes } from './fields/access.ts';
+import { callerLimits } from './fields/limits.ts';
 import { defineKind } from './kind.ts';
 
 const sha256 = z
@@ -29,6 +30,9 @@ export const token = defineKind({
     scopes: scopes.optional().describe('What it may do beyond its roles.'),
     projects: z.array(name).optional().describe('Projects it may use. Absent: everything.'),
     expiresAt: time.optional().describe('When it stops working, e.g. 2027-01-31T00:00:00Z.'),
+    limits: callerLimits
+      .optional()
+      .describe('What its bearer may do, in place of what the Gateway’s limits.perPrincipal says, field by field.'),
   }),
   references: (spec) => [
     ...(spec.projects ?? []).map((target, index) => ({ path: ['projects', index], kind: 'Project', name: target })),

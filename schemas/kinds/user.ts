@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { name } from './fields.ts';
+import { callerLimits } from './fields/limits.ts';
 import { providerProblems } from './fields/provider.ts';
 import { defineKind } from './kind.ts';
 
@@ -29,6 +30,9 @@ export const user = defineKind({
       provider: name
         .optional()
         .describe('Name of the provider in Gateway spec.auth.jwt. Needed where there is more than one.'),
+      limits: callerLimits
+        .optional()
+        .describe('What it may do, in place of what the Gateway’s limits.perPrincipal says, field by field.'),
     })
     .check((check) => {
       if (matchers.some((matcher) => check.value[matcher] !== undefined)) return;

@@ -26,6 +26,7 @@ export interface Wish {
   groups?: Snapshot['groups'];
   gateway?: Partial<Snapshot['gateway']>;
   access?: Partial<Access>;
+  limits?: Snapshot['limits'];
 }
 
 /** A snapshot with `/mcp` over all servers, `/servers/<s>/mcp` for each, and `/projects/dev/mcp` over all. */
@@ -37,6 +38,7 @@ export function snapshot({
   groups = [],
   gateway = {},
   access = {},
+  limits,
 }: Wish = {}): Snapshot {
   const names = Object.keys(servers);
   const entries = Object.entries(servers).map(([name, given]): [string, ServerEntry] => [
@@ -69,6 +71,7 @@ export function snapshot({
     users,
     groups,
     access: { ...NO_ACCESS, ...access },
+    ...(limits ? { limits } : {}),
   };
 }
 

@@ -1,0 +1,111 @@
+/** Limits before it is known who calls: by the address that a request comes from. */
+import type { IncomingMessage } from 'node:http';
+import { isIP, type Socket } from 'node:net';
+import { SlipwayError } from '../../schemas/errors.ts';
+import type { AddressLimits } from '../../schemas/limits.ts';
+import { isLoopback } from '../../schemas/listen.ts';
+import type { Exchange } from '../exchange.ts';
+import { levelOf, Limiter } from './limiter.ts';
+import { Meters } from './meter.ts';
+
+/** Strangers can come from many addresses: so many are remembered. */
+const MAX_ADDRESSES = 10_000;
+
+export class Addresses {
+  readonly #limiter = new Limiter(new Meters(MAX_ADDRESSES));
+  readonly #connections = new Map<string, number>();
+  readonly #limits: () => AddressLimits | undefined;
+
+  /** @param limits those in force now */
+  constructor(limits: () => AddressLimits | undefined) {
+    this.#limits = limits;
+  }
+
+  get refusals(): Limiter['refusals'] {
+    return this.#limiter.refusals;
+  }
+
+  /** Socket exhaustion: one address cannot take all connections. Behind a proxy all have its address, so none are counted. */
+  connected(socket: Socket): void {
+    const limits = this.#limits();
+    const address = socket.remoteAddress;
+    if (!limits || limits.trustedHops > 0 || address === undefined || isLoopback(bare(address))) return;
+    const key = networkOf(address);
+    const open = this.#connections.get(key) ?? 0;
+    if (open >= limits.connections) {
+      this.refusals.add('address', 'connections');
+      return void socket.destroy();
+    }
+    this.#connections.set(key, open + 1);
+    socket.once('close', () => {
+      const left = (this.#connections.get(key) ?? 1) - 1;
+      if (left > 0) this.#connections.set(key, left);
+      else this.#connections.delete(key);
+    });
+  }
+
+  /** @throws SlipwayError `rate-limited` for more requests than an address may send, whoever sends them */
+  check(exchange: Pick<Exchange, 'source' | 'request'>): void {
+    const limits = this.#limits();
+    if (limits?.requests) this.#take(exchange, limits, 'requests', limits.requests);
+  }
+
+  /**
+   * Guessing: it costs a guesser no less than us, and beyond a burst nobody hears whether a guess was right. Who has a good
+   * token is let in all the same, whatever others at its address do.
+   * @throws SlipwayError `rate-limited` instead of the error, beyond that
+   */
+  failed(exchange: Pick<Exchange, 'source' | 'request'>, error: unknown): void {
+    const limits = this.#limits();
+    const isGuess = error instanceof SlipwayError && error.code === 'unauthorized';
+    if (limits && isGuess) this.#take(exchange, limits, 'failures', limits.failures);
+  }
+
+  #take(
+    { source, request }: Pick<Exchange, 'source' | 'request'>,
+    { trustedHops }: AddressLimits,
+    what: 'requests' | 'failures',
+    rate: AddressLimits['failures'],
+  ): void {
+    if (source.kind === 'unix') return;
+    const address = networkOf(addressOf(request, trustedHops));
+    const level = { ...levelOf('address', address, { rate }), key: `${what} ${address}` };
+    this.#limiter.admit([level], 'concurrency').release();
+  }
+}
+
+/**
+ * Spoofing: anybody can send `X-Forwarded-For`. Each trusted proxy adds whom it sees at its end, so what stands before those
+ * entries is a claim; without enough of them the request came past the proxies, and counts for where it came from.
+ */
+export function addressOf(
+  { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
+  trustedHops: number,
+): string {
+  const own = socket.remoteAddress ?? '';
+  if (trustedHops === 0) return own;
+  const said = headers['x-forwarded-for'];
+  const claimed = (Array.isArray(said) ? said.join(',') : (said ?? '')).split(',').at(-trustedHops)?.trim() ?? '';
+  return isIP(bare(claimed)) === 0 ? own : claimed;
+}
+
+/** `::ffff:10.0.0.1` is `10.0.0.1`; a zone (`%eth0`) is no part of an address. */
+function bare(address: string): string {
+  const [plain = ''] = address.toLowerCase().split('%');
+  return plain.startsWith('::ffff:') && isIP(plain.slice(7)) === 4 ? plain.slice(7) : plain;
+}
+
+/** Who has one address of IPv6 usually has all of its /64. */
+export function networkOf(address: string): string {
+  const plain = bare(address);
+  if (isIP(plain) !== 6) return plain;
+  const [head = '', tail] = plain.split('::');
+  const before = head.split(':').filter(Boolean);
+  const after = tail === undefined ? [] : tail.split(':').filter(Boolean);
+  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
+  const groups = [...before, ...Array<string>(Math.max(0, zeros)).fill('0'), ...after];
+  return `${groups
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ''))
+    .join(':')}::/64`;
+}

@@ -1,0 +1,144 @@
+/** Lets a request in at every level that limits it, or at none. */
+import { SlipwayError, type ErrorCode } from '../../schemas/errors.ts';
+import type { LimitSet } from '../../schemas/limits.ts';
+import { Counts } from '../../schemas/metrics.ts';
+import { Meters, type Meter, type Slot } from './meter.ts';
+
+export type LevelName = 'gateway' | 'project' | 'principal' | 'server' | 'tool' | 'address';
+
+/** One of the levels that a request passes, with what it may do there. */
+export interface Level {
+  readonly level: LevelName;
+  readonly name: string;
+  /** Of its meter. */
+  readonly key: string;
+  readonly limits: LimitSet;
+}
+
+export const levelOf = (level: LevelName, name: string, limits: LimitSet): Level => ({
+  level,
+  name,
+  key: `${level} ${name}`,
+  limits,
+});
+
+/** A level, and what is counted of it. */
+interface Place {
+  readonly level: Level;
+  readonly meter: Meter;
+}
+
+/** A value that bounds something, and the level that it stands at. */
+export interface Bound {
+  readonly value: number;
+  readonly level: Level;
+}
+
+/** When a slot may be free again nobody knows (ms). */
+const SLOT_RETRY = 1_000;
+
+/** One per gateway: what it has counted outlives snapshots. */
+export class Limiter {
+  readonly #meters: Meters;
+  /** What was refused, by level and code. */
+  readonly refusals = new Counts('level', 'reason');
+
+  constructor(meters = new Meters()) {
+    this.#meters = meters;
+  }
+
+  /**
+   * All levels are asked before anything is taken at one: who is refused by one has used up nothing of the others.
+   * @param levels from the widest to the narrowest
+   * @param slot what it is to hold; none for now
+   * @returns what holds the slots; to be given back by {@link Permit.release}
+   * @throws SlipwayError `concurrency-limited`, `rate-limited`
+   */
+  admit(levels: readonly Level[], slot: Slot | undefined, now = performance.now()): Permit {
+    this.#meters.tidy(now);
+    const places: Place[] = [];
+    for (const level of levels) places.push({ level, meter: this.#meters.of(level.key) });
+    if (slot) this.checkRoom(places, slot);
+    for (const { level, meter } of places) {
+      const { rate } = level.limits;
+      const wait = rate ? meter.wait(rate, now) : 0;
+      if (wait > 0)
+        throw this.refused('rate-limited', level, `${wordsFor(level)} allows no more requests just now`, wait);
+    }
+    for (const { level, meter } of places) if (level.limits.rate) meter.take();
+    const permit = new Permit(this, places);
+    if (slot) permit.hold(slot);
+    return permit;
+  }
+
+  /** Whether nothing more can be worked on just now. */
+  isFull(levels: readonly Level[]): boolean {
+    return levels.some(({ key, limits }) => this.#meters.of(key).open.concurrency >= (limits.concurrency ?? Infinity));
+  }
+
+  /** @throws SlipwayError `concurrency-limited` */
+  checkRoom(places: readonly Place[], slot: Slot): void {
+    for (const { level, meter } of places) {
+      const max = level.limits[slot];
+      if (max === undefined || meter.open[slot] < max) continue;
+      const what = slot === 'streams' ? 'open streams' : 'requests at once';
+      const why = `${wordsFor(level)} allows no more than ${max} ${what}`;
+      throw this.refused('concurrency-limited', level, why, SLOT_RETRY);
+    }
+  }
+
+  /**
+   * Counts a refusal, and says which limit it was: that is no secret to who stands before it.
+   * @param retryAfterMs when trying again may help; absent: never
+   */
+  refused(
+    code: ErrorCode,
+    { level, name }: Pick<Level, 'level' | 'name'>,
+    why: string,
+    retryAfterMs?: number,
+  ): SlipwayError {
+    this.refusals.add(level, code);
+    return new SlipwayError(code, `${why[0]?.toUpperCase()}${why.slice(1)}.`, {
+      details: {
+        ...(retryAfterMs === undefined ? {} : { retryAfterMs: Math.ceil(retryAfterMs) }),
+        limit: { level, name },
+      },
+    });
+  }
+}
+
+export function wordsFor({ level, name }: Pick<Level, 'level' | 'name'>): string {
+  return level === 'gateway' ? 'the gateway' : `${level} ${name}`;
+}
+
+/** What a request holds while it is worked on. */
+export class Permit {
+  readonly #limiter: Limiter;
+  readonly #places: readonly Place[];
+  #slot: Slot | undefined;
+
+  constructor(limiter: Limiter, places: readonly Place[]) {
+    this.#limiter = limiter;
+    this.#places = places;
+  }
+
+  /**
+   * Holds this, in the place of what it held.
+   * @throws SlipwayError `concurrency-limited`
+   */
+  hold(slot: Slot): void {
+    if (this.#slot === slot) return;
+    this.#limiter.checkRoom(this.#places, slot);
+    this.release();
+    for (const { meter } of this.#places) meter.open[slot]++;
+    this.#slot = slot;
+  }
+
+  /** Safe to call twice. */
+  release(): void {
+    const slot = this.#slot;
+    if (slot === undefined) return;
+    this.#slot = undefined;
+    for (const { meter } of this.#places) meter.open[slot]--;
+  }
+}

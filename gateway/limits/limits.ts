@@ -1,0 +1,108 @@
+/** The limits of a snapshot, ready to be asked: which apply to a caller, and which to a call. */
+import { matchesGlob } from '../../schemas/glob.ts';
+import type { LimitSet, SnapshotLimits } from '../../schemas/limits.ts';
+import { levelOf, type Bound, type Level } from './limiter.ts';
+
+/** What bounds a single request, besides how many there may be. */
+export interface Bounds {
+  readonly bodyBytes: number;
+  readonly timeout: Bound | undefined;
+  readonly result: Bound | undefined;
+}
+
+/** Levels that one request passes, widest first, and what they come to. */
+export interface Course extends Bounds {
+  /** Those at which something is counted. */
+  readonly counted: readonly Level[];
+}
+
+/** What is worked out for so many callers is kept. An identity provider may know any number. */
+const MAX_CALLERS = 10_000;
+
+export class Limits {
+  readonly #callers = new Map<string, Course>();
+  readonly #gateway: Level | undefined;
+  readonly #projects: ReadonlyMap<string, Level>;
+  readonly #servers: ReadonlyMap<string, Level>;
+  readonly #tools: SnapshotLimits['tools'];
+  /** Of those tools that were called; there are no more than servers list. */
+  readonly #calls = new Map<string, Course | undefined>();
+  readonly #perPrincipal: LimitSet | undefined;
+  readonly #principals: ReadonlyMap<string, LimitSet>;
+  readonly #maxBodyBytes: number;
+  /** For whom nothing is limited. */
+  readonly #free: Course;
+
+  constructor(limits: SnapshotLimits = {}, maxBodyBytes = Infinity) {
+    this.#gateway = limits.gateway && levelOf('gateway', 'gateway', limits.gateway);
+    this.#projects = levels('project', limits.projects);
+    this.#servers = levels('server', limits.servers);
+    this.#tools = limits.tools;
+    this.#perPrincipal = limits.perPrincipal;
+    this.#principals = new Map(
+      Object.entries(limits.principals ?? {}).map(([key, own]) => [key, { ...limits.perPrincipal, ...own }]),
+    );
+    this.#maxBodyBytes = maxBodyBytes;
+    this.#free = courseOf([], maxBodyBytes);
+  }
+
+  /** What applies to a request before it is known what it asks for. @param principal key of the identity */
+  ofCaller(principal: string, project: string | undefined): Course {
+    const key = project === undefined ? principal : `${principal} ${project}`;
+    let course = this.#callers.get(key);
+    if (course) return course;
+    course = this.#courseFor(principal, project);
+    if (this.#callers.size >= MAX_CALLERS) this.#callers.clear();
+    this.#callers.set(key, course);
+    return course;
+  }
+
+  #courseFor(principal: string, project: string | undefined): Course {
+    const own = this.#principals.get(principal) ?? this.#perPrincipal;
+    const shared = project === undefined ? undefined : this.#projects.get(project);
+    if (!own && !shared && !this.#gateway) return this.#free;
+    const passed = [this.#gateway, shared, own && levelOf('principal', principal, own)];
+    return courseOf(
+      passed.filter((level) => level !== undefined),
+      this.#maxBodyBytes,
+    );
+  }
+
+  /** What applies to a call besides. @param tool its own name there; none for what is no call of a tool */
+  ofCall(server: string, tool: string | undefined): Course | undefined {
+    const shared = this.#servers.get(server);
+    const rules = tool === undefined ? undefined : this.#tools?.[server];
+    if (!shared && !rules) return undefined;
+    const key = tool === undefined ? server : `${server} ${tool}`;
+    if (this.#calls.has(key)) return this.#calls.get(key);
+    const own = rules?.findLast(({ pattern }) => matchesGlob(pattern, tool ?? ''));
+    const passed = [shared, own && levelOf('tool', `${server} ${tool}`, own.limits)].filter(
+      (level) => level !== undefined,
+    );
+    const course = passed.length > 0 ? courseOf(passed, Infinity) : undefined;
+    this.#calls.set(key, course);
+    return course;
+  }
+}
+
+function levels(level: 'project' | 'server', sets: Readonly<Record<string, LimitSet>> = {}): Map<string, Level> {
+  return new Map(Object.entries(sets).map(([name, limits]) => [name, levelOf(level, name, limits)]));
+}
+
+function courseOf(passed: readonly Level[], bodyBytes: number): Course {
+  return {
+    counted: passed.filter(({ limits }) => (limits.rate ?? limits.concurrency ?? limits.streams) !== undefined),
+    bodyBytes: Math.min(bodyBytes, ...passed.map(({ limits }) => limits.bodyBytes ?? Infinity)),
+    timeout: tightest(passed, 'timeoutMs'),
+    result: tightest(passed, 'resultBytes'),
+  };
+}
+
+function tightest(passed: readonly Level[], field: 'timeoutMs' | 'resultBytes'): Bound | undefined {
+  let found: Bound | undefined;
+  for (const level of passed) {
+    const value = level.limits[field];
+    if (value !== undefined && value < (found?.value ?? Infinity)) found = { value, level };
+  }
+  return found;
+}

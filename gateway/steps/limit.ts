@@ -1,0 +1,41 @@
+/** How many requests a caller may have, and how many at once. */
+import type { IncomingMessage } from 'node:http';
+import type { Known, Limited } from '../exchange.ts';
+import type { Slot } from '../limits/meter.ts';
+
+/** What is larger is no notice, and hardly an answer to a question (bytes). */
+const MAX_NOTICE = 64 * 1024;
+
+/**
+ * Serves a request within the limits of the gateway, of its project, and of who sends it. What it holds is given back when
+ * it is answered to the end: a response that is still streamed is still work.
+ * @throws SlipwayError `concurrency-limited`, `rate-limited`, and what `serve` throws
+ */
+export async function limited(
+  known: Known,
+  project: string | undefined,
+  serve: (left: Limited) => void | Promise<void>,
+): Promise<void> {
+  const { state, generation, identity, request, response } = known;
+  const course = generation.limits.ofCaller(identity.key, project);
+  if (course.counted.length === 0) return serve({ course, permit: undefined });
+  // A client whose calls take up all its room must still be able to answer what they ask, and to take one back. What
+  // such a body is shows when it is read, so small ones are read before they are refused.
+  const later = mayBeNotice(request) && state.limiter.isFull(course.counted);
+  const permit = state.limiter.admit(course.counted, later ? undefined : slotFor(request));
+  try {
+    await serve({ course, permit });
+  } finally {
+    if (response.writableFinished || response.destroyed) permit.release();
+    else response.once('close', () => permit.release());
+  }
+}
+
+/** Who opens a stream with GET only listens. */
+function slotFor({ method }: IncomingMessage): Slot {
+  return method === 'GET' ? 'streams' : 'concurrency';
+}
+
+function mayBeNotice({ method, headers }: IncomingMessage): boolean {
+  return method === 'POST' && Number(headers['content-length'] ?? Infinity) <= MAX_NOTICE;
+}
