@@ -20,6 +20,7 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   top: { summary: 'show what instances use', load: () => import('./top.ts') },
   prune: { summary: 'remove what dead Slipways left', load: () => import('./prune.ts') },
   call: { summary: 'call a tool through the gateway', load: () => import('./call.ts') },
+  import: { summary: 'turn what other programs keep about MCP servers into YAML', load: () => import('./import.ts') },
   connect: { summary: 'be an MCP server on stdio that is a route of a gateway', load: () => import('./connect.ts') },
   'client-config': {
     summary: 'print or write what an MCP client needs to use the gateway',
