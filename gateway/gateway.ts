@@ -102,6 +102,10 @@ export class RunningGateway implements Gateway {
     return this.#pool.status(server);
   }
 
+  unlisted(server: string): Readonly<Record<string, string>> {
+    return this.#pool.server(server)?.unlisted ?? {};
+  }
+
   busy(endpointId: string): number {
     return this.#pool.busy(endpointId);
   }

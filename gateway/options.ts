@@ -51,4 +51,6 @@ export interface Gateway extends AsyncDisposable {
   lastUsed(): ReadonlyMap<string, number>;
   /** How it stands with the instances of a server. */
   upstreams(server: string): UpstreamStatus[];
+  /** Which of its lists could not be had when they were wanted (`tools`, …), and why. */
+  unlisted(server: string): Readonly<Record<string, string>>;
 }

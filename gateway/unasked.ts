@@ -6,7 +6,7 @@ import type { Stream } from './sessions/streams.ts';
 import { viewOf } from './steps/authorize.ts';
 import type { Audience } from './upstream/link.ts';
 import { LISTS } from './upstream/lists.ts';
-import { ownerOf } from './upstream/own.ts';
+import { holderOf } from './upstream/isolated.ts';
 
 /** How long notices of changed lists are gathered: an update of many servers is one change to a client (ms). */
 const GATHER = 20;
@@ -32,23 +32,28 @@ export class Unasked {
    * Cross-client leak: what a shared server says while it works for one client is for that one. Said while it works for
    * several, it may be about any of them, and nobody hears it. A changed list is no secret: {@link changed}.
    */
-  said(server: string, notification: RpcNotification, { client, busy, owner }: Audience): void {
+  said(server: string, notification: RpcNotification, { client, busy, holder }: Audience): void {
     const { method, params } = notification;
     if (LIST_NOTICES.has(method)) return;
-    if (method === 'notifications/resources/updated') return this.#updated(server, notification, client, owner);
+    if (method === 'notifications/resources/updated') return this.#updated(server, notification, client, holder);
     if (method === ELICITATION_DONE) return this.#done(server, notification, client);
     if (client) return client.notify(notification);
     if (method !== 'notifications/message' || busy) return;
     const { levels } = this.#state;
-    const mayHear = (id: string): boolean => owner === undefined || owner === ownerOf(id);
+    const mayHear = (id: string): boolean => holder === undefined || holder === holderOf(id);
     this.#notify(server, notification, ({ sessionId: id }) => mayHear(id) && levels.wants(id, params?.['level']));
   }
 
   /** Only to those who subscribed, and only on routes that still lead to the server. */
-  #updated(server: string, notification: RpcNotification, caller: Client | undefined, owner: string | undefined): void {
+  #updated(
+    server: string,
+    notification: RpcNotification,
+    caller: Client | undefined,
+    holder: string | undefined,
+  ): void {
     const { subscriptions } = this.#state;
     const all = subscriptions.of(server, String(notification.params?.['uri']));
-    const wanted = new Set(all.filter((sessionId) => owner === undefined || owner === ownerOf(sessionId)));
+    const wanted = new Set(all.filter((sessionId) => holder === undefined || holder === holderOf(sessionId)));
     this.#notify(server, notification, ({ sessionId }) => wanted.delete(sessionId));
     // One that does not listen can still be told if it is calling just now.
     if (caller && wanted.has(caller.id)) caller.notify(notification);

@@ -26,6 +26,8 @@ export interface ReconcilerOptions extends WorldOptions {
   readonly spoken?: (server: string) => Era | undefined;
   /** How the gateway stands with a server's instances. */
   readonly upstreams?: (server: string) => readonly UpstreamStatus[];
+  /** Which lists of a server the gateway could not get. */
+  readonly unlisted?: (server: string) => Readonly<Record<string, string>>;
   /** Called after every status write; tests assert invariants here. */
   readonly onStatus?: (status: Status) => void;
 }
@@ -98,6 +100,7 @@ export class Reconciler implements AsyncDisposable {
       gatewayUrl: this.#options.gatewayUrl?.(),
       spoken: this.#options.spoken,
       upstreams: (server: string) => this.#options.upstreams?.(server) ?? [],
+      unlisted: (server: string) => this.#options.unlisted?.(server) ?? {},
       compiled: world.compiled,
       applied: world.applied,
       attempted: world.attempted,

@@ -31,6 +31,7 @@ export interface Facts {
   readonly spoken?: ((server: string) => Era | undefined) | undefined;
   /** How the gateway stands with a server's instances. */
   readonly upstreams: (server: string) => readonly UpstreamStatus[];
+  readonly unlisted: (server: string) => Readonly<Record<string, string>>;
   /** What the last pass worked towards. */
   readonly compiled: Compiled;
   readonly applied: Applied;
@@ -163,14 +164,18 @@ function serverStatus(
     ...(served ? { tools: served.readiness.tools.map((tool) => tool.name) } : {}),
     conditions: dated(conditions, before, facts.attempted?.id, now),
     instances: instances.map((instance) => instanceStatus(instance, facts)),
-    ...upstreamsOf(name, facts),
+    ...gatewayOf(name, facts),
     source: { file: resource.source.file, line: resource.source.line },
   };
 }
 
-function upstreamsOf(name: string, facts: Facts): Pick<ServerStatus, 'upstreams'> {
+function gatewayOf(name: string, facts: Facts): Pick<ServerStatus, 'upstreams' | 'unlisted'> {
   const upstreams = facts.upstreams(name);
-  return upstreams.length === 0 ? {} : { upstreams: [...upstreams] };
+  const unlisted = facts.unlisted(name);
+  return {
+    ...(upstreams.length === 0 ? {} : { upstreams: [...upstreams] }),
+    ...(Object.keys(unlisted).length === 0 ? {} : { unlisted: { ...unlisted } }),
+  };
 }
 
 function instanceStatus(instance: Instance, { compiled, applied, health }: Facts): InstanceStatus {

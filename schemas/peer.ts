@@ -94,7 +94,7 @@ export interface ConnectOptions {
   /** For somebody who only looks: its requests neither wake the instance nor keep it awake, and fail while it sleeps. */
   readonly passive?: boolean;
   /** Opens a process of its own, which nobody else talks to, and which ends with the connection. */
-  readonly own?: boolean;
+  readonly isolated?: boolean;
 }
 
 export interface PeerHandlers extends ConnectionHandlers {

@@ -26,8 +26,10 @@ const serverEntry = z.strictObject({
   description: z.string().optional(),
   endpoints: z.array(endpoint),
   timeoutMs: z.number(),
-  /** Each client gets an instance of its own: how many at a time, and how long one is kept without a call. */
-  isolated: z.strictObject({ maxInstances: z.number(), idleMs: z.number() }).optional(),
+  /** How long its lists are waited for, if not as long as the gateway says. */
+  listTimeoutMs: z.number().optional(),
+  /** Each client gets an instance of its own: how many at a time, how many of them wait, and how long one is kept without a call. */
+  isolated: z.strictObject({ maxInstances: z.number(), warm: z.number().optional(), idleMs: z.number() }).optional(),
   /** How the gateway gets into a remote server. */
   auth: upstreamAuthSchema.optional(),
   /** Whether the gateway checks arguments against a tool's schema before it passes them on. */
@@ -121,6 +123,8 @@ const listener = z.strictObject({
   allowedOrigins: z.array(z.string()),
   maxBodyBytes: z.number(),
   sessionTtlMs: z.number(),
+  /** How long the lists of servers are waited for. */
+  listTimeoutMs: z.number().optional(),
   shutdownTimeoutMs: z.number(),
   providers: z.array(provider),
   /** Serve the transport of MCP 2024-11-05 too: `…/sse` and `…/messages` beside each `…/mcp`. */

@@ -73,6 +73,8 @@ const server = z.strictObject({
   conditions: z.array(condition),
   instances: z.array(instance),
   upstreams: z.array(upstream).optional(),
+  /** Lists that could not be had when they were wanted (`tools`, `prompts`, `resources`, `templates`), and why. */
+  unlisted: z.record(z.string(), z.string()).optional(),
   source: z.strictObject({ file: z.string(), line: z.int() }).optional(),
 });
 

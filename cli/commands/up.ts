@@ -61,6 +61,7 @@ export const command: Command = {
         gatewayUrl: () => door.gateway?.url,
         spoken: (server) => door.gateway?.era(server),
         upstreams: (server) => door.gateway?.upstreams(server) ?? [],
+        unlisted: (server) => door.gateway?.unlisted(server) ?? {},
       }),
     );
     io.log('info', `following ${source.description}`, { state: state.root });

@@ -8,13 +8,13 @@ import { formatValue } from './value.ts';
 
 /** @param isolation what its config says; @param log its last lines */
 export function serverSections(server: ServerStatus, isolation: unknown, log: readonly string[]): string[] {
-  const { conditions, instances, tools, upstreams = [] } = server;
+  const { conditions, instances, tools, upstreams = [], unlisted = {} } = server;
   return [
     `Protocol\n${indent(protocol(server))}`,
     `Conditions\n${indent(conditionTable(conditions))}`,
     isolationSection(server, isolation),
     instances.length > 0 ? `Instances\n${indent(instanceTable(instances))}${remarks(instances)}` : '',
-    upstreams.length > 0 ? `Gateway\n${indent(upstreamTable(upstreams))}` : '',
+    upstreams.length > 0 ? `Gateway\n${indent([upstreamTable(upstreams), ...missing(unlisted)].join('\n'))}` : '',
     log.length > 0 ? `Last lines of its log\n${indent(log.join('\n'))}` : '',
     tools ? `Tools\n${indent(tools.join('\n') || 'none')}` : '',
   ];
@@ -65,6 +65,11 @@ function upstreamTable(list: readonly UpstreamStatus[]): string {
     lastError ?? '-',
   ]);
   return table(['upstream', 'transport', 'connected', 'in flight', 'calls', 'breaker', 'last error'], rows);
+}
+
+/** Lists that clients did without. */
+function missing(unlisted: Readonly<Record<string, string>>): string[] {
+  return Object.entries(unlisted).map(([list, why]) => `no ${list}: ${why}`);
 }
 
 /** What is worth a line of its own. */

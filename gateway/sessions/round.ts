@@ -55,7 +55,7 @@ export class Round {
 
   constructor(asker: Asker, carrier: Carrier) {
     const { identity, route } = carrier.caller;
-    this.id = `${identity.key} ${route.path}#${randomUUID()}`;
+    this.id = `${identity.key} ${route.path} ${nameOf(asker.info)}#${randomUUID()}`;
     this.asker = asker;
     this.#token = progressTokenOf(carrier.request.params);
     this.#askable = ASKABLE.has(carrier.request.method);
@@ -197,6 +197,13 @@ export class Round {
       onWaiting(this.#questions.size > 0);
     }
   }
+}
+
+/** What a client calls itself: two programs of one principal are two clients. */
+function nameOf(info: unknown): string {
+  const { name, version } = (info ?? {}) as { readonly name?: unknown; readonly version?: unknown };
+  // Written as JSON, so that no name can pass for another's.
+  return JSON.stringify([String(name).slice(0, 100), String(version).slice(0, 100)]);
 }
 
 /** There is no progress of a question any more, and no notice of the end of a visit to a web page. */

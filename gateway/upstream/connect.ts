@@ -1,4 +1,5 @@
 /** From an endpoint to a connection: by its transport, and by what the server behind it speaks, asked once for each. */
+import { SlipwayError } from '../../schemas/errors.ts';
 import { RpcFailure } from '../../schemas/jsonrpc.ts';
 import { isDiscovered, offersOurs, ourselves, type Discovered } from '../../schemas/modern.ts';
 import type { Connect, Connection } from '../../schemas/peer.ts';
@@ -19,19 +20,19 @@ const PROBE_TIMEOUT = 10_000;
  * @param version of Slipway, for what it asks for itself
  */
 export function opener(inProcess: Connect | undefined, version: string): Open {
-  return async (endpoint, handlers, own = false) => {
+  return async (endpoint, handlers, isolated = false) => {
     const { transport, address, id, publicOnly = false } = endpoint;
     if (transport === 'sse') return connectSse(new URL(address), publicOnly, handlers);
     if (transport === 'http') return overHttp(endpoint, handlers, version);
     const dial = async (link: LinkHandlers): Promise<Connection> =>
-      localConnection(inProcess, id, link, own) ?? overSocket(address, link, own);
+      localConnection(inProcess, id, link, isolated) ?? overSocket(address, link, isolated);
     return overBridge(dial, handlers, version);
   };
 }
 
 /** Cross-client leak: behind a socket is one process for all, so who is to have one alone gets none rather than that. */
-function overSocket(address: string, link: LinkHandlers, own: boolean): Promise<Connection> {
-  if (own) throw new NotDelivered('It cannot be had alone: it runs in another process.');
+function overSocket(address: string, link: LinkHandlers, isolated: boolean): Promise<Connection> {
+  if (isolated) throw new NotDelivered('It cannot be had alone: it runs in another process.');
   return connectSocket(address.replace(/^unix:/, ''), link);
 }
 
@@ -51,7 +52,7 @@ async function overHttp(endpoint: Endpoint, handlers: LinkHandlers, version: str
 
 /** The bridge knows what its server speaks, and passes everything on as it is. */
 async function overBridge(
-  dial: (own: LinkHandlers) => Promise<Connection>,
+  dial: (handlers: LinkHandlers) => Promise<Connection>,
   handlers: LinkHandlers,
   version: string,
 ): Promise<Connection> {
@@ -66,7 +67,10 @@ async function overBridge(
   return found ? (modern = new ModernConnection({ wire, found, version, handlers })) : wire;
 }
 
-/** @returns `undefined` for a server that does not speak like this, whatever it answers @throws NotDelivered */
+/**
+ * @returns `undefined` for a server that does not speak like this, whatever it answers
+ * @throws NotDelivered where there is none: that its bridge could not start it is no answer of a server
+ */
 async function discover(
   wire: Connection,
   version: string,
@@ -78,8 +82,15 @@ async function discover(
     return isDiscovered(found) ? found : undefined;
   } catch (error) {
     if (again && error instanceof RpcFailure && offersOurs(error.error)) return discover(wire, version, signal, false);
-    if (!(error instanceof NotDelivered)) return undefined;
+    const nobody = error instanceof NotDelivered || (signal === undefined && isOurs(error));
+    if (!nobody) return undefined;
     wire.close();
-    throw error;
+    throw error instanceof NotDelivered ? error : new NotDelivered((error as Error).message, error);
   }
+}
+
+/** Whether the bridge says so itself, in this process or over its socket. */
+function isOurs(error: unknown): boolean {
+  if (!(error instanceof RpcFailure)) return error instanceof SlipwayError;
+  return (error.error.data as { error_code?: unknown } | undefined)?.error_code !== undefined;
 }

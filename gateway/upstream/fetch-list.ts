@@ -5,16 +5,18 @@ import type { RequestOptions } from '../../schemas/peer.ts';
 import type { Fetched, Item } from './listing.ts';
 import type { ListRow } from './lists.ts';
 
-/** How long one server's list may take, so that a bad one does not hide the others (ms). */
-const LIST_TIMEOUT = 10_000;
 /** A server that never stops paging is cut off here. */
 const MAX_PAGES = 100;
 
 export type Request = (method: string, params: Record<string, unknown>, options: RequestOptions) => Promise<unknown>;
 
-/** @throws SlipwayError `upstream-timeout`, RpcFailure as the server answered */
-export async function fetchList({ method, field, key }: ListRow, request: Request): Promise<Fetched> {
-  const signal = AbortSignal.timeout(LIST_TIMEOUT);
+/** @throws SlipwayError `upstream-timeout` after `timeoutMs`, RpcFailure as the server answered */
+export async function fetchList(
+  { method, field, key }: ListRow,
+  request: Request,
+  timeoutMs: number,
+): Promise<Fetched> {
+  const signal = AbortSignal.timeout(timeoutMs);
   const isItem = (value: unknown): value is Item => {
     const name = (value as Item | null)?.[key];
     return typeof name === 'string' && name !== '';

@@ -21,8 +21,8 @@ export interface Audience {
   readonly client: Client | undefined;
   /** Whether calls are running there; with no single client, it may then be for any of several. */
   readonly busy: boolean;
-  /** The one client whose own it is, for an instance that is shared by nobody. */
-  readonly owner?: string;
+  /** The one client that has the instance, where clients share none. */
+  readonly holder?: string;
 }
 
 /** What a server said about itself when it was met. */
@@ -41,7 +41,7 @@ export class NotDelivered extends SlipwayError {
 }
 
 /**
- * @param own whether nobody else may share what is opened
+ * @param isolated whether nobody else may share what is opened
  * @throws NotDelivered when nobody answers at the address
  */
-export type Open = (endpoint: Endpoint, handlers: LinkHandlers, own?: boolean) => Promise<Connection>;
+export type Open = (endpoint: Endpoint, handlers: LinkHandlers, isolated?: boolean) => Promise<Connection>;

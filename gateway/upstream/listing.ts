@@ -1,4 +1,5 @@
 /** What is known of one list of one server: its tools, say. */
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How long a failed listing is remembered, so that a bad server is not asked by every client (ms). */
 const FAILURE_TTL = 2_000;
@@ -41,14 +42,29 @@ export class Listing {
     return state && !state.items && state.until <= performance.now() ? undefined : state;
   }
 
-  /** Makes sure that there is a state. Never throws: a failure is a state too. */
-  async load(fetch: () => Promise<Fetched>): Promise<void> {
-    if (!this.state) await this.#fetch(fetch);
+  /** Why it was not there when it was last wanted. */
+  get missing(): string | undefined {
+    return this.#state?.items ? undefined : this.#state?.failure;
   }
 
-  /** Asks the server again, because something hints at a change; waits for a fetch that is under way instead. */
-  async refresh(fetch: () => Promise<Fetched>, young = YOUNG): Promise<void> {
-    if (this.#loading || performance.now() - this.#loadedAt >= young) await this.#fetch(fetch);
+  /** Whether anybody ever wanted it. */
+  get wanted(): boolean {
+    return this.#state !== undefined;
+  }
+
+  /**
+   * Asks the server again, because something hints at a change; waits for a fetch that is under way instead. Never throws:
+   * a failure is a state too. So is that it takes long, but what comes late is welcome all the same.
+   * @param patience how long to wait (ms)
+   */
+  async refresh(fetch: () => Promise<Fetched>, patience: number, young = YOUNG): Promise<void> {
+    if (!this.#loading && performance.now() - this.#loadedAt < young) return;
+    const over = new AbortController();
+    const late = sleep(patience, true, { signal: over.signal }).catch(() => false);
+    const isLate = await Promise.race([late, this.#fetch(fetch).then(() => false)]);
+    over.abort();
+    if (isLate && !this.#state?.items)
+      this.#state = { failure: `It did not answer within ${patience} ms.`, until: Infinity };
   }
 
   /** The server said that its list changed: what is being fetched right now may be the old one. */

@@ -3,14 +3,14 @@ import { RpcFailure } from '../../schemas/jsonrpc.ts';
 import type { Connect, Connection } from '../../schemas/peer.ts';
 import { NotDelivered, type LinkHandlers } from './link.ts';
 
-/** @param own whether it is to be a process of its own. @returns `undefined` if the instance does not live here */
+/** @param isolated whether it is to be a process that nobody shares. @returns `undefined` if the instance does not live here */
 export function localConnection(
   connect: Connect | undefined,
   endpointId: string,
   handlers: LinkHandlers,
-  own: boolean,
+  isolated: boolean,
 ): Connection | undefined {
-  const connection = connect?.(endpointId, handlers, { own });
+  const connection = connect?.(endpointId, handlers, { isolated });
   if (!connection) return undefined;
   return {
     get inFlight() {

@@ -5,7 +5,7 @@ import type { UpstreamStatus } from '../../schemas/status.ts';
 import { Known, Wishes } from './known.ts';
 import type { Audience, Open } from './link.ts';
 import { LISTS } from './lists.ts';
-import { OwnUpstreams } from './own.ts';
+import { IsolatedUpstreams, type Holder } from './isolated.ts';
 import { Server } from './server.ts';
 import { Upstream } from './upstream.ts';
 
@@ -22,8 +22,8 @@ export class Pool {
   readonly #options: PoolOptions;
   readonly #upstreams = new Map<string, Upstream>();
   readonly #wishes = new Map<string, Wishes>();
-  /** Instances that belong to one client each, by server. */
-  readonly #owned = new Map<string, OwnUpstreams>();
+  /** Instances that clients do not share, by server. */
+  readonly #isolated = new Map<string, IsolatedUpstreams>();
   #servers: ReadonlyMap<string, Server> = new Map();
 
   constructor(options: PoolOptions) {
@@ -32,7 +32,10 @@ export class Pool {
 
   /** The servers of a snapshot, on connections that stand already where their endpoints are the same. */
   servers(snapshot: Snapshot): ReadonlyMap<string, Server> {
-    return new Map(Object.entries(snapshot.servers).map(([name, entry]) => [name, this.#server(name, entry)]));
+    const { listTimeoutMs } = snapshot.gateway;
+    return new Map(
+      Object.entries(snapshot.servers).map(([name, entry]) => [name, this.#server(name, entry, listTimeoutMs)]),
+    );
   }
 
   server(name: string): Server | undefined {
@@ -44,8 +47,10 @@ export class Pool {
     this.#servers = servers;
     for (const name of this.#wishes.keys()) if (!servers.has(name)) this.#wishes.delete(name);
     // A new instance must know at once what clients wait for: no call may ever come to connect it.
-    for (const { upstreams, wishes } of servers.values())
+    for (const { upstreams, wishes, isolated } of servers.values()) {
+      isolated?.prepare();
       if (wishes.uris.size > 0) for (const upstream of upstreams) upstream.connect().catch(() => {});
+    }
   }
 
   /** Closes the connections that none of `living` uses. */
@@ -58,22 +63,22 @@ export class Pool {
       upstream.close();
       this.#upstreams.delete(key);
     }
-    const owned = new Set(living.flatMap((servers) => [...servers.values()].map(({ own }) => own)));
-    for (const [key, own] of this.#owned) {
-      if (owned.has(own)) continue;
-      own.close();
-      this.#owned.delete(key);
+    const inUse = new Set(living.flatMap((servers) => [...servers.values()].map(({ isolated }) => isolated)));
+    for (const [key, isolated] of this.#isolated) {
+      if (inUse.has(isolated)) continue;
+      isolated.close();
+      this.#isolated.delete(key);
     }
   }
 
   /** A session has ended: what was its own goes with it. */
   endSession(id: string): void {
-    for (const own of this.#owned.values()) own.end(id);
+    for (const isolated of this.#isolated.values()) isolated.end(id);
   }
 
   /** Those to some endpoints, shared or not. */
   #to(endpointIds: readonly string[]): Upstream[] {
-    const all = [...this.#upstreams.values(), ...[...this.#owned.values()].flatMap((own) => own.all)];
+    const all = [...this.#upstreams.values(), ...[...this.#isolated.values()].flatMap((isolated) => isolated.all)];
     return all.filter(({ endpoint }) => endpointIds.includes(endpoint.id));
   }
 
@@ -82,8 +87,8 @@ export class Pool {
   }
 
   status(server: string): UpstreamStatus[] {
-    const { upstreams = [], own } = this.#servers.get(server) ?? {};
-    return [...upstreams, ...(own?.all ?? [])].map((upstream) => upstream.status);
+    const { upstreams = [], isolated } = this.#servers.get(server) ?? {};
+    return [...upstreams, ...(isolated?.all ?? [])].map((upstream) => upstream.status);
   }
 
   /** Resolves when no request runs on any of these endpoints. */
@@ -100,7 +105,7 @@ export class Pool {
     return sum;
   }
 
-  #server(name: string, entry: ServerEntry): Server {
+  #server(name: string, entry: ServerEntry, listTimeoutMs: number | undefined): Server {
     const before = this.#servers.get(name);
     const upstreams = entry.endpoints.map((endpoint) => this.#upstream(name, endpoint));
     const keep =
@@ -112,30 +117,34 @@ export class Pool {
     const known = keep ? before.known : new Known(entry, (list) => this.#options.onChanged(name, LISTS[list].changed));
     let wishes = this.#wishes.get(name);
     if (!wishes) this.#wishes.set(name, (wishes = new Wishes()));
-    const own = this.#own(name, entry);
-    return new Server({ name, entry, upstreams, own, known, wishes, latest: () => this.#servers.get(name) });
+    const isolated = this.#apart(name, entry);
+    const latest = (): Server | undefined => this.#servers.get(name);
+    return new Server({ name, entry, upstreams, isolated, known, wishes, listTimeoutMs, latest });
   }
 
-  #own(server: string, { endpoints, isolated }: ServerEntry): OwnUpstreams | undefined {
+  #apart(server: string, { endpoints, isolated }: ServerEntry): IsolatedUpstreams | undefined {
     if (!isolated || endpoints.length === 0) return undefined;
     const key = JSON.stringify([server, endpoints, isolated]);
-    const known = this.#owned.get(key);
+    const known = this.#isolated.get(key);
     if (known) return known;
     let turn = 0;
-    const make = (owner: string): Upstream => {
+    const make = (holder: Holder): Upstream => {
       const upstream: Upstream = new Upstream({
         endpoint: endpoints[turn++ % endpoints.length] as Endpoint,
         open: (endpoint, handlers) => this.#options.open(endpoint, handlers, true),
         version: this.#options.version,
-        onOpen: (welcome) => this.#servers.get(server)?.openedOwn(upstream, owner, welcome),
+        onOpen: (welcome) => this.#servers.get(server)?.openedIsolated(upstream, holder.client, welcome),
+        // What it says before it has a client is for nobody.
         onNotification: (notification, audience) =>
-          this.#options.onNotification(server, notification, { ...audience, owner }),
+          holder.client === undefined ||
+          this.#options.onNotification(server, notification, { ...audience, holder: holder.client }),
       });
       return upstream;
     };
-    const own = new OwnUpstreams({ server, max: isolated.maxInstances, idleMs: isolated.idleMs, make });
-    this.#owned.set(key, own);
-    return own;
+    const { maxInstances: max, warm = 0, idleMs } = isolated;
+    const apart = new IsolatedUpstreams({ server, max, warm, idleMs, make });
+    this.#isolated.set(key, apart);
+    return apart;
   }
 
   #upstream(server: string, endpoint: Endpoint): Upstream {

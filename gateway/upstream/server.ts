@@ -6,18 +6,20 @@ import type { RequestOptions } from '../../schemas/peer.ts';
 import type { Era } from '../../schemas/modern.ts';
 import type { ServerEntry } from '../../schemas/snapshot.ts';
 import { choose } from './balance.ts';
-import { fetchList } from './fetch-list.ts';
+import { fetchList, type Request } from './fetch-list.ts';
 import type { Capabilities, Known, Wishes } from './known.ts';
 import { NotDelivered, type Welcome } from './link.ts';
 import type { Fetched, ListState } from './listing.ts';
 import { LIST_NAMES, LISTS, type ListName } from './lists.ts';
-import { ownerOf, type OwnUpstreams } from './own.ts';
+import { holderOf, type IsolatedUpstreams } from './isolated.ts';
 import type { Upstream } from './upstream.ts';
 
 /** How long a client waits to hear what a server can do of which nothing is known (ms). */
 const INTRODUCTION = 3_000;
 /** How long nobody waits again for one that did not say so: a bad server must not slow every handshake (ms). */
 const SILENCE = 30_000;
+/** How long lists are waited for where the config does not say (ms). */
+const LIST_TIMEOUT = 10_000;
 const NOTHING: ListState = { items: [] };
 const NONE: ReadonlySet<Upstream> = new Set();
 
@@ -26,9 +28,11 @@ export interface ServerParts {
   readonly entry: ServerEntry;
   readonly upstreams: readonly Upstream[];
   /** Those of one client each, where clients share none. */
-  readonly own: OwnUpstreams | undefined;
+  readonly isolated: IsolatedUpstreams | undefined;
   readonly known: Known;
   readonly wishes: Wishes;
+  /** How long a client waits for one of its lists (ms). */
+  readonly listTimeoutMs: number | undefined;
   /** The server of that name in the snapshot that is served now. */
   readonly latest: () => Server | undefined;
 }
@@ -37,20 +41,22 @@ export class Server {
   readonly name: string;
   readonly entry: ServerEntry;
   readonly upstreams: readonly Upstream[];
-  readonly own: OwnUpstreams | undefined;
+  readonly isolated: IsolatedUpstreams | undefined;
   readonly known: Known;
   readonly wishes: Wishes;
+  readonly #patience: number;
   readonly #latest: () => Server | undefined;
   #missing: ListState | undefined;
   #turn = 0;
 
-  constructor({ name, entry, upstreams, own, known, wishes, latest }: ServerParts) {
+  constructor({ name, entry, upstreams, isolated, known, wishes, listTimeoutMs, latest }: ServerParts) {
     this.name = name;
     this.entry = entry;
     this.upstreams = upstreams;
-    this.own = own;
+    this.isolated = isolated;
     this.known = known;
     this.wishes = wishes;
+    this.#patience = entry.listTimeoutMs ?? listTimeoutMs ?? LIST_TIMEOUT;
     this.#latest = latest;
   }
 
@@ -86,6 +92,15 @@ export class Server {
     return this.#missing;
   }
 
+  /** Which of its lists could not be had when somebody wanted them, and why. */
+  get unlisted(): Readonly<Record<string, string>> {
+    const missing = LIST_NAMES.flatMap((list): [string, string][] => {
+      const { missing: why } = this.known.lists[list];
+      return why === undefined ? [] : [[list, why]];
+    });
+    return Object.fromEntries(missing);
+  }
+
   /** How long a list that was just given stays the same, as far as the server promises (ms). */
   freshFor(list: ListName): number {
     const { freshUntil } = this.known.lists[list];
@@ -109,13 +124,13 @@ export class Server {
   /** Never throws: a failure is a state too. */
   async load(list: ListName): Promise<void> {
     if (this.upstreams.length === 0 || this.settled(list)) return;
-    await this.known.lists[list].refresh(() => this.#fetch(list), 0);
+    await this.known.lists[list].refresh(() => this.#fetch(list), this.#patience, 0);
   }
 
   /** Asks again for a list in which something is missing. */
   refresh(list: ListName): Promise<void> {
     if (this.upstreams.length === 0) return Promise.resolve();
-    return this.known.lists[list].refresh(() => this.#fetch(list));
+    return this.known.lists[list].refresh(() => this.#fetch(list), this.#patience);
   }
 
   /**
@@ -145,7 +160,7 @@ export class Server {
   async requestAll(method: string, params: Record<string, unknown>, options: RequestOptions): Promise<unknown> {
     if (this.upstreams.length === 0) throw this.#unavailable();
     // What one client wants is no matter of the others' instances.
-    if (this.own && options.client) return this.request(method, params, options);
+    if (this.isolated && options.client) return this.request(method, params, options);
     const sent = this.upstreams.map((upstream) => upstream.request(method, params, options));
     return Promise.any(sent).catch((error: AggregateError) => {
       throw this.#named(error.errors[0]);
@@ -154,20 +169,20 @@ export class Server {
 
   /** What the instance, or the instances, that a client uses were asked to tell of. */
   urisFor(client: string): ReadonlySet<string> {
-    return this.own?.urisOf(ownerOf(client)) ?? this.wishes.uris;
+    return this.isolated?.urisOf(holderOf(client)) ?? this.wishes.uris;
   }
 
   /** The instances of a client tell of a resource from now on. @param until Unix time in ms */
   subscribed(client: string, uri: string, until: number): void {
-    if (this.own) this.own.subscribed(ownerOf(client), uri, until);
+    if (this.isolated) this.isolated.subscribed(holderOf(client), uri, until);
     else this.wishes.uris.add(uri);
   }
 
   /** A client with an instance of its own does not want to hear of a resource any more. */
   unsubscribed(client: string, uri: string): void {
-    const owner = ownerOf(client);
-    const upstream = this.own?.known(owner);
-    if (upstream && this.own?.unsubscribed(owner, uri)) this.#tell(upstream, 'resources/unsubscribe', { uri });
+    const holder = holderOf(client);
+    const upstream = this.isolated?.known(holder);
+    if (upstream && this.isolated?.unsubscribed(holder, uri)) this.#tell(upstream, 'resources/unsubscribe', { uri });
   }
 
   /** Nobody wants to hear of a resource any more. */
@@ -184,16 +199,17 @@ export class Server {
 
   /** Tells those instances that a connection stands to; nobody is woken for a notice. @param client who says so */
   notify(method: string, params: Record<string, unknown> | undefined, client?: string): void {
-    if (this.own) return client === undefined ? undefined : this.own.known(ownerOf(client))?.notify(method, params);
+    if (this.isolated)
+      return client === undefined ? undefined : this.isolated.known(holderOf(client))?.notify(method, params);
     for (const upstream of this.upstreams) upstream.notify(method, params);
   }
 
   /** The level that its instances are to tell from on; those not connected yet hear it when they are. */
   async setLevel(level: string, options: RequestOptions): Promise<void> {
     this.wishes.level = level;
-    const { upstreams, own, capabilities } = this;
+    const { upstreams, isolated, capabilities } = this;
     if (!capabilities?.['logging']) return;
-    const connected = [...upstreams, ...(own?.all ?? [])].filter((upstream) => upstream.connected);
+    const connected = [...upstreams, ...(isolated?.all ?? [])].filter((upstream) => upstream.connected);
     await Promise.allSettled(connected.map((upstream) => upstream.request('logging/setLevel', { level }, options)));
   }
 
@@ -204,15 +220,15 @@ export class Server {
     if (instructions !== undefined) this.known.instructions = instructions;
     for (const list of LIST_NAMES) {
       const { capability } = LISTS[list];
-      const begun = list === 'tools' || this.known.lists[list].state !== undefined;
+      const begun = list === 'tools' || this.known.lists[list].wanted;
       if (begun && (!this.state(list)?.items || capabilities[capability]?.['listChanged'])) void this.refresh(list);
     }
     this.#repeat(upstream, capabilities, this.wishes.uris);
   }
 
-  /** The same for an instance of one client's own. */
-  openedOwn(upstream: Upstream, owner: string, { capabilities = {} }: Welcome): void {
-    this.#repeat(upstream, capabilities, this.own?.urisOf(owner) ?? []);
+  /** The same for an instance that clients do not share. */
+  openedIsolated(upstream: Upstream, holder: string | undefined, { capabilities = {} }: Welcome): void {
+    this.#repeat(upstream, capabilities, (holder !== undefined && this.isolated?.urisOf(holder)) || []);
   }
 
   #repeat(upstream: Upstream, capabilities: Capabilities, uris: Iterable<string>): void {
@@ -232,18 +248,20 @@ export class Server {
     const { capability } = LISTS[list];
     if (!this.capabilities) await this.introduce();
     if (this.capabilities && this.capabilities[capability] === undefined) return { items: [], ttlMs: 0 };
-    return fetchList(LISTS[list], (method, params, options) => this.request(method, params, options));
+    const request: Request = (method, params, options) => this.request(method, params, options);
+    // Whoever waits gives up before; what comes late is there for the next.
+    return fetchList(LISTS[list], request, Math.max(this.#patience, this.entry.timeoutMs));
   }
 
   #pick({ client }: RequestOptions, tried: ReadonlySet<Upstream>): Upstream | undefined {
     const server = this.#latest() ?? this;
-    const { upstreams, own, entry, capabilities } = server;
-    if (own && client) return own.of(ownerOf(client.id));
+    const { upstreams, isolated, entry, capabilities } = server;
+    if (isolated && client) return isolated.of(holderOf(client.id));
     if (upstreams.length === 1) return upstreams[0];
     const known = upstreams.map((upstream) => upstream.keepsSessions).filter((keeps) => keeps !== undefined);
     // Until it is known, a client stays where it is: what it leaves there may be all that it has.
     const sticky = capabilities?.['tasks'] !== undefined || known.length === 0 || known.includes(true);
-    const session = client && ownerOf(client.id);
+    const session = client && holderOf(client.id);
     return choose({ upstreams, canary: entry.canary, tried, session, sticky, turn: server.#turn++ });
   }
 

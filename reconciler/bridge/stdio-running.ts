@@ -1,5 +1,6 @@
 /** An instance that speaks MCP over stdio: held by the bridge, served on a unix socket. */
 import { SlipwayError } from '../../schemas/errors.ts';
+import { MAX_TIMER_MS } from '../../schemas/kinds/fields.ts';
 import type { Connection, ConnectionHandlers, ConnectOptions } from '../../schemas/peer.ts';
 import type { Instance } from '../drivers/driver.ts';
 import type { Workload } from '../workload.ts';
@@ -21,7 +22,7 @@ export class StdioRunning implements Running {
   readonly #socket: AsyncDisposable;
 
   /** Processes that belong to one connection each. */
-  readonly #owned = new Set<StdioInstance>();
+  readonly #isolated = new Set<StdioInstance>();
 
   static async create(context: StdioContext): Promise<StdioRunning> {
     const bridge = new StdioInstance({
@@ -66,19 +67,25 @@ export class StdioRunning implements Running {
   }
 
   async idle(): Promise<void> {
-    await Promise.all([this.#bridge, ...this.#owned].map((instance) => instance.idle()));
+    await Promise.all([this.#bridge, ...this.#isolated].map((instance) => instance.idle()));
   }
 
   open(handlers: ConnectionHandlers, options?: ConnectOptions): Connection {
-    return options?.own ? this.#openOwn(handlers) : this.#bridge.open(handlers, options);
+    return options?.isolated ? this.#openIsolated(handlers) : this.#bridge.open(handlers, options);
   }
 
   /** It is no instance to anybody but its connection: neither what it does nor how it ends is told of the one that is. */
-  #openOwn(handlers: ConnectionHandlers): Connection {
+  #openIsolated(handlers: ConnectionHandlers): Connection {
     if (!this.#context.many)
       throw new SlipwayError('upstream-unavailable', 'This runtime cannot give each client an instance of its own.');
-    const own = new StdioInstance({ ...optionsOf(this.#context), lifecycle: 'onDemand', onChange: () => {} });
-    this.#owned.add(own);
+    const own = new StdioInstance({
+      ...optionsOf(this.#context),
+      lifecycle: 'onDemand',
+      // The gateway ends it when its client is idle; one that waits for a client must stay awake.
+      idleTimeoutMs: MAX_TIMER_MS,
+      onChange: () => {},
+    });
+    this.#isolated.add(own);
     const connection = own.open(handlers);
     return {
       get inFlight() {
@@ -90,13 +97,13 @@ export class StdioRunning implements Running {
         connection.close();
         void own[Symbol.asyncDispose]()
           .catch(() => {})
-          .finally(() => this.#owned.delete(own));
+          .finally(() => this.#isolated.delete(own));
       },
     };
   }
 
-  async #endOwned(): Promise<void> {
-    await Promise.all([...this.#owned].map((own) => own[Symbol.asyncDispose]()));
+  async #endIsolated(): Promise<void> {
+    await Promise.all([...this.#isolated].map((own) => own[Symbol.asyncDispose]()));
   }
 
   restart(reason: string): Promise<void> {
@@ -113,14 +120,14 @@ export class StdioRunning implements Running {
 
   async release(): Promise<void> {
     await this.#socket[Symbol.asyncDispose]();
-    await this.#endOwned();
+    await this.#endIsolated();
     await this.#bridge.release();
     this.#context.log[Symbol.dispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#socket[Symbol.asyncDispose]();
-    await this.#endOwned();
+    await this.#endIsolated();
     await this.#bridge[Symbol.asyncDispose]();
     this.#context.log[Symbol.dispose]();
   }

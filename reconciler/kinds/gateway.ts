@@ -18,6 +18,7 @@ export function listener(spec: Spec): Snapshot['gateway'] {
     allowedOrigins: spec.allowedOrigins,
     maxBodyBytes: bytes(spec.maxBodySize),
     sessionTtlMs: milliseconds(spec.sessionTtl),
+    listTimeoutMs: timerMs(spec.listTimeout),
     shutdownTimeoutMs: timerMs(spec.shutdownTimeout),
     providers: spec.auth.jwt.map(provider),
     ...(spec.httpSse ? { httpSse: true } : {}),

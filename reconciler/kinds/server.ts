@@ -52,8 +52,15 @@ export const server: KindBehaviour<ServerSpec> = {
     draft.servers[metadata.name] = {
       ...(spec.description === undefined ? {} : { description: spec.description }),
       timeoutMs: timerMs(spec.timeout),
+      ...(spec.listTimeout === undefined ? {} : { listTimeoutMs: timerMs(spec.listTimeout) }),
       ...(spec.sessions === 'isolated'
-        ? { isolated: { maxInstances: spec.maxInstances, idleMs: timerMs(spec.idleTimeout) } }
+        ? {
+            isolated: {
+              maxInstances: spec.maxInstances,
+              ...(spec.warm > 0 ? { warm: spec.warm } : {}),
+              idleMs: timerMs(spec.idleTimeout),
+            },
+          }
         : {}),
       ...(spec.validateArguments ? { validateArguments: true } : {}),
       ...(spec.redact ? { redact: true } : {}),

@@ -49,6 +49,11 @@ export const gateway = defineKind({
     limits: gatewayLimits,
     redact,
     sessionTtl: duration.default('7d').describe('How long a client session stays valid.'),
+    listTimeout: duration
+      .default('10s')
+      .describe(
+        'How long a client waits for the lists of a server: tools, say. Lists come without those that take longer, and name them.',
+      ),
     httpSse: z
       .boolean()
       .default(false)

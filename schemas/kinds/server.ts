@@ -10,7 +10,7 @@ import { serverLimits } from './fields/limits.ts';
 import { PROBES, probes } from './fields/probes.ts';
 import { redact } from './fields/redact.ts';
 import { rollout } from './fields/rollout.ts';
-import { maxInstances, sessions } from './fields/sessions.ts';
+import { maxInstances, sessions, warm } from './fields/sessions.ts';
 import { defineKind, type Reference } from './kind.ts';
 
 /** What only makes sense for a server that Slipway runs. */
@@ -134,8 +134,12 @@ const serverSpec = z
       ),
     idleTimeout: duration.default('10m').describe('With onDemand: stop after this long without a call.'),
     timeout: duration.default('60s').describe('How long one call may take.'),
+    listTimeout: duration
+      .optional()
+      .describe('How long a client waits for its lists. Default: as the Gateway says, 10s.'),
     sessions,
     maxInstances,
+    warm,
     validateArguments: z
       .boolean()
       .default(false)
@@ -186,6 +190,8 @@ const serverSpec = z
       if (asked && asked.port === undefined && (check.value.transport ?? 'stdio') === 'stdio')
         refuse(['probes', probe, 'http'], 'needs a port: over stdio the server has none');
     }
+    if (check.value.warm > 0 && check.value.sessions === 'shared')
+      refuse(['warm'], 'means nothing with sessions shared');
     const { http, image, runtime, replicas } = check.value;
     // In a container every instance has ports of its own; only a driver knows that of a runtime.
     if (http?.port !== undefined && image === undefined && runtime === undefined && replicas > 1)
@@ -202,6 +208,7 @@ const serverSpec = z
         ...RUNNING_FIELDS.map((field) => ({ required: ['url', field] })),
         ...RUNNING_LISTS.map((field) => ({ properties: { [field]: { minItems: 1 } }, required: ['url', field] })),
         { properties: { replicas: { minimum: 2 } }, required: ['url', 'replicas'] },
+        { properties: { warm: { minimum: 1 }, sessions: { const: 'shared' } }, required: ['warm'] },
         ...PROBES.map(httpProbeWithoutPort),
         {
           properties: { http: { required: ['port'] }, replicas: { minimum: 2 } },

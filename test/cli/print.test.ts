@@ -58,6 +58,38 @@ test('describe says so where all of it is in force, and nothing where nobody ask
   expect(serverSections(plain, undefined, []).join('\n')).not.toContain('Isolation\n');
 });
 
+test('describe tells what it speaks, how the gateway stands with it, and which lists clients did without', () => {
+  const upstreams = [
+    {
+      id: 'db-0',
+      transport: 'http',
+      connected: true,
+      session: true,
+      inFlight: 2,
+      calls: 7,
+      errors: 1,
+      breaker: 'closed',
+    },
+    {
+      id: 'db-1',
+      transport: 'http',
+      connected: false,
+      inFlight: 0,
+      calls: 3,
+      errors: 3,
+      breaker: 'open',
+      lastError: 'It cannot be reached.',
+    },
+  ] as const;
+  const unlisted = { prompts: 'It did not answer within 10000 ms.' };
+  const known: ServerStatus = { ...SERVER, era: 'modern', upstreams: [...upstreams], unlisted };
+  const text = serverSections(known, undefined, []).join('\n\n');
+  expect(text).toContain('Protocol\n  MCP 2026-07-28, over stdio');
+  expect(text).toMatch(/db-0 +http +with a session +2 +7 \(1 failed\) +closed +-\n/);
+  expect(text).toMatch(/db-1 +http +no +0 +3 \(3 failed\) +open +It cannot be reached\.\n/);
+  expect(text).toContain('no prompts: It did not answer within 10000 ms.');
+});
+
 test('status tells what drifted', () => {
   expect(driftLines({ servers: [SERVER] })).toEqual(['Drifted  db: slipway-db-0a1b2c3d-0: its image is another']);
   expect(driftLines({ servers: [{ ...SERVER, conditions: [] }] })).toEqual([]);

@@ -1,8 +1,11 @@
 /** `sessions: isolated`: each client has a process of its own, and what it leaves there is nobody else's. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { GATEWAY } from '../helpers/configs.ts';
+import { marked, survivors } from '../helpers/processes.ts';
 import { Desk } from '../helpers/slipway.ts';
+import { eventually } from '../helpers/until.ts';
 import { raw, session, type Session } from '../gateway/helpers/gateway.ts';
 
 /** Remembers what it was told, for ever. */
@@ -65,4 +68,24 @@ test('clients share nothing; an instance ends with its session; beyond the limit
   const first = await note(bob, 'b3');
   expect((await note(cleo, 'c2')).notes).toEqual([...first.notes, 'c2']);
   await vi.waitFor(() => expect(isThere(last.pid)).toBe(false), 20_000);
+});
+
+test('one that waits is a process that runs already: its client finds it started', async () => {
+  await using desk = new Desk();
+  const warm = server('isolated').replace('maxInstances: 2', 'maxInstances: 3, warm: 1');
+  desk.push({ 'gateway.yaml': GATEWAY, 'notebook.mjs': NOTEBOOK, 'notebook.yaml': warm });
+  const running = await desk.up();
+  const mine = await session(await running.serving);
+  await mine.rpc('tools/list');
+  const owner = readFileSync(join(desk.state, 'owner'), 'utf8').trim();
+  const there = (): number[] => marked(`SLIPWAY_OWNER=${owner}`);
+  const waiting = await eventually(() => (there().length > 0 ? there() : undefined));
+  const { pid, notes } = await note(mine, 'a');
+  expect(notes).toEqual(['a']);
+  expect(waiting).toContain(pid);
+  expect((await note(mine, 'b')).pid).toBe(pid);
+  // Another one waits now; neither outlives Slipway.
+  const both = await eventually(() => (there().length > waiting.length ? there() : undefined));
+  await running.stop();
+  expect(await survivors(both)).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /** `sessions: isolated` towards servers over HTTP: an upstream session for each client. */
 import { expect, test, vi } from 'vitest';
-import { listen, principal, raw, session, start } from './helpers/gateway.ts';
+import { listen, principal, raw, session, snapshot, start } from './helpers/gateway.ts';
 import { ask } from './helpers/modern.ts';
 import { httpUpstream, listening, socketUpstream } from './helpers/upstreams.ts';
 
@@ -71,6 +71,46 @@ test('a process behind a socket, which all would share, is not handed out as one
   await using gateway = await start({ servers: { up: { endpoints: [up.endpoint], timeoutMs: 5_000, isolated } } });
   const mine = await session(gateway.url);
   expect((await mine.rpc('tools/call', { name: 'up__who' })).json.error?.message).toContain('cannot be had alone');
+});
+
+test('one waits, started, for the next client; it counts, and no client is refused for it', async () => {
+  await using up = await httpUpstream('up');
+  const warm = { maxInstances: 2, warm: 1, idleMs: 60_000 };
+  const entry = { endpoints: [up.endpoint], timeoutMs: 5_000, isolated: warm };
+  await using gateway = await start({ servers: { up: entry } });
+  const connected = (): number => gateway.upstreams('up').filter((one) => one.connected).length;
+  // The one that all share for lists is not connected before somebody lists.
+  await vi.waitFor(() => expect([connected(), up.opened]).toEqual([1, 1]), 20_000);
+  const [mine, other, third] = await Promise.all([session(gateway.url), session(gateway.url), session(gateway.url)]);
+  const shared = up.opened;
+  await mine.rpc('tools/call', { name: 'up__who' });
+  // It took what waited, and another one waits in its place.
+  await vi.waitFor(() => expect(up.opened).toBe(shared + 1), 20_000);
+  await other.rpc('tools/call', { name: 'up__who' });
+  expect(up.opened).toBe(shared + 1);
+  // Two clients have all there may be: none waits, and the one that was idle the longest makes room.
+  expect((await third.rpc('tools/call', { name: 'up__who' })).json.result).toBeDefined();
+  expect(up.opened).toBe(shared + 2);
+  expect(gateway.upstreams('up')).toHaveLength(3);
+  await raw(gateway.url, { method: 'DELETE', path: '/mcp', headers: { 'Mcp-Session-Id': third.id } });
+  await vi.waitFor(() => expect(up.opened).toBe(shared + 3), 20_000);
+  // Another config: what waited by the old one ends.
+  await gateway.swap(snapshot({ servers: { up: { ...entry, isolated: { maxInstances: 2, idleMs: 60_000 } } } }));
+  await vi.waitFor(() => expect(gateway.upstreams('up')).toHaveLength(1), 20_000);
+});
+
+test('two programs of one principal are two clients', async () => {
+  await using up = await httpUpstream('up');
+  await using gateway = await start({ servers: { up: { endpoints: [up.endpoint], timeoutMs: 5_000, isolated } } });
+  const call = (name: string, version: string) =>
+    ask(gateway.url, 'tools/call', { name: 'up__who', arguments: {} }, { client: { name, version } });
+  await call('editor', '1');
+  const before = up.opened;
+  await call('editor', '1');
+  expect(up.opened).toBe(before);
+  await call('editor', '2');
+  await call('agent', '1');
+  expect(up.opened).toBe(before + 2);
 });
 
 test('requests without a session share what their principal has, and nobody else does', async () => {

@@ -160,3 +160,32 @@ test('event streams read the same however they are cut', () => {
   const parser = new SseParser(() => {}, 100);
   expect(() => Array.from({ length: 20 }, () => parser.push(Buffer.from('data: xxxx')))).toThrow(RangeError);
 });
+
+test('an instance that cannot be started is tried once for each try of a call, not once for each thing that is asked of it', async () => {
+  const asked: string[] = [];
+  let inFlight = 0;
+  const connect: Connect = () => ({
+    get inFlight() {
+      return inFlight;
+    },
+    request: async (method) => {
+      asked.push(method);
+      inFlight++;
+      await Promise.resolve();
+      inFlight--;
+      throw new SlipwayError('start-failed', 'It exited with code 3.');
+    },
+    notify: () => {},
+    close: () => {},
+  });
+  const endpoint = { id: 'up', transport: 'stdio', address: 'unix:/nonexistent' } as const;
+  await using gateway = await start(
+    { servers: { up: { endpoints: [endpoint], tools: [{ name: 'who' }] } } },
+    { connect },
+  );
+  const mine = await session(gateway.url);
+  asked.length = 0;
+  const { error } = (await mine.rpc('tools/call', { name: 'up__who' })).json;
+  expect(error?.message).toContain('It exited with code 3.');
+  expect(asked).toEqual(['server/discover', 'server/discover']);
+});

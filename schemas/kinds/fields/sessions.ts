@@ -12,3 +12,10 @@ export const maxInstances = z
   .max(1000)
   .default(10)
   .describe('With sessions isolated: how many clients may have one at a time.');
+
+export const warm = z
+  .int()
+  .min(0)
+  .max(100)
+  .default(0)
+  .describe('With sessions isolated: how many wait, started, for the next clients. They count towards maxInstances.');

@@ -8,6 +8,7 @@ export interface By {
   readonly path?: string;
   readonly token?: string;
   readonly capabilities?: Record<string, unknown>;
+  readonly client?: { readonly name: string; readonly version: string };
   readonly logLevel?: string;
   readonly id?: string | number;
   /** Instead of those that belong to the body; `undefined` leaves one out. */
@@ -39,8 +40,8 @@ function envelope(
   params: Record<string, unknown>,
   by: By,
 ): { headers: Record<string, string>; body: string } {
-  const { token, capabilities = {}, logLevel, id = 1 } = by;
-  const all = introduced(params, { clientInfo: { name: 'raw', version: '1' }, capabilities, logLevel });
+  const { token, capabilities = {}, client = { name: 'raw', version: '1' }, logLevel, id = 1 } = by;
+  const all = introduced(params, { clientInfo: client, capabilities, logLevel });
   const given = {
     ...MCP_HEADERS,
     ...headersFor(method, all),
