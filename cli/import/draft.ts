@@ -1,7 +1,8 @@
 /** What an import has made so far: resources, and remarks on what a person must know or do. */
 import { stringify } from 'yaml';
+import { kindOf } from '../../schemas/kinds/index.ts';
 import { parseFile } from '../../schemas/parse.ts';
-import { API_VERSION } from '../../schemas/resource.ts';
+import { addressOf, API_VERSION } from '../../schemas/resource.ts';
 
 export interface Draft {
   readonly kind: string;
@@ -36,7 +37,7 @@ export class Drafts {
 
   /** Where the value of a secret is to come from, in the Secret of that name. */
   secret(name: string, key: string, from: { readonly env: string } | { readonly file: string }): SecretRef {
-    let secret = this.resources.find((made) => made.kind === 'Secret' && made.metadata.name === slug(name));
+    let secret = this.#find('Secret', slug(name));
     if (!secret) {
       secret = { kind: 'Secret', metadata: { name: slug(name) }, spec: { data: {} } };
       this.resources.push(secret);
@@ -55,30 +56,36 @@ export class Drafts {
 
   /** The config as it would be pushed, one document a resource. What Slipway would refuse is left out, and told. */
   documents(): string[] {
-    const good = this.resources.filter((resource) => {
-      const text = yamlOf(resource);
-      const { issues } = parseFile('import.yaml', Buffer.from(text));
+    const good = this.resources.flatMap((draft) => {
+      const { resources, issues } = parseFile('import.yaml', Buffer.from(yamlOf(draft)));
       for (const issue of issues)
-        this.lose(
-          `${resource.kind}/${resource.metadata.name}`,
-          `was left out: ${issue.path || 'it'}: ${issue.message}`,
-        );
-      return issues.length === 0;
+        this.lose(`${draft.kind}/${draft.metadata.name}`, `was left out: ${issue.path || 'it'}: ${issue.message}`);
+      return resources.map(({ spec }) => ({ draft, spec }));
     });
-    const names = new Set(good.map(({ kind, metadata }) => `${kind}/${metadata.name}`));
-    for (const { kind, spec } of good)
-      if (kind === 'Project' && Array.isArray(spec['servers']))
-        spec['servers'] = spec['servers'].filter((server) => names.has(`Server/${String(server)}`));
-    return good.map(yamlOf);
+    const there = new Set(good.map(({ draft }) => addressOf(draft)));
+    for (const { draft, spec } of good) unlist(draft, spec, there);
+    return good.map(({ draft }) => yamlOf(draft));
+  }
+
+  #find(kind: string, name: string): Draft | undefined {
+    return this.resources.find((made) => made.kind === kind && made.metadata.name === name);
   }
 
   #free(kind: string, name: string): string {
-    const taken = (candidate: string): boolean =>
-      this.resources.some((made) => made.kind === kind && made.metadata.name === candidate);
     for (let count = 1; ; count++) {
       const candidate = count === 1 ? name : `${name.slice(0, 59)}-${count}`;
-      if (!taken(candidate)) return candidate;
+      if (!this.#find(kind, candidate)) return candidate;
     }
+  }
+}
+
+/** A list goes without what was left out. */
+function unlist(draft: Draft, spec: unknown, there: ReadonlySet<string>): void {
+  for (const { path, kind, name } of kindOf(draft.kind)?.references(spec) ?? []) {
+    const [field] = path;
+    const list = typeof field === 'string' ? draft.spec[field] : undefined;
+    if (Array.isArray(list) && !there.has(`${kind}/${name}`))
+      draft.spec[field as string] = list.filter((entry) => entry !== name);
   }
 }
 

@@ -10,6 +10,9 @@ export interface Program {
   readonly lost: readonly string[];
 }
 
+/** Programs that run containers from a command line. */
+const ENGINES: ReadonlySet<string> = new Set(['docker', 'podman', 'nerdctl']);
+
 const plain = (command: readonly string[], ...notes: string[]): Program => ({
   spec: { command: [...command] },
   env: {},
@@ -25,7 +28,7 @@ export function programOf(argv: readonly string[]): Program {
   if (program === 'npx') return npx(words, rest);
   if (program === 'uvx') return uvx(words, rest);
   if (program === 'uv' && rest[0] === 'tool' && rest[1] === 'run') return uvx(words, rest.slice(2));
-  if ((program === 'docker' || program === 'podman') && rest[0] === 'run') return container(words, rest.slice(1));
+  if (ENGINES.has(program) && rest[0] === 'run') return container(words, rest.slice(1));
   const local = words.find((word) => /^\.{0,2}\/|\.(m?js|ts|py)$/.test(word));
   if (local === undefined) return plain(words);
   return plain(words, `${local} must be there on the host; or put it into the config repo and list it in files`);
