@@ -11,6 +11,7 @@ export { plan, type Actual } from './plan.ts';
 export { asIfRunning, preview, type Preview } from './preview.ts';
 export { emptySnapshot, NO_TRAFFIC, type Publish } from './publish.ts';
 export { Reconciler, type ReconcilerOptions } from './reconciler.ts';
+export { AuditLog } from './record/audit/log.ts';
 export { AUDIT_BRANCH } from './record/branch.ts';
 export { gitRecorder, noRecorder, type Recorder } from './record/recorder.ts';
 export { openSecret } from './secrets/secrets.ts';

@@ -117,6 +117,7 @@ export class Reconciler implements AsyncDisposable {
       lastProbe: this.#lastProbe,
       lastReached: world.lastReached,
       outbox: world.recorder.state(),
+      audit: world.audit?.state(),
     };
     this.#status = summarize(facts, this.#status, new Date().toISOString());
     this.#options.onStatus?.(this.#status);

@@ -9,6 +9,7 @@ import { compile, type Compiled } from './compile.ts';
 import { keep } from './keep.ts';
 import { load } from './load.ts';
 import { plan } from './plan.ts';
+import { eventsOf } from './record/events.ts';
 import { planPart, type AuditRecord } from './record/record.ts';
 import type { Outcome } from './rollout/context.ts';
 import { underWatch } from './rollout/watch.ts';
@@ -214,6 +215,7 @@ function recordOf(world: World, commit: CommitInfo, began: number) {
         issues: result === 'refused' ? world.issues : [],
       };
       world.recorder.write(record, note.plan);
+      for (const event of eventsOf(record)) world.audit?.record(event);
     },
   };
   return note;

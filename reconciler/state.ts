@@ -34,6 +34,7 @@ export interface StatePaths {
   readonly parseCache: string;
   readonly outbox: string;
   readonly records: string;
+  readonly audit: string;
   readonly logs: string;
   readonly packages: string;
   readonly work: string;
@@ -75,6 +76,7 @@ export function statePaths(root: string): StatePaths {
     parseCache: join(root, 'index.parse.json'),
     outbox: join(root, 'outbox'),
     records: join(root, 'records.git'),
+    audit: join(root, 'audit'),
     logs: join(root, 'logs'),
     packages: join(root, 'packages'),
     work: join(root, 'work'),

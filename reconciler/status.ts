@@ -1,4 +1,5 @@
 /** From facts to conditions that a person can act on. Pure: steps note facts, only this file decides what they mean. */
+import type { AuditState } from '../schemas/audit.ts';
 import type { Era } from '../schemas/modern.ts';
 import { reasonOf, type SlipwayError } from '../schemas/errors.ts';
 import { addressOf, type Issue, type Resource } from '../schemas/resource.ts';
@@ -54,6 +55,7 @@ export interface Facts {
   readonly lastProbe?: string | undefined;
   readonly lastReached?: string | undefined;
   readonly outbox: Status['outbox'];
+  readonly audit?: AuditState | undefined;
 }
 
 export type Draft = Omit<Condition, 'lastTransitionTime' | 'observedCommit'>;
@@ -78,6 +80,7 @@ export function summarize(facts: Facts, previous: Status | undefined, now: strin
     issues: facts.issues.map((issue) => ({ ...issue })),
     servers,
     outbox: facts.outbox,
+    ...(facts.audit ? { audit: { ...facts.audit } } : {}),
   };
 }
 
@@ -94,7 +97,13 @@ function overall(facts: Facts, servers: readonly ServerStatus[]): Draft[] {
           reason: 'ServersNotReady',
           message: `not ready: ${unhealthy.map((server) => server.name).join(', ')}`,
         };
-  return [...progress(facts, unhealthy), healthy];
+  return [...progress(facts, unhealthy), healthy, ...auditDegraded(facts)];
+}
+
+function auditDegraded({ audit }: Facts): Draft[] {
+  if (audit?.lastError === undefined) return [];
+  const message = `the audit log cannot be written: ${audit.lastError}; ${audit.waiting} events wait, ${audit.dropped} were left out`;
+  return [{ type: 'AuditDegraded', status: 'True', reason: 'CannotWrite', message }];
 }
 
 function progress(facts: Facts, unhealthy: readonly ServerStatus[]): Draft[] {

@@ -1,5 +1,6 @@
 /** What a running reconciler holds between passes. Steps change it; `status.ts` reads it. */
 import type { SlipwayError } from '../schemas/errors.ts';
+import type { AuditKeeper } from '../schemas/audit.ts';
 import type { Log } from '../schemas/log.ts';
 import type { Issue } from '../schemas/resource.ts';
 import type { CommitInfo } from '../schemas/status.ts';
@@ -26,6 +27,8 @@ export interface WorldOptions {
   readonly state: StateDir;
   readonly recorder: Recorder;
   readonly publish: Publish;
+  /** Where events go, besides the records that are commits. */
+  readonly audit?: AuditKeeper;
   readonly log: Log;
   readonly version: string;
 }

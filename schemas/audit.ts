@@ -77,5 +77,39 @@ export interface AuditSink {
   readonly blocked: boolean;
 }
 
+/** A sink that can tell how it does. */
+export interface AuditKeeper extends AuditSink {
+  state(): AuditState;
+}
+
+/** How the log is kept (`Gateway.spec.audit`). Durations in ms. */
+export interface AuditSettings {
+  /** Cron expression, in UTC: when what was gathered is committed. */
+  readonly schedule: string;
+  /** Committed before that when it is this much. */
+  readonly maxEvents: number;
+  readonly maxBytes: number;
+  /** What a power failure may cost. */
+  readonly fsyncMs: number;
+  /** What becomes of requests that cannot be recorded. */
+  readonly onFailure: 'continue' | 'stop';
+  /** How long files stay on this host after they were handed to git. */
+  readonly keepMs: number;
+  readonly branch: string;
+}
+
+/** How the log is doing. */
+export interface AuditState {
+  /** Number and hash of the last line on disk. */
+  readonly events: number;
+  readonly head: string;
+  /** Events that are not on disk yet. */
+  readonly waiting: number;
+  /** Events that were left out since the start. */
+  readonly dropped: number;
+  /** Why nothing can be written now. */
+  readonly lastError?: string;
+}
+
 /** Where nobody keeps a log. */
 export const noAudit: AuditSink = { record() {}, blocked: false };

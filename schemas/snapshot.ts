@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { accessSchema } from './access.ts';
-import { AUDIT_LEVELS } from './audit.ts';
+import { AUDIT_LEVELS, type AuditSettings } from './audit.ts';
 import { upstreamAuthSchema } from './upstream-auth.ts';
 import { limitsSchema } from './limits.ts';
 
@@ -116,6 +116,16 @@ const provider = z.strictObject({
   keys: z.strictObject({ refreshMs: z.number(), cooldownMs: z.number(), keepMs: z.number() }),
 });
 
+const auditSettings = z.strictObject({
+  schedule: z.string(),
+  maxEvents: z.number(),
+  maxBytes: z.number(),
+  fsyncMs: z.number(),
+  onFailure: z.enum(['continue', 'stop']),
+  keepMs: z.number(),
+  branch: z.string(),
+}) satisfies z.ZodType<AuditSettings>;
+
 const listener = z.strictObject({
   listen: z.string(),
   publicUrl: z.string().optional(),
@@ -127,6 +137,7 @@ const listener = z.strictObject({
   listTimeoutMs: z.number().optional(),
   shutdownTimeoutMs: z.number(),
   providers: z.array(provider),
+  audit: auditSettings.optional(),
   /** Serve the transport of MCP 2024-11-05 too: `…/sse` and `…/messages` beside each `…/mcp`. */
   httpSse: z.boolean().optional(),
   /** Whether secrets of a known shape are taken out of all results. */

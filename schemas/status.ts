@@ -2,8 +2,19 @@
 import { z } from 'zod';
 import { statsSchema } from './operate.ts';
 
-/** `Isolated` and `Drifted` are told of servers where there is something to tell; they do not bear on the others. */
-export const CONDITIONS = ['Ready', 'Reconciling', 'Stalled', 'Healthy', 'Isolated', 'Drifted'] as const;
+/**
+ * `Isolated` and `Drifted` are told of servers, and `AuditDegraded` of the whole, where there is something to tell; they do
+ * not bear on the others.
+ */
+export const CONDITIONS = [
+  'Ready',
+  'Reconciling',
+  'Stalled',
+  'Healthy',
+  'Isolated',
+  'Drifted',
+  'AuditDegraded',
+] as const;
 export type ConditionType = (typeof CONDITIONS)[number];
 
 const condition = z.strictObject({
@@ -95,6 +106,16 @@ export const statusSchema = z.strictObject({
   servers: z.array(server),
   /** Audit records that wait for the remote. */
   outbox: z.strictObject({ pending: z.int(), lastError: z.string().optional(), lastCommit: z.string().optional() }),
+  /** The audit log on this host: number and hash of its last line, what waits, and what had to be left out. */
+  audit: z
+    .strictObject({
+      events: z.int(),
+      head: z.string(),
+      waiting: z.int(),
+      dropped: z.int(),
+      lastError: z.string().optional(),
+    })
+    .optional(),
 });
 
 export type Status = z.output<typeof statusSchema>;

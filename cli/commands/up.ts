@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { startGateway, type Gateway } from '../../gateway/index.ts';
 import {
+  AuditLog,
   control,
   emptySnapshot,
   gitRecorder,
@@ -47,13 +48,22 @@ export const command: Command = {
     const recorder = stack.use(options['record'] === false ? noRecorder : recorderFor(state, source.remote, io.log));
     const journal = stack.use(openJournal(state.paths.journal));
     const drivers = stack.use(await openDrivers({ state, journal, log: io.log, version: VERSION }));
-    const door = new Door();
-    const reconciler = stack.use(
+    const audit = stack.use(
+      new AuditLog({
+        dir: state.paths.audit,
+        recorder,
+        log: io.log,
+        onState: () => reconciler.world.changed(),
+      }),
+    );
+    const door = new Door((snapshot) => audit.configure(snapshot.gateway.audit));
+    const reconciler: Reconciler = stack.use(
       new Reconciler({
         source,
         drivers: drivers.all,
         state,
         recorder,
+        audit,
         log: io.log,
         version: VERSION,
         intervalMs: timerMs(interval),
@@ -81,6 +91,7 @@ export const command: Command = {
           version: VERSION,
           socketPath: state.paths.control,
           control: control(reconciler),
+          audit,
           metrics: reconciler.metrics,
           ready: () => reconciler.world.published,
           connect: drivers.connect,
@@ -113,9 +124,16 @@ async function once(reconciler: Reconciler, log: Log): Promise<number> {
 class Door {
   gateway: Gateway | undefined;
   #latest: Snapshot | undefined;
+  readonly #onSnapshot: (snapshot: Snapshot) => void;
+
+  /** @param onSnapshot hears of each, for what else follows the config */
+  constructor(onSnapshot: (snapshot: Snapshot) => void) {
+    this.#onSnapshot = onSnapshot;
+  }
 
   readonly publish: Publish = async (snapshot) => {
     this.#latest = snapshot;
+    this.#onSnapshot(snapshot);
     await this.gateway?.swap(snapshot);
     return this.gateway ?? NO_TRAFFIC;
   };

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { AuditSettings } from '../../schemas/audit.ts';
 import { canonicalRole } from '../../schemas/access.ts';
 import type { gateway as schema } from '../../schemas/kinds/gateway.ts';
 import type { ProviderSpec } from '../../schemas/kinds/fields/provider.ts';
@@ -21,6 +22,7 @@ export function listener(spec: Spec): Snapshot['gateway'] {
     listTimeoutMs: timerMs(spec.listTimeout),
     shutdownTimeoutMs: timerMs(spec.shutdownTimeout),
     providers: spec.auth.jwt.map(provider),
+    audit: auditSettings(spec.audit),
     ...(spec.httpSse ? { httpSse: true } : {}),
     ...(spec.redact ? { redact: true } : {}),
   };
@@ -40,6 +42,19 @@ function provider({ clockSkew, keys, privateNetwork, stepUp, ...spec }: Provider
       cooldownMs: milliseconds(keys.cooldown),
       keepMs: milliseconds(keys.keep),
     },
+  };
+}
+
+/** What the log of events goes by. */
+export function auditSettings({ commit, branch, fsyncInterval, onFailure, keep }: Spec['audit']): AuditSettings {
+  return {
+    schedule: commit.schedule,
+    maxEvents: commit.maxEvents,
+    maxBytes: bytes(commit.maxSize),
+    fsyncMs: timerMs(fsyncInterval),
+    onFailure,
+    keepMs: milliseconds(keep),
+    branch,
   };
 }
 

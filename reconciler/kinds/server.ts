@@ -62,6 +62,7 @@ export const server: KindBehaviour<ServerSpec> = {
             },
           }
         : {}),
+      ...(spec.audit === 'full' ? {} : { audit: spec.audit }),
       ...(spec.validateArguments ? { validateArguments: true } : {}),
       ...(spec.redact ? { redact: true } : {}),
       endpoints: remote(resource),

@@ -2,41 +2,56 @@
  * Appends records to an orphan branch of a remote, one commit each, without any working tree. Fast-forward only: history
  * that somebody else wrote meanwhile is fetched and built upon, never overwritten.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { git, type GitOptions } from '../source/git-command.ts';
 import type { Entry } from './outbox.ts';
 
 export const AUDIT_BRANCH = 'slipway/audit';
 
-const LOCAL = 'refs/slipway/audit';
+const localRef = (branch: string): string => `refs/slipway/records/${branch}`;
 const IDENTITY = 'slipway <slipway@localhost>';
+
+/** Where commits are built, where they go, and the name of the branch there. */
+export interface Branch {
+  readonly mirror: string;
+  readonly remote: string;
+  readonly branch: string;
+}
 
 /** @returns the id of the newest commit @throws SlipwayError source-unreachable when the remote does not take it */
 export async function appendToBranch(
-  mirror: string,
-  remote: string,
+  { mirror, remote, branch }: Branch,
   entries: readonly Entry[],
   signal: AbortSignal,
 ): Promise<string> {
   const options: GitOptions = { cwd: mirror, signal };
   if (!existsSync(join(mirror, 'HEAD'))) await git(['init', '--quiet', '--bare', mirror], { signal });
-  rmSync(join(mirror, `${LOCAL}.lock`), { force: true }); // Left by a git that was killed with us; nobody else writes here.
-  const tip = await fetchTip(remote, options);
+  const local = localRef(branch);
+  rmSync(join(mirror, `${local}.lock`), { force: true }); // Left by a git that was killed with us; nobody else writes here.
+  const tip = await fetchTip({ remote, branch }, options);
   const missing = tip === undefined ? entries : await withoutPresent(entries, tip, options);
   if (missing.length === 0 && tip !== undefined) return tip;
-  await git(['fast-import', '--quiet', '--force'], { ...options, input: importStream(missing, tip) });
-  await git(['push', '--quiet', '--', remote, `${LOCAL}:refs/heads/${AUDIT_BRANCH}`], options);
-  return (await git(['rev-parse', LOCAL], options)).trim();
+  await git(['fast-import', '--quiet', '--force'], { ...options, input: importStream(missing, local, tip) });
+  await git(['push', '--quiet', '--', remote, `${local}:refs/heads/${branch}`], options);
+  return (await git(['rev-parse', local], options)).trim();
 }
 
 /** What the remote has now; undefined where it has no such branch yet. */
-async function fetchTip(remote: string, options: GitOptions): Promise<string | undefined> {
-  const listed = await git(['ls-remote', '--quiet', '--', remote, `refs/heads/${AUDIT_BRANCH}`], options);
+async function fetchTip({ remote, branch }: Omit<Branch, 'mirror'>, options: GitOptions): Promise<string | undefined> {
+  const listed = await git(['ls-remote', '--quiet', '--', remote, `refs/heads/${branch}`], options);
   const id = listed.split('\t')[0];
   if (!id) return undefined;
   await git(
-    ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--', remote, `+refs/heads/${AUDIT_BRANCH}:${LOCAL}`],
+    [
+      'fetch',
+      '--quiet',
+      '--no-tags',
+      '--no-write-fetch-head',
+      '--',
+      remote,
+      `+refs/heads/${branch}:${localRef(branch)}`,
+    ],
     options,
   );
   return id;
@@ -53,18 +68,19 @@ async function withoutPresent(entries: readonly Entry[], tip: string, options: G
 }
 
 /** Input for git-fast-import(1): whole commits with their files inline. Lengths count bytes. */
-function importStream(entries: readonly Entry[], tip: string | undefined): string {
+function importStream(entries: readonly Entry[], local: string, tip: string | undefined): string {
   return entries
     .map((entry, index) => {
+      const content = entry.file === undefined ? entry.content : readFileSync(entry.file, 'utf8');
       const seconds = Math.floor(Date.parse(entry.at) / 1000);
       const message = `${entry.subject}\n\n${entry.trailers.join('\n')}\n`;
       const from = index === 0 && tip !== undefined ? `from ${tip}\n` : '';
       return [
-        `commit ${LOCAL}`,
+        `commit ${local}`,
         `committer ${IDENTITY} ${seconds} +0000`,
         `data ${Buffer.byteLength(message)}\n${message}`,
         `${from}M 100644 inline ${entry.path}`,
-        `data ${Buffer.byteLength(entry.content)}\n${entry.content}\n`,
+        `data ${Buffer.byteLength(content)}\n${content}\n`,
       ].join('\n');
     })
     .join('');

@@ -17,10 +17,13 @@ export interface Entry {
   /** Where it goes on the branch. */
   readonly path: string;
   readonly content: string;
+  /** Where the content is, if it is not here: a file that is there until it was delivered. */
+  readonly file?: string;
 }
 
 export interface Outbox {
-  add(entry: Omit<Entry, 'id' | 'path'>): void;
+  /** @param entry its path comes from its time, if it names none */
+  add(entry: Omit<Entry, 'id' | 'path'> & { readonly path?: string }): void;
   /** Oldest first. */
   pending(): Entry[];
   remove(id: string): void;
@@ -31,7 +34,7 @@ export function outbox(dir: string): Outbox {
   return {
     add(entry) {
       const id = `${entry.at.replaceAll(/[-:.]/g, '')}-${randomBytes(4).toString('hex')}`;
-      const path = `${entry.at.slice(0, 10).replaceAll('-', '/')}/${id}.json`;
+      const path = entry.path ?? `${entry.at.slice(0, 10).replaceAll('-', '/')}/${id}.json`;
       writeAtomically(file(id), JSON.stringify({ ...entry, id, path } satisfies Entry));
     },
     pending: () =>

@@ -1,17 +1,23 @@
 /** Writes what happened: to the outbox at once, to git when it can. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { toSlipwayError } from '../../schemas/errors.ts';
 import type { Log } from '../../schemas/log.ts';
 import type { Plan } from '../../schemas/plan.ts';
 import type { Status } from '../../schemas/status.ts';
 import { coalesce } from '../async.ts';
-import { appendToBranch } from './branch.ts';
-import { outbox } from './outbox.ts';
+import { appendToBranch, AUDIT_BRANCH } from './branch.ts';
+import { outbox, type Entry } from './outbox.ts';
 import { subjectOf, type AuditRecord } from './record.ts';
 
 export interface Recorder extends AsyncDisposable {
   write(record: AuditRecord, plan: Plan | undefined): void;
+  /** Takes a file that is to be committed as it is. It has to stay until it is no longer {@link waiting}. */
+  hand(file: Omit<Entry, 'id' | 'content'> & { readonly file: string }): void;
+  /** Files that were handed over and are not delivered. */
+  waiting(): ReadonlySet<string>;
+  /** Where to, from now on. */
+  useBranch(name: string): void;
   /** Resolves when what was pending has reached the remote, or could not. Never rejects. */
   flush(): Promise<void>;
   state(): Status['outbox'];
@@ -28,23 +34,30 @@ export interface RecorderOptions {
 }
 
 const RETRY_MS = 60_000;
+/** Entries that are pushed together: after weeks without the remote there may be more than memory holds. */
+const AT_ONCE = 16;
 /** A remote that does not answer must not hold up the end: what it did not take is delivered by the next run. */
 const LAST_FLUSH_MS = 5000;
 
 export function gitRecorder(options: RecorderOptions): Recorder {
   const box = outbox(options.outbox);
   const stop = new AbortController();
+  let branch = AUDIT_BRANCH;
   let timer: NodeJS.Timeout | undefined;
   let lastError: string | undefined;
   let lastCommit: string | undefined;
 
   const flush = coalesce(async () => {
     clearTimeout(timer);
-    const entries = box.pending();
+    const entries = box.pending().filter(isThere);
     if (entries.length === 0 || stop.signal.aborted) return;
+    const target = { mirror: options.repository, remote: options.remote ?? options.repository, branch };
     try {
-      lastCommit = await appendToBranch(options.repository, options.remote ?? options.repository, entries, stop.signal);
-      for (const entry of entries) box.remove(entry.id);
+      for (let at = 0; at < entries.length; at += AT_ONCE) {
+        const some = entries.slice(at, at + AT_ONCE);
+        lastCommit = await appendToBranch(target, some, stop.signal);
+        for (const entry of some) box.remove(entry.id);
+      }
       lastError = undefined;
     } catch (error) {
       if (stop.signal.aborted) return;
@@ -57,6 +70,14 @@ export function gitRecorder(options: RecorderOptions): Recorder {
     }
   });
 
+  /** A file that somebody removed must not hold up all others; `slipway audit verify` finds that it is missing. */
+  function isThere({ id, file }: Entry): boolean {
+    if (file === undefined || existsSync(file)) return true;
+    options.log('error', 'a file that was to be committed is gone', { file });
+    box.remove(id);
+    return false;
+  }
+
   return {
     write(record, plan) {
       const trailers = [
@@ -66,6 +87,12 @@ export function gitRecorder(options: RecorderOptions): Recorder {
       box.add({ at: record.at, subject: subjectOf(record, plan), trailers, content: JSON.stringify(record, null, 2) });
       void flush();
     },
+    hand(file) {
+      box.add({ ...file, content: '' });
+      void flush();
+    },
+    waiting: () => new Set(box.pending().flatMap(({ file }) => file ?? [])),
+    useBranch: (name) => void (branch = name),
     flush,
     state: () => ({
       pending: box.pending().length,
@@ -85,6 +112,9 @@ export function gitRecorder(options: RecorderOptions): Recorder {
 /** For `--no-record`. */
 export const noRecorder: Recorder = {
   write() {},
+  hand() {},
+  waiting: () => new Set(),
+  useBranch() {},
   flush: async () => {},
   state: () => ({ pending: 0 }),
   async [Symbol.asyncDispose]() {},

@@ -4,6 +4,7 @@ import { citedPermissions, floor, permissions } from './fields/permissions.ts';
 import { auth, gatewayProblems, providerReferences } from './fields/provider.ts';
 import { gatewayLimits } from './fields/limits.ts';
 import { redact } from './fields/redact.ts';
+import { auditLog } from './fields/audit.ts';
 import { defineKind } from './kind.ts';
 
 const LISTEN = new RegExp(`^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):${PORT}$`);
@@ -62,6 +63,7 @@ export const gateway = defineKind({
       ),
     floor,
     permissions: permissions.describe('Which tools may be called, on any server.'),
+    audit: auditLog,
     shutdownTimeout: duration.default('10s').describe('How long running calls may take to finish on shutdown.'),
   }),
   references: ({ auth: { jwt } }) => providerReferences(jwt),

@@ -3,6 +3,7 @@ import { looksSecret } from '../sensitive.ts';
 import { duration, envName, httpUrl, name, plainText, secretRef, size } from './fields.ts';
 import { auth, secretsOf } from './fields/auth.ts';
 import { imageReference, pull } from './fields/image.ts';
+import { auditLevel } from './fields/audit.ts';
 import { isolation } from './fields/isolation.ts';
 import { argument, packageSpec } from './fields/package.ts';
 import { citedPermissions, serverPermissions } from './fields/permissions.ts';
@@ -138,6 +139,7 @@ const serverSpec = z
       .optional()
       .describe('How long a client waits for its lists. Default: as the Gateway says, 10s.'),
     sessions,
+    audit: auditLevel,
     maxInstances,
     warm,
     validateArguments: z

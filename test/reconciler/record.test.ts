@@ -144,10 +144,11 @@ test('killed between the push and the clean-up, a record is not written twice', 
   mkdirSync(dir.at('outbox'));
   const box = outbox(dir.at('outbox'));
   box.add({ at: '2026-01-02T03:04:05.678Z', subject: 'one', trailers: [], content: '{}' });
-  const first = await appendToBranch(dir.at('records.git'), repo.url, box.pending(), never());
+  const branch = { mirror: dir.at('records.git'), remote: repo.url, branch: AUDIT_BRANCH };
+  const first = await appendToBranch(branch, box.pending(), never());
   box.add({ at: '2026-01-02T03:04:06.000Z', subject: 'two', trailers: [], content: '{}' });
-  await appendToBranch(dir.at('records.git'), repo.url, box.pending(), never());
-  const last = await appendToBranch(dir.at('records.git'), repo.url, box.pending(), never());
+  await appendToBranch(branch, box.pending(), never());
+  const last = await appendToBranch(branch, box.pending(), never());
   expect(await subjects(repo.remote)).toEqual(['one', 'two']);
   expect(git(repo.remote, 'rev-parse', `${last}^`)).toBe(first);
 });

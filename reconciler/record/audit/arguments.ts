@@ -1,0 +1,58 @@
+/** Hashes of what a client sent, over its canonical JSON (RFC 8785), so that key order and white space make no difference. */
+import { createHash, hash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import canonicalize from 'canonicalize';
+
+export interface ArgumentHashes {
+  /** For compatibility with the team server. */
+  readonly md5: string;
+  readonly sha256: string;
+}
+
+/** Without arguments there is nothing to hash (as in the team server). */
+const NONE: ArgumentHashes = { md5: '', sha256: '' };
+
+/** What is hashed before others get their turn (characters). */
+const SLICE = 256 * 1024;
+
+export function hashArguments(value: unknown): ArgumentHashes {
+  if (value === undefined) return NONE;
+  const text = canonicalize(value) ?? '';
+  return { md5: hash('md5', text), sha256: hash('sha256', text) };
+}
+
+/** The same for what is large: in slices, with others' turns between them, and without one more copy of the whole. */
+export async function hashLarge(value: unknown): Promise<ArgumentHashes> {
+  if (value === undefined) return NONE;
+  const md5 = createHash('md5');
+  const sha256 = createHash('sha256');
+  let done = 0;
+  for (const part of parts(value)) {
+    md5.update(part);
+    sha256.update(part);
+    done += part.length;
+    if (done < SLICE) continue;
+    done = 0;
+    await nextTurn();
+  }
+  return { md5: md5.digest('hex'), sha256: sha256.digest('hex') };
+}
+
+/** Canonical JSON, piece by piece. Keys are sorted by UTF-16 code units (RFC 8785 §3.2.3), as `sort` does. */
+function* parts(value: unknown): Generator<string> {
+  if (Array.isArray(value)) {
+    yield '[';
+    for (const [index, item] of value.entries()) {
+      if (index > 0) yield ',';
+      yield* parts(item);
+    }
+    yield ']';
+  } else if (typeof value === 'object' && value !== null) {
+    yield '{';
+    for (const [index, key] of Object.keys(value).sort().entries()) {
+      yield `${index > 0 ? ',' : ''}${JSON.stringify(key)}:`;
+      yield* parts((value as Record<string, unknown>)[key]);
+    }
+    yield '}';
+  } else yield canonicalize(value) ?? '';
+}

@@ -1,0 +1,118 @@
+/** Full files on their way to git: when, under which name, and when they may go from here. */
+import { rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AuditSettings } from '../../../schemas/audit.ts';
+import type { Log } from '../../../schemas/log.ts';
+import { readJson, writeAtomically } from '../../state.ts';
+import type { Recorder } from '../recorder.ts';
+import { follow, type Head } from './line.ts';
+import { lineAt, type Segment, type Segments } from './segments.ts';
+
+/** Where the files of one chain are on the branch, by day. */
+export const branchPath = (chain: string, day: string, first: number): string =>
+  `events/${chain}/${day.replaceAll('-', '/')}/${String(first).padStart(12, '0')}.jsonl`;
+
+export class Handover implements Disposable {
+  readonly #segments: Segments;
+  readonly #recorder: Pick<Recorder, 'hand' | 'waiting' | 'useBranch'>;
+  readonly #log: Log;
+  readonly #due: () => void;
+  readonly #mark: string;
+  #settings: AuditSettings | undefined;
+  #stop: (() => void) | undefined;
+
+  /** @param due called when the schedule says so */
+  constructor(
+    segments: Segments,
+    recorder: Pick<Recorder, 'hand' | 'waiting' | 'useBranch'>,
+    log: Log,
+    due: () => void,
+  ) {
+    this.#segments = segments;
+    this.#recorder = recorder;
+    this.#log = log;
+    this.#due = due;
+    this.#mark = join(segments.dir, 'handed.json');
+  }
+
+  configure(settings: AuditSettings): void {
+    const before = this.#settings?.schedule;
+    this.#settings = settings;
+    this.#recorder.useBranch(settings.branch);
+    if (settings.schedule === before) return;
+    this.#stop?.();
+    const stop = new AbortController();
+    this.#stop = () => stop.abort();
+    void this.#follow(settings.schedule, stop.signal);
+  }
+
+  async #follow(schedule: string, signal: AbortSignal): Promise<void> {
+    try {
+      // Loaded by whoever keeps a log; validating and planning do without.
+      const { default: cron } = await import('node-cron');
+      if (signal.aborted) return;
+      const task = cron.schedule(schedule, () => this.#due(), { timezone: 'UTC' });
+      signal.addEventListener('abort', () => void task.destroy(), { once: true });
+    } catch (error) {
+      // One that never comes (31 February); files are still committed when they are full.
+      this.#log('error', `audit.commit.schedule ${schedule}: ${(error as Error).message}`);
+    }
+  }
+
+  /** Takes a file that is full. It is in the outbox by name only: its lines are on disk once. */
+  take({ file, first, last }: Segment): void {
+    const { chain } = this.#segments;
+    const head = follow(lineAt(file, 'last'), undefined);
+    const at = new Date().toISOString();
+    const count = last - first + 1;
+    this.#recorder.hand({
+      at,
+      subject: `audit: ${count} event${count === 1 ? '' : 's'} (${first}–${last})`,
+      trailers: [
+        `Slipway-Audit-Chain: ${chain}`,
+        `Slipway-Audit-Head: ${last} ${typeof head === 'string' ? 'unreadable' : head.hash}`,
+      ],
+      path: branchPath(chain, dayOf(file) ?? at.slice(0, 10), first),
+      file,
+    });
+    writeAtomically(this.#mark, JSON.stringify({ through: last }));
+  }
+
+  /** What the last run could not hand over any more. */
+  left(): void {
+    const through = this.#through();
+    for (const segment of this.#segments.closed()) if (segment.first > through) this.take(segment);
+  }
+
+  /** Removes what is old and out of the house. @returns how far the log is gone from here */
+  prune(): Head | undefined {
+    const { keepMs } = this.#settings ?? {};
+    if (keepMs === undefined) return undefined;
+    const through = this.#through();
+    const waiting = this.#recorder.waiting();
+    const isNeeded = ({ file, last }: Segment): boolean =>
+      last > through || waiting.has(file) || Date.now() - statSync(file).mtimeMs <= keepMs;
+    const closed = this.#segments.closed();
+    // Only from the front: what is left must be one chain.
+    const kept = closed.findIndex(isNeeded);
+    const old = kept < 0 ? closed : closed.slice(0, kept);
+    const newest = old.at(-1);
+    const head = newest && follow(lineAt(newest.file, 'last'), undefined);
+    for (const { file } of old) rmSync(file, { force: true });
+    if (old.length > 0) this.#log('debug', 'old audit files removed', { files: old.length });
+    return typeof head === 'string' ? undefined : head;
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop?.();
+  }
+
+  #through(): number {
+    return (readJson(this.#mark) as { through?: number } | undefined)?.through ?? 0;
+  }
+}
+
+/** The day of its first line. */
+function dayOf(file: string): string | undefined {
+  return /^\{"ts":"(\d{4}-\d\d-\d\d)T/.exec(lineAt(file, 'first'))?.[1];
+}

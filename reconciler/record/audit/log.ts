@@ -1,0 +1,263 @@
+/** The audit log: takes events at once, writes them when there is time, and hands whole files over to git. */
+import { randomUUID } from 'node:crypto';
+import type { AuditDraft, AuditKeeper, AuditSettings, AuditState } from '../../../schemas/audit.ts';
+import { auditLog } from '../../../schemas/kinds/fields/audit.ts';
+import type { Log } from '../../../schemas/log.ts';
+import { coalesce } from '../../async.ts';
+import { auditSettings } from '../../kinds/gateway.ts';
+import { unwritable } from '../../state.ts';
+import type { Recorder } from '../recorder.ts';
+import { hashArguments, hashLarge } from './arguments.ts';
+import { Flood } from './flood.ts';
+import { Handover } from './handover.ts';
+import { chainLine, type Head } from './line.ts';
+import { Segments } from './segments.ts';
+
+/** How long events are gathered before they are written (ms). A crash loses no more than these. */
+const GATHER = 50;
+/** Events in one turn, so that requests are not held up. */
+const TURN = 256;
+/** Events that wait to be written, whether the disk is slow or full. */
+const MAX_WAITING = 20_000;
+/** Arguments from here on are hashed in slices, with others' turns between (bytes of the body). */
+const LARGE = 128 * 1024;
+/** What may wait to be hashed before it is begun with at once (bytes of bodies). */
+const MAX_BODIES = 8 * 1024 * 1024;
+/** How long until a disk that failed is tried again (ms). */
+const RETRY = 1000;
+
+const DEFAULTS = auditSettings(auditLog.parse({}));
+
+export interface AuditLogOptions {
+  /** Below the state directory. */
+  readonly dir: string;
+  /** Absent: the defaults. */
+  readonly settings?: AuditSettings;
+  /** Takes the files that are full. */
+  readonly recorder: Pick<Recorder, 'hand' | 'waiting' | 'useBranch'>;
+  readonly log: Log;
+  /** Called when it begins or ceases to be in trouble. */
+  readonly onState?: () => void;
+}
+
+export class AuditLog implements AuditKeeper, AsyncDisposable {
+  readonly #segments: Segments;
+  readonly #handover: Handover;
+  readonly #log: Log;
+  readonly #onState: () => void;
+  readonly #flood = new Flood((summary) => this.#queue.push(summary) && this.#soon());
+  readonly #followers = new Set<(lines: string) => void>();
+  #settings: AuditSettings;
+  #queue: AuditDraft[] = [];
+  #bodies = 0;
+  /** Lines that could not be written yet, and where the chain stands after them. */
+  #unwritten: string[] = [];
+  #head: Head;
+  #dropped = 0;
+  /** Those among them that the log does not tell of yet. */
+  #untold = 0;
+  #failure: string | undefined;
+  #gathering: NodeJS.Timeout | undefined;
+  #syncing: NodeJS.Timeout | undefined;
+  #wantsSync = false;
+  #wantsRotation = false;
+  #closed = false;
+
+  /** @throws SlipwayError state-unwritable */
+  constructor({ dir, settings = DEFAULTS, recorder, log, onState = () => {} }: AuditLogOptions) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#onState = onState;
+    this.#segments = opened(dir);
+    this.#head = this.#segments.head;
+    this.#handover = new Handover(this.#segments, recorder, log, () => void this.rotate());
+    const { chain, cut } = this.#segments;
+    if (this.#head.seq === 0) this.#tell('chain.begun', { chain });
+    if (cut) {
+      log('warn', 'the audit log was cut short by a crash', { ...cut });
+      this.#tell('gap', { bytes: cut.bytes, lost: cut.lost });
+    }
+    this.#handover.left();
+    this.#handover.configure(settings);
+  }
+
+  get blocked(): boolean {
+    if (this.#settings.onFailure !== 'stop') return false;
+    return this.#failure !== undefined || this.#waiting >= MAX_WAITING;
+  }
+
+  record(draft: AuditDraft): void {
+    if (!draft.allowed) {
+      if (!this.#flood.passes(draft)) return;
+    } else if (draft.level === 'off') return;
+    if (this.#waiting >= MAX_WAITING) return this.#drop();
+    this.#queue.push(draft);
+    this.#bodies += draft.bodyBytes ?? 0;
+    if (this.#gathering === undefined) this.#soon();
+    else if (this.#bodies > MAX_BODIES) void this.#drain();
+  }
+
+  /** New settings are in force at once. */
+  configure(settings: AuditSettings = DEFAULTS): void {
+    this.#settings = settings;
+    this.#handover.configure(settings);
+  }
+
+  state(): AuditState {
+    const { seq, hash } = this.#segments.head;
+    return {
+      events: seq,
+      head: hash,
+      waiting: this.#waiting,
+      dropped: this.#dropped,
+      ...(this.#failure === undefined ? {} : { lastError: this.#failure }),
+    };
+  }
+
+  /** Resolves when everything so far is on disk, or cannot be written. */
+  flush(): Promise<void> {
+    this.#wantsSync = true;
+    return this.#drain();
+  }
+
+  /** Ends the file that is written to and hands it over. */
+  rotate(): Promise<void> {
+    this.#wantsRotation = true;
+    return this.#drain();
+  }
+
+  /** New lines as they are written. @param listener gets one or more, each with its newline. @returns stops it */
+  follow(listener: (lines: string) => void): () => void {
+    this.#followers.add(listener);
+    return () => void this.#followers.delete(listener);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#handover[Symbol.dispose]();
+    this.#flood[Symbol.dispose]();
+    await this.rotate();
+    clearTimeout(this.#gathering);
+    clearTimeout(this.#syncing);
+    await this.#segments[Symbol.asyncDispose]().catch((error: unknown) => this.#failed(error));
+  }
+
+  get #waiting(): number {
+    return this.#queue.length + this.#unwritten.length;
+  }
+
+  #soon(): void {
+    const { fsyncMs } = this.#settings;
+    this.#gathering ??= setTimeout(() => void this.#drain(), Math.min(GATHER, fsyncMs)).unref();
+    this.#syncing ??= setTimeout(() => void this.flush(), fsyncMs).unref();
+  }
+
+  /** Never rejects: what cannot be written stays, and is tried again. */
+  readonly #drain = coalesce(async () => {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
+    do {
+      const turn = this.#queue.splice(0, TURN);
+      for (const draft of turn) {
+        const hashing = this.#chain(draft);
+        if (hashing) await hashing;
+      }
+      await this.#write();
+    } while (this.#queue.length > 0 && this.#failure === undefined);
+    this.#bodies = 0;
+    await this.#settle().catch((error: unknown) => this.#failed(error));
+  });
+
+  /** What is due after lines were written. */
+  async #settle(): Promise<void> {
+    const { events, size } = this.#segments;
+    const isFull = events >= this.#settings.maxEvents || size >= this.#settings.maxBytes;
+    if (this.#wantsRotation || isFull) await this.#rotated();
+    else if (this.#wantsSync) await this.#segments.sync();
+    else return;
+    clearTimeout(this.#syncing);
+    this.#syncing = undefined;
+    this.#wantsSync = this.#wantsRotation = false;
+  }
+
+  #chain(draft: AuditDraft): void | Promise<void> {
+    const { bodyBytes = 0 } = draft;
+    if (bodyBytes > LARGE) return hashLarge(draft.arguments).then((hashes) => this.#add(draft, hashes));
+    this.#add(draft, hashArguments(draft.arguments));
+  }
+
+  #add(draft: AuditDraft, hashes: ReturnType<typeof hashArguments>): void {
+    const [line, head] = chainLine(draft, hashes, this.#head);
+    this.#unwritten.push(line);
+    this.#head = head;
+  }
+
+  async #write(): Promise<void> {
+    const { length } = this.#unwritten;
+    if (length === 0) return;
+    const lines = `${this.#unwritten.join('\n')}\n`;
+    try {
+      await this.#segments.append(lines, this.#head);
+    } catch (error) {
+      return this.#failed(error);
+    }
+    this.#unwritten = [];
+    for (const listener of this.#followers) listener(lines);
+    if (this.#failure !== undefined) this.#recovered();
+  }
+
+  async #rotated(): Promise<void> {
+    const segment = await this.#segments.rotate();
+    if (segment) this.#handover.take(segment);
+    const gone = this.#closed ? undefined : this.#handover.prune();
+    if (gone) this.#tell('pruned', { through: gone.seq, hash: gone.hash });
+  }
+
+  #drop(): void {
+    this.#dropped++;
+    if (this.#untold++ === 0) this.#log('error', 'audit events are left out: they cannot be written fast enough');
+  }
+
+  #failed(error: unknown): void {
+    const message = (error as Error).message;
+    if (this.#failure === undefined) {
+      this.#log('error', 'the audit log cannot be written', { error: message, onFailure: this.#settings.onFailure });
+      this.#failure = message;
+      this.#onState();
+    }
+    if (this.#closed) return;
+    this.#gathering ??= setTimeout(() => void this.#drain(), RETRY).unref();
+  }
+
+  #recovered(): void {
+    this.#failure = undefined;
+    this.#log('info', 'the audit log is written again', { left: this.#untold });
+    if (this.#untold > 0) this.#tell('dropped', { count: this.#untold });
+    this.#untold = 0;
+    this.#onState();
+  }
+
+  /** The log about itself. */
+  #tell(method: string, detail: Readonly<Record<string, unknown>>): void {
+    const requestId = randomUUID();
+    this.#queue.push({
+      at: Date.now(),
+      kind: 'audit',
+      source: 'audit',
+      outcome: 'ok',
+      requestId,
+      method,
+      allowed: true,
+      detail,
+    });
+    this.#soon();
+  }
+}
+
+function opened(dir: string): Segments {
+  try {
+    return new Segments(dir);
+  } catch (error) {
+    throw unwritable(dir, error);
+  }
+}

@@ -1,0 +1,68 @@
+/** Reads a log: from its index, which it keeps up to date. */
+import { join } from 'node:path';
+import { SlipwayError } from '../../../schemas/errors.ts';
+import { coalesce } from '../../async.ts';
+import { localRef } from '../branch.ts';
+import { contentsOn } from './branch-log.ts';
+import { EventsDb, type SessionRow } from './events-db.ts';
+import type { AuditEvent } from './line.ts';
+import type { AuditQuery } from './query.ts';
+import { anchorOf, linesOf, segmentsIn } from './segments.ts';
+
+export interface AuditReaderOptions {
+  readonly dir: string;
+  /** Where commits are built: what is no longer in `dir` is read from there. */
+  readonly repository: string;
+  readonly branch: string;
+  /** Called before each question, so that the newest events are there to be found. */
+  readonly flush?: () => Promise<void>;
+}
+
+export class AuditReader implements Disposable {
+  readonly #options: AuditReaderOptions;
+  readonly #stop = new AbortController();
+  #db: EventsDb | undefined;
+
+  constructor(options: AuditReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Newest first. @throws SlipwayError not-found where no log was ever kept */
+  async events(query: AuditQuery): Promise<AuditEvent[]> {
+    return (await this.#ready()).events(query);
+  }
+
+  async sessions(query: AuditQuery): Promise<SessionRow[]> {
+    return (await this.#ready()).sessions(query);
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop.abort();
+    this.#db?.[Symbol.dispose]();
+    this.#db = undefined;
+  }
+
+  readonly #ready = coalesce(async (): Promise<EventsDb> => {
+    const { dir, flush } = this.#options;
+    await flush?.();
+    const chain = anchorOf(dir)?.chain;
+    if (chain === undefined) throw new SlipwayError('not-found', 'There is no audit log.');
+    const db = (this.#db ??= EventsDb.open(join(dir, 'index.db'), chain));
+    if (db.range().last === 0) await this.#older(db, chain);
+    await db.catchUp(dir);
+    return db;
+  });
+
+  /** A new index begins with what is in git only. What cannot be had is left out: the files here are still read. */
+  async #older(db: EventsDb, chain: string): Promise<void> {
+    const { dir, repository, branch } = this.#options;
+    const here = segmentsIn(dir)[0]?.first ?? Infinity;
+    if (here <= 1) return;
+    try {
+      for await (const { text, first } of contentsOn(repository, localRef(branch), chain, this.#stop.signal))
+        if (first < here) await db.add(linesOf(text));
+    } catch {
+      this.#stop.signal.throwIfAborted();
+    }
+  }
+}

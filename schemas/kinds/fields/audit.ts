@@ -1,0 +1,57 @@
+/** How the audit log is kept (Gateway), and how much of calls is in it (Server). */
+import { z } from 'zod';
+import { AUDIT_LEVELS } from '../../audit.ts';
+import { duration, size } from '../fields.ts';
+
+/** One field of a cron expression: `*`, `5`, `1-5`, each with a step, in a list. */
+const part = (numbers: string): string => {
+  const one = `(\\*|(${numbers})(-(${numbers}))?)(/[1-9][0-9]?)?`;
+  return `${one}(,${one})*`;
+};
+const [MINUTE, HOUR, DAY, MONTH, WEEKDAY] = [
+  '[1-5]?[0-9]',
+  '1?[0-9]|2[0-3]',
+  '[1-9]|[12][0-9]|3[01]',
+  '[1-9]|1[0-2]',
+  '[0-7]',
+];
+
+export const cron = z
+  .string()
+  .regex(
+    new RegExp(`^${[MINUTE, HOUR, DAY, MONTH, WEEKDAY].map((numbers) => part(numbers ?? '')).join(' ')}$`),
+    'must be a cron expression: minute, hour, day, month and weekday, such as */5 * * * *',
+  );
+
+export const auditLog = z
+  .strictObject({
+    commit: z
+      .strictObject({
+        schedule: cron.default('*/5 * * * *').describe('When what was gathered is committed. Cron, in UTC.'),
+        maxEvents: z.int().min(1).max(1_000_000).default(10_000).describe('Committed at once when it is this much.'),
+        maxSize: size.default('4Mi').describe('The same in bytes.'),
+      })
+      .prefault({})
+      .describe('When events become a commit.'),
+    branch: z
+      .string()
+      .regex(/^[A-Za-z0-9_][A-Za-z0-9_-]*(\/[A-Za-z0-9_][A-Za-z0-9_-]*)*$/, 'must be the name of a branch')
+      .max(200)
+      .default('slipway/audit')
+      .describe('Branch of the config repo that audit commits go to.'),
+    fsyncInterval: duration.default('1s').describe('What a power failure may cost.'),
+    onFailure: z
+      .enum(['continue', 'stop'])
+      .default('continue')
+      .describe('When the log cannot be written: continue serves and counts what is left out, stop answers 503.'),
+    keep: duration.default('30d').describe('How long files stay on this host after they were committed.'),
+  })
+  .prefault({})
+  .describe('The audit log.');
+
+export const auditLevel = z
+  .enum(AUDIT_LEVELS)
+  .default('full')
+  .describe(
+    'What the audit log keeps of its calls: full; hash, names of tools and resources only as hashes; off, nothing but refusals.',
+  );
