@@ -9,7 +9,8 @@ import type { Entry } from './outbox.ts';
 
 export const AUDIT_BRANCH = 'slipway/audit';
 
-const localRef = (branch: string): string => `refs/slipway/records/${branch}`;
+/** Where the tip of a branch is kept in the repository that commits are built in. */
+export const localRef = (branch: string): string => `refs/slipway/records/${branch}`;
 const IDENTITY = 'slipway <slipway@localhost>';
 
 /** Where commits are built, where they go, and the name of the branch there. */

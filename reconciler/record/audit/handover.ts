@@ -1,9 +1,7 @@
 /** Full files on their way to git: when, under which name, and when they may go from here. */
 import { rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { AuditSettings } from '../../../schemas/audit.ts';
 import type { Log } from '../../../schemas/log.ts';
-import { readJson, writeAtomically } from '../../state.ts';
 import type { Recorder } from '../recorder.ts';
 import { follow, type Head } from './line.ts';
 import { lineAt, type Segment, type Segments } from './segments.ts';
@@ -17,7 +15,6 @@ export class Handover implements Disposable {
   readonly #recorder: Pick<Recorder, 'hand' | 'waiting' | 'useBranch'>;
   readonly #log: Log;
   readonly #due: () => void;
-  readonly #mark: string;
   #settings: AuditSettings | undefined;
   #stop: (() => void) | undefined;
 
@@ -32,7 +29,6 @@ export class Handover implements Disposable {
     this.#recorder = recorder;
     this.#log = log;
     this.#due = due;
-    this.#mark = join(segments.dir, 'handed.json');
   }
 
   configure(settings: AuditSettings): void {
@@ -75,12 +71,12 @@ export class Handover implements Disposable {
       path: branchPath(chain, dayOf(file) ?? at.slice(0, 10), first),
       file,
     });
-    writeAtomically(this.#mark, JSON.stringify({ through: last }));
+    this.#segments.handed(last);
   }
 
   /** What the last run could not hand over any more. */
   left(): void {
-    const through = this.#through();
+    const { through } = this.#segments;
     for (const segment of this.#segments.closed()) if (segment.first > through) this.take(segment);
   }
 
@@ -88,7 +84,7 @@ export class Handover implements Disposable {
   prune(): Head | undefined {
     const { keepMs } = this.#settings ?? {};
     if (keepMs === undefined) return undefined;
-    const through = this.#through();
+    const { through } = this.#segments;
     const waiting = this.#recorder.waiting();
     const isNeeded = ({ file, last }: Segment): boolean =>
       last > through || waiting.has(file) || Date.now() - statSync(file).mtimeMs <= keepMs;
@@ -105,10 +101,6 @@ export class Handover implements Disposable {
 
   [Symbol.dispose](): void {
     this.#stop?.();
-  }
-
-  #through(): number {
-    return (readJson(this.#mark) as { through?: number } | undefined)?.through ?? 0;
   }
 }
 

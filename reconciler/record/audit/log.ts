@@ -156,6 +156,10 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
   readonly #drain = coalesce(async () => {
     clearTimeout(this.#gathering);
     this.#gathering = undefined;
+    if (this.#wantsSync) {
+      clearTimeout(this.#syncing);
+      this.#syncing = undefined;
+    }
     do {
       const turn = this.#queue.splice(0, TURN);
       for (const draft of turn) {
@@ -163,20 +167,19 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
         if (hashing) await hashing;
       }
       await this.#write();
+      await this.#settle().catch((error: unknown) => this.#failed(error));
     } while (this.#queue.length > 0 && this.#failure === undefined);
     this.#bodies = 0;
-    await this.#settle().catch((error: unknown) => this.#failed(error));
   });
 
   /** What is due after lines were written. */
   async #settle(): Promise<void> {
     const { events, size } = this.#segments;
     const isFull = events >= this.#settings.maxEvents || size >= this.#settings.maxBytes;
-    if (this.#wantsRotation || isFull) await this.#rotated();
-    else if (this.#wantsSync) await this.#segments.sync();
-    else return;
-    clearTimeout(this.#syncing);
-    this.#syncing = undefined;
+    const isLast = this.#queue.length === 0;
+    if (isFull || (this.#wantsRotation && isLast)) await this.#rotated();
+    else if (this.#wantsSync && isLast) await this.#segments.sync();
+    if (!isLast) return;
     this.#wantsSync = this.#wantsRotation = false;
   }
 
@@ -204,6 +207,9 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     this.#unwritten = [];
     for (const listener of this.#followers) listener(lines);
     if (this.#failure !== undefined) this.#recovered();
+    if (this.#untold === 0 || this.#waiting > MAX_WAITING / 2) return;
+    this.#tell('dropped', { count: this.#untold });
+    this.#untold = 0;
   }
 
   async #rotated(): Promise<void> {
@@ -232,8 +238,6 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
   #recovered(): void {
     this.#failure = undefined;
     this.#log('info', 'the audit log is written again', { left: this.#untold });
-    if (this.#untold > 0) this.#tell('dropped', { count: this.#untold });
-    this.#untold = 0;
     this.#onState();
   }
 

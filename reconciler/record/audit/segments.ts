@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeAtomically } from '../../state.ts';
+import { readJson, writeAtomically } from '../../state.ts';
 import { follow, genesis, type Head } from './line.ts';
 
 /** A file that nothing is added to any more. */
@@ -34,6 +34,7 @@ export interface Cut {
   readonly lost: number;
 }
 
+const HANDED = 'handed.json';
 const LONGEST_LINE = 64 * 1024;
 const NAME = /^(\d{12})\.jsonl$/;
 
@@ -78,6 +79,7 @@ export class Segments implements AsyncDisposable {
   #file: FileHandle | undefined;
   #headFile: FileHandle | undefined;
   #size = 0;
+  #through: number;
   #isDirty = false;
 
   /** @throws as `node:fs` does */
@@ -89,8 +91,11 @@ export class Segments implements AsyncDisposable {
     if (!known) writeAtomically(join(dir, 'chain'), `${this.chain}\n`);
     const found = recover(dir);
     this.#head = found?.head ?? genesis(this.chain);
-    this.#first = found?.first ?? this.#head.seq + 1;
-    this.#size = found?.size ?? 0;
+    this.#through = (readJson(join(dir, HANDED)) as { through?: number } | undefined)?.through ?? 0;
+    // What was handed over is never added to.
+    const isOpen = found !== undefined && found.head.seq > this.#through;
+    this.#first = isOpen ? found.first : this.#head.seq + 1;
+    this.#size = isOpen ? found.size : 0;
     const lost = Math.max(0, (known?.head?.seq ?? 0) - this.#head.seq);
     this.cut = lost > 0 || (found?.cut ?? 0) > 0 ? { bytes: found?.cut ?? 0, lost } : undefined;
   }
@@ -98,6 +103,17 @@ export class Segments implements AsyncDisposable {
   /** After the last line that is written. */
   get head(): Head {
     return this.#head;
+  }
+
+  /** The last line that was handed over. */
+  get through(): number {
+    return this.#through;
+  }
+
+  /** @throws SlipwayError state-unwritable */
+  handed(through: number): void {
+    writeAtomically(join(this.dir, HANDED), JSON.stringify({ through }));
+    this.#through = through;
   }
 
   /** Of the file that is written to. */

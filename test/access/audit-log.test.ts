@@ -1,0 +1,299 @@
+/** The log itself: what a line says, what the chain proves, what a crash and a full disk cost. */
+import { spawnSync } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import canonicalize from 'canonicalize';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { hashArguments, hashLarge } from '../../reconciler/record/audit/arguments.ts';
+import { AuditLog, type AuditLogOptions } from '../../reconciler/record/audit/log.ts';
+import type { AuditEvent } from '../../reconciler/record/audit/line.ts';
+import { verifyLocal } from '../../reconciler/record/audit/verify.ts';
+import { noRecorder } from '../../reconciler/record/recorder.ts';
+import type { AuditDraft, AuditSettings } from '../../schemas/audit.ts';
+import { silent } from '../../schemas/log.ts';
+import { tempDir } from '../helpers/temp.ts';
+import { eventually } from '../helpers/until.ts';
+
+const SETTINGS: AuditSettings = {
+  schedule: '0 0 1 1 *',
+  maxEvents: 1_000_000,
+  maxBytes: 2 ** 30,
+  fsyncMs: 1000,
+  onFailure: 'continue',
+  keepMs: 2 ** 40,
+  branch: 'slipway/audit',
+};
+
+function start(dir: string, more: Partial<AuditLogOptions> & { settings?: AuditSettings } = {}): AuditLog {
+  return new AuditLog({ dir, settings: SETTINGS, recorder: noRecorder, log: silent, ...more });
+}
+
+function call(more: Partial<AuditDraft> = {}): AuditDraft {
+  return {
+    at: Date.now(),
+    kind: 'tool_call_trace',
+    source: 'gateway',
+    outcome: 'ok',
+    requestId: randomUUID(),
+    principal: 'token:ada',
+    project: 'dev',
+    server: 'weather',
+    tool: 'forecast',
+    method: 'tools/call',
+    allowed: true,
+    ...more,
+  };
+}
+
+const refusal = (more: Partial<AuditDraft> = {}): AuditDraft =>
+  call({ kind: 'auth_failure', outcome: 'denied', allowed: false, deniedReason: 'unauthorized', status: 401, ...more });
+
+const filesOf = (dir: string): string[] =>
+  readdirSync(dir)
+    .filter((name) => name.endsWith('.jsonl'))
+    .toSorted();
+const linesIn = (dir: string): string[] =>
+  filesOf(dir).flatMap((name) => readFileSync(join(dir, name), 'utf8').split('\n').slice(0, -1));
+const eventsIn = (dir: string): AuditEvent[] => linesIn(dir).map((line) => JSON.parse(line) as AuditEvent);
+
+/** A log of so many calls, closed. */
+async function written(dir: string, calls: number, settings = SETTINGS): Promise<void> {
+  await using log = start(dir, { settings });
+  for (let n = 1; n <= calls; n++) log.record(call({ tool: `tool-${n}`, arguments: { n } }));
+}
+
+describe('a line', () => {
+  test('begins with the eight keys of the team server, and holds hashes of arguments instead of them', async () => {
+    using dir = tempDir();
+    {
+      await using log = start(dir.path);
+      log.record(
+        call({ at: 1_763_722_757_123, arguments: { b: 'swordfish', a: [1] }, session: 'sealed', status: 200 }),
+      );
+      log.record(call({ arguments: { a: [1], b: 'swordfish' } }));
+      log.record(call());
+      log.record(call({ kind: 'mcp_request', tool: 'x"\n\u2028', principal: 'user:eve', project: undefined }));
+    }
+    const [begun, first, second, third, odd] = eventsIn(dir.path);
+    expect(begun).toMatchObject({ kind: 'audit', method: 'chain.begun', seq: 1 });
+    const eight = ['ts', 'tokenId', 'workspaceId', 'tool', 'method', 'allowed', 'deniedReason', 'argumentsMd5'];
+    expect(Object.keys(first ?? {}).slice(0, 8)).toEqual(eight);
+    const canonical = '{"a":[1],"b":"swordfish"}';
+    const by = (name: string): string => createHash(name).update(canonical).digest('hex');
+    expect(first).toMatchObject({
+      ts: '2025-11-21T10:59:17.123Z',
+      tokenId: 'ada',
+      workspaceId: 'dev',
+      tool: 'forecast',
+      allowed: true,
+      deniedReason: null,
+      argumentsMd5: by('md5'),
+      argumentsSha256: by('sha256'),
+      source: 'gateway',
+      verified: true,
+    });
+    expect(first?.sessionId).toMatch(/^[0-9a-f]{32}$/);
+    expect(second?.argumentsSha256).toBe(first?.argumentsSha256);
+    expect(third).toMatchObject({ argumentsMd5: '', argumentsSha256: '' });
+    expect(odd).toMatchObject({ tool: 'x"\n\u2028', tokenId: null, workspaceId: null, principal: 'user:eve' });
+    const text = linesIn(dir.path).join('\n');
+    expect(text).not.toContain('swordfish');
+    expect(text).not.toContain('sealed');
+  });
+
+  test('levels: hash leaves names out but can be asked for one, off keeps only refusals', async () => {
+    using dir = tempDir();
+    {
+      await using log = start(dir.path);
+      log.record(call({ level: 'hash' }));
+      log.record(call({ level: 'off' }));
+      log.record(refusal({ level: 'off' }));
+    }
+    const [, hashed, refused, ...rest] = eventsIn(dir.path);
+    expect(rest).toEqual([]);
+    expect(hashed?.tool).toBe(`sha256:${createHash('sha256').update('forecast').digest('hex').slice(0, 32)}`);
+    expect(refused).toMatchObject({ allowed: false, deniedReason: 'unauthorized' });
+  });
+
+  test('large arguments are hashed in slices, to the same hash', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue(), async (value) => {
+        expect(await hashLarge(value)).toEqual(hashArguments(value));
+        const sha256 = createHash('sha256')
+          .update(canonicalize(value) ?? '')
+          .digest('hex');
+        expect(hashArguments(value).sha256).toBe(sha256);
+      }),
+    );
+    const big = { rows: Array.from({ length: 20_000 }, (_, n) => ({ n, text: 'ü'.repeat(20) })) };
+    let turns = 0;
+    const other = setInterval(() => turns++, 0);
+    expect(await hashLarge(big)).toEqual(hashArguments(big));
+    clearInterval(other);
+    expect(turns).toBeGreaterThan(0);
+  });
+});
+
+describe('the chain', () => {
+  const verify = (dir: string) => verifyLocal(dir, new Map());
+
+  test('holds over restarts and over many files', async () => {
+    using dir = tempDir();
+    const small = { ...SETTINGS, maxEvents: 7 };
+    for (let run = 0; run < 3; run++) {
+      await using log = start(dir.path, { settings: small });
+      for (let n = 0; n < 20; n++) log.record(call());
+      await log.flush();
+    }
+    expect(filesOf(dir.path).length).toBeGreaterThan(2);
+    expect(verify(dir.path)).toMatchObject({ lines: 61, problems: [], notes: [] });
+  });
+
+  const harm: Record<string, { by: (lines: string[]) => string[]; found: RegExp }> = {
+    removed: { by: (lines) => lines.toSpliced(4, 1), found: /:5: it has number 6 where 5 should stand/ },
+    altered: {
+      by: (lines) => lines.with(4, (lines[4] ?? '').replace('tool-4', 'tool-9')),
+      found: /:5: it was altered/,
+    },
+    reordered: {
+      by: (lines) => lines.with(4, lines[5] ?? '').with(5, lines[4] ?? ''),
+      found: /:5: it has number 6 where 5 should stand/,
+    },
+    'removed at the beginning': { by: (lines) => lines.slice(1), found: /:1: it has number 2 where 1 should stand/ },
+    truncated: { by: (lines) => lines.slice(0, -3), found: /the lines 9–11 are missing at the end/ },
+    invented: {
+      by: (lines) => lines.toSpliced(4, 0, lines[4] ?? ''),
+      found: /:6: it has number 5 where 6 should stand/,
+    },
+  };
+  for (const [what, { by, found }] of Object.entries(harm))
+    test(`a line that was ${what} is found, and nothing else is`, async () => {
+      using dir = tempDir();
+      await written(dir.path, 10);
+      const [name = ''] = filesOf(dir.path);
+      expect(verify(dir.path).problems).toEqual([]);
+      writeFileSync(dir.at(name), `${by(linesIn(dir.path)).join('\n')}\n`);
+      const { problems } = verify(dir.path);
+      expect(problems[0]).toMatch(found);
+    });
+
+  test('a line that was altered and hashed anew is found by the one after it, and a whole file that is gone', async () => {
+    using dir = tempDir();
+    for (let run = 0; run < 3; run++) await written(dir.path, 10, { ...SETTINGS, maxEvents: 4 });
+    const lines = linesIn(dir.path);
+    const [body = ''] = (lines[0] ?? '').replace('chain.begun', 'chain.forged').split(',"hash":"');
+    const forged = `${body},"hash":"${createHash('sha256').update(body).digest('hex')}"}`;
+    const [first = '', second = ''] = filesOf(dir.path);
+    expect(second).not.toBe('');
+    const before = readFileSync(dir.at(first), 'utf8');
+    writeFileSync(dir.at(first), before.replace(lines[0] ?? '', forged));
+    expect(verify(dir.path).problems).toEqual([expect.stringMatching(/:2: it does not follow the line before it/)]);
+    writeFileSync(dir.at(first), before);
+    rmSync(dir.at(second));
+    expect(verify(dir.path).problems.join()).toMatch(/are missing/);
+    rmSync(dir.at(first));
+    expect(verify(dir.path).problems.join()).toMatch(/lines up to \d+ are missing, and the log does not say why/);
+  });
+
+  test('half a line that a crash left is cut off and kept, the log says so, and goes on', async () => {
+    using dir = tempDir();
+    await written(dir.path, 5);
+    const [name = ''] = filesOf(dir.path);
+    appendFileSync(dir.at(name), '{"ts":"2026-01-02T03:0');
+    expect(verify(dir.path)).toMatchObject({ problems: [], notes: [expect.stringContaining('half a line')] });
+    await written(dir.path, 5);
+    const { problems, notes, lines } = verify(dir.path);
+    expect({ problems, lines }).toEqual({ problems: [], lines: 12 });
+    expect(notes).toEqual([expect.stringMatching(/a crash cost 0 lines \(22 bytes/)]);
+    expect(readFileSync(dir.at(`${name}.cut`), 'utf8')).toBe('{"ts":"2026-01-02T03:0');
+  });
+
+  test('lines that a power failure took are told of by number', async () => {
+    using dir = tempDir();
+    await written(dir.path, 5);
+    const [name = ''] = filesOf(dir.path);
+    writeFileSync(dir.at(name), `${linesIn(dir.path).slice(0, -2).join('\n')}\n`);
+    await written(dir.path, 1);
+    expect(verify(dir.path)).toMatchObject({ problems: [], notes: [expect.stringContaining('a crash cost 2 lines')] });
+  });
+});
+
+describe('in bad times', () => {
+  test('a flood of refusals from one address is told twenty times and then counted; others are told', async () => {
+    using dir = tempDir();
+    {
+      await using log = start(dir.path);
+      for (let n = 0; n < 5000; n++) log.record(refusal({ principal: undefined, address: '10.0.0.1' }));
+      log.record(refusal({ principal: undefined, address: '10.0.0.2' }));
+    }
+    const events = eventsIn(dir.path).filter(({ kind }) => kind === 'auth_failure');
+    expect(events.filter(({ address }) => address === '10.0.0.2')).toHaveLength(1);
+    const flood = events.filter(({ address }) => address === '10.0.0.1');
+    expect(flood).toHaveLength(21);
+    expect(flood.at(-1)).toMatchObject({ method: 'summary', detail: { count: 4980 } });
+    expect(verifyLocal(dir.path, new Map()).problems).toEqual([]);
+  });
+
+  test('addresses without number fill neither memory nor disk', async () => {
+    using dir = tempDir();
+    {
+      await using log = start(dir.path);
+      for (let n = 0; n < 30_000; n++)
+        log.record(refusal({ principal: undefined, address: `10.0.${n >> 8}.${n & 255}` }));
+    }
+    expect(linesIn(dir.path).length).toBeLessThan(1100);
+  });
+
+  test.runIf(process.platform === 'linux' && process.getuid?.() === 0).for(['continue', 'stop'] as const)(
+    'a full disk (onFailure: %s) is told, loses nothing that it need not, and is over when there is room',
+    async (onFailure) => {
+      using dir = tempDir();
+      const disk = dir.at('disk');
+      mkdirSync(disk);
+      const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', disk]);
+      expect(mount.status, String(mount.stderr)).toBe(0);
+      try {
+        await using log = start(join(disk, 'audit'), { settings: { ...SETTINGS, onFailure, fsyncMs: 100 } });
+        writeFileSync(join(disk, 'fill'), Buffer.alloc(960 * 1024));
+        let taken = 0;
+        while (log.state().lastError === undefined) {
+          for (let n = 0; n < 50; n++, taken++) log.record(call());
+          await log.flush();
+          expect(taken).toBeLessThan(10_000);
+        }
+        expect(log.state().lastError).toContain('ENOSPC');
+        expect(log.blocked).toBe(onFailure === 'stop');
+        log.record(call({ tool: 'while-full' }));
+        rmSync(join(disk, 'fill'));
+        await eventually(() => log.state().lastError === undefined);
+        await log.flush();
+        expect(log.blocked).toBe(false);
+        expect(log.state()).toMatchObject({ dropped: 0, waiting: 0 });
+        const tools = eventsIn(join(disk, 'audit')).filter(({ kind }) => kind === 'tool_call_trace');
+        expect(tools).toHaveLength(taken + 1);
+        expect(verifyLocal(join(disk, 'audit'), new Map()).problems).toEqual([]);
+      } finally {
+        expect(spawnSync('umount', [disk]).status).toBe(0);
+      }
+    },
+  );
+
+  test('more than can wait is counted, said in the status and, when it is over, in the log', async () => {
+    using dir = tempDir();
+    const told: string[] = [];
+    {
+      await using log = start(dir.path, { log: (_level, message) => told.push(message) });
+      for (let n = 0; n < 25_000; n++) log.record(call());
+      expect(log.state()).toMatchObject({ dropped: 5001 });
+      await log.flush();
+      log.record(call({ tool: 'after' }));
+    }
+    expect(told).toContainEqual(expect.stringContaining('left out'));
+    const events = eventsIn(dir.path);
+    expect(events.find(({ method }) => method === 'dropped')?.detail).toEqual({ count: 5001 });
+    expect(verifyLocal(dir.path, new Map())).toMatchObject({ problems: [], notes: [expect.stringContaining('5001')] });
+    expect(existsSync(dir.at('head'))).toBe(true);
+  });
+});
