@@ -5,12 +5,18 @@ import { findKind } from '../schemas/kinds/index.ts';
 import { pruneSchema, type PruneRequest } from '../schemas/operate.ts';
 import type { Resource } from '../schemas/resource.ts';
 import type { InstanceStatus, Status } from '../schemas/status.ts';
+import { audit, type AuditDesk } from './audit-control.ts';
 import { maskedResource } from './diff.ts';
 import { orphansOf, prune, statsOf, usageOf } from './operate.ts';
 import { observe } from './world.ts';
 import type { Reconciler } from './reconciler.ts';
 
-type Handler = (reconciler: Reconciler, request: ControlRequest, parts: readonly string[]) => Promise<ControlResponse>;
+type Handler = (
+  reconciler: Reconciler,
+  request: ControlRequest,
+  parts: readonly string[],
+  desk: AuditDesk | undefined,
+) => Promise<ControlResponse>;
 
 /** Method and first part of the path → handler. */
 const ROUTES: Readonly<Record<string, Handler>> = {
@@ -21,6 +27,7 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   'GET orphans': async ({ world }, { signal }) => ok(await orphansOf(world, signal)),
   'POST prune': async ({ world }, { body, signal }) => ok(await prune(world, pruneRequest(body), signal)),
   'GET actual': async (reconciler, { signal }) => ok(await observe(reconciler.world, signal)),
+  'GET audit': async (_reconciler, request, parts, desk) => audit(desk, request, parts),
   'GET logs': async (reconciler, request, parts) => logs(reconciler, request, parts),
   'POST sync': async (reconciler, { query }) => {
     const passing = reconciler.sync({ retry: query.get('retry') === 'true' });
@@ -37,7 +44,8 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   },
 };
 
-export function control(reconciler: Reconciler): Control {
+/** @param desk answers questions about the audit log */
+export function control(reconciler: Reconciler, desk?: AuditDesk): Control {
   return async (request) => {
     const [first = '', ...parts] = request.path.split('/').filter(Boolean).map(decodeURIComponent);
     try {
@@ -46,7 +54,7 @@ export function control(reconciler: Reconciler): Control {
         throw new SlipwayError('not-found', `There is no ${request.method} /api/v1/${first}.`, {
           hint: ERRORS['not-found'].hint,
         });
-      return await handler(reconciler, request, parts);
+      return await handler(reconciler, request, parts, desk);
     } catch (error) {
       const known = toSlipwayError(error);
       const issues = known.code === 'invalid-config' ? { issues: reconciler.world.issues } : {};

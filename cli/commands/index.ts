@@ -19,6 +19,7 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   logs: { summary: 'show what a server writes to stderr', load: () => import('./logs.ts') },
   top: { summary: 'show what instances use', load: () => import('./top.ts') },
   prune: { summary: 'remove what dead Slipways left', load: () => import('./prune.ts') },
+  audit: { summary: 'ask who did what: query, sessions, tail, verify', load: () => import('./audit.ts') },
   call: { summary: 'call a tool through the gateway', load: () => import('./call.ts') },
   import: { summary: 'turn what other programs keep about MCP servers into YAML', load: () => import('./import.ts') },
   connect: { summary: 'be an MCP server on stdio that is a route of a gateway', load: () => import('./connect.ts') },

@@ -2,7 +2,9 @@
 import { resolve } from 'node:path';
 import { startGateway, type Gateway } from '../../gateway/index.ts';
 import {
+  AUDIT_BRANCH,
   AuditLog,
+  AuditReader,
   control,
   emptySnapshot,
   gitRecorder,
@@ -79,6 +81,14 @@ export const command: Command = {
       return await Promise.race([once(reconciler, io.log), interrupted(io.signal).then(() => 130)]);
     }
 
+    const reader = stack.use(
+      new AuditReader({
+        dir: state.paths.audit,
+        repository: state.paths.records,
+        branch: AUDIT_BRANCH,
+        flush: () => audit.flush(),
+      }),
+    );
     await Promise.race([reconciler.start(), interrupted(io.signal)]);
     if (io.signal.aborted) return 130;
     const listen = text(options, 'listen');
@@ -90,7 +100,7 @@ export const command: Command = {
           log: io.log,
           version: VERSION,
           socketPath: state.paths.control,
-          control: control(reconciler),
+          control: control(reconciler, { log: audit, reader }),
           audit,
           metrics: reconciler.metrics,
           ready: () => reconciler.world.published,

@@ -3,8 +3,7 @@
  * anew when it is missing, broken, or of another log.
  */
 import { readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { nameHash, type AuditEvent } from './line.ts';
 import type { AuditQuery } from './query.ts';
@@ -58,9 +57,7 @@ export class EventsDb implements Disposable {
 
   /** @throws when the file is broken */
   private constructor(file: string, chain: string) {
-    // Loaded by whoever asks first.
-    const { DatabaseSync: Database } = createRequire(import.meta.url)('node:sqlite') as typeof import('node:sqlite');
-    this.#db = new Database(file);
+    this.#db = new DatabaseSync(file);
     try {
       if (this.#db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'meta'`).get() === undefined) {
         this.#db.exec(SCHEMA);
@@ -112,18 +109,10 @@ export class EventsDb implements Disposable {
 
   /** Newest first. */
   events(query: AuditQuery): AuditEvent[] {
-    const { where, values } = conditions(query);
-    if (query.sinceCommit !== undefined) {
-      const begin = this.#db
-        .prepare('SELECT min(seq) AS seq FROM events WHERE commit_id GLOB ?')
-        .get(`${query.sinceCommit}*`);
-      where.push('seq >= ?');
-      values.push(Number(begin?.['seq'] ?? Number.MAX_SAFE_INTEGER));
-    }
-    const text = `SELECT line FROM events WHERE ${where.join(' AND ') || '1'} ORDER BY seq DESC LIMIT ?`;
+    const where = conditions(query).and('seq >= ?', this.#beginOf(query.sinceCommit));
     return this.#db
-      .prepare(text)
-      .all(...values, query.limit)
+      .prepare(`SELECT line FROM events WHERE ${where} ORDER BY seq DESC LIMIT ?`)
+      .all(...where.values, query.limit)
       .map(({ line }) => JSON.parse(String(line)) as AuditEvent);
   }
 

@@ -4,7 +4,7 @@ import { SlipwayError } from '../../../schemas/errors.ts';
 import { coalesce } from '../../async.ts';
 import { localRef } from '../branch.ts';
 import { contentsOn } from './branch-log.ts';
-import { EventsDb, type SessionRow } from './events-db.ts';
+import type { EventsDb, SessionRow } from './events-db.ts';
 import type { AuditEvent } from './line.ts';
 import type { AuditQuery } from './query.ts';
 import { anchorOf, linesOf, segmentsIn } from './segments.ts';
@@ -47,7 +47,7 @@ export class AuditReader implements Disposable {
     await flush?.();
     const chain = anchorOf(dir)?.chain;
     if (chain === undefined) throw new SlipwayError('not-found', 'There is no audit log.');
-    const db = (this.#db ??= EventsDb.open(join(dir, 'index.db'), chain));
+    const db = (this.#db ??= await openIndex(join(dir, 'index.db'), chain));
     if (db.range().last === 0) await this.#older(db, chain);
     await db.catchUp(dir);
     return db;
@@ -65,4 +65,10 @@ export class AuditReader implements Disposable {
       this.#stop.signal.throwIfAborted();
     }
   }
+}
+
+/** SQLite is loaded by whoever asks first. */
+async function openIndex(file: string, chain: string): Promise<EventsDb> {
+  const { EventsDb: Index } = await import('./events-db.ts');
+  return Index.open(file, chain);
 }
