@@ -10,6 +10,7 @@ import type { Exchange, Source, State } from './exchange.ts';
 import { isMcpPath } from './routes/mcp.ts';
 import { routeAt, targetOf, type ControlRow, type McpRow, type RouteRow, type ScopeRow } from './routes/table.ts';
 import { AUDIT_PATHS, serveAudit } from './routes/audit.ts';
+import { AUDIT_PATHS, authorizeAudit, serveAudit } from './routes/audit.ts';
 import { CONTROL_PREFIX, serveControl } from './routes/control.ts';
 import { HEALTH_PATHS, serveHealth } from './routes/health.ts';
 import { oldTransport } from './routes/http-sse.ts';
@@ -80,7 +81,8 @@ async function serveClient(exchange: Exchange, row: McpRow): Promise<void> {
     trace.event('http_request', 'audit');
     allow(exchange, ['GET']);
     const identity = await identify(exchange);
-    return withScopes(identity, 'audit', () => serveAudit(exchange, identity));
+    withScopes(identity, undefined, () => authorizeAudit(identity));
+    return serveAudit(exchange, identity);
   }
   if (path === METRICS_PATH) {
     trace.event('http_request', 'metrics');

@@ -152,8 +152,7 @@ function queryOf(options: Options): URLSearchParams {
 }
 
 /** `--server` names a server of the config here; the Slipway to speak to is `--url`. */
-const targetOf = ({ server: _, ...options }: Options): Options =>
-  options['url'] === undefined ? options : { ...options, server: options['url'] };
+const targetOf = (options: Options): Options => ({ ...options, server: options['url'] });
 
 /** From the Slipway that runs, or, where none does, from what it left. */
 async function ask<T>(

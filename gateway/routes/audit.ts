@@ -6,12 +6,14 @@ import type { Identity } from '../steps/authenticate.ts';
 
 export const AUDIT_PATHS: ReadonlySet<string> = new Set(['/v1/audit', '/v1/audit/sessions']);
 
-/** @throws SlipwayError `forbidden` without the scope, and for others' events without the operation */
-export async function serveAudit(
-  { state, request, response, path }: Exchange,
-  { key, grant }: Identity,
-): Promise<void> {
+/** @throws SlipwayError `forbidden` */
+export function authorizeAudit({ grant }: Identity): void {
   if (!grant.scope('audit')) throw new SlipwayError('forbidden', 'The audit log needs the scope audit.');
+}
+
+/** @throws SlipwayError `forbidden` for others' events without the operation `audit` */
+export async function serveAudit(exchange: Exchange, { key, grant }: Identity): Promise<void> {
+  const { state, request, response, path } = exchange;
   if (!state.control) throw new SlipwayError('not-found');
   const query = new URLSearchParams((request.url ?? '').slice(path.length));
   if (!grant.operation('audit')) {

@@ -1,0 +1,204 @@
+/** What a gateway writes into the audit log: every request that matters, whatever became of it, and never what was said. */
+import { expect, test } from 'vitest';
+import type { AuditDraft, AuditSink } from '../../schemas/audit.ts';
+import type { Control, ControlRequest } from '../../schemas/control.ts';
+import { MCP_HEADERS, principal, raw, session, start } from '../gateway/helpers/gateway.ts';
+import { socketUpstream } from '../gateway/helpers/upstreams.ts';
+
+/** Keeps what it is given. */
+class Kept implements AuditSink {
+  readonly events: AuditDraft[] = [];
+  blocked = false;
+
+  record(draft: AuditDraft): void {
+    this.events.push(draft);
+  }
+
+  /** The last one; asked for after the answer came, for events are recorded when it was sent. */
+  async last(count: number): Promise<AuditDraft | undefined> {
+    while (this.events.length < count) await new Promise(setImmediate);
+    return this.events.at(-1);
+  }
+}
+
+test('a session and its calls: who, what, where, how long, how much, under which commit', async () => {
+  const audit = new Kept();
+  await using up = await socketUpstream('weather', { all: true });
+  const wish = { servers: { weather: up.endpoint }, principals: [principal('ada', 'tok')] };
+  await using gateway = await start(wish, { audit });
+  const client = await session(gateway.url, { path: '/projects/dev/mcp', token: 'tok' });
+  expect(await audit.last(1)).toMatchObject({ kind: 'session_bind', method: 'initialize', principal: 'token:ada' });
+
+  const { headers } = await client.rpc('tools/call', { name: 'weather__echo', arguments: { text: 'hallo' } });
+  const call = await audit.last(2);
+  expect(call).toMatchObject({
+    kind: 'tool_call_trace',
+    source: 'gateway',
+    method: 'tools/call',
+    principal: 'token:ada',
+    project: 'dev',
+    server: 'weather',
+    tool: 'echo',
+    arguments: { text: 'hallo' },
+    allowed: true,
+    outcome: 'ok',
+    deniedReason: undefined,
+    status: 200,
+    commit: 'c0ffee',
+  });
+  expect(call?.requestId).toBe(headers['x-request-id']);
+  expect(call?.durationMs).toBeGreaterThan(0);
+  expect(call?.resultBytes).toBeGreaterThan(10);
+  expect(call?.session).toBeDefined();
+  expect(client.id).not.toContain(call?.session);
+
+  await client.rpc('tools/call', { name: 'weather__fail', arguments: {} });
+  expect(await audit.last(3)).toMatchObject({
+    tool: 'fail',
+    allowed: true,
+    outcome: 'error',
+    deniedReason: 'tool_error',
+  });
+  await client.rpc('tools/call', { name: 'nothing' });
+  expect(await audit.last(4)).toMatchObject({ tool: 'nothing', outcome: 'error', deniedReason: 'invalid_arguments' });
+  await client.rpc('tools/list');
+  await client.rpc('ping');
+  await client.rpc('prompts/get', { name: 'weather__greet' });
+  expect(await audit.last(5)).toMatchObject({ kind: 'mcp_request', method: 'prompts/get', server: 'weather' });
+  expect(audit.events).toHaveLength(5);
+});
+
+test('refusals: nobody known, a foreign web page, a body that is too large; each with its address', async () => {
+  const audit = new Kept();
+  await using up = await socketUpstream('weather');
+  const wish = {
+    servers: { weather: up.endpoint },
+    principals: [principal('ada', 'tok')],
+    gateway: { maxBodyBytes: 1000 },
+  };
+  await using gateway = await start(wish, { audit });
+  const path = '/mcp';
+  const unknown = await raw(gateway.url, {
+    method: 'POST',
+    path,
+    headers: { ...MCP_HEADERS, Authorization: 'Bearer no' },
+  });
+  expect(unknown.status).toBe(401);
+  expect(await audit.last(1)).toMatchObject({
+    kind: 'auth_failure',
+    principal: undefined,
+    address: '127.0.0.1',
+    allowed: false,
+    outcome: 'denied',
+    deniedReason: 'unauthorized',
+    status: 401,
+    requestId: unknown.headers['x-request-id'],
+    method: 'POST /mcp',
+  });
+  expect((await raw(gateway.url, { path, headers: { Origin: 'https://evil.example' } })).status).toBe(403);
+  expect(await audit.last(2)).toMatchObject({ deniedReason: 'origin-not-allowed', status: 403 });
+  const authorized = { ...MCP_HEADERS, Authorization: 'Bearer tok' };
+  expect((await raw(gateway.url, { method: 'POST', path, headers: authorized, body: 'x'.repeat(2000) })).status).toBe(
+    413,
+  );
+  expect(await audit.last(3)).toMatchObject({
+    kind: 'limit',
+    principal: 'token:ada',
+    deniedReason: 'body-too-large',
+    status: 413,
+  });
+  // Not there, probed, or read: no events.
+  for (const quiet of ['/health', '/nothing']) await raw(gateway.url, { path: quiet, headers: authorized });
+  expect(audit.events).toHaveLength(3);
+});
+
+test("a client's own request id is kept beside ours if it harms nothing", async () => {
+  const audit = new Kept();
+  await using gateway = await start({ principals: [principal('ada', 'tok')] }, { audit });
+  const ask = (id: string) => raw(gateway.url, { path: '/mcp', headers: { 'X-Request-Id': id } });
+  const answer = await ask('job-7:a.b');
+  expect(await audit.last(1)).toMatchObject({ correlationId: 'job-7:a.b', requestId: answer.headers['x-request-id'] });
+  for (const bad of ['x'.repeat(65), 'a b', '"}', '<script>']) {
+    const { headers } = await ask(bad);
+    expect(headers['x-request-id']).not.toContain(bad);
+  }
+  await audit.last(5);
+  expect(audit.events.map(({ correlationId }) => correlationId)).toEqual([
+    'job-7:a.b',
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  expect(new Set(audit.events.map(({ requestId }) => requestId)).size).toBe(5);
+});
+
+test('the control API is on record, but for looking how it stands', async () => {
+  const audit = new Kept();
+  const control: Control = async () => ({ status: 200, body: {} });
+  await using gateway = await start(
+    { principals: [principal('ops', 'tok', { roles: ['admin'] })] },
+    { audit, control },
+  );
+  const ask = (method: string, path: string, token = 'tok') =>
+    raw(gateway.url, { method, path, headers: { Authorization: `Bearer ${token}` } });
+  await ask('GET', '/api/v1/status');
+  await ask('POST', '/api/v1/sync?wait=true');
+  expect(await audit.last(1)).toMatchObject({
+    kind: 'control',
+    method: 'POST /api/v1/sync',
+    principal: 'token:ops',
+    outcome: 'ok',
+  });
+  await ask('GET', '/api/v1/logs/Server/github');
+  expect(await audit.last(2)).toMatchObject({ kind: 'control', method: 'GET /api/v1/logs/Server/github' });
+  await ask('GET', '/api/v1/status', 'no');
+  expect(await audit.last(3)).toMatchObject({ kind: 'auth_failure', method: 'GET /api/v1/status', status: 401 });
+});
+
+test('with onFailure: stop, what cannot be recorded does not happen; operators still get in', async () => {
+  const audit = new Kept();
+  const control: Control = async () => ({ status: 200, body: {} });
+  await using up = await socketUpstream('weather');
+  const wish = { servers: { weather: up.endpoint }, principals: [principal('ops', 'tok', { roles: ['admin'] })] };
+  await using gateway = await start(wish, { audit, control });
+  const client = await session(gateway.url, { token: 'tok' });
+  const call = () => client.rpc('tools/call', { name: 'weather__echo', arguments: { text: 'x' } });
+  audit.blocked = true;
+  const { status, json } = await call();
+  expect([status, json.error?.data]).toMatchObject([503, { error_code: 'audit-unavailable' }]);
+  expect(up.seen.filter((message) => 'method' in message && message.method === 'tools/call')).toEqual([]);
+  const headers = { Authorization: 'Bearer tok' };
+  expect((await raw(gateway.url, { path: '/api/v1/status', headers })).status).toBe(200);
+  expect((await raw(gateway.url, { path: '/healthz', headers })).status).toBe(200);
+  audit.blocked = false;
+  expect((await call()).status).toBe(200);
+});
+
+test('/v1/audit: for the scope audit, and of others only with the operation', async () => {
+  const asked: ControlRequest[] = [];
+  const control: Control = async (request) => {
+    asked.push(request);
+    return { status: 200, body: { events: [] } };
+  };
+  const principals = [
+    principal('ops', 'admin-tok', { roles: ['admin'] }),
+    principal('eve', 'own-tok', { roles: ['member'], scopes: ['audit'] }),
+    principal('bob', 'member-tok', { roles: ['member'] }),
+  ];
+  await using gateway = await start({ principals }, { control });
+  const ask = (path: string, token: string) =>
+    raw(gateway.url, { path, headers: { Authorization: `Bearer ${token}` } });
+  expect((await ask('/v1/audit', 'no')).status).toBe(401);
+  expect((await ask('/v1/audit', 'member-tok')).status).toBe(403);
+  expect((await ask('/v1/audit?principal=token:bob', 'own-tok')).status).toBe(403);
+  expect(asked).toEqual([]);
+  expect((await ask('/v1/audit?limit=5', 'own-tok')).status).toBe(200);
+  expect((await ask('/v1/audit/sessions', 'admin-tok')).status).toBe(200);
+  expect((await ask('/v1/audit?principal=token:bob&follow=true', 'admin-tok')).status).toBe(200);
+  expect(asked.map(({ path, query }) => [path, Object.fromEntries(query)])).toEqual([
+    ['/audit', { limit: '5', principal: 'token:eve' }],
+    ['/audit/sessions', {}],
+    ['/audit', { principal: 'token:bob' }],
+  ]);
+});
