@@ -9,13 +9,6 @@ import { Trace } from './audit/trace.ts';
 import type { Exchange, Source, State } from './exchange.ts';
 import { isMcpPath } from './routes/mcp.ts';
 import { routeAt, targetOf, type ControlRow, type McpRow, type RouteRow, type ScopeRow } from './routes/table.ts';
-import { AUDIT_PATHS, serveAudit } from './routes/audit.ts';
-import { AUDIT_PATHS, authorizeAudit, serveAudit } from './routes/audit.ts';
-import { CONTROL_PREFIX, serveControl } from './routes/control.ts';
-import { HEALTH_PATHS, serveHealth } from './routes/health.ts';
-import { oldTransport } from './routes/http-sse.ts';
-import { get, isMcpPath, post, remove } from './routes/mcp.ts';
-import { METRICS_PATH, serveMetrics } from './routes/metrics.ts';
 import { refuse } from './rpc/errors.ts';
 import { NamedResponse } from './rpc/response.ts';
 import { authenticate, type Identity } from './steps/authenticate.ts';
@@ -67,30 +60,6 @@ async function route(exchange: Exchange): Promise<void> {
 async function serveClient(exchange: Exchange, row: McpRow): Promise<void> {
   const { state, generation, trace, path } = exchange;
   if (row.when?.(generation) === false) throw new SlipwayError('not-found');
-  if (isMetadataPath(path)) {
-    allow(exchange, ['GET', 'HEAD', 'OPTIONS']);
-    return serveMetadata(exchange);
-  }
-  if (path === CONTROL_PREFIX || path.startsWith(`${CONTROL_PREFIX}/`)) {
-    traceControl(trace, request.method, path);
-    const identity = await identify(exchange);
-    withScopes(identity, undefined, () => authorizeControl(identity, exchange));
-    return serveControl(exchange);
-  }
-  if (AUDIT_PATHS.has(path)) {
-    trace.event('http_request', 'audit');
-    allow(exchange, ['GET']);
-    const identity = await identify(exchange);
-    withScopes(identity, undefined, () => authorizeAudit(identity));
-    return serveAudit(exchange, identity);
-  }
-  if (path === METRICS_PATH) {
-    trace.event('http_request', 'metrics');
-    const identity = await identify(exchange);
-    withScopes(identity, undefined, () => authorizeMetrics(identity));
-    allow(exchange, ['GET', 'HEAD']);
-    return serveMetrics(exchange);
-  }
   // What could not be recorded must not happen, where the config says so. Operators may look in any case.
   if (state.audit.blocked) throw new SlipwayError('audit-unavailable');
   const found = identify(exchange);

@@ -3,6 +3,7 @@ import type { Scope } from '../../schemas/access.ts';
 import { METADATA_PATH, serveMetadata } from '../auth/resource.ts';
 import type { Caller, Exchange, Known } from '../exchange.ts';
 import type { Generation } from '../snapshot.ts';
+import { serveAudit } from './audit.ts';
 import { CONTROL_PREFIX, serveControl } from './control.ts';
 import { serveHealth } from './health.ts';
 import { openOld, postOld } from './http-sse.ts';
@@ -74,6 +75,12 @@ export const ROUTES: readonly RouteRow[] = [
     serve: serveMetadata,
   })),
   { pattern: '/metrics', access: { scope: 'audit' }, methods: ['GET', 'HEAD'], serve: serveMetrics },
+  ...['/v1/audit', '/v1/audit/sessions'].map((pattern): ScopeRow => ({
+    pattern,
+    access: { scope: 'audit' },
+    methods: ['GET'],
+    serve: serveAudit,
+  })),
   ...[CONTROL_PREFIX, `${CONTROL_PREFIX}/*`].map((pattern): ControlRow => ({
     pattern,
     access: 'control',
