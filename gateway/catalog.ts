@@ -111,6 +111,7 @@ export class Catalog {
    * @throws SlipwayError `upstream-unavailable` when the server it belongs to cannot be asked
    */
   async find(name: string): Promise<Target | undefined> {
+    if (this.refused(name)) return undefined;
     const candidates = this.#servers.filter((server) => name.startsWith(this.#prefix(server)));
     // The first that has it wins: a bad server must not hold up the tools of another.
     const searches = candidates.map(async (server) => {

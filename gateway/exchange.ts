@@ -8,6 +8,7 @@ import type { Trace } from './audit/trace.ts';
 import type { Addresses } from './limits/addresses.ts';
 import type { Limiter, Permit } from './limits/limiter.ts';
 import type { Course } from './limits/limits.ts';
+import type { Denials } from './denials.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Asks } from './sessions/asks.ts';
 import type { Calls } from './sessions/calls.ts';
@@ -48,6 +49,7 @@ export interface State {
   readonly subscriptions: Subscriptions;
   readonly streams: Streams;
   readonly replays: Replays;
+  readonly denials: Denials;
   /** Gives back what a session had of its own. */
   readonly onEnded: (sessionId: string) => void;
   /** Control answers that are streamed line by line; a shutdown ends them at once. */

@@ -10,6 +10,7 @@ import type { Gateway, GatewayOptions } from './options.ts';
 import { isLoopback, parseListen } from '../schemas/listen.ts';
 import { Addresses } from './limits/addresses.ts';
 import { Limiter } from './limits/limiter.ts';
+import { Denials } from './denials.ts';
 import { listenTcp, listenUnix, type Listener } from './listen.ts';
 import { Keys } from './auth/keys.ts';
 import { keyRing } from './auth/people.ts';
@@ -81,6 +82,7 @@ export class RunningGateway implements Gateway {
       subscriptions: new Subscriptions((server, uri) => this.#pool.server(server)?.forget(uri)),
       streams: new Streams((stream) => viewOf(this.#state.current, stream) !== undefined),
       replays: new Replays(),
+      denials: new Denials(),
       onEnded: (sessionId) => this.#pool.endSession(sessionId),
       followers: new Set(),
       current: this.#generation(snapshot),

@@ -40,6 +40,7 @@ export async function handle(
     if (wanted !== undefined && !response.headersSent) response.setHeader('WWW-Authenticate', wanted);
     refuse({ request, response, log: state.log, rpc: request.method === 'POST' && isMcpPath(path) }, error);
   }
+  if (!trace.allowed) state.denials.add(trace, generation.snapshot.commit);
   finish(state.audit, { generation, request, response, trace });
 }
 

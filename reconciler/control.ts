@@ -1,4 +1,5 @@
 /** What the CLI can ask a running reconciler. Reading for the most part: changes come from commits. */
+import type { Grant } from '../schemas/access.ts';
 import { ERRORS, SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import type { Control, ControlRequest, ControlResponse } from '../schemas/control.ts';
 import { findKind } from '../schemas/kinds/index.ts';
@@ -6,6 +7,7 @@ import { pruneSchema, type PruneRequest } from '../schemas/operate.ts';
 import type { Resource } from '../schemas/resource.ts';
 import type { InstanceStatus, Status } from '../schemas/status.ts';
 import { audit, type AuditDesk } from './audit-control.ts';
+import { checkAuditor, checkEditor, checkOperation, nameIn, statusFor, usageFor, visible } from './control-access.ts';
 import { maskedResource } from './diff.ts';
 import { orphansOf, prune, statsOf, usageOf } from './operate.ts';
 import { observe } from './world.ts';
@@ -20,16 +22,31 @@ type Handler = (
 
 /** Method and first part of the path → handler. */
 const ROUTES: Readonly<Record<string, Handler>> = {
-  'GET status': async (reconciler, { query, signal }) =>
-    ok(query.get('stats') === 'true' ? await withStats(reconciler, signal) : await reconciler.status()),
-  'GET resources': async (reconciler, _request, parts) => ok(resources(reconciler, parts)),
-  'GET stats': async ({ world }, { signal }) => ok(await usageOf(world, signal)),
-  'GET orphans': async ({ world }, { signal }) => ok(await orphansOf(world, signal)),
-  'POST prune': async ({ world }, { body, signal }) => ok(await prune(world, pruneRequest(body), signal)),
-  'GET actual': async (reconciler, { signal }) => ok(await observe(reconciler.world, signal)),
-  'GET audit': async (_reconciler, request, parts, desk) => audit(desk, request, parts),
+  'GET status': async (reconciler, { query, signal, caller: { grant } }) => {
+    const wanted = query.get('stats') === 'true' ? withStats(reconciler, signal) : reconciler.status();
+    return ok(statusFor(grant, await wanted));
+  },
+  'GET resources': async (reconciler, { caller: { grant } }, parts) => ok(resources(reconciler, grant, parts)),
+  'GET stats': async ({ world }, { signal, caller: { grant } }) => ok(usageFor(grant, await usageOf(world, signal))),
+  'GET orphans': async ({ world }, { signal, caller: { grant } }) => {
+    checkOperation(grant, 'prune');
+    return ok(await orphansOf(world, signal));
+  },
+  'POST prune': async ({ world }, { body, signal, caller: { grant } }) => {
+    checkOperation(grant, 'prune');
+    return ok(await prune(world, pruneRequest(body), signal));
+  },
+  'GET actual': async ({ world }, { signal, caller: { grant } }) => {
+    checkEditor(grant);
+    return ok(await observe(world, signal));
+  },
+  'GET audit': async (_reconciler, request, parts, desk) => {
+    checkAuditor(request.caller, request.query);
+    return audit(desk, request, parts);
+  },
   'GET logs': async (reconciler, request, parts) => logs(reconciler, request, parts),
-  'POST sync': async (reconciler, { query }) => {
+  'POST sync': async (reconciler, { query, caller: { grant } }) => {
+    checkOperation(grant, 'sync');
     const passing = reconciler.sync({ retry: query.get('retry') === 'true' });
     if (query.get('wait') !== 'true') {
       passing.catch(() => {}); // Its outcome is in the status.
@@ -83,25 +100,27 @@ function pruneRequest(body: unknown): PruneRequest {
 const ok = (body: unknown): ControlResponse => ({ status: 200, body });
 
 /** `/resources`, `/resources/<kind>`, `/resources/<kind>/<name>`: what the last good commit says. */
-function resources(reconciler: Reconciler, [word, name]: readonly string[]): readonly Resource[] {
-  const all = reconciler.world.compiled.resources.map(maskedResource);
-  if (word === undefined) return all;
+function resources(reconciler: Reconciler, grant: Grant, [word, name]: readonly string[]): readonly Resource[] {
+  const all = reconciler.world.compiled.resources;
+  if (word === undefined) return visible(grant, all).map(maskedResource);
   const kind = findKind(word);
   if (!kind) throw new SlipwayError('unknown-kind', `There is no kind ${word}.`);
   const found = all.filter(
     (resource) => resource.kind === kind.kind && (name === undefined || resource.metadata.name === name),
   );
-  if (name !== undefined && found.length === 0)
+  const seen = visible(grant, found, { word: kind.plural, ...(name === undefined ? {} : { name }) });
+  if (name !== undefined && seen.length === 0)
     throw new SlipwayError('not-found', `There is no ${kind.kind} named ${name}.`);
-  return found;
+  return seen.map(maskedResource);
 }
 
 async function logs(
   reconciler: Reconciler,
-  { query, signal }: ControlRequest,
+  { query, signal, caller: { grant } }: ControlRequest,
   parts: readonly string[],
 ): Promise<ControlResponse> {
   const address = parts.join('/');
+  checkOperation(grant, 'logs', nameIn(address));
   const [index, tail] = [query.get('index'), query.get('tail')];
   const options = {
     signal,

@@ -1,4 +1,13 @@
 /** What the CLI asks a running Slipway (`/api/v1/…`). The reconciler answers; the gateway's listeners carry it. */
+import type { Grant } from './access.ts';
+
+/** Who asks: it sees, and does, what its grant allows. */
+export interface ControlCaller {
+  /** `token:ci`, `user:ada`, `local`. */
+  readonly key: string;
+  readonly grant: Grant;
+}
+
 export interface ControlRequest {
   readonly method: string;
   /** Below `/api/v1`: `/status`. */
@@ -6,6 +15,7 @@ export interface ControlRequest {
   readonly query: URLSearchParams;
   readonly body?: unknown;
   readonly signal: AbortSignal;
+  readonly caller: ControlCaller;
 }
 
 export interface ControlResponse {

@@ -56,3 +56,21 @@ export interface PruneResult {
   /** What was asked for and is still there. */
   readonly kept: readonly { readonly id: string; readonly reason: string }[];
 }
+
+/** A request that the gateway refused. */
+export interface Denial {
+  readonly requestId: string;
+  /** ISO time. */
+  readonly at: string;
+  /** {@link Identity.key}; absent for nobody known. */
+  readonly principal: string | undefined;
+  readonly method: string;
+  readonly project: string | undefined;
+  readonly server: string | undefined;
+  readonly tool: string | undefined;
+  /** An error code, or `blocked` for a tool. */
+  readonly reason: string;
+  /** Of a tool: what decided, and where that is written. */
+  readonly detail: Readonly<Record<string, unknown>> | undefined;
+  readonly commit: string;
+}

@@ -12,7 +12,6 @@ import {
   type RpcRequest,
   type RpcResponse,
 } from '../../schemas/jsonrpc.ts';
-import { toRpcError } from '../../schemas/peer.ts';
 import { traceRequest } from '../audit/requests.ts';
 import type { Caller } from '../exchange.ts';
 import { initialize } from '../methods/initialize.ts';
@@ -22,7 +21,7 @@ import { relay } from '../methods/relay.ts';
 import { resourcesRead, subscribe, unsubscribe } from '../methods/resources.ts';
 import { setLevel } from '../methods/set-level.ts';
 import { toolsCall } from '../methods/tools-call.ts';
-import { httpSideOf, reportUnforeseen } from '../rpc/errors.ts';
+import { httpSideOf, reportUnforeseen, toAnswer } from '../rpc/errors.ts';
 import { Reply, type Answer } from '../rpc/reply.ts';
 import { sendEmpty } from '../rpc/respond.ts';
 import type { Session } from '../sessions/seal.ts';
@@ -120,7 +119,7 @@ export async function answer(
   } catch (error) {
     trace.failed(error);
     reportUnforeseen(caller.state.log, error);
-    reply.error(toRpcError(error), httpSideOf(error, 200));
+    reply.error(toAnswer(error, trace), httpSideOf(error, 200));
   }
 }
 

@@ -1,15 +1,16 @@
 /** What goes wrong, in the words of MCP 2026-07-28: its error codes, and the HTTP status that goes with them. */
 import { RPC, RpcFailure, type RpcError } from '../../schemas/jsonrpc.ts';
 import { isModernError } from '../../schemas/modern.ts';
-import { toRpcError } from '../../schemas/peer.ts';
+import type { Trace } from '../audit/trace.ts';
+import { toAnswer } from '../rpc/errors.ts';
 import { URL_ELICITATION_REQUIRED } from '../sessions/elicitations.ts';
 
 /** The range that the specification keeps for itself. */
 const RESERVED_FROM = -32_099;
 const RESERVED_TO = -32_020;
 
-export function modernError(error: unknown): RpcError {
-  const said = toRpcError(error);
+export function modernError(error: unknown, trace: Trace): RpcError {
+  const said = toAnswer(error, trace);
   return { ...said, code: translated(said) };
 }
 

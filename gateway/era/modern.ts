@@ -58,7 +58,7 @@ export async function serve(caller: Caller, message: RpcMessage): Promise<void> 
   } catch (error) {
     caller.trace.failed(error);
     reportUnforeseen(caller.state.log, error);
-    const answer = modernError(error);
+    const answer = modernError(error, caller.trace);
     reply.error(answer, httpSideOf(error, error instanceof Malformed ? 400 : statusOf(answer)));
   }
 }

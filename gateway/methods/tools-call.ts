@@ -3,6 +3,7 @@ import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { traceServer } from '../audit/requests.ts';
 import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
+import { blocked, closedTo } from './blocked.ts';
 import { problemWith } from './arguments.ts';
 import { relay } from './relay.ts';
 
@@ -17,9 +18,19 @@ export function toolsCall(call: Call): Promise<string> {
 }
 
 function send(call: Call, params: Record<string, unknown>, target: Target | undefined): Promise<string> {
-  if (!target) throw new RpcFailure({ code: RPC.invalidParams, message: `Unknown tool: ${String(params['name'])}` });
+  if (!target) return refused(call, String(params['name']));
   traceServer(call.caller.trace, target.server, target.name);
   return target.server.entry.validateArguments ? checked(call, params, target) : pass(call, params, target);
+}
+
+/** A tool that is there but not open, or none at all. @throws RpcFailure for an unknown tool */
+async function refused(call: Call, name: string): Promise<string> {
+  const { route } = call.caller;
+  const known = route.catalogs.tools.refused(name);
+  if (known) return blocked(call, known.target.server, known.target.name, known.decision);
+  const closed = closedTo(route, name);
+  if (closed) return blocked(call, ...closed);
+  throw new RpcFailure({ code: RPC.invalidParams, message: `Unknown tool: ${name}` });
 }
 
 /** What is wrong with arguments is told as a failure of the tool (SEP-1303), so that a model reads it and does better. */

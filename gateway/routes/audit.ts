@@ -15,7 +15,7 @@ export async function serveAudit({ state, request, response, path, identity }: K
   query.delete('follow');
   const gone = new AbortController();
   response.once('close', () => gone.abort(new SlipwayError('cancelled')));
-  const asked = { method: 'GET', path: path.slice('/v1'.length), query, signal: gone.signal };
+  const asked = { method: 'GET', path: path.slice('/v1'.length), query, signal: gone.signal, caller: identity };
   const { status, body } = await state.control(asked);
   sendJson(response, status, body ?? {});
 }

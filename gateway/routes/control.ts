@@ -1,17 +1,18 @@
 /** Carries the control API between a listener and whoever answers it. */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import type { ControlResponse } from '../../schemas/control.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { RpcFailure } from '../../schemas/jsonrpc.ts';
-import type { Exchange } from '../exchange.ts';
+import type { Exchange, Known } from '../exchange.ts';
 import { sendJson } from '../rpc/respond.ts';
 import { parseJson, readBody } from '../steps/body.ts';
 
 export const CONTROL_PREFIX = '/api/v1';
 
 /** @throws SlipwayError `not-found` where nobody answers, `bad-request` for a body that is not JSON */
-export async function serveControl(exchange: Exchange): Promise<void> {
-  const { state, request, response, path } = exchange;
+export async function serveControl(exchange: Known): Promise<void> {
+  const { state, request, response, path, identity } = exchange;
   if (!state.control) throw new SlipwayError('not-found');
   const body = await bodyOf(exchange);
   const controller = new AbortController();
@@ -21,15 +22,23 @@ export async function serveControl(exchange: Exchange): Promise<void> {
     path: path.slice(CONTROL_PREFIX.length) || '/',
     query: new URLSearchParams((request.url ?? '').slice(path.length)),
     signal: controller.signal,
+    caller: identity,
     ...(body === undefined ? {} : { body }),
   });
-  if (!answer.lines) return sendJson(response, answer.status, answer.body ?? {});
+  if (!answer.lines) return sendJson(response, answer.status, named(exchange, answer));
   state.followers.add(controller);
   try {
     await sendLines(response, answer.status, answer.lines, controller.signal);
   } finally {
     state.followers.delete(controller);
   }
+}
+
+/** What is refused there is a refusal like any other: it can be asked about. */
+function named({ trace }: Known, { status, body = {} }: ControlResponse): unknown {
+  if (status !== 403) return body;
+  trace.denied((body as { error_code?: string }).error_code ?? 'forbidden');
+  return { ...(body as object), requestId: trace.requestId };
 }
 
 async function bodyOf({ generation, request, response }: Exchange): Promise<unknown> {

@@ -1,12 +1,17 @@
 /** The one place where a throw becomes an answer. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
-import { RpcFailure } from '../../schemas/jsonrpc.ts';
+import { RpcFailure, type RpcError } from '../../schemas/jsonrpc.ts';
 import type { Log } from '../../schemas/log.ts';
 import { toRpcError } from '../../schemas/peer.ts';
+import type { Trace } from '../audit/trace.ts';
+import { NamedResponse } from './response.ts';
 
 /** How long a refused client may go on sending, so that it reads the refusal instead of a reset (ms). */
 const LINGER = 250;
+
+/** The caller may not, or not now. */
+const DENIALS: ReadonlySet<number> = new Set([401, 403, 413, 429]);
 
 export interface Refusal {
   readonly request: IncomingMessage;
@@ -21,7 +26,11 @@ export function refuse({ request, response, log, rpc }: Refusal, error: unknown)
   reportUnforeseen(log, error);
   if (response.headersSent) return void response.destroy();
   const foreseen = error instanceof RpcFailure ? undefined : toSlipwayError(error);
-  const body = rpc ? { jsonrpc: '2.0', id: null, error: toRpcError(error) } : (foreseen ?? { error: String(error) });
+  const requestId = response instanceof NamedResponse ? response.requestId : undefined;
+  const denied = foreseen !== undefined && DENIALS.has(foreseen.row.http) ? requestId : undefined;
+  const body = rpc
+    ? { jsonrpc: '2.0', id: null, error: named(toRpcError(error), denied) }
+    : { ...(foreseen?.toJSON() ?? { error: String(error) }), ...(denied === undefined ? {} : { requestId: denied }) };
   const text = JSON.stringify(body);
   response.writeHead(foreseen?.row.http ?? 400, {
     'Content-Type': 'application/json',
@@ -49,6 +58,15 @@ export function httpSideOf(error: unknown, status: number): HttpSide {
 function retryAfter(error: unknown): Record<string, string> {
   const ms = error instanceof SlipwayError ? error.details?.retryAfterMs : undefined;
   return ms === undefined ? {} : { 'Retry-After': String(Math.max(1, Math.ceil(ms / 1000))) };
+}
+
+/** What a request of one era or the other is answered that failed: a refusal says what to ask for it by. */
+export function toAnswer(error: unknown, trace: Trace): RpcError {
+  return named(toRpcError(error), trace.allowed ? undefined : trace.requestId);
+}
+
+function named(error: RpcError, requestId: string | undefined): RpcError {
+  return requestId === undefined ? error : { ...error, data: { ...(error.data as object | undefined), requestId } };
 }
 
 /** Whether a body was announced and not read to its end. */

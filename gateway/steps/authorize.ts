@@ -38,7 +38,8 @@ export function authorizeScope({ grant }: Identity, scope: Scope): void {
 }
 
 /**
- * The control API changes what runs, so being on this machine is not enough: over TCP it takes a token without limits.
+ * The control API tells what runs and changes it, so being on this machine is not enough: over TCP it takes a credential.
+ * What the caller may see and do there is decided where it is answered.
  * @throws SlipwayError `unauthorized`, `forbidden`
  */
 export function authorizeControl(identity: Identity, { source }: Exchange): void {
@@ -47,6 +48,8 @@ export function authorizeControl(identity: Identity, { source }: Exchange): void
     throw new SlipwayError('unauthorized', 'The control API over TCP needs a token.', {
       hint: 'Use the control socket in the state directory, or create a Token.',
     });
-  if (!identity.grant.operation('sync'))
-    throw new SlipwayError('forbidden', 'The control API needs an unlimited token.');
+  if (!identity.grant.operates)
+    throw new SlipwayError('forbidden', 'No role of this caller looks at anything in the control API.', {
+      hint: 'Bind the caller to viewer or admin, or to a Role with the verb view or an operation.',
+    });
 }

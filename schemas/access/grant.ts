@@ -26,6 +26,8 @@ export interface Reason {
 export interface Grant {
   /** Whether no role gives anything at all. */
   readonly empty: boolean;
+  /** Whether there is anything for it in the control API: something to look at, or an operation. */
+  readonly operates: boolean;
   /** Names of the roles, for people. */
   readonly roles: readonly string[];
   /** Names of the scopes, for people. */
@@ -79,6 +81,10 @@ class RoleGrant implements Grant {
 
   get empty(): boolean {
     return this.#held.length === 0 && this.scopes.size === 0;
+  }
+
+  get operates(): boolean {
+    return this.#held.some(({ role }) => role.operations.size > 0 || role.rules.some(({ verbs }) => verbs.has('view')));
   }
 
   may(verb: Verb, resource: ResourceWord, name?: string, project?: string): boolean {

@@ -1,0 +1,33 @@
+/** What was refused lately, and why: for `slipway explain denied`. The audit log has it for longer. */
+import type { Trace } from './audit/trace.ts';
+import type { Denial } from '../schemas/operate.ts';
+
+/** The oldest goes first. */
+const MAX_KEPT = 1_000;
+/** What a stranger may have remembered of what it sent (characters). */
+const MAX_TEXT = 256;
+
+export class Denials {
+  readonly #kept = new Map<string, Denial>();
+
+  add({ requestId, at, principal, method, project, server, tool, deniedReason, detail }: Trace, commit: string): void {
+    this.#kept.set(requestId, {
+      requestId,
+      at: new Date(at).toISOString(),
+      principal,
+      method: method.slice(0, MAX_TEXT),
+      project,
+      server,
+      tool: tool?.slice(0, MAX_TEXT),
+      reason: deniedReason ?? 'forbidden',
+      detail,
+      commit,
+    });
+    if (this.#kept.size <= MAX_KEPT) return;
+    for (const oldest of this.#kept.keys()) return void this.#kept.delete(oldest);
+  }
+
+  find(requestId: string): Denial | undefined {
+    return this.#kept.get(requestId);
+  }
+}

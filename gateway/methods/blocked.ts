@@ -1,0 +1,44 @@
+/** What a call of a tool gets that is not open to its caller. The server never hears of it. */
+import { inWords, placeOf, remedyFor, type Decision } from '../../schemas/access.ts';
+import type { Call } from '../era/era.ts';
+import { traceServer } from '../audit/requests.ts';
+import type { RouteView } from '../route-view.ts';
+import type { Server } from '../upstream/server.ts';
+
+/** @returns the result of the call: a failure of the tool, so that a model reads why */
+export function blocked(call: Call, server: Server, tool: string, decision: Decision): string {
+  const { identity, route, trace, generation } = call.caller;
+  const { rule, level } = decision;
+  traceServer(trace, server, tool);
+  trace.denied('blocked');
+  trace.detail = { level, ...rule };
+  const about = [`${server.name}:${tool} is blocked: ${inWords(decision)}.`];
+  if (rule?.message !== undefined) about.push(`Details: ${rule.message}`);
+  // Where rules stand, and with it how the config is laid out, is for those who may look at it.
+  const sees = identity.grant.may('view', 'servers', server.name, route.project) || identity.grant.may('view', 'roles');
+  if (sees) {
+    if (rule) about.push(`Rule: ${placeOf(rule)}, commit ${generation.snapshot.commit.slice(0, 12)}.`);
+    about.push(`To lift it: ${remedyFor(decision, server.name, tool)} Then push.`);
+  } else about.push('To lift it, ask whoever keeps the config of this gateway.');
+  about.push(`\`slipway explain denied ${trace.requestId}\` says more.`);
+  return call.encode(
+    {
+      content: [{ type: 'text', text: about.join('\n') }],
+      isError: true,
+      _meta: { 'slipway/policy': 'blocked', lazyMcpPolicy: 'blocked' },
+    },
+    server,
+  );
+}
+
+const NO_ROLE: Decision = { allowed: false, level: 'grant' };
+
+/** The server that a tool's name belongs to where the caller may know of that server, but not use it. */
+export function closedTo(
+  { closed, servers, separator }: RouteView,
+  name: string,
+): [Server, string, Decision] | undefined {
+  if (separator === undefined) return closed[0] && servers.length === 0 ? [closed[0], name, NO_ROLE] : undefined;
+  const server = closed.find((one) => name.startsWith(one.name + separator));
+  return server && [server, name.slice(server.name.length + separator.length), NO_ROLE];
+}

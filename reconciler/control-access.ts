@@ -1,0 +1,73 @@
+/** What a caller of the control API may see and do: every answer goes through here. Pure. */
+import { RESOURCES, type Grant, type Operation, type ResourceWord } from '../schemas/access.ts';
+import type { ControlCaller } from '../schemas/control.ts';
+import { SlipwayError } from '../schemas/errors.ts';
+import { kindOf } from '../schemas/kinds/index.ts';
+import type { Usage } from '../schemas/operate.ts';
+import type { Resource } from '../schemas/resource.ts';
+import type { Status } from '../schemas/status.ts';
+
+/** @throws SlipwayError `forbidden` @param server where it is about one; else it is about all */
+export function checkOperation(grant: Grant, operation: Operation, server?: string): void {
+  if (grant.operation(operation, server)) return;
+  const where = server === undefined ? 'everywhere' : `for ${server}`;
+  throw new SlipwayError('forbidden', `This needs the operation ${operation}, ${where}.`);
+}
+
+/** The log tells of everybody; the scope alone shows a caller its own part. @throws SlipwayError `forbidden` */
+export function checkAuditor({ key, grant }: ControlCaller, query: URLSearchParams): void {
+  if (grant.operation('audit') || (grant.scope('audit') && query.get('principal') === key)) return;
+  throw new SlipwayError('forbidden', 'The audit log needs the operation audit.');
+}
+
+/** Whoever may change the config may see it as it is, with all that is masked elsewhere. @throws SlipwayError `forbidden` */
+export function checkEditor(grant: Grant): void {
+  if (!grant.may('edit', 'servers'))
+    throw new SlipwayError('forbidden', 'Comparing with what runs needs a role that may edit all servers.');
+}
+
+/** @throws SlipwayError `forbidden` where there is nothing of a kind that the caller may see */
+export function visible(
+  grant: Grant,
+  resources: readonly Resource[],
+  asked?: { word: string; name?: string },
+): Resource[] {
+  if (asked) checkView(grant, asked.word as ResourceWord, asked.name, resources);
+  return resources.filter((resource) => maySee(grant, resource));
+}
+
+/** A caller who may not see all of a kind cannot learn which names exist. */
+function checkView(grant: Grant, word: ResourceWord, name: string | undefined, found: readonly Resource[]): void {
+  if (name === undefined ? grant.mayAny('view', word) : grant.may('view', word)) return;
+  if (name !== undefined && found.some((resource) => maySee(grant, resource))) return;
+  throw new SlipwayError('forbidden', `No role of yours may view ${name === undefined ? word : `${word}/${name}`}.`);
+}
+
+function maySee(grant: Grant, { kind, metadata }: Resource): boolean {
+  const word = kindOf(kind)?.plural;
+  return isWord(word) && grant.may('view', word, metadata.name, metadata.project);
+}
+
+const isWord = (word: string | undefined): word is ResourceWord => (RESOURCES as readonly unknown[]).includes(word);
+
+/** The servers that the caller may see, their instances where it may see those, and the rest if it may see all. */
+export function statusFor(grant: Grant, status: Status): Status {
+  const servers = status.servers
+    .filter(({ name }) => grant.may('view', 'servers', name))
+    .map((server) => {
+      if (grant.may('view', 'instances', server.name)) return server;
+      const { upstreams: _, ...rest } = server;
+      return { ...rest, instances: [] };
+    });
+  if (grant.may('view', 'servers')) return { ...status, servers };
+  const conditions = status.conditions.map((condition) => ({ ...condition, message: '' }));
+  return { ...status, servers, conditions, source: '', issues: [], outbox: { pending: status.outbox.pending } };
+}
+
+export function usageFor(grant: Grant, usage: Usage): Usage {
+  const instances = usage.instances.filter(({ address }) => grant.may('view', 'instances', nameIn(address)));
+  return { ...usage, instances };
+}
+
+/** `Server/github` → `github`. */
+export const nameIn = (address: string): string => address.slice(address.indexOf('/') + 1);

@@ -1,0 +1,36 @@
+/** Decisions in words. */
+import type { Decision, Level } from './permissions.ts';
+
+const PLACES: Readonly<Record<Exclude<Level, 'grant' | 'none'>, string>> = {
+  floor: 'the floor of the gateway',
+  server: 'the permissions of the server',
+  project: 'the permissions of the project',
+  role: 'the permissions of the role',
+  global: 'the permissions of the gateway',
+};
+
+/** Why a tool may be called, or not, as half a sentence: `a rule in the permissions of the server denies delete_*`. */
+export function inWords({ allowed, level, rule }: Decision): string {
+  if (level === 'none') return 'nothing speaks against it';
+  if (level === 'grant') return 'no role lets the caller use the server';
+  const place = PLACES[level];
+  if (!rule || rule.what === 'rule')
+    return `a rule in ${place} ${allowed ? 'allows' : 'denies'} ${rule?.pattern ?? 'it'}`;
+  if (rule.what === 'default') return `the default in ${place} is to ${allowed ? 'allow' : 'deny'}`;
+  return `with readOnly in ${place}, only tools that say that they change nothing are open`;
+}
+
+/** What would open a tool that is denied. */
+export function remedyFor({ level, rule }: Decision, server: string, tool: string): string {
+  const wish = `{ pattern: ${tool}, action: allow }`;
+  if (level === 'grant')
+    return `Bind the caller to a role that may run ${server}: a RoleBinding to member, for instance.`;
+  if (level === 'floor') return `Nothing but a change of the floor: spec.floor of the Gateway, ${placeOf(rule)}.`;
+  if (rule?.what === 'readOnly') return `Add ${wish} to the rules beside readOnly, at ${placeOf(rule)}.`;
+  if (rule?.what === 'default') return `Add ${wish} to any permissions that apply, at ${placeOf(rule)} for instance.`;
+  return `Change the rule at ${placeOf(rule)}, or add ${wish} below it.`;
+}
+
+/** `access.yaml:12`. */
+export const placeOf = (cited: { readonly file: string; readonly line: number } | undefined): string =>
+  cited ? `${cited.file}:${cited.line}` : 'an unknown place';
