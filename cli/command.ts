@@ -7,10 +7,12 @@ export interface Option {
   readonly description: string;
   readonly choices?: readonly string[];
   readonly default?: string;
+  /** May be given several times; its value is a list then. */
+  readonly repeated?: boolean;
 }
 
 /** Values of options by their camel-case names. */
-export type Options = Readonly<Record<string, string | boolean | undefined>>;
+export type Options = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
 export interface Invocation {
   readonly args: readonly string[];
@@ -25,7 +27,15 @@ export interface Command {
   readonly options?: readonly Option[];
   /** Shown below the help. */
   readonly examples?: readonly string[];
+  /** Commands below this one, by name; each is asked for only when it is called. */
+  readonly commands?: Readonly<Record<string, Subcommand>>;
   run(invocation: Invocation): Promise<number>;
+}
+
+export interface Subcommand {
+  readonly summary: string;
+  readonly aliases?: readonly string[];
+  make(): Command;
 }
 
 /** Which Slipway to speak to. */
@@ -51,6 +61,22 @@ export const outputOption = (choices: readonly string[]): Option => ({
   choices,
   default: choices[0] ?? 'table',
 });
+
+/** How a command that writes to the config repo is told what to do with the change. */
+export const WRITE_OPTIONS: readonly Option[] = [
+  ...SOURCE_OPTIONS,
+  { flags: '--dry-run', description: 'check and tell, but write nothing' },
+  { flags: '--diff', description: 'show what changes in which file' },
+  { flags: '--branch <name>', description: 'commit to a new branch instead' },
+  { flags: '-m, --message <text>', description: 'message of the commit; in a working tree, commit the change' },
+  outputOption(['text', 'name', 'yaml', 'json']),
+];
+
+/** Every value of an option that may be given several times. */
+export function texts(options: Options, name: string): readonly string[] {
+  const value = options[name];
+  return Array.isArray(value) ? value : typeof value === 'string' ? [value] : [];
+}
 
 export function text(options: Options, name: string): string | undefined {
   const value = options[name];

@@ -34,7 +34,7 @@ async function build(argv: readonly string[], io: Io, onExit: (code: number) => 
     // Only what is asked about is loaded: the other rooms cost start-up time.
     if (!argv.includes(name)) continue;
     const { command } = await listed.load();
-    define(child, command, io, onExit);
+    define(child, command, { argv, io, onExit });
   }
   if (argv.length === 0) program.action(() => program.outputHelp());
   return program;
@@ -47,13 +47,31 @@ function configured(commander: Commander, io: Io): Commander {
     .configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.err(text.trimEnd()) });
 }
 
-function define(commander: Commander, command: Command, io: Io, onExit: (code: number) => void): void {
+interface Run {
+  readonly argv: readonly string[];
+  readonly io: Io;
+  readonly onExit: (code: number) => void;
+}
+
+function define(commander: Commander, command: Command, { argv, io, onExit }: Run): void {
   commander.description(command.summary);
+  for (const [name, { summary, aliases = [], make }] of Object.entries(command.commands ?? {})) {
+    const child = configured(
+      commander
+        .command(name)
+        .summary(summary)
+        .description(summary)
+        .aliases([...aliases]),
+      io,
+    );
+    if ([name, ...aliases].some((word) => argv.includes(word))) define(child, make(), { argv, io, onExit });
+  }
   if (command.usage) commander.arguments(command.usage);
   for (const option of command.options ?? []) {
     const made = new CommanderOption(option.flags, option.description);
     if (option.choices) made.choices(option.choices);
     if (option.default !== undefined) made.default(option.default);
+    if (option.repeated) made.argParser((value, before: readonly string[] = []) => [...before, value]);
     commander.addOption(made);
   }
   if (command.examples)

@@ -11,16 +11,23 @@ export interface Place {
   /** A URL, or the absolute path of a folder. */
   readonly repo: string;
   readonly kind: 'git' | 'folder';
+  /** Files lie there to be edited: a plain folder, or a repository that is not bare. */
+  readonly isWorkingTree: boolean;
 }
 
 /** Finds out what `--repo` is: a URL, a git repository on disk, or a plain folder. */
 export function placeOf(repo: string, cwd: string): Place {
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(repo) || /^[^/\s]+@[^/\s]+:/.test(repo)) return { repo, kind: 'git' };
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(repo) || /^[^/\s]+@[^/\s]+:/.test(repo))
+    return { repo, kind: 'git', isWorkingTree: false };
   const path = resolve(cwd, repo);
   // Not there (yet, or any more): the last good commit must be served all the same.
-  if (!existsSync(path) || !statSync(path).isDirectory()) return { repo: path, kind: 'git' };
+  if (!existsSync(path) || !statSync(path).isDirectory()) return { repo: path, kind: 'git', isWorkingTree: false };
   const real = realpathSync(path);
-  return { repo: real, kind: isRepository(real) ? 'git' : 'folder' };
+  if (existsSync(join(real, '.git'))) return { repo: real, kind: 'git', isWorkingTree: true };
+  const isBare = existsSync(join(real, 'HEAD')) && existsSync(join(real, 'objects'));
+  return isBare
+    ? { repo: real, kind: 'git', isWorkingTree: false }
+    : { repo: real, kind: 'folder', isWorkingTree: true };
 }
 
 export function stateDirOf(options: Options, place: Place, io: Io): string {
@@ -46,9 +53,4 @@ export function openSource(options: Options, place: Place, mirror: string, log: 
     ...(ref === undefined ? {} : { ref }),
     ...(path === undefined ? {} : { path }),
   });
-}
-
-/** A working tree has `.git`; a bare repository has `HEAD` and `objects` itself. */
-function isRepository(path: string): boolean {
-  return existsSync(join(path, '.git')) || (existsSync(join(path, 'HEAD')) && existsSync(join(path, 'objects')));
 }

@@ -160,6 +160,10 @@ export const ERRORS = {
     'Start one with `slipway up`, or name it with --state-dir or --server.',
     { http: 503, next: 'retry' },
   ),
+  conflict: row('Somebody else changed it meanwhile.', 'Look at what they changed, and try again.', {
+    http: 409,
+    next: 'retry',
+  }),
   exists: row('It exists already.', 'Choose another name, or remove it first.', { http: 409 }),
   internal: row('Something unexpected happened.', 'Please report it with the log.', { http: 500, next: 'retry' }),
 } as const satisfies Record<string, ErrorRow>;

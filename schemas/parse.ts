@@ -32,7 +32,7 @@ export const metadata = z.strictObject({
 });
 
 /** YAML 1.2 and nothing else, whatever a `%YAML` directive says: no merge keys, no sets, no binary. */
-const PARSE_OPTIONS = { merge: false, schema: 'core', resolveKnownTags: false, uniqueKeys: false } as const;
+export const PARSE_OPTIONS = { merge: false, schema: 'core', resolveKnownTags: false, uniqueKeys: false } as const;
 
 export interface Parsed {
   readonly resources: readonly Resource[];

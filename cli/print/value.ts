@@ -17,3 +17,7 @@ export function asDocument(resource: Resource): Record<string, unknown> {
   };
   return { apiVersion: API_VERSION, kind: resource.kind, metadata, spec: resource.spec };
 }
+
+/** As many documents of one YAML file, so that it can be put into a config repo or applied as it is. */
+export const documentsText = (documents: readonly unknown[]): string =>
+  documents.map((document) => formatValue(document, 'yaml')).join('\n---\n');

@@ -1,0 +1,89 @@
+/** How people say which resources they mean: kinds in all their spellings, globs of names, selectors of labels. */
+import { SlipwayError } from '../schemas/errors.ts';
+import { findKind, KINDS } from '../schemas/kinds/index.ts';
+import type { Kind } from '../schemas/kinds/kind.ts';
+import { suggest } from '../schemas/suggest.ts';
+
+/** @param others words that stand beside the kinds there @throws SlipwayError unknown-kind with what may have been meant */
+export function kindFor(word: string, others: readonly string[] = []): Kind {
+  const kind = findKind(word);
+  if (kind) return kind;
+  const kinds = Object.values(KINDS) as Kind[];
+  const nearest = suggest(word, [
+    ...kinds.flatMap(({ kind: name, plural, short }) => [plural, name.toLowerCase(), ...short]),
+    ...others,
+  ]);
+  const all = [...kinds.map(({ plural }) => plural), ...others].join(', ');
+  throw new SlipwayError('unknown-kind', `There is no kind ${word}.`, {
+    hint: nearest ? `Did you mean ${nearest}?` : `Kinds: ${all}.`,
+  });
+}
+
+export interface Named {
+  readonly kind: Kind;
+  readonly names: readonly string[];
+}
+
+/** `server github fetch` and `server/github project/dev` alike. @throws SlipwayError usage, unknown-kind */
+export function namedBy(args: readonly string[]): Named[] {
+  const [first = '', ...names] = args;
+  if (!first.includes('/')) return [{ kind: kindFor(first), names }];
+  return args.map((word) => {
+    const [kind = '', name = '', ...more] = word.split('/');
+    if (name === '' || more.length > 0) throw new SlipwayError('usage', `${word} is not of the form kind/name.`);
+    return { kind: kindFor(kind), names: [name] };
+  });
+}
+
+/** @throws SlipwayError usage where not exactly one is named */
+export function oneNamedBy(args: readonly string[]): { kind: Kind; name: string; rest: readonly string[] } {
+  const [first = '', ...rest] = args;
+  const words = first.includes('/') ? [first] : [first, ...rest.splice(0, 1)];
+  const [named] = namedBy(words);
+  const name = named?.names[0];
+  if (!named || name === undefined)
+    throw new SlipwayError('usage', 'Name a kind and a name.', {
+      hint: 'For example `server github` or `server/github`.',
+    });
+  return { kind: named.kind, name, rest };
+}
+
+/** `graf*`, `db-?`: `*` stands for anything, `?` for one character. */
+export function nameMatcher(pattern: string): (name: string) => boolean {
+  const source = pattern
+    .split('')
+    .map((char) => (char === '*' ? '.*' : char === '?' ? '.' : char.replace(/[\\^$.|+()[\]{}]/, '\\$&')))
+    .join('')
+    .replaceAll(/(\.\*)+/g, '.*'); // Stars in a row would make matching slow.
+  const expression = new RegExp(`^${source}$`);
+  return (name) => expression.test(name);
+}
+
+export const isPattern = (name: string): boolean => /[*?]/.test(name);
+
+type Labels = Readonly<Record<string, string>>;
+
+/** kubectl's selectors: `a=b`, `a!=b`, `a`, `!a`, `a in (b, c)`, `a notin (b)`; a comma means and. @throws SlipwayError usage */
+export function labelSelector(selector: string): (labels: Labels) => boolean {
+  const terms = selector.split(/,(?![^(]*\))/).map((term) => labelTerm(term.trim()));
+  return (labels) => terms.every((term) => term(labels));
+}
+
+const KEY = '([^\\s=!,()]+)';
+
+function labelTerm(term: string): (labels: Labels) => boolean {
+  const set = new RegExp(`^${KEY}\\s+(in|notin)\\s+\\(([^()]*)\\)$`).exec(term);
+  const equal = new RegExp(`^${KEY}\\s*(==?|!=)\\s*(.*)$`).exec(term);
+  const present = new RegExp(`^(!?)\\s*${KEY}$`).exec(term);
+  const valueOf = (labels: Labels, key = ''): string | undefined =>
+    Object.hasOwn(labels, key) ? labels[key] : undefined;
+  if (set) {
+    const values = (set[3] ?? '').split(',').map((value) => value.trim());
+    return (labels) => values.includes(valueOf(labels, set[1]) ?? '\0') === (set[2] === 'in');
+  }
+  if (equal) return (labels) => (valueOf(labels, equal[1]) === equal[3]) === (equal[2] !== '!=');
+  if (present) return (labels) => (valueOf(labels, present[2]) !== undefined) === (present[1] === '');
+  throw new SlipwayError('usage', `${JSON.stringify(term)} selects no labels.`, {
+    hint: 'For example -l team=core, -l env!=prod, -l "tier in (a, b)", -l !team.',
+  });
+}

@@ -1,0 +1,165 @@
+/** The way of every command that writes: open the config, change a draft of it, check the whole, and only then write. */
+import { join } from 'node:path';
+import { defaultStateDir } from '../../reconciler/index.ts';
+import { SlipwayError } from '../../schemas/errors.ts';
+import type { Issue } from '../../schemas/resource.ts';
+import { redactor } from '../../schemas/sensitive.ts';
+import { text, type Invocation, type Options } from '../command.ts';
+import type { Io } from '../io.ts';
+import { documentsOf } from '../document/documents.ts';
+import { sensitiveIn } from '../document/meaning.ts';
+import { printIssues } from '../print/issues.ts';
+import { unified } from '../print/unified.ts';
+import { documentsText, formatValue } from '../print/value.ts';
+import { placeOf } from '../source.ts';
+import type { Outcome } from './changes.ts';
+import { Draft } from './draft.ts';
+import { openFolder } from './folder.ts';
+import { openRemote } from './remote.ts';
+import type { ConfigRepo } from './repo.ts';
+
+/** How often a change is made anew because somebody else was faster. */
+const MAX_TRIES = 8;
+
+/** The config would have issues. */
+export class Invalid extends SlipwayError {
+  readonly issues: readonly Issue[];
+
+  constructor(issues: readonly Issue[]) {
+    super('invalid-config', 'The config would not be valid; nothing was changed.', {
+      hint: 'Fix what is named above, or change everything it takes in one go with `slipway apply`.',
+    });
+    this.issues = issues;
+  }
+}
+
+/** @param edit changes the draft; called again where the config has changed meanwhile @returns the exit code */
+export async function change(
+  invocation: Invocation,
+  edit: (draft: Draft) => Promise<readonly Outcome[]>,
+): Promise<number> {
+  try {
+    const done = await made(invocation, edit);
+    print(invocation, done);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof Invalid)) throw error;
+    printIssues(error.issues, invocation.io);
+    throw new SlipwayError(error.code, error.message, { hint: error.hint });
+  }
+}
+
+export interface Made {
+  readonly outcomes: readonly Outcome[];
+  readonly draft: Draft;
+  /** What the repo tells of it; empty where there is nothing to tell. */
+  readonly told: string;
+}
+
+/** @throws Invalid where the config would have issues, SlipwayError */
+export async function made(
+  { options, io }: Invocation,
+  edit: (draft: Draft) => Promise<readonly Outcome[]>,
+): Promise<Made> {
+  for (let tries = 1; ; tries++) {
+    await using repo = await open(options, io);
+    const draft = await Draft.open(repo.source, io.signal);
+    const outcomes = await edit(draft);
+    if (draft.changes().after.size === 0) return { outcomes, draft, told: '' };
+    const { issues } = await draft.check();
+    if (issues.length > 0) throw new Invalid(issues);
+    if (options['dryRun'] === true) return { outcomes, draft, told: '' };
+    try {
+      return { outcomes, draft, told: await repo.write(draft, messageOf(options, outcomes)) };
+    } catch (error) {
+      const again = error instanceof SlipwayError && error.code === 'conflict' && tries < MAX_TRIES;
+      if (!again) throw error;
+      io.log('debug', error.message);
+    }
+  }
+}
+
+/** For commands that look before they change. Nothing is held: what is read may be old a moment later. */
+export async function look<T>({ options, io }: Invocation, use: (draft: Draft) => Promise<T>): Promise<T> {
+  await using repo = await open(options, io);
+  return use(await Draft.open(repo.source, io.signal));
+}
+
+/** A folder on this disk is edited; a URL, a bare repository, or any with --ref or --branch gets a commit. */
+function open(options: Options, io: Io): Promise<ConfigRepo> {
+  const place = placeOf(text(options, 'repo') ?? '.', io.cwd);
+  const [ref, branch, path] = [text(options, 'ref'), text(options, 'branch'), text(options, 'path')];
+  const isFolder = place.isWorkingTree && ref === undefined && branch === undefined;
+  if (!isFolder && place.kind === 'folder')
+    throw new SlipwayError('usage', `${place.repo} is no git repository, so it has no branches.`);
+  if (!isFolder)
+    return openRemote({
+      url: place.repo,
+      ref: ref?.replace(/^refs\/heads\//, ''),
+      branch,
+      path,
+      env: io.env,
+      log: io.log,
+      signal: io.signal,
+    });
+  const commit = text(options, 'message') !== undefined;
+  if (commit && place.kind === 'folder')
+    throw new SlipwayError(
+      'usage',
+      `${place.repo} is no git repository, so nothing is committed there; leave out --message.`,
+    );
+  return openFolder({
+    root: join(place.repo, path ?? ''),
+    lock: `${defaultStateDir(place.repo, io.env)}.write.lock`,
+    commit,
+    signal: io.signal,
+  });
+}
+
+/** `create server/github`, or how many where there are many. */
+function messageOf(options: Options, outcomes: readonly Outcome[]): string {
+  const given = text(options, 'message');
+  if (given) return given;
+  const changed = outcomes.filter(({ verb }) => verb !== 'unchanged');
+  const names = changed.map((outcome) => `${outcome.verb} ${nameOf(outcome)}`);
+  return names.length <= 3 ? names.join(', ') : `${names.length} resources\n\n${names.join('\n')}`;
+}
+
+const nameOf = ({ kind, name }: Outcome): string => `${kind.toLowerCase()}/${name}`;
+
+function print({ options, io }: Invocation, { outcomes, draft, told }: Made): void {
+  if (options['diff'] === true) diffLines(draft).forEach((line) => io.out(painted(line, io)));
+  const [format, dry] = [options['output'], options['dryRun'] === true ? ' (dry run)' : ''];
+  if (format === 'yaml' || format === 'json') printDocuments(format, draft, outcomes, io);
+  else if (format === 'name') outcomes.forEach((outcome) => io.out(nameOf(outcome)));
+  else
+    outcomes.forEach((outcome) => io.out(`${nameOf(outcome)} ${outcome.verb}${dry}  ${io.paint('dim', outcome.file)}`));
+  if (told) io.err(told);
+}
+
+/** As they would be or are now; what was taken out is not among them. */
+function printDocuments(format: 'yaml' | 'json', draft: Draft, outcomes: readonly Outcome[], io: Io): void {
+  const { before, after } = draft.changes();
+  const documents = outcomes.flatMap(({ kind, name, file }) =>
+    documentsOf(after.get(file) ?? before.get(file) ?? '').flatMap(({ value }) => {
+      const { kind: own, metadata } = (value ?? {}) as { kind?: string; metadata?: { name?: string } };
+      return own === kind && metadata?.name === name && after.get(file) !== null ? [value] : [];
+    }),
+  );
+  if (format === 'json') io.out(formatValue(documents, 'json'));
+  else io.out(documentsText(documents));
+}
+
+/** Values that plans mask are masked here, too. */
+function diffLines(draft: Draft): string[] {
+  const { before, after } = draft.changes();
+  const texts = [...before.values(), ...after.values()].filter((content) => content !== null);
+  const redact = redactor(texts.flatMap((content) => documentsOf(content).flatMap(({ value }) => sensitiveIn(value))));
+  return [...after].flatMap(([path, content]) => unified(path, before.get(path) ?? null, content).map(redact));
+}
+
+function painted(line: string, io: Io): string {
+  if (/^(\+\+\+|---) /.test(line)) return io.paint('bold', line);
+  if (line.startsWith('@@')) return io.paint('cyan', line);
+  return line.startsWith('+') ? io.paint('green', line) : line.startsWith('-') ? io.paint('red', line) : line;
+}

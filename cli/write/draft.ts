@@ -1,0 +1,145 @@
+/** What a config would be: its files with the changes that are asked for, before any of it is written. */
+import { createHash } from 'node:crypto';
+import {
+  load,
+  memoryParseCache,
+  type Loaded,
+  type ParseCache,
+  type Source,
+  type SourceFile,
+} from '../../reconciler/index.ts';
+import { SlipwayError } from '../../schemas/errors.ts';
+import type { Resource } from '../../schemas/resource.ts';
+import { addressIn, documentsOf, type FileDocument } from '../document/documents.ts';
+
+/** Content by path below the config path; null where the file goes. */
+export type Changes = ReadonlyMap<string, string | null>;
+
+/** A document of the config, whether or not it is valid. */
+export interface Located {
+  readonly file: string;
+  readonly text: string;
+  readonly document: FileDocument;
+}
+
+export class Draft {
+  readonly revision: string;
+  readonly tree: readonly SourceFile[];
+  /** What is there before any change. */
+  readonly base: Loaded;
+  readonly #source: Source;
+  readonly #cache: ParseCache;
+  readonly #signal: AbortSignal;
+  readonly #before = new Map<string, string>();
+  readonly #after = new Map<string, string | null>();
+
+  private constructor(read: {
+    source: Source;
+    id: string;
+    tree: readonly SourceFile[];
+    base: Loaded;
+    cache: ParseCache;
+    signal: AbortSignal;
+  }) {
+    this.revision = read.id;
+    this.tree = read.tree;
+    this.base = read.base;
+    this.#source = read.source;
+    this.#cache = read.cache;
+    this.#signal = read.signal;
+  }
+
+  static async open(source: Source, signal: AbortSignal): Promise<Draft> {
+    const { id } = await source.fetch(signal);
+    const cache = memoryParseCache();
+    const [tree, base] = [await source.files(id, signal), await load(source, id, cache, signal)];
+    return new Draft({ source, id, tree, base, cache, signal });
+  }
+
+  /** @returns undefined where there is no such file */
+  async read(path: string): Promise<string | undefined> {
+    const changed = this.#after.get(path);
+    if (changed !== undefined) return changed ?? undefined;
+    const file = this.tree.find((entry) => entry.path === path && entry.type !== 'symlink');
+    if (!file) return undefined;
+    const [content] = await this.#source.read(this.revision, [file], this.#signal);
+    const text = decode(path, content ?? Buffer.alloc(0));
+    this.#before.set(path, text);
+    return text;
+  }
+
+  async write(path: string, text: string | null): Promise<void> {
+    await this.read(path);
+    this.#after.set(path, text);
+  }
+
+  async find(kind: string, name: string): Promise<Located | undefined> {
+    for (const file of this.#candidates(kind, name)) {
+      const text = await this.read(file);
+      const document = documentsOf(text ?? '').find(({ value }) => {
+        const address = addressIn(value);
+        return address?.kind === kind && address.name === name;
+      });
+      if (text !== undefined && document) return { file, text, document };
+    }
+    return undefined;
+  }
+
+  /** Where it may stand: where it was read, or in a file that was changed, or that could not be read as a whole. */
+  #candidates(kind: string, name: string): Set<string> {
+    const known = this.base.resources.filter((resource) => resource.kind === kind && resource.metadata.name === name);
+    return new Set([
+      ...known.map(({ source }) => source.file),
+      ...this.#after.keys(),
+      ...this.base.issues.map(({ file }) => file),
+    ]);
+  }
+
+  /** The files that differ, with what they were. */
+  changes(): { readonly before: ReadonlyMap<string, string>; readonly after: Changes } {
+    const differing = [...this.#after].filter(([path, text]) => (this.#before.get(path) ?? null) !== text);
+    return { before: this.#before, after: new Map(differing.sort(([a], [b]) => (a < b ? -1 : 1))) };
+  }
+
+  /** The config as it would be, with every issue it would have. */
+  check(): Promise<Loaded> {
+    const { after } = this.changes();
+    const source: Source = {
+      ...this.#source,
+      files: async () => [
+        ...this.tree.filter(({ path }) => !after.has(path)),
+        ...[...after].flatMap(([path, text]): SourceFile[] => (text === null ? [] : [this.#entry(path, text)])),
+      ],
+      read: async (revision, files, signal) => {
+        const old = files.filter(({ path }) => !after.has(path));
+        const contents = await this.#source.read(revision, old, signal);
+        return files.map(({ path }) => {
+          const text = after.get(path);
+          return typeof text === 'string'
+            ? Buffer.from(text)
+            : (contents[old.findIndex((file) => file.path === path)] ?? Buffer.alloc(0));
+        });
+      },
+    };
+    return load(source, this.revision, this.#cache, this.#signal);
+  }
+
+  #entry(path: string, text: string): SourceFile {
+    const type = this.tree.find((file) => file.path === path)?.type ?? 'file';
+    return { path, id: createHash('sha256').update(text).digest('hex'), bytes: Buffer.byteLength(text), type };
+  }
+
+  /** Resources of a kind, as they are before any change. */
+  of(kind: string): readonly Resource[] {
+    return this.base.resources.filter((resource) => resource.kind === kind);
+  }
+}
+
+/** A byte-order mark stays where it is. */
+function decode(path: string, content: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content);
+  } catch {
+    throw new SlipwayError('not-utf8', `${path} is not UTF-8 text.`);
+  }
+}
