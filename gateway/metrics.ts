@@ -16,6 +16,8 @@ export class CallMetrics {
   readonly durations = new Durations(BOUNDS);
   readonly outcomes: Record<CallOutcome, number> = { ok: 0, error: 0, timeout: 0, cancelled: 0, failed: 0 };
   inFlight = 0;
+  /** Secrets that were taken out of what the server answered. */
+  redactions = 0;
 
   /** @param began as `performance.now()` gave it */
   end(outcome: CallOutcome, began: number): void {
@@ -64,6 +66,11 @@ export class GatewayMetrics {
         'slipway_gateway_calls_in_flight',
         'Requests that servers are working on.',
         each(({ inFlight }, labels) => [{ labels, value: inFlight }]),
+      ),
+      counter(
+        'slipway_gateway_redactions_total',
+        'Secrets that were taken out of results.',
+        each(({ redactions }, labels) => [{ labels, value: redactions }]),
       ),
       counter('slipway_gateway_sessions_total', 'Sessions that clients opened.', [
         { labels: {}, value: this.sessions },

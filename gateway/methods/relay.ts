@@ -5,6 +5,7 @@ import { traceServer } from '../audit/requests.ts';
 import type { Call } from '../era/era.ts';
 import { allowanceFor, tooLate, withinSize, type Allowance } from '../limits/allowance.ts';
 import type { Bound } from '../limits/limiter.ts';
+import { clean, cleanError } from '../limits/redact.ts';
 import { outcomeOf, type CallOutcome } from '../metrics.ts';
 import type { Server } from '../upstream/server.ts';
 import { failed } from '../upstream/tally.ts';
@@ -75,7 +76,7 @@ async function pass(
     }
     const { method } = request;
     const result = send ? send(method, params, options) : server.request(method, params, options);
-    const answer = await result;
+    const answer = clean(caller, server, await result);
     if (failed(answer)) {
       outcome = 'error';
       caller.trace.toolFailed();
@@ -83,7 +84,7 @@ async function pass(
     return call.encode(answer, server);
   } catch (error) {
     outcome = outcomeOf(error);
-    return call.refused(error, server);
+    return call.refused(cleanError(caller, server, error), server);
   } finally {
     metrics.end(outcome, began);
     client.end();
