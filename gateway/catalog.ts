@@ -43,6 +43,14 @@ export interface CatalogOptions {
   readonly decide: (server: Server) => Decide;
 }
 
+/** A model calls only what is listed, so while a server waits for a person, it has a tool that says where to go. */
+function itemsOf(list: ListName, { name }: Server, state: ListState | undefined): readonly Item[] {
+  if (state?.items) return state.items;
+  if (list !== 'tools' || !state?.locked) return [];
+  const description = `${name} lets nobody in yet. This answers with the address at which a person can give their consent.`;
+  return [{ name: 'authorize', description, inputSchema: { type: 'object' }, annotations: { readOnlyHint: true } }];
+}
+
 export type WarnOf = (message: string, fields: Readonly<Record<string, unknown>>) => void;
 
 export class Catalog {
@@ -126,12 +134,20 @@ export class Catalog {
     if (target) return this.known(name);
     for (const server of candidates) {
       const state = server.state(this.#list);
+      if (state && !state.items && state.locked) return this.#behindLock(server, name);
       if (state && !state.items)
         throw new SlipwayError('upstream-unavailable', `${server.name}: ${state.failure}`, {
           hint: `See \`slipway describe server ${server.name}\`.`,
         });
     }
     return undefined;
+  }
+
+  /** What may be there once a person has let us in: a call of it asks for that. */
+  #behindLock(server: Server, name: string): Target | undefined {
+    const own = name.slice(this.#prefix(server).length);
+    const refused = this.#list === 'tools' && !this.#decide(server)(own, undefined).allowed;
+    return refused ? undefined : { server, name: own, item: {} };
   }
 
   #prefix(server: Server): string {
@@ -156,7 +172,7 @@ export class Catalog {
       const state = states[at];
       const decide = this.#list === 'tools' ? this.#decide(server) : undefined;
       if (state && !state.items) unavailable[server.name] = state.failure;
-      for (const item of state?.items ?? []) {
+      for (const item of itemsOf(this.#list, server, state)) {
         const own = String(item[key]);
         const name = this.#prefix(server) + own;
         const taken = targets.has(name) || refused.has(name);

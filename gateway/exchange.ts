@@ -9,6 +9,7 @@ import type { Addresses } from './limits/addresses.ts';
 import type { Limiter, Permit } from './limits/limiter.ts';
 import type { Course } from './limits/limits.ts';
 import type { Denials } from './denials.ts';
+import type { Authorizer } from './upstream/auth/authorizer.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Asks } from './sessions/asks.ts';
 import type { Calls } from './sessions/calls.ts';
@@ -36,6 +37,8 @@ export interface State {
   readonly audit: AuditSink;
   readonly limiter: Limiter;
   readonly addresses: Addresses;
+  /** How to get into servers that want to know who comes. */
+  readonly authorizer: Authorizer;
   /** What others count, and `/metrics` shows too. */
   readonly moreMetrics: (() => Promise<MetricFamily[]>) | undefined;
   readonly seal: Seal;

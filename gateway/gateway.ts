@@ -5,6 +5,7 @@ import { SlipwayError } from '../schemas/errors.ts';
 import type { Era } from '../schemas/modern.ts';
 import { needsCredentials, type Snapshot, type Tally } from '../schemas/snapshot.ts';
 import type { UpstreamStatus } from '../schemas/status.ts';
+import type { OpenSecret } from '../schemas/upstream-auth.ts';
 import type { Source, State } from './exchange.ts';
 import type { Gateway, GatewayOptions } from './options.ts';
 import { isLoopback, parseListen } from '../schemas/listen.ts';
@@ -17,6 +18,7 @@ import { keyRing } from './auth/people.ts';
 import { Usage } from './auth/usage.ts';
 import { GatewayMetrics } from './metrics.ts';
 import { handle } from './pipeline.ts';
+import { baseOf } from './routes/consent.ts';
 import { noticesAfter } from './notices.ts';
 import { Asks } from './sessions/asks.ts';
 import { Calls } from './sessions/calls.ts';
@@ -30,6 +32,7 @@ import { Streams } from './sessions/streams.ts';
 import { Subscriptions } from './sessions/subscriptions.ts';
 import { Generation, type Lasting } from './snapshot.ts';
 import { viewOf } from './steps/authorize.ts';
+import { Authorizer } from './upstream/auth/authorizer.ts';
 import { opener } from './upstream/connect.ts';
 import { Pool } from './upstream/pool.ts';
 import { Unasked } from './unasked.ts';
@@ -55,10 +58,21 @@ export class RunningGateway implements Gateway {
     this.#options = options;
     const { log, version, snapshot } = options;
     this.#lasting = { warn: this.#warn, keysOf: keyRing((provider) => new Keys(provider, log)), usage: this.#usage };
+    const authorizer = new Authorizer({
+      secrets: options.secrets ?? noSecrets,
+      vault: options.vault,
+      log,
+      base: () => baseOf(this.#state.current.snapshot.gateway.publicUrl) ?? this.url,
+      onGranted: ({ server, principal }, consentId) => {
+        this.#pool.reauthorized(server, principal);
+        this.#unasked.consented(server, consentId);
+      },
+    });
     this.#pool = new Pool({
       open: opener(options.connect, version),
       version,
-      onChanged: (server, method) => this.#unasked.changed(server, method),
+      authorize: (door) => authorizer.authorization(door),
+      onChanged: (server, method, principal) => this.#unasked.changed(server, method, principal),
       onNotification: (server, notification, audience) => this.#unasked.said(server, notification, audience),
     });
     this.#state = {
@@ -70,6 +84,7 @@ export class RunningGateway implements Gateway {
       audit: options.audit ?? noAudit,
       limiter: new Limiter(),
       addresses: new Addresses(() => this.#state.current.snapshot.limits?.perAddress),
+      authorizer,
       moreMetrics: options.metrics,
       seal: new Seal(options.sessionKey),
       ended: new EndedSessions(),
@@ -242,6 +257,8 @@ export class RunningGateway implements Gateway {
     return result;
   }
 }
+
+const noSecrets: OpenSecret = () => Promise.reject(new SlipwayError('secret-unavailable'));
 
 async function allIdle(generations: Iterable<Generation>): Promise<void> {
   await Promise.all([...generations].map((generation) => generation.idle()));

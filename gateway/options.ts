@@ -7,6 +7,8 @@ import type { MetricFamily } from '../schemas/metrics.ts';
 import type { Connect } from '../schemas/peer.ts';
 import type { UpstreamStatus } from '../schemas/status.ts';
 import type { Snapshot, Tally } from '../schemas/snapshot.ts';
+import type { OpenSecret } from '../schemas/upstream-auth.ts';
+import type { VaultOptions } from './upstream/auth/vault.ts';
 
 export interface GatewayOptions {
   readonly snapshot: Snapshot;
@@ -21,6 +23,10 @@ export interface GatewayOptions {
   readonly socketPath?: string;
   /** Answers `/api/v1/…`. */
   readonly control?: Control;
+  /** Reads the secrets that the snapshot refers to. Absent: there are none. */
+  readonly secrets?: OpenSecret;
+  /** Where tokens that people consented to are kept, sealed. Absent: in memory only. */
+  readonly vault?: VaultOptions;
   /** Takes what is to be remembered of requests. */
   readonly audit?: AuditSink;
   /** Hands over instances that live in this process; others are dialled at their endpoint's address. */

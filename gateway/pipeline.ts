@@ -16,6 +16,7 @@ import { authorize, authorizeControl, authorizeScope } from './steps/authorize.t
 import { limited } from './steps/limit.ts';
 import { checkLoop } from './steps/loop.ts';
 import { checkOrigin } from './steps/origin.ts';
+import { personal } from './steps/personal.ts';
 
 /** Answers every request, whatever happens; never throws. */
 export async function handle(
@@ -69,7 +70,8 @@ async function serveClient(exchange: Exchange, row: McpRow): Promise<void> {
   const target = targetOf(row, path);
   const there = generation.routes.get(target);
   trace.project = there?.project;
-  const view = withScopes(identity, there, () => authorize(identity, target, there));
+  const shared = withScopes(identity, there, () => authorize(identity, target, there));
+  const view = personal(exchange, identity, shared);
   allow(exchange, row);
   const known = { ...exchange, identity };
   await limited(known, there?.project, (left) => row.serve({ ...known, ...left, route: view }));

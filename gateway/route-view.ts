@@ -2,6 +2,7 @@
 import type { Decide, Grant, Standing } from '../schemas/access.ts';
 import type { Route } from '../schemas/snapshot.ts';
 import { Catalog } from './catalog.ts';
+import { personalViews } from './personal-views.ts';
 import { LIST_NAMES, type ListName } from './upstream/lists.ts';
 import type { Server } from './upstream/server.ts';
 
@@ -23,6 +24,8 @@ export interface RouteView {
   readonly catalogs: Readonly<Record<ListName, Catalog>>;
   /** Equal for views in which the same is open. */
   readonly key: string;
+  /** As one caller has it, where servers want to know who comes; absent where all have it alike. */
+  readonly as: ((principal: string) => RouteView) | undefined;
 }
 
 /** Views that are kept of one route; most callers share a few. The oldest goes first, and is made again when it is missed. */
@@ -73,7 +76,7 @@ export class RouteViews {
 
   #make(key: string, standings: ReadonlyMap<Server, Standing>): RouteView {
     const { separator, instructions } = this.#route;
-    const known = this.servers.filter((server) => standings.get(server)?.view);
+    const known = [...standings.keys()].filter((server) => standings.get(server)?.view);
     const open = known.filter((server) => standings.get(server)?.run);
     const decide = (server: Server): Decide => standings.get(server)?.decide ?? REFUSE;
     const catalog = (list: ListName): Catalog =>
@@ -88,6 +91,13 @@ export class RouteViews {
       single: open.length === 1 && separator === undefined ? open[0] : undefined,
       catalogs: Object.fromEntries(LIST_NAMES.map((list) => [list, catalog(list)])) as RouteView['catalogs'],
       key,
+      as: personalViews(open, (own) => {
+        const theirs = ([server, standing]: [Server, Standing]): [Server, Standing] => [
+          own[open.indexOf(server)] ?? server,
+          standing,
+        ];
+        return this.#make(key, new Map([...standings].map(theirs)));
+      }),
     };
   }
 }

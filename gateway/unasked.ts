@@ -23,40 +23,42 @@ export class Unasked {
   }
 
   /** A list became another one: those who listen on a route with the server are told, once for many changes. */
-  changed(server: string, method: string): void {
+  changed(server: string, method: string, principal?: string): void {
     if (this.#changed.size === 0) setTimeout(() => this.#tell(), GATHER).unref();
-    this.#changed.add(JSON.stringify([server, method]));
+    this.#changed.add(JSON.stringify([server, method, principal]));
   }
 
   /**
    * Cross-client leak: what a shared server says while it works for one client is for that one. Said while it works for
    * several, it may be about any of them, and nobody hears it. A changed list is no secret: {@link changed}.
    */
-  said(server: string, notification: RpcNotification, { client, busy, holder }: Audience): void {
+  said(server: string, notification: RpcNotification, audience: Audience): void {
+    const { client, busy, holder, principal } = audience;
     const { method, params } = notification;
     if (LIST_NOTICES.has(method)) return;
-    if (method === 'notifications/resources/updated') return this.#updated(server, notification, client, holder);
+    if (method === 'notifications/resources/updated') return this.#updated(server, notification, audience);
     if (method === ELICITATION_DONE) return this.#done(server, notification, client);
     if (client) return client.notify(notification);
     if (method !== 'notifications/message' || busy) return;
     const { levels } = this.#state;
     const mayHear = (id: string): boolean => holder === undefined || holder === holderOf(id);
-    this.#notify(server, notification, ({ sessionId: id }) => mayHear(id) && levels.wants(id, params?.['level']));
+    const wanted = ({ sessionId: id }: Stream): boolean => mayHear(id) && levels.wants(id, params?.['level']);
+    this.#notify(server, notification, wanted, principal);
   }
 
   /** Only to those who subscribed, and only on routes that still lead to the server. */
-  #updated(
-    server: string,
-    notification: RpcNotification,
-    caller: Client | undefined,
-    holder: string | undefined,
-  ): void {
+  #updated(server: string, notification: RpcNotification, { client: caller, holder, principal }: Audience): void {
     const { subscriptions } = this.#state;
     const all = subscriptions.of(server, String(notification.params?.['uri']));
     const wanted = new Set(all.filter((sessionId) => holder === undefined || holder === holderOf(sessionId)));
-    this.#notify(server, notification, ({ sessionId }) => wanted.delete(sessionId));
+    this.#notify(server, notification, ({ sessionId }) => wanted.delete(sessionId), principal);
     // One that does not listen can still be told if it is calling just now.
     if (caller && wanted.has(caller.id)) caller.notify(notification);
+  }
+
+  /** A person has given the consent that a call of a client asked for. */
+  consented(server: string, elicitationId: string): void {
+    this.#done(server, { jsonrpc: '2.0', method: ELICITATION_DONE, params: { elicitationId } }, undefined);
   }
 
   /** To whom the elicitation was for, whoever is calling now. */
@@ -70,26 +72,36 @@ export class Unasked {
 
   #tell(): void {
     const byMethod = Map.groupBy(
-      [...this.#changed].map((entry) => JSON.parse(entry) as [string, string]),
+      [...this.#changed].map((entry) => JSON.parse(entry) as [string, string, string | null]),
       ([, method]) => method,
     );
     this.#changed.clear();
     for (const [method, pairs] of byMethod) {
       const told = new Set<Stream>();
-      for (const [server] of pairs)
+      for (const [server, , principal] of pairs)
         this.#notify(
           server,
           { jsonrpc: '2.0', method },
           (stream) => !told.has(stream) && told.add(stream) !== undefined,
+          principal ?? undefined,
         );
     }
   }
 
-  /** Cross-client leak: only to those who may use the server, on a route that leads to it. */
-  #notify(server: string, notification: RpcNotification, wanted: (stream: Stream) => boolean): void {
+  /**
+   * Cross-client leak: only to those who may use the server, on a route that leads to it.
+   * @param principal whom alone it can be for, where everybody has the server to themselves
+   */
+  #notify(
+    server: string,
+    notification: RpcNotification,
+    wanted: (stream: Stream) => boolean,
+    principal?: string,
+  ): void {
     const { current, streams } = this.#state;
     const sees = (stream: Stream): boolean =>
-      viewOf(current, stream)?.servers.some(({ name }) => name === server) ?? false;
+      (principal === undefined || stream.identity.key === principal) &&
+      viewOf(current, stream)?.servers.some(({ name }) => name === server) === true;
     for (const { path, servers } of current.routes.values())
       if (servers.some(({ name }) => name === server))
         streams.notify(path, notification, (stream) => sees(stream) && wanted(stream));

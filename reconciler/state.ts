@@ -23,6 +23,8 @@ export interface StateDir extends Disposable {
   readonly owner: string;
   /** 32 bytes that seal client sessions, so that a restart loses none. */
   readonly sessionKey: Uint8Array;
+  /** 32 bytes that seal the tokens of remote servers. */
+  readonly vaultKey: Uint8Array;
   readonly paths: StatePaths;
 }
 
@@ -41,6 +43,8 @@ export interface StatePaths {
   readonly blobs: string;
   /** What the docker driver must know to take its containers over again. */
   readonly containers: string;
+  /** Tokens and registrations for remote servers, sealed. */
+  readonly vault: string;
   readonly sockets: string;
   readonly control: string;
 }
@@ -82,6 +86,7 @@ export function statePaths(root: string): StatePaths {
     work: join(root, 'work'),
     blobs: join(root, 'blobs'),
     containers: join(root, 'containers'),
+    vault: join(root, 'vault'),
     sockets,
     control: join(sockets, 'control.sock'),
   };
@@ -106,7 +111,8 @@ export function openState(root: string): StateDir {
     const unlock = lock(join(root, 'lock'));
     const owner = once(join(root, 'owner'), 16);
     const sessionKey = Buffer.from(once(join(root, 'session.key'), 32), 'hex');
-    return { root, owner, sessionKey, paths, [Symbol.dispose]: unlock };
+    const vaultKey = Buffer.from(once(join(root, 'vault.key'), 32), 'hex');
+    return { root, owner, sessionKey, vaultKey, paths, [Symbol.dispose]: unlock };
   } catch (error) {
     if (error instanceof SlipwayError) throw error;
     throw unwritable(root, error);

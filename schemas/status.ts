@@ -62,6 +62,10 @@ const upstream = z.strictObject({
   /** `open`: it failed too often, and requests are refused at once until the next try. */
   breaker: z.enum(['closed', 'half-open', 'open']),
   lastError: z.string().optional(),
+  /** Why it lets nobody in: a person must consent first. */
+  needsAuthorization: z.string().optional(),
+  /** Whose credentials it is reached with, where everybody has their own. */
+  principal: z.string().optional(),
 });
 
 const commit = z.strictObject({

@@ -27,8 +27,13 @@ export interface Call {
   onGone(listener: () => void): () => void;
   /** A server's result as the JSON text that the client gets. */
   encode(result: unknown, server: Server): string;
-  /** A server's refusal. @returns the result instead of it @throws what the client gets */
-  refused(error: unknown, server: Server): string;
+  /**
+   * A server's refusal, or one of ours in its place.
+   * @returns the result instead of it @throws what the client gets
+   */
+  refused(error: unknown, server: Server, ours?: boolean): string;
+  /** Whether its client can send a person to a web page. */
+  readonly takesUrls: boolean;
 }
 
 export interface CallEnd extends Client {

@@ -32,6 +32,10 @@ export class LegacyCall implements Call {
     return expiryOf(this.session, generation.snapshot.gateway.sessionTtlMs);
   }
 
+  get takesUrls(): boolean {
+    return this.session.capabilities.includes('elicitation.url');
+  }
+
   open(server: Server, onWaiting: (waiting: boolean) => void): CallEnd {
     return new CallClient(this, server.name, onWaiting);
   }

@@ -63,9 +63,15 @@ export class ModernCall implements Call {
     return complete(this.caller, this.request.method === 'resources/read' ? { ...UNCACHED, ...whole } : whole);
   }
 
-  refused(error: unknown, server: Server): string {
+  get takesUrls(): boolean {
+    return this.round.askable && this.round.asker.declared.includes('elicitation.url');
+  }
+
+  refused(error: unknown, server: Server, ours = false): string {
     const inputRequests = urlsRequired(error, this.round.asker.declared);
     if (!inputRequests) throw error;
+    // What the server never asked, it must not be answered: the retry begins anew.
+    if (ours) return inputRequired({ inputRequests }, sealState(this.caller, this.#original, { anew: true }));
     return this.#asks({ inputRequests }, server);
   }
 

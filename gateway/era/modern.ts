@@ -77,7 +77,8 @@ async function run(caller: Caller, message: RpcRequest, reply: Reply): Promise<s
     return settle(caller, message, round);
   }
   const round = new Round(asker, carrier);
-  const call = new ModernCall(caller, message, request, round, returned(retry, lead));
+  const back = lead && 'anew' in lead ? undefined : returned(retry, lead);
+  const call = new ModernCall(caller, message, request, round, back);
   if (message.method === 'subscriptions/listen') return void (await listen(call));
   round.run(resultOf(call), caller);
   return settle(caller, message, round);

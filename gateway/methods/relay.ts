@@ -8,7 +8,9 @@ import type { Bound } from '../limits/limiter.ts';
 import { clean, cleanError } from '../limits/redact.ts';
 import { outcomeOf, type CallOutcome } from '../metrics.ts';
 import type { Server } from '../upstream/server.ts';
+import { NeedsAuthorization } from '../upstream/auth/needs.ts';
 import { failed } from '../upstream/tally.ts';
+import { askConsent } from './consent.ts';
 
 type Send = (method: string, params: Record<string, unknown>, options: RequestOptions) => Promise<unknown>;
 
@@ -84,6 +86,7 @@ async function pass(
     return call.encode(answer, server);
   } catch (error) {
     outcome = outcomeOf(error);
+    if (error instanceof NeedsAuthorization) return await askConsent(call, server, error);
     return call.refused(cleanError(caller, server, error), server);
   } finally {
     metrics.end(outcome, began);

@@ -4,6 +4,8 @@ import { METADATA_PATH, serveMetadata } from '../auth/resource.ts';
 import type { Caller, Exchange, Known } from '../exchange.ts';
 import type { Generation } from '../snapshot.ts';
 import { serveAudit } from './audit.ts';
+import { CALLBACK_PATH, CLIENT_PATH } from '../upstream/auth/client.ts';
+import { serveCallback, serveClientDocument } from './consent.ts';
 import { CONTROL_PREFIX, serveControl } from './control.ts';
 import { serveHealth } from './health.ts';
 import { openOld, postOld } from './http-sse.ts';
@@ -74,6 +76,9 @@ export const ROUTES: readonly RouteRow[] = [
     methods: ['GET', 'HEAD', 'OPTIONS'],
     serve: serveMetadata,
   })),
+  // A browser that comes back from a consent has no token: what it may do is up to the state that it brings.
+  { pattern: CALLBACK_PATH, access: 'public', methods: ['GET'], serve: serveCallback },
+  { pattern: CLIENT_PATH, access: 'public', methods: ['GET'], serve: serveClientDocument },
   { pattern: '/metrics', access: { scope: 'audit' }, methods: ['GET', 'HEAD'], serve: serveMetrics },
   ...['/v1/audit', '/v1/audit/sessions'].map((pattern): ScopeRow => ({
     pattern,

@@ -7,8 +7,11 @@ import { RPC, RpcFailure, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Caller } from '../exchange.ts';
 import { PARKING_TIME } from './parked.ts';
 
-/** What it leads back to: a call that is parked here, or the server that asked, with what that gave us to keep. */
-export type Lead = { readonly parked: string } | { readonly server: string; readonly state?: unknown };
+/** What it leads back to: a call that is parked here, or the server that asked, with what that gave us to keep; or just to the call. */
+export type Lead =
+  | { readonly parked: string }
+  | { readonly server: string; readonly state?: unknown }
+  | { readonly anew: true };
 
 interface Bound {
   readonly lead: Lead;

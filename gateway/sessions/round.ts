@@ -44,7 +44,8 @@ export class Round {
   readonly asker: Asker;
   /** The progress token that the server knows: that of the first request. */
   readonly #token: unknown;
-  readonly #askable: boolean;
+  /** Whether its request may be answered with a question. */
+  readonly askable: boolean;
   readonly #questions = new Map<string, Question>();
   #carrier: Carrier | undefined;
   #kept: RpcNotification[] = [];
@@ -58,7 +59,7 @@ export class Round {
     this.id = `${identity.key} ${route.path} ${nameOf(asker.info)}#${randomUUID()}`;
     this.asker = asker;
     this.#token = progressTokenOf(carrier.request.params);
-    this.#askable = ASKABLE.has(carrier.request.method);
+    this.askable = ASKABLE.has(carrier.request.method);
     this.attach(carrier);
   }
 
@@ -177,7 +178,7 @@ export class Round {
     onWaiting: (waiting: boolean) => void,
   ): Promise<unknown> {
     checkCapabilities(this.asker.declared, method, params);
-    if (!this.#askable) throw new RpcFailure({ code: RPC.methodNotFound, message: 'The client cannot be asked now' });
+    if (!this.askable) throw new RpcFailure({ code: RPC.methodNotFound, message: 'The client cannot be asked now' });
     signal.throwIfAborted();
     if (this.#questions.size >= MAX_WAITING)
       throw new RpcFailure({ code: RPC.invalidRequest, message: 'Too many questions of one call wait for an answer' });

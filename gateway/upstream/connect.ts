@@ -4,11 +4,14 @@ import { RpcFailure } from '../../schemas/jsonrpc.ts';
 import { isDiscovered, offersOurs, ourselves, type Discovered } from '../../schemas/modern.ts';
 import type { Connect, Connection } from '../../schemas/peer.ts';
 import type { Endpoint } from '../../schemas/snapshot.ts';
+import type { Authorization } from './auth/authorization.ts';
+import { AuthorizedHttp } from './auth/authorized-http.ts';
 import { HttpConnection } from './http.ts';
 import { ModernHttp } from './http-modern.ts';
 import { NotDelivered, type LinkHandlers, type Open } from './link.ts';
 import { localConnection } from './local.ts';
 import { ModernConnection } from './modern.ts';
+import { HttpClient, type Http } from './post.ts';
 import { connectSocket } from './socket.ts';
 import { connectSse } from './sse.ts';
 
@@ -20,10 +23,10 @@ const PROBE_TIMEOUT = 10_000;
  * @param version of Slipway, for what it asks for itself
  */
 export function opener(inProcess: Connect | undefined, version: string): Open {
-  return async (endpoint, handlers, isolated = false) => {
-    const { transport, address, id, publicOnly = false } = endpoint;
-    if (transport === 'sse') return connectSse(new URL(address), publicOnly, handlers);
-    if (transport === 'http') return overHttp(endpoint, handlers, version);
+  return async (endpoint, handlers, { isolated = false, authorization } = {}) => {
+    const { transport, address, id } = endpoint;
+    if (transport === 'sse') return connectSse(new URL(address), httpTo(endpoint, authorization), handlers);
+    if (transport === 'http') return overHttp(endpoint, () => httpTo(endpoint, authorization), handlers, version);
     const dial = async (link: LinkHandlers): Promise<Connection> =>
       localConnection(inProcess, id, link, isolated) ?? overSocket(address, link, isolated);
     return overBridge(dial, handlers, version);
@@ -36,18 +39,27 @@ function overSocket(address: string, link: LinkHandlers, isolated: boolean): Pro
   return connectSocket(address.replace(/^unix:/, ''), link);
 }
 
-async function overHttp(endpoint: Endpoint, handlers: LinkHandlers, version: string): Promise<Connection> {
-  const { publicOnly = false } = endpoint;
-  const url = new URL(endpoint.address);
+function httpTo({ address, publicOnly = false }: Endpoint, authorization: Authorization | undefined): Http {
+  const http = new HttpClient(new URL(address), publicOnly);
+  return authorization ? new AuthorizedHttp(http, authorization) : http;
+}
+
+async function overHttp(
+  { address }: Endpoint,
+  http: () => Http,
+  handlers: LinkHandlers,
+  version: string,
+): Promise<Connection> {
+  const url = new URL(address);
   let modern: ModernConnection | undefined;
-  const wire = new ModernHttp(url, publicOnly, version, {
+  const wire = new ModernHttp(url, http(), version, {
     onNotification: (notification, client) => modern?.heard(notification, client),
     onClose: () => modern?.retire(),
   });
   const found = await discover(wire, version, AbortSignal.timeout(PROBE_TIMEOUT));
   if (found) return (modern = new ModernConnection({ wire, found, version, handlers }));
   wire.close();
-  return new HttpConnection(url, publicOnly, handlers);
+  return new HttpConnection(url, http(), handlers);
 }
 
 /** The bridge knows what its server speaks, and passes everything on as it is. */

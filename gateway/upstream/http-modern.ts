@@ -5,7 +5,7 @@ import { mirrorHeaders, mirrorsOf, type Mirror } from '../../schemas/mirror.ts';
 import { headersFor, isModernError, MODERN_RPC, ourselves } from '../../schemas/modern.ts';
 import { Peer, type Connection, type ConnectionHandlers, type RequestOptions } from '../../schemas/peer.ts';
 import { Failures } from './failures.ts';
-import { HttpClient, MessageReader } from './post.ts';
+import { MessageReader, type Http } from './post.ts';
 
 /** A server that never stops paging is cut off here. */
 const MAX_PAGES = 100;
@@ -23,7 +23,7 @@ export interface ModernHttpHandlers {
 /** A Peer keeps ids, progress and cancellation; a request that is cancelled closes its response, which is all it takes. */
 export class ModernHttp implements Connection {
   readonly #url: URL;
-  readonly #client: HttpClient;
+  readonly #client: Http;
   readonly #peer: Peer;
   readonly #version: string;
   readonly #onClose: () => void;
@@ -32,12 +32,12 @@ export class ModernHttp implements Connection {
   readonly #mirrors = new Map<string, readonly Mirror[]>();
   #signal: AbortSignal | undefined;
 
-  /** @param publicOnly whether private addresses are out of bounds; @param version of Slipway, for what it asks for itself */
-  constructor(url: URL, publicOnly: boolean, version: string, handlers: ModernHttpHandlers) {
+  /** @param version of Slipway, for what it asks for itself */
+  constructor(url: URL, client: Http, version: string, handlers: ModernHttpHandlers) {
     this.#url = url;
     this.#version = version;
     this.#onClose = handlers.onClose;
-    this.#client = new HttpClient(url, publicOnly);
+    this.#client = client;
     this.#peer = new Peer({ onNotification: handlers.onNotification, send: (message) => void this.#send(message) });
   }
 

@@ -6,7 +6,7 @@ import { offersOurs } from '../../schemas/modern.ts';
 import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
 import { Failures } from './failures.ts';
 import { NotDelivered, type LinkHandlers, type Welcome } from './link.ts';
-import { HttpClient, MessageReader, NOTICE_TIMEOUT, type Head } from './post.ts';
+import { MessageReader, NOTICE_TIMEOUT, type Head, type Http } from './post.ts';
 
 /** Pauses between two attempts to listen (ms), and how long saying goodbye may take. */
 const LISTEN_PAUSE = 1_000;
@@ -26,7 +26,7 @@ const REOPEN_TIMEOUT = 30_000;
  */
 export class HttpConnection implements Connection {
   readonly #url: URL;
-  readonly #client: HttpClient;
+  readonly #client: Http;
   readonly #peer: Peer;
   readonly #closed = new AbortController();
   readonly #failures = new Failures();
@@ -42,11 +42,11 @@ export class HttpConnection implements Connection {
   readonly #onClose: LinkHandlers['onClose'];
   #left = false;
 
-  constructor(url: URL, publicOnly: boolean, handlers: LinkHandlers) {
+  constructor(url: URL, client: Http, handlers: LinkHandlers) {
     this.#url = url;
     this.#onReopen = handlers.onReopen;
     this.#onClose = handlers.onClose;
-    this.#client = new HttpClient(url, publicOnly);
+    this.#client = client;
     const send = (message: RpcMessage): void => {
       const sent = this.#send(message);
       if ('method' in message && message.method === 'notifications/initialized') this.#introduced = sent;

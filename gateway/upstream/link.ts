@@ -1,8 +1,9 @@
 /** What all ways of reaching an upstream have in common. */
-import { SlipwayError } from '../../schemas/errors.ts';
+import { SlipwayError, type ErrorCode } from '../../schemas/errors.ts';
 import type { Era } from '../../schemas/modern.ts';
 import type { Client, Connection, ConnectionHandlers } from '../../schemas/peer.ts';
 import type { Endpoint } from '../../schemas/snapshot.ts';
+import type { Authorization } from './auth/authorization.ts';
 import type { Capabilities } from './known.ts';
 
 /** The largest single message taken from an upstream (bytes). */
@@ -23,6 +24,8 @@ export interface Audience {
   readonly busy: boolean;
   /** The one client that has the instance, where clients share none. */
   readonly holder?: string;
+  /** Whose credentials the instance was reached with, where everybody has their own. */
+  readonly principal?: string | undefined;
 }
 
 /** What a server said about itself when it was met. */
@@ -35,13 +38,17 @@ export interface Welcome {
 
 /** The request never reached the upstream, so sending it again cannot do anything twice. */
 export class NotDelivered extends SlipwayError {
-  constructor(message: string, cause?: unknown) {
-    super('upstream-unavailable', message, { cause });
+  constructor(message: string, cause?: unknown, code: ErrorCode = 'upstream-unavailable') {
+    super(code, message, { cause });
   }
 }
 
-/**
- * @param isolated whether nobody else may share what is opened
- * @throws NotDelivered when nobody answers at the address
- */
-export type Open = (endpoint: Endpoint, handlers: LinkHandlers, isolated?: boolean) => Promise<Connection>;
+export interface OpenOptions {
+  /** Whether nobody else may share what is opened. */
+  readonly isolated?: boolean;
+  /** How to get in, where that takes more than the address. */
+  readonly authorization?: Authorization | undefined;
+}
+
+/** @throws NotDelivered when nobody answers at the address, or nobody lets us in */
+export type Open = (endpoint: Endpoint, handlers: LinkHandlers, options?: OpenOptions) => Promise<Connection>;

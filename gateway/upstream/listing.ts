@@ -1,6 +1,8 @@
 /** What is known of one list of one server: its tools, say. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { NeedsAuthorization } from './auth/needs.ts';
+
 /** How long a failed listing is remembered, so that a bad server is not asked by every client (ms). */
 const FAILURE_TTL = 2_000;
 /** A list younger than this is not fetched again for the sake of an unknown name (ms). */
@@ -18,7 +20,13 @@ export interface Fetched {
 /** An immutable finding: a new one replaces it, so that two equal references mean "nothing changed". */
 export type ListState =
   | { readonly items: readonly Item[] }
-  | { readonly items?: undefined; readonly failure: string; readonly until: number };
+  | {
+      readonly items?: undefined;
+      readonly failure: string;
+      readonly until: number;
+      /** Whether a person must let us in first. */
+      readonly locked?: boolean;
+    };
 
 export class Listing {
   readonly #onChange: () => void;
@@ -89,7 +97,7 @@ export class Listing {
         this.freshUntil = ttlMs > 0 ? performance.now() + ttlMs : 0;
         this.#listed(items);
       } catch (error) {
-        this.#failed(error instanceof Error ? error.message : String(error));
+        this.#failed(error);
       }
     } while (this.#again);
   }
@@ -108,7 +116,10 @@ export class Listing {
   }
 
   /** What was known stays known: a server that stumbles does not lose it. */
-  #failed(failure: string): void {
-    if (!this.#state?.items) this.#state = { failure, until: performance.now() + FAILURE_TTL };
+  #failed(error: unknown): void {
+    if (this.#state?.items) return;
+    const failure = error instanceof Error ? error.message : String(error);
+    const locked = error instanceof NeedsAuthorization;
+    this.#state = { failure, until: performance.now() + FAILURE_TTL, ...(locked ? { locked } : {}) };
   }
 }

@@ -2,18 +2,27 @@
 import type { RpcNotification } from '../../schemas/jsonrpc.ts';
 import type { Endpoint, ServerEntry, Snapshot, Tally } from '../../schemas/snapshot.ts';
 import type { UpstreamStatus } from '../../schemas/status.ts';
+import type { Authorization } from './auth/authorization.ts';
+import { isPersonal, type Door } from './auth/authorizer.ts';
 import { Known, Wishes } from './known.ts';
 import type { Audience, Open } from './link.ts';
 import { LISTS } from './lists.ts';
 import { IsolatedUpstreams, type Holder } from './isolated.ts';
+import { partOf, partsOf, Personal, reopen, upstreamsOf } from './personal.ts';
 import { Server } from './server.ts';
 import { Upstream } from './upstream.ts';
 
 export interface PoolOptions {
   readonly open: Open;
   readonly version: string;
-  /** A server's list became another one. @param method what MCP's notice of it is called */
-  onChanged(server: string, method: string): void;
+  /** How to get into a server that wants to know who comes. */
+  authorize(door: Door): Authorization;
+  /**
+   * A server's list became another one.
+   * @param method what MCP's notice of it is called
+   * @param principal whose list it is, where everybody has their own
+   */
+  onChanged(server: string, method: string, principal: string | undefined): void;
   /** A server said something else. */
   onNotification(server: string, notification: RpcNotification, audience: Audience): void;
 }
@@ -22,6 +31,8 @@ export class Pool {
   readonly #options: PoolOptions;
   readonly #upstreams = new Map<string, Upstream>();
   readonly #wishes = new Map<string, Wishes>();
+  /** What is known where everybody has lists of their own. */
+  readonly #knownTo = new Map<string, Known>();
   /** Instances that clients do not share, by server. */
   readonly #isolated = new Map<string, IsolatedUpstreams>();
   #servers: ReadonlyMap<string, Server> = new Map();
@@ -45,7 +56,7 @@ export class Pool {
   /** From now on, what upstreams say of themselves is told to these. */
   adopt(servers: ReadonlyMap<string, Server>): void {
     this.#servers = servers;
-    for (const name of this.#wishes.keys()) if (!servers.has(name)) this.#wishes.delete(name);
+    for (const key of this.#wishes.keys()) if (!servers.has(nameIn(key))) this.#wishes.delete(key);
     // A new instance must know at once what clients wait for: no call may ever come to connect it.
     for (const { upstreams, wishes, isolated } of servers.values()) {
       isolated?.prepare();
@@ -55,20 +66,27 @@ export class Pool {
 
   /** Closes the connections that none of `living` uses. */
   prune(living: readonly ReadonlyMap<string, Server>[]): void {
-    const used = new Set<Upstream>();
-    for (const servers of living)
-      for (const server of servers.values()) for (const upstream of server.upstreams) used.add(upstream);
+    const servers = living.flatMap((each) => [...each.values()].flatMap((server) => [server, ...partsOf(server)]));
+    const used = new Set(servers.flatMap(({ upstreams }) => upstreams));
     for (const [key, upstream] of this.#upstreams) {
       if (used.has(upstream)) continue;
       upstream.close();
       this.#upstreams.delete(key);
     }
-    const inUse = new Set(living.flatMap((servers) => [...servers.values()].map(({ isolated }) => isolated)));
+    const inUse = new Set(servers.map(({ isolated }) => isolated));
     for (const [key, isolated] of this.#isolated) {
       if (inUse.has(isolated)) continue;
       isolated.close();
       this.#isolated.delete(key);
     }
+    const known = new Set(servers.map((server) => server.known));
+    for (const [key, each] of this.#knownTo) if (!known.has(each)) this.#knownTo.delete(key);
+  }
+
+  /** There are new credentials for a server. @param principal whose, where everybody has their own */
+  reauthorized(name: string, principal: string | undefined): void {
+    const part = this.#part(name, principal);
+    if (part) reopen(part);
   }
 
   /** A session has ended: what was its own goes with it. */
@@ -87,8 +105,9 @@ export class Pool {
   }
 
   status(server: string): UpstreamStatus[] {
-    const { upstreams = [], isolated } = this.#servers.get(server) ?? {};
-    return [...upstreams, ...(isolated?.all ?? [])].map((upstream) => upstream.status);
+    const whole = this.#servers.get(server);
+    const all = whole ? [whole, ...partsOf(whole)] : [];
+    return all.flatMap((each) => upstreamsOf(each).map((upstream) => upstream.status));
   }
 
   /** Resolves when no request runs on any of these endpoints. */
@@ -105,39 +124,90 @@ export class Pool {
     return sum;
   }
 
-  #server(name: string, entry: ServerEntry, listTimeoutMs: number | undefined): Server {
+  /** @param principal whose part it is, where everybody has their own */
+  #server(name: string, entry: ServerEntry, listTimeoutMs: number | undefined, principal?: string): Server {
+    const personal =
+      principal === undefined && isPersonal(entry.auth)
+        ? new Personal({
+            make: (each) => this.#server(name, entry, listTimeoutMs, each),
+            onDropped: (server) => this.#drop(server),
+          })
+        : undefined;
+    const upstreams = personal ? [] : entry.endpoints.map((each) => this.#upstream(name, each, entry, principal));
+    const isolated = personal ? undefined : this.#apart(name, entry, principal);
+    const known = principal === undefined ? this.#known(name, entry) : this.#knownOf(name, entry, principal);
+    const key = principal === undefined ? name : JSON.stringify([name, principal]);
+    let wishes = this.#wishes.get(key);
+    if (!wishes) this.#wishes.set(key, (wishes = new Wishes()));
+    const latest = (): Server | undefined => {
+      const server = this.#servers.get(name);
+      return server && principal !== undefined ? partOf(server, principal) : server;
+    };
+    return new Server({ name, entry, upstreams, isolated, personal, known, wishes, listTimeoutMs, latest });
+  }
+
+  #known(name: string, entry: ServerEntry): Known {
     const before = this.#servers.get(name);
-    const upstreams = entry.endpoints.map((endpoint) => this.#upstream(name, endpoint));
     const keep =
       before &&
       sameText(
-        [before.entry.tools, before.entry.endpoints, before.entry.capabilities],
-        [entry.tools, entry.endpoints, entry.capabilities],
+        [before.entry.tools, before.entry.endpoints, before.entry.capabilities, before.entry.auth],
+        [entry.tools, entry.endpoints, entry.capabilities, entry.auth],
       );
-    const known = keep ? before.known : new Known(entry, (list) => this.#options.onChanged(name, LISTS[list].changed));
-    let wishes = this.#wishes.get(name);
-    if (!wishes) this.#wishes.set(name, (wishes = new Wishes()));
-    const isolated = this.#apart(name, entry);
-    const latest = (): Server | undefined => this.#servers.get(name);
-    return new Server({ name, entry, upstreams, isolated, known, wishes, listTimeoutMs, latest });
+    if (keep) return before.known;
+    return new Known(entry, (list) => this.#options.onChanged(name, LISTS[list].changed, undefined));
   }
 
-  #apart(server: string, { endpoints, isolated }: ServerEntry): IsolatedUpstreams | undefined {
+  /** Cross-principal leak: what one may see is no matter of another's. */
+  #knownOf(name: string, entry: ServerEntry, principal: string): Known {
+    const key = JSON.stringify([name, principal, entry.endpoints, entry.auth]);
+    let known = this.#knownTo.get(key);
+    if (!known) {
+      known = new Known(entry, (list) => this.#options.onChanged(name, LISTS[list].changed, principal));
+      this.#knownTo.set(key, known);
+    }
+    return known;
+  }
+
+  /** A principal has not come for long. What it had is opened again when it does. */
+  #drop(server: Server): void {
+    server.isolated?.close();
+    for (const [key, upstream] of this.#upstreams) {
+      if (!server.upstreams.includes(upstream)) continue;
+      upstream.close();
+      this.#upstreams.delete(key);
+    }
+    for (const [key, known] of this.#knownTo) if (known === server.known) this.#knownTo.delete(key);
+  }
+
+  /** The server as one principal has it, or as all have. */
+  #part(server: string, principal: string | undefined): Server | undefined {
+    const whole = this.#servers.get(server);
+    return principal === undefined ? whole : whole?.personal?.known(principal);
+  }
+
+  #apart(
+    server: string,
+    { endpoints, isolated, auth }: ServerEntry,
+    principal?: string,
+  ): IsolatedUpstreams | undefined {
     if (!isolated || endpoints.length === 0) return undefined;
-    const key = JSON.stringify([server, endpoints, isolated]);
+    const key = JSON.stringify([server, endpoints, isolated, auth, principal]);
     const known = this.#isolated.get(key);
     if (known) return known;
     let turn = 0;
     const make = (holder: Holder): Upstream => {
+      const endpoint = endpoints[turn++ % endpoints.length] as Endpoint;
       const upstream: Upstream = new Upstream({
-        endpoint: endpoints[turn++ % endpoints.length] as Endpoint,
-        open: (endpoint, handlers) => this.#options.open(endpoint, handlers, true),
+        endpoint,
+        open: this.#opener({ server, endpoint, auth, principal }, true),
         version: this.#options.version,
-        onOpen: (welcome) => this.#servers.get(server)?.openedIsolated(upstream, holder.client, welcome),
+        principal,
+        onOpen: (welcome) => this.#part(server, principal)?.openedIsolated(upstream, holder.client, welcome),
         // What it says before it has a client is for nobody.
         onNotification: (notification, audience) =>
           holder.client === undefined ||
-          this.#options.onNotification(server, notification, { ...audience, holder: holder.client }),
+          this.#options.onNotification(server, notification, { ...audience, holder: holder.client, principal }),
       });
       return upstream;
     };
@@ -147,23 +217,36 @@ export class Pool {
     return apart;
   }
 
-  #upstream(server: string, endpoint: Endpoint): Upstream {
-    const key = JSON.stringify([server, endpoint.id, endpoint.transport, endpoint.address, endpoint.publicOnly]);
+  #opener({ auth, ...door }: Omit<Door, 'auth'> & Pick<ServerEntry, 'auth'>, isolated = false): Open {
+    const authorization = auth && this.#options.authorize({ ...door, auth });
+    if (!authorization && !isolated) return this.#options.open;
+    return (endpoint, handlers) => this.#options.open(endpoint, handlers, { isolated, authorization });
+  }
+
+  #upstream(server: string, endpoint: Endpoint, { auth }: ServerEntry, principal?: string): Upstream {
+    const { id, transport, address, publicOnly } = endpoint;
+    const key = JSON.stringify([server, id, transport, address, publicOnly, auth, principal]);
     const known = this.#upstreams.get(key);
     if (known) return known;
     const upstream: Upstream = new Upstream({
       endpoint,
-      open: this.#options.open,
+      open: this.#opener({ server, endpoint, auth, principal }),
       version: this.#options.version,
-      onOpen: (welcome) => this.#servers.get(server)?.opened(upstream, welcome),
+      principal,
+      onOpen: (welcome) => this.#part(server, principal)?.opened(upstream, welcome),
       onNotification: (notification, audience) => {
-        this.#servers.get(server)?.heard(notification);
-        this.#options.onNotification(server, notification, audience);
+        this.#part(server, principal)?.heard(notification);
+        this.#options.onNotification(server, notification, { ...audience, principal });
       },
     });
     this.#upstreams.set(key, upstream);
     return upstream;
   }
+}
+
+/** The server's, in what wishes are kept by. */
+function nameIn(key: string): string {
+  return key.startsWith('[') ? String((JSON.parse(key) as string[])[0]) : key;
 }
 
 function sameText(a: unknown, b: unknown): boolean {

@@ -73,6 +73,9 @@ export class HttpClient {
   }
 }
 
+/** What carries requests to a server. */
+export type Http = Pick<HttpClient, 'send' | 'close'>;
+
 /** One request on its way, as undici tells of it. */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #reader: Reader;

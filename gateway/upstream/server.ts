@@ -7,11 +7,13 @@ import type { Era } from '../../schemas/modern.ts';
 import type { ServerEntry } from '../../schemas/snapshot.ts';
 import { choose } from './balance.ts';
 import { fetchList, type Request } from './fetch-list.ts';
+import { NeedsAuthorization } from './auth/needs.ts';
 import type { Capabilities, Known, Wishes } from './known.ts';
 import { NotDelivered, type Welcome } from './link.ts';
 import type { Fetched, ListState } from './listing.ts';
 import { LIST_NAMES, LISTS, type ListName } from './lists.ts';
 import { holderOf, type IsolatedUpstreams } from './isolated.ts';
+import { partsOf, type Personal } from './personal.ts';
 import type { Upstream } from './upstream.ts';
 
 /** How long a client waits to hear what a server can do of which nothing is known (ms). */
@@ -29,6 +31,8 @@ export interface ServerParts {
   readonly upstreams: readonly Upstream[];
   /** Those of one client each, where clients share none. */
   readonly isolated: IsolatedUpstreams | undefined;
+  /** What each principal has of it, where everybody comes with credentials of their own: all, and nothing in common. */
+  readonly personal: Personal | undefined;
   readonly known: Known;
   readonly wishes: Wishes;
   /** How long a client waits for one of its lists (ms). */
@@ -42,6 +46,7 @@ export class Server {
   readonly entry: ServerEntry;
   readonly upstreams: readonly Upstream[];
   readonly isolated: IsolatedUpstreams | undefined;
+  readonly personal: Personal | undefined;
   readonly known: Known;
   readonly wishes: Wishes;
   readonly #patience: number;
@@ -49,11 +54,12 @@ export class Server {
   #missing: ListState | undefined;
   #turn = 0;
 
-  constructor({ name, entry, upstreams, isolated, known, wishes, listTimeoutMs, latest }: ServerParts) {
+  constructor({ name, entry, upstreams, isolated, personal, known, wishes, listTimeoutMs, latest }: ServerParts) {
     this.name = name;
     this.entry = entry;
     this.upstreams = upstreams;
     this.isolated = isolated;
+    this.personal = personal;
     this.known = known;
     this.wishes = wishes;
     this.#patience = entry.listTimeoutMs ?? listTimeoutMs ?? LIST_TIMEOUT;
@@ -147,7 +153,7 @@ export class Server {
         return await upstream.request(method, params, options);
       } catch (error) {
         const last = tried.size >= Math.max(this.upstreams.length - 1, 1);
-        if (!(error instanceof NotDelivered) || last) throw this.#named(error);
+        if (!(error instanceof NotDelivered) || error instanceof NeedsAuthorization || last) throw this.#named(error);
         tried = new Set([...tried, upstream]);
       }
     }
@@ -187,6 +193,7 @@ export class Server {
 
   /** Nobody wants to hear of a resource any more. */
   forget(uri: string): void {
+    for (const part of partsOf(this)) part.forget(uri);
     if (!this.wishes.uris.delete(uri)) return;
     const connected = this.upstreams.filter((upstream) => upstream.connected);
     for (const upstream of connected) this.#tell(upstream, 'resources/unsubscribe', { uri });
@@ -242,6 +249,12 @@ export class Server {
   heard({ method }: RpcNotification): void {
     for (const list of LIST_NAMES)
       if (LISTS[list].changed === method) this.known.lists[list].invalidate(() => this.#fetch(list));
+  }
+
+  /** Whoever it lets in now may see other things than before. */
+  relist(): void {
+    this.known.silentUntil = 0;
+    for (const list of LIST_NAMES) this.known.lists[list].invalidate(() => this.#fetch(list));
   }
 
   async #fetch(list: ListName): Promise<Fetched> {

@@ -4,7 +4,7 @@ import { asMessage, isRequest, type RpcMessage } from '../../schemas/jsonrpc.ts'
 import { Peer, type Connection } from '../../schemas/peer.ts';
 import { Failures } from './failures.ts';
 import { MAX_MESSAGE_BYTES, NotDelivered, type LinkHandlers } from './link.ts';
-import { HttpClient, NOTICE_TIMEOUT, type Head } from './post.ts';
+import { NOTICE_TIMEOUT, type Head, type Http } from './post.ts';
 import { SseParser } from '../../schemas/sse.ts';
 
 /** How long the server may take to name the address to post to (ms). */
@@ -13,8 +13,7 @@ const ENDPOINT_TIMEOUT = 15_000;
 const FORGOTTEN: ReadonlySet<number> = new Set([404, 410]);
 
 /** @throws NotDelivered when there is no such stream */
-export async function connectSse(url: URL, publicOnly: boolean, handlers: LinkHandlers): Promise<Connection> {
-  const client = new HttpClient(url, publicOnly);
+export async function connectSse(url: URL, client: Http, handlers: LinkHandlers): Promise<Connection> {
   const stop = new AbortController();
   let endpoint: URL | undefined;
   /** Of the call that is being sent. */
@@ -52,7 +51,7 @@ export async function connectSse(url: URL, publicOnly: boolean, handlers: LinkHa
     endpoint = await openStream({ url, client, signal: stop.signal, peer, gone });
   } catch (cause) {
     close();
-    throw new NotDelivered('The event stream could not be opened.', cause);
+    throw cause instanceof NotDelivered ? cause : new NotDelivered('The event stream could not be opened.', cause);
   }
   return {
     get inFlight() {
@@ -76,7 +75,7 @@ export async function connectSse(url: URL, publicOnly: boolean, handlers: LinkHa
 
 interface Opening {
   url: URL;
-  client: HttpClient;
+  client: Http;
   signal: AbortSignal;
   peer: Peer;
   /** Called when the stream ends. */

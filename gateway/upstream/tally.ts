@@ -13,7 +13,12 @@ export function failed(result: unknown): boolean {
 }
 
 /** What ended a call without the instance having a part in it. */
-const OTHERS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['cancelled', 'shutting-down', 'request-timeout']);
+const OTHERS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'cancelled',
+  'shutting-down',
+  'request-timeout',
+  'needs-authorization',
+]);
 
 /** Whether the end of a call says anything about the instance: one that its client took back, or may not wait for, does not. */
 export function isVerdict(error: unknown): boolean {

@@ -13,6 +13,7 @@ import type { Endpoint, Tally } from '../../schemas/snapshot.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { UpstreamStatus } from '../../schemas/status.ts';
 import { Breaker } from './breaker.ts';
+import { NeedsAuthorization } from './auth/needs.ts';
 import { NotDelivered, type Audience, type Open, type Welcome } from './link.ts';
 import { count, failed, isFault, isVerdict } from './tally.ts';
 
@@ -23,6 +24,8 @@ export interface UpstreamOptions {
   readonly open: Open;
   /** For `clientInfo`. */
   readonly version: string;
+  /** Whose credentials it is reached with, where everybody has their own. */
+  readonly principal?: string | undefined;
   onOpen(welcome: Welcome): void;
   onNotification(notification: RpcNotification, audience: Audience): void;
 }
@@ -41,6 +44,8 @@ export class Upstream {
   #idle: (() => void)[] = [];
   readonly #tally = { calls: 0, errors: 0 };
   #closed = false;
+  /** Why nobody was let in when it was asked last. */
+  #locked: string | undefined;
 
   constructor(options: UpstreamOptions) {
     this.endpoint = options.endpoint;
@@ -66,6 +71,7 @@ export class Upstream {
       if (client) count(this.#tally, failed(result));
       return result;
     } catch (error) {
+      this.#locked = error instanceof NeedsAuthorization ? error.message : undefined;
       if (client && !this.#closed && isVerdict(error)) count(this.#tally, isFault(error));
       throw error;
     } finally {
@@ -107,6 +113,8 @@ export class Upstream {
       errors: this.#tally.errors,
       breaker: state,
       ...(lastError === undefined ? {} : { lastError }),
+      ...(this.#locked === undefined ? {} : { needsAuthorization: this.#locked }),
+      ...(this.#options.principal === undefined ? {} : { principal: this.#options.principal }),
     };
   }
 
@@ -124,6 +132,15 @@ export class Upstream {
     this.#connection?.notify(method, params);
   }
 
+  /** Nothing new begins on the connection that stands; it ends with what runs on it. */
+  reopen(): void {
+    const before = this.#connection;
+    this.#connection = undefined;
+    this.#locked = undefined;
+    this.#breaker.succeeded();
+    if (before) void this.idle().then(() => before.close());
+  }
+
   close(): void {
     this.#closed = true;
     this.#half?.close();
@@ -138,6 +155,7 @@ export class Upstream {
   async #heard<T>(answer: Promise<T>): Promise<T> {
     try {
       const result = await answer;
+      this.#locked = undefined;
       this.#breaker.succeeded();
       return result;
     } catch (error) {
@@ -185,7 +203,8 @@ export class Upstream {
       return connection;
     } catch (error) {
       connection?.close();
-      this.#breaker.failed(error);
+      // That a person must open it is no outage: the call after the consent must not wait.
+      if (!(error instanceof NeedsAuthorization)) this.#breaker.failed(error);
       // Whatever went wrong in the opening, the caller's own request has not been sent.
       throw error instanceof NotDelivered ? error : new NotDelivered(wordsFor(error), error);
     } finally {

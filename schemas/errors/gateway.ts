@@ -95,5 +95,20 @@ export const GATEWAY_ERRORS = {
     'See `slipway status`; usually the disk is full.',
     { http: 503, next: 'retry' },
   ),
+  'needs-authorization': row(
+    'Somebody must let Slipway use this server first.',
+    'Open the address that a call of one of its tools answers with, then call again.',
+    { http: 401 },
+  ),
+  'authorization-failed': row(
+    'The way to the consent of a person could not be found, or did not lead back.',
+    'Check the auth of the Server, and its authorization server.',
+    { http: 502 },
+  ),
+  'upstream-unauthorized': row(
+    'The server behind this tool refuses the credentials that it is given.',
+    'Check the auth of the Server, and the Secrets that it names.',
+    { http: 502 },
+  ),
   'shutting-down': row('Slipway is shutting down.', 'Try again in a moment.', { http: 503, next: 'retry' }),
 } as const satisfies Record<string, ErrorRow>;

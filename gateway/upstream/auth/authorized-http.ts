@@ -1,0 +1,53 @@
+/** HTTP towards a server that wants to know who comes: every request carries credentials, and a refusal renews them once. */
+import type { Head, Http, HttpCall, Reader } from '../post.ts';
+import { challengeOf, refusedFor, type Authorization, type Challenge } from './authorization.ts';
+
+export class AuthorizedHttp implements Http {
+  readonly #http: Http;
+  readonly #authorization: Authorization;
+
+  constructor(http: Http, authorization: Authorization) {
+    this.#http = http;
+    this.#authorization = authorization;
+  }
+
+  /** @throws what an {@link Http} throws, and what there is to say where nobody lets us in */
+  async send(url: URL, call: HttpCall, reader: Reader = {}): Promise<Head> {
+    for (let last = false; ; last = true) {
+      const credentials = await this.#authorization.credentials();
+      const gate = new Gate(reader);
+      const headers = { ...call.headers, ...credentials.headers };
+      const head = await this.#http.send(url, { ...call, headers }, gate);
+      if (!gate.challenge) return head;
+      await this.#authorization.refused(gate.challenge, credentials, last);
+      if (last) throw refusedFor(head.status);
+    }
+  }
+
+  close(): void {
+    this.#http.close();
+  }
+}
+
+/** Keeps a refusal, in whatever words, from being taken for the answer. */
+class Gate implements Reader {
+  readonly #reader: Reader;
+  challenge: Challenge | undefined;
+
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  onHead(head: Head): void {
+    this.challenge = challengeOf(head);
+    if (!this.challenge) this.#reader.onHead?.(head);
+  }
+
+  onData(chunk: Buffer): void {
+    if (!this.challenge) this.#reader.onData?.(chunk);
+  }
+
+  onEnd(): void {
+    if (!this.challenge) this.#reader.onEnd?.();
+  }
+}

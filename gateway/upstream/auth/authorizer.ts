@@ -1,0 +1,144 @@
+/** All that it takes to get into servers, in one place: made with the gateway, and asked for each connection. */
+import { SlipwayError } from '../../../schemas/errors.ts';
+import type { Log } from '../../../schemas/log.ts';
+import type { Endpoint } from '../../../schemas/snapshot.ts';
+import type { OpenSecret, UpstreamAuth } from '../../../schemas/upstream-auth.ts';
+import { StaticAuthorization, type Authorization, type Challenge } from './authorization.ts';
+import { introduce } from './client.ts';
+import { Consents, type ConsentsOptions } from './consents.ts';
+import { canonical, discoverResource, discoverServer } from './discovery.ts';
+import { GrantAuthorization, type Grant } from './grants.ts';
+import { guardedFetch, type Fetch } from './guarded-fetch.ts';
+import { OAuthAuthorization } from './oauth.ts';
+import type { Tokens } from './tokens.ts';
+import { Vault, type VaultOptions } from './vault.ts';
+
+export interface AuthorizerOptions extends Pick<ConsentsOptions, 'base' | 'onGranted'> {
+  readonly secrets: OpenSecret;
+  /** Absent: tokens are kept in memory only. */
+  readonly vault?: VaultOptions | undefined;
+  readonly log: Log;
+}
+
+/** Whom a connection is for, and what the config says of it. */
+export interface Door<Auth = UpstreamAuth> {
+  readonly server: string;
+  readonly endpoint: Endpoint;
+  readonly auth: Auth;
+  /** `undefined`: everybody. */
+  readonly principal: string | undefined;
+}
+
+type Of<Type extends UpstreamAuth['type']> = Extract<UpstreamAuth, { type: Type }>;
+type Make = (door: Door<never>, fetch: Fetch) => Authorization;
+
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
+/** Callers whose own tokens are at hand; the one that was not seen for the longest time is forgotten first. */
+const MAX_PRESENTED = 10_000;
+const ASKED: Challenge = { status: 401 };
+
+/** Whether everybody comes with credentials of their own, and so has connections and lists of their own. */
+export function isPersonal(auth: UpstreamAuth | undefined): boolean {
+  return auth?.type === 'tokenExchange' || (auth?.type === 'oauth' && auth.perPrincipal);
+}
+
+export class Authorizer {
+  readonly consents: Consents;
+  readonly #options: AuthorizerOptions;
+  readonly #vault: Vault;
+  readonly #flights = new Map<string, Promise<Tokens | undefined>>();
+  /** By principal, the token that it last proved with who it is. In memory only. */
+  readonly #presented = new Map<string, string>();
+
+  constructor(options: AuthorizerOptions) {
+    this.#options = options;
+    this.#vault = new Vault(options.vault, options.log);
+    this.consents = new Consents({ ...options, vault: this.#vault });
+  }
+
+  /** A caller is here, with a token of an identity provider that was verified. */
+  present(principal: string, token: string): void {
+    this.#presented.delete(principal);
+    this.#presented.set(principal, token);
+    const [oldest] = this.#presented.keys();
+    if (this.#presented.size > MAX_PRESENTED && oldest !== undefined) this.#presented.delete(oldest);
+  }
+
+  /** How to get in there. */
+  authorization(door: Door): Authorization {
+    const make: Make = this.#ways[door.auth.type];
+    return make(door as Door<never>, guardedFetch(door.endpoint.publicOnly ?? false));
+  }
+
+  readonly #ways: { readonly [Type in UpstreamAuth['type']]: (door: Door<Of<Type>>, fetch: Fetch) => Authorization } = {
+    headers: ({ auth }) => new StaticAuthorization(auth.headers, this.#options.secrets),
+    oauth: ({ server, endpoint, auth, principal }, fetch) => {
+      const { secrets, log } = this.#options;
+      const holder = { server, url: new URL(endpoint.address), principal: auth.perPrincipal ? principal : undefined };
+      const { consents } = this;
+      return new OAuthAuthorization(holder, auth, {
+        vault: this.#vault,
+        fetch,
+        secrets,
+        log,
+        consents,
+        flights: this.#flights,
+      });
+    },
+    clientCredentials: (door, fetch) =>
+      this.#granted(door, fetch, async (challenge = ASKED) => {
+        const { server, endpoint, auth } = door;
+        const url = new URL(endpoint.address);
+        const found = await discoverResource({ fetch, url, challenge, issuer: auth.issuer });
+        const as = await discoverServer(fetch, found.issuer);
+        const scopes = challenge.scope ?? (auth.scopes ?? found.scopes ?? []).join(' ');
+        return {
+          as,
+          known: await this.#introduce(server, auth, fetch, as),
+          type: 'client_credentials',
+          parameters: { resource: found.resource, ...(scopes === '' ? {} : { scope: scopes }) },
+        };
+      }),
+    tokenExchange: (door, fetch) =>
+      this.#granted(door, fetch, async () => {
+        const { server, endpoint, auth, principal = '' } = door;
+        const token = this.#presented.get(principal);
+        if (token === undefined)
+          throw new SlipwayError('forbidden', `${server} is only for callers with a token of an identity provider.`);
+        const as = await discoverServer(fetch, auth.issuer);
+        return {
+          as,
+          known: await this.#introduce(server, auth, fetch, as),
+          type: EXCHANGE,
+          parameters: {
+            // RFC 8693 §2.1: what the caller proved who it is with goes to the one issuer that the config names.
+            subject_token: token,
+            subject_token_type: ACCESS_TOKEN,
+            requested_token_type: ACCESS_TOKEN,
+            resource: canonical(new URL(endpoint.address)),
+            ...(auth.audience === undefined ? {} : { audience: auth.audience }),
+            ...(auth.scopes ? { scope: auth.scopes.join(' ') } : {}),
+          },
+        };
+      }),
+  };
+
+  #granted(
+    { auth }: Door<Of<'clientCredentials' | 'tokenExchange'>>,
+    fetch: Fetch,
+    grant: (challenge?: Challenge) => Promise<Grant>,
+  ): Authorization {
+    return new GrantAuthorization({ headers: auth.headers, secrets: this.#options.secrets, fetch, grant });
+  }
+
+  #introduce(
+    key: string,
+    registered: Of<'clientCredentials' | 'tokenExchange'>,
+    fetch: Fetch,
+    as: Grant['as'],
+  ): Promise<Grant['known']> {
+    const { secrets, base } = this.#options;
+    return introduce({ as, registered, base: base(), key, vault: this.#vault, fetch, secrets });
+  }
+}

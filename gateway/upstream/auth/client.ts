@@ -1,0 +1,138 @@
+/** How an authorization server knows us: MCP 2026-07-28, client-registration. */
+import type { AuthorizationServer, Client, ClientAuth } from 'oauth4webapi';
+import { SlipwayError } from '../../../schemas/errors.ts';
+import type { OpenSecret, SecretUse } from '../../../schemas/upstream-auth.ts';
+import type { Fetch } from './guarded-fetch.ts';
+import type { Vault } from './vault.ts';
+
+/** Where the gateway says who it is, and where people come back to, below its public address. */
+export const CLIENT_PATH = '/oauth/client.json';
+export const CALLBACK_PATH = '/oauth/callback';
+
+/** What the config says of a client that was registered by hand. */
+export interface Registered {
+  readonly clientId?: string | undefined;
+  readonly clientSecret?: SecretUse | undefined;
+}
+
+/** A client as one authorization server knows it. */
+export interface KnownClient {
+  readonly client: Client;
+  readonly auth: ClientAuth;
+}
+
+interface Introduction {
+  readonly as: AuthorizationServer;
+  readonly registered: Registered;
+  /** Where the gateway is reached from outside. */
+  readonly base: string;
+  /** Names what the client is for, so that it stays with the authorization server it was first used at. */
+  readonly key: string;
+  readonly vault: Vault;
+  readonly fetch: Fetch;
+  readonly secrets: OpenSecret;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const failed = (message: string, cause?: unknown): SlipwayError =>
+  new SlipwayError('authorization-failed', message, { cause });
+
+/**
+ * A client that was registered by hand, else the document that the gateway serves about itself, else one that is
+ * registered on the spot and kept.
+ * @throws SlipwayError `authorization-failed`, `secret-unavailable`
+ */
+export async function introduce(introduction: Introduction): Promise<KnownClient> {
+  const { as, registered, base } = introduction;
+  const { clientId, clientSecret } = registered;
+  if (clientId !== undefined) {
+    pin(introduction, clientId);
+    const secret = clientSecret && (await introduction.secrets(clientSecret));
+    return known(as, { client_id: clientId, ...(secret === undefined ? {} : { client_secret: secret }) });
+  }
+  if (as.client_id_metadata_document_supported === true && base.startsWith('https:'))
+    return known(as, { client_id: base + CLIENT_PATH });
+  return known(as, await registration(introduction));
+}
+
+/** Forgets a client that its authorization server does not know any more. */
+export function forget({ vault, as, base }: Pick<Introduction, 'vault' | 'as' | 'base'>): void {
+  vault.remove(registrationKey(as, base));
+}
+
+/** What the gateway says about itself: served where {@link CLIENT_PATH} says, and sent to register. */
+export function selfDescription(base: string): Record<string, unknown> {
+  const local = isLocal(new URL(base));
+  return {
+    client_name: 'Slipway',
+    redirect_uris: [base + CALLBACK_PATH],
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    application_type: local ? 'native' : 'web',
+  };
+}
+
+export function isLocal({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
+}
+
+/**
+ * Secret theft: a server that names another authorization server would have us send the secret there. The first one
+ * counts, until the config says otherwise.
+ */
+function pin({ vault, key, as }: Introduction, clientId: string): void {
+  const name = `pin ${JSON.stringify([key, clientId])}`;
+  const before = vault.read(name);
+  if (before === undefined) return vault.write(name, as.issuer);
+  if (before !== as.issuer)
+    throw failed(`The client belongs to ${String(before)}, but the server now names ${as.issuer}.`);
+}
+
+const registrationKey = ({ issuer }: AuthorizationServer, base: string): string =>
+  `client ${JSON.stringify([issuer, base])}`;
+
+async function registration(introduction: Introduction): Promise<Client> {
+  const { as, base, vault, fetch, signal } = introduction;
+  const name = registrationKey(as, base);
+  const before = vault.read(name) as Client | undefined;
+  const expires = Number(before?.['client_secret_expires_at'] ?? 0);
+  if (before && (expires === 0 || expires * 1000 > Date.now())) return before;
+  if (as.registration_endpoint === undefined)
+    throw failed(`${as.issuer} does not register clients by itself: register one there, and give its clientId.`);
+  const oauth = await import('oauth4webapi');
+  const wanted = { ...selfDescription(base), token_endpoint_auth_method: methodOf(as) };
+  try {
+    const response = await oauth.dynamicClientRegistrationRequest(as, wanted, {
+      [oauth.customFetch]: fetch,
+      [oauth.allowInsecureRequests]: true,
+      ...(signal ? { signal } : {}),
+    });
+    const client = await oauth.processDynamicClientRegistrationResponse(response);
+    vault.write(name, client);
+    return client as Client;
+  } catch (cause) {
+    if (cause instanceof SlipwayError) throw cause;
+    throw failed(`${as.issuer} refuses to register this gateway: ${wordsOf(cause)}`, cause);
+  }
+}
+
+const METHODS = ['client_secret_basic', 'client_secret_post', 'none'];
+
+/** The first of ours that it takes too. */
+function methodOf({ token_endpoint_auth_methods_supported: taken }: AuthorizationServer): string {
+  return METHODS.find((method) => taken === undefined || taken.includes(method)) ?? 'none';
+}
+
+async function known(as: AuthorizationServer, client: Client): Promise<KnownClient> {
+  const { ClientSecretBasic, ClientSecretPost, None } = await import('oauth4webapi');
+  const { client_secret: secret, token_endpoint_auth_method: agreed } = client;
+  if (typeof secret !== 'string' || agreed === 'none') return { client, auth: None() };
+  const method = typeof agreed === 'string' ? agreed : methodOf(as);
+  return { client, auth: method === 'client_secret_post' ? ClientSecretPost(secret) : ClientSecretBasic(secret) };
+}
+
+/** What an authorization server said, as far as it can be shown: its error code, not its prose. */
+export function wordsOf(error: unknown): string {
+  const { error: code, code: ours } = error as { error?: unknown; code?: unknown };
+  return typeof code === 'string' && /^[\w-]{1,64}$/.test(code) ? `${code}.` : `its answer is none (${String(ours)}).`;
+}

@@ -1,0 +1,62 @@
+/** `fetch` for addresses that strangers name: the same guard as for servers, no redirects, bounded in size and time. */
+import { SlipwayError } from '../../../schemas/errors.ts';
+import { HttpClient, type Head } from '../post.ts';
+
+/** The largest document that is read (bytes), and how long one may take (ms). */
+const MAX_BYTES = 1024 * 1024;
+const TIMEOUT = 15_000;
+
+export interface FetchOptions {
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type Fetch = (url: string, options?: FetchOptions) => Promise<Response>;
+
+/**
+ * SSRF: whoever runs a server, or an authorization server, names addresses that this gateway then asks. A redirect is
+ * an answer like any other, and no good one: the guard would have seen only the first address.
+ * @param publicOnly whether private addresses are out of bounds
+ */
+export function guardedFetch(publicOnly: boolean): Fetch {
+  return async (address, { method = 'GET', headers = {}, body, signal } = {}) => {
+    const url = new URL(address);
+    if (url.protocol !== 'https:' && (publicOnly || url.protocol !== 'http:'))
+      throw new SlipwayError('authorization-failed', `${url.origin} is not https.`);
+    const client = new HttpClient(url, publicOnly);
+    const timeout = AbortSignal.timeout(TIMEOUT);
+    const chunks: Buffer[] = [];
+    let size = 0;
+    try {
+      const call = {
+        method: method === 'POST' ? 'POST' : 'GET',
+        headers,
+        ...(body === undefined || body === null ? {} : { body: String(body) }),
+        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      } as const;
+      const head = await client.send(url, call, {
+        onData: (chunk) => {
+          size += chunk.length;
+          if (size > MAX_BYTES) throw new RangeError('too long');
+          chunks.push(chunk);
+        },
+      });
+      return responseOf(head, Buffer.concat(chunks));
+    } catch (cause) {
+      if (!timeout.aborted) throw cause;
+      throw new SlipwayError('authorization-failed', `${url.origin} does not answer in time.`, { cause });
+    } finally {
+      client.close();
+    }
+  };
+}
+
+function responseOf({ status, headers }: Head, body: Buffer): Response {
+  const list = Object.entries(headers).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value ?? '']).map((each): [string, string] => [name, each]),
+  );
+  // These may have no body, not even an empty one.
+  return new Response([204, 205, 304].includes(status) ? null : new Uint8Array(body), { status, headers: list });
+}

@@ -1,0 +1,166 @@
+/** OAuth 2.1 with a person's consent: what is sent, when it is renewed, and when a person must be asked (again). */
+import type { OpenSecret, UpstreamAuth } from '../../../schemas/upstream-auth.ts';
+import { SlipwayError } from '../../../schemas/errors.ts';
+import type { Log } from '../../../schemas/log.ts';
+import { NotDelivered } from '../link.ts';
+import { openHeaders, type Authorization, type Challenge, type Credentials } from './authorization.ts';
+import { introduce } from './client.ts';
+import type { Consents } from './consents.ts';
+import { discoverServer } from './discovery.ts';
+import type { Fetch } from './guarded-fetch.ts';
+import { NeedsAuthorization } from './needs.ts';
+import { asTokens, tokensFrom, words, type Tokens } from './tokens.ts';
+import type { Vault } from './vault.ts';
+
+/** How often a server may ask for more scopes, one consent after the other. */
+const MAX_STEPS = 3;
+/** What an authorization server says of tokens and clients that it does not know any more. */
+const GONE: ReadonlySet<unknown> = new Set(['invalid_grant', 'invalid_client', 'unauthorized_client']);
+
+export type OAuthSpec = Extract<UpstreamAuth, { type: 'oauth' }>;
+
+/** Whose tokens for which server; whoever has the same, has the same tokens. */
+export interface Holder {
+  readonly server: string;
+  /** Its address: a token for one is never sent to another, whatever the config calls it. */
+  readonly url: URL;
+  /** `undefined`: all. */
+  readonly principal: string | undefined;
+}
+
+export interface OAuthParts {
+  readonly vault: Vault;
+  readonly fetch: Fetch;
+  readonly secrets: OpenSecret;
+  readonly log: Log;
+  readonly consents: Consents;
+  /** Renewals that run. */
+  readonly flights: Map<string, Promise<Tokens | undefined>>;
+}
+
+export class OAuthAuthorization implements Authorization {
+  readonly #holder: Holder;
+  readonly #spec: OAuthSpec;
+  readonly #parts: OAuthParts;
+  readonly #key: string;
+
+  constructor(holder: Holder, spec: OAuthSpec, parts: OAuthParts) {
+    this.#holder = holder;
+    this.#spec = spec;
+    this.#parts = parts;
+    const { server, url, principal } = holder;
+    this.#key = `tokens ${JSON.stringify([server, url.href, principal ?? null])}`;
+  }
+
+  async credentials(): Promise<Credentials> {
+    const { secrets } = this.#parts;
+    const headers = await openHeaders(this.#spec.headers, secrets);
+    const held = this.#tokens;
+    if (!held) return { headers };
+    const { accessToken: token } = await this.#fresh(held);
+    return { headers: { ...headers, Authorization: `Bearer ${token}` }, token };
+  }
+
+  async refused(challenge: Challenge, { token }: Credentials, last: boolean): Promise<void> {
+    const tokens = this.#tokens;
+    if (challenge.status === 403) throw this.#wantsMore(challenge, tokens);
+    // Somebody else's request has had a new one meanwhile.
+    if (tokens && tokens.accessToken !== token && !last) return;
+    if (tokens?.refreshToken !== undefined && !last && (await this.#renew(tokens))) return;
+    // It is not thrown away: one server that stumbles would cost everybody's consent.
+    throw this.#needs(challenge, tokens?.scopes ?? [], tokens?.steps ?? 0, 'Somebody must give their consent first');
+  }
+
+  get #tokens(): Tokens | undefined {
+    return asTokens(this.#parts.vault.read(this.#key));
+  }
+
+  async #fresh(tokens: Tokens): Promise<Tokens> {
+    const { freshUntil = Infinity, expiresAt = Infinity, refreshToken } = tokens;
+    if (freshUntil > Date.now() || refreshToken === undefined) return tokens;
+    try {
+      return (await this.#renew(tokens)) ?? tokens;
+    } catch (error) {
+      if (expiresAt > Date.now()) return tokens;
+      throw error;
+    }
+  }
+
+  /** A step up is asked for once: who consented to it all, and is refused still, is refused. */
+  #wantsMore({ scope = '', ...challenge }: Challenge, tokens: Tokens | undefined): SlipwayError {
+    const { scopes = [], steps = 0 } = tokens ?? {};
+    const wanted = words(scope).filter((each) => !scopes.includes(each));
+    if (tokens && (wanted.length === 0 || steps >= MAX_STEPS))
+      return new SlipwayError('upstream-unauthorized', 'The server refuses this although all it asked for was given.');
+    return this.#needs({ ...challenge, scope }, scopes, steps + 1, 'It takes more than was consented to so far');
+  }
+
+  #needs(challenge: Challenge, scopes: readonly string[], steps: number, why: string): NeedsAuthorization {
+    const { server, principal } = this.#holder;
+    const { consents, fetch } = this.#parts;
+    return new NeedsAuthorization(`${server}: ${why}.`, principal === undefined, (signal) =>
+      consents.begin(
+        { holder: this.#holder, spec: this.#spec, key: this.#key, fetch, challenge, scopes, steps },
+        signal,
+      ),
+    );
+  }
+
+  /** One renewal at a time, however many wait for it. @returns `undefined` if a person must be asked */
+  #renew(tokens: Tokens): Promise<Tokens | undefined> {
+    const now = this.#tokens;
+    if (now && now.accessToken !== tokens.accessToken) return Promise.resolve(now);
+    const { flights } = this.#parts;
+    const running = flights.get(this.#key);
+    if (running) return running;
+    const flight = this.#ask(tokens).finally(() => flights.delete(this.#key));
+    flights.set(this.#key, flight);
+    return flight;
+  }
+
+  async #ask(tokens: Tokens): Promise<Tokens | undefined> {
+    const { vault, fetch, secrets } = this.#parts;
+    const oauth = await import('oauth4webapi');
+    const { issuer, base, resource, refreshToken = '' } = tokens;
+    try {
+      const as = await discoverServer(fetch, issuer);
+      const { client, auth } = await introduce({
+        as,
+        base,
+        vault,
+        fetch,
+        secrets,
+        registered: this.#spec,
+        key: this.#holder.server,
+      });
+      const response = await oauth.refreshTokenGrantRequest(as, client, auth, refreshToken, {
+        [oauth.customFetch]: fetch,
+        [oauth.allowInsecureRequests]: true,
+        additionalParameters: { resource },
+      });
+      const renewed = tokensFrom(await oauth.processRefreshTokenResponse(as, client, response), tokens);
+      this.#keep(renewed);
+      return renewed;
+    } catch (cause) {
+      if (!(cause instanceof oauth.ResponseBodyError) || !GONE.has(cause.error))
+        throw new NotDelivered('Its authorization server gives no new token just now.', cause);
+      // Used up, or taken back: it is worth nothing any more.
+      const { refreshToken: _, ...rest } = tokens;
+      this.#keep(rest);
+      return undefined;
+    }
+  }
+
+  /** What cannot be written is used all the same, as long as this process lasts. */
+  #keep(tokens: Tokens): void {
+    const { vault, log } = this.#parts;
+    try {
+      vault.write(this.#key, tokens);
+    } catch (error) {
+      log('error', 'a renewed token could not be kept: consent must be given again after a restart', {
+        server: this.#holder.server,
+        error: String(error),
+      });
+    }
+  }
+}

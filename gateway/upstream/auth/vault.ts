@@ -1,0 +1,107 @@
+/** Tokens and registrations at rest: a file each, sealed, and only for this user. */
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SlipwayError } from '../../../schemas/errors.ts';
+import type { Log } from '../../../schemas/log.ts';
+
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+
+export interface VaultOptions {
+  /** Made if it does not exist. */
+  readonly dir: string;
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+}
+
+/** Without options, what it holds ends with it. */
+export class Vault {
+  readonly #options: VaultOptions | undefined;
+  readonly #log: Log;
+  /** What was read or written, as JSON would give it back. */
+  readonly #known = new Map<string, unknown>();
+
+  constructor(options: VaultOptions | undefined, log: Log) {
+    this.#options = options;
+    this.#log = log;
+    if (options) mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+  }
+
+  /** `undefined` where there is nothing, or nothing that can be read: then a person must consent again. */
+  read(name: string): unknown {
+    if (!this.#known.has(name)) this.#known.set(name, this.#load(name));
+    return this.#known.get(name);
+  }
+
+  /** @throws SlipwayError `state-unwritable` — it is remembered all the same, until the end of the process */
+  write(name: string, value: unknown): void {
+    this.#known.set(name, value);
+    if (!this.#options) return;
+    const path = this.#path(name);
+    const temporary = `${path}.${process.pid}.tmp`;
+    try {
+      const file = openSync(temporary, 'w', 0o600);
+      try {
+        writeFileSync(file, this.#seal(name, value));
+        fsyncSync(file);
+      } finally {
+        closeSync(file);
+      }
+      renameSync(temporary, path);
+    } catch (cause) {
+      throw new SlipwayError('state-unwritable', `Cannot write ${path}: ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  remove(name: string): void {
+    this.#known.set(name, undefined);
+    if (this.#options) rmSync(this.#path(name), { force: true });
+  }
+
+  #load(name: string): unknown {
+    if (!this.#options) return undefined;
+    const path = this.#path(name);
+    let sealed: Buffer;
+    try {
+      sealed = readFileSync(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#complain(path, (error as Error).message);
+      return undefined;
+    }
+    try {
+      return this.#open(name, sealed);
+    } catch {
+      this.#complain(path, 'it is damaged, or was sealed with another key');
+      return undefined;
+    }
+  }
+
+  #complain(path: string, why: string): void {
+    this.#log('error', 'a token cannot be read: consent must be given again', { path, why });
+  }
+
+  #seal(name: string, value: unknown): Buffer {
+    const iv = randomBytes(IV_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', this.#key, iv).setAAD(Buffer.from(name));
+    return Buffer.concat([iv, cipher.update(JSON.stringify(value), 'utf8'), cipher.final(), cipher.getAuthTag()]);
+  }
+
+  /** A file under another's name does not open: one principal's token cannot be given to another by renaming. */
+  #open(name: string, bytes: Buffer): unknown {
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, IV_BYTES), {
+      authTagLength: TAG_BYTES,
+    });
+    decipher.setAAD(Buffer.from(name)).setAuthTag(bytes.subarray(-TAG_BYTES));
+    const plain = decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
+    return JSON.parse(plain) as unknown;
+  }
+
+  get #key(): Uint8Array {
+    return this.#options?.key ?? new Uint8Array();
+  }
+
+  #path(name: string): string {
+    return join(this.#options?.dir ?? '', createHash('sha256').update(name).digest('hex'));
+  }
+}
