@@ -243,6 +243,7 @@ export class RunningGateway implements Gateway {
     }
     state.streams.close();
     this.#pool.prune([]);
+    await state.authorizer.settled();
     for (const listener of this.#listeners) listener.cut();
     await Promise.all(closed);
   }

@@ -1,10 +1,11 @@
 /** HTTP towards a server that wants to know who comes: every request carries credentials, and a refusal renews them once. */
 import type { Head, Http, HttpCall, Reader } from '../post.ts';
-import { challengeOf, refusedFor, type Authorization, type Challenge } from './authorization.ts';
+import { challengeOf, refusedFor, type Authorization, type Challenge, type Credentials } from './authorization.ts';
 
 export class AuthorizedHttp implements Http {
   readonly #http: Http;
   readonly #authorization: Authorization;
+  #last: Credentials = { headers: {} };
 
   constructor(http: Http, authorization: Authorization) {
     this.#http = http;
@@ -13,11 +14,13 @@ export class AuthorizedHttp implements Http {
 
   /** @throws what an {@link Http} throws, and what there is to say where nobody lets us in */
   async send(url: URL, call: HttpCall, reader: Reader = {}): Promise<Head> {
+    // A goodbye goes with what was used before: it is not worth a new token, which would come too late to be kept.
+    if (call.method === 'DELETE') return this.#http.send(url, withHeaders(call, this.#last), reader);
     for (let last = false; ; last = true) {
       const credentials = await this.#authorization.credentials();
+      this.#last = credentials;
       const gate = new Gate(reader);
-      const headers = { ...call.headers, ...credentials.headers };
-      const head = await this.#http.send(url, { ...call, headers }, gate);
+      const head = await this.#http.send(url, withHeaders(call, credentials), gate);
       if (!gate.challenge) return head;
       await this.#authorization.refused(gate.challenge, credentials, last);
       if (last) throw refusedFor(head.status);
@@ -28,6 +31,11 @@ export class AuthorizedHttp implements Http {
     this.#http.close();
   }
 }
+
+const withHeaders = (call: HttpCall, { headers }: Credentials): HttpCall => ({
+  ...call,
+  headers: { ...call.headers, ...headers },
+});
 
 /** Keeps a refusal, in whatever words, from being taken for the answer. */
 class Gate implements Reader {

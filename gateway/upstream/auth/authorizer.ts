@@ -1,4 +1,5 @@
 /** All that it takes to get into servers, in one place: made with the gateway, and asked for each connection. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
 import type { Endpoint } from '../../../schemas/snapshot.ts';
@@ -36,6 +37,8 @@ const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 /** Callers whose own tokens are at hand; the one that was not seen for the longest time is forgotten first. */
 const MAX_PRESENTED = 10_000;
+/** How long a shutdown waits for renewals that run (ms). */
+const SETTLE = 5_000;
 const ASKED: Challenge = { status: 401 };
 
 /** Whether everybody comes with credentials of their own, and so has connections and lists of their own. */
@@ -63,6 +66,14 @@ export class Authorizer {
     this.#presented.set(principal, token);
     const [oldest] = this.#presented.keys();
     if (this.#presented.size > MAX_PRESENTED && oldest !== undefined) this.#presented.delete(oldest);
+  }
+
+  /** Resolves when no renewal runs: one whose answer nobody kept would cost a consent. Never rejects, nor takes long. */
+  async settled(): Promise<void> {
+    const late = new AbortController();
+    const limit = sleep(SETTLE, undefined, { signal: late.signal }).catch(() => {});
+    await Promise.race([Promise.allSettled(this.#flights.values()), limit]);
+    late.abort();
   }
 
   /** How to get in there. */

@@ -114,7 +114,7 @@ function exchange(provider: Provider): void {
   provider.on('grant.saved', (grant) => void grants.set(grant.jti ?? '', grant));
   provider.registerGrantType(
     'urn:ietf:params:oauth:grant-type:token-exchange',
-    async (ctx, next) => {
+    async (ctx) => {
       const { subject_token: subject = '' } = ctx.oidc.params as { subject_token?: string };
       const { sub = '' } = JSON.parse(Buffer.from(subject.split('.')[1] ?? '', 'base64url').toString()) as {
         sub?: string;
@@ -135,7 +135,6 @@ function exchange(provider: Provider): void {
         token_type: 'Bearer',
         expires_in: 3600,
       };
-      await next();
     },
     parameters,
   );
@@ -144,6 +143,12 @@ function exchange(provider: Provider): void {
 /** Somebody's browser: keeps cookies, follows redirects, fills in forms. */
 export class Browser {
   readonly #cookies = new Map<string, string>();
+  readonly #stay: boolean;
+
+  /** @param stay whether to come back at all: if not, the page is the one that would be opened then, unopened */
+  constructor({ stay = false } = {}) {
+    this.#stay = stay;
+  }
 
   /** Opens an address, signs in where it is asked to, and consents. @returns where it ends, and what stands there */
   async consent(url: string, account: string, refuse = false): Promise<Page> {
@@ -152,7 +157,7 @@ export class Browser {
       if (refuse) return this.open(link(page, /href="([^"]+\/abort)"/));
       const action = link(page, /<form[^>]*action="([^"]+)"/);
       const fields = [...page.text.matchAll(/<input[^>]*type="hidden"[^>]*name="(\w+)"[^>]*value="(\w*)"/g)];
-      const form = new URLSearchParams(fields.map(([, name = '', value = '']) => [name, value]));
+      const form = new URLSearchParams(fields.map(([, name = '', value = '']): [string, string] => [name, value]));
       if (page.text.includes('name="login"')) form.set('login', account);
       if (page.text.includes('name="password"')) form.set('password', 'any');
       page = await this.open(action, form);
@@ -179,28 +184,11 @@ export class Browser {
         return { url: at.href, status: response.status, headers: response.headers, text: await response.text() };
       await response.body?.cancel();
       at = new URL(location, at);
+      if (this.#stay && at.pathname.endsWith('/oauth/callback'))
+        return { url: at.href, status: response.status, headers: response.headers, text: '' };
       body = undefined;
     }
     throw new Error(`${url} leads nowhere`);
-  }
-
-  /** Where the provider would send the browser back to, without going there. */
-  async comeBack(url: string, account: string): Promise<URL> {
-    const original = globalThis.fetch;
-    let back: URL | undefined;
-    globalThis.fetch = (input, init) => {
-      const target = new URL(input instanceof Request ? input.url : input);
-      if (!target.pathname.endsWith('/oauth/callback')) return original(input, init);
-      back = target;
-      return Promise.resolve(new Response('stopped'));
-    };
-    try {
-      await this.consent(url, account);
-    } finally {
-      globalThis.fetch = original;
-    }
-    if (!back) throw new Error('it never came back');
-    return back;
   }
 }
 

@@ -34,6 +34,8 @@ export class ProtectedServer implements AsyncDisposable {
   readonly url: string;
   /** All headers that ever came. */
   readonly seen: string[] = [];
+  /** How often somebody was not let in. */
+  turnedAway = 0;
   /** Tokens that are refused although they are good. */
   readonly refused = new Set<string>();
 
@@ -121,6 +123,7 @@ export class ProtectedServer implements AsyncDisposable {
   }
 
   #challenge(response: ServerResponse, status: number, more: string): void {
+    this.turnedAway++;
     const metadata = new URL('/.well-known/oauth-protected-resource/mcp', this.url).href;
     const scope = status === 401 ? ', scope="mcp:read"' : '';
     const challenge = this.#options.secret ? 'Custom' : `Bearer resource_metadata="${metadata}"${scope}${more}`;
