@@ -1,4 +1,5 @@
 /** What was refused lately, and why: for `slipway explain denied`. The audit log has it for longer. */
+import type { Decision } from '../schemas/access.ts';
 import type { Trace } from './audit/trace.ts';
 import type { Denial } from '../schemas/operate.ts';
 
@@ -20,7 +21,7 @@ export class Denials {
       server,
       tool: tool?.slice(0, MAX_TEXT),
       reason: deniedReason ?? 'forbidden',
-      detail,
+      decision: detail?.['decision'] as Decision | undefined,
       commit,
     });
     if (this.#kept.size <= MAX_KEPT) return;

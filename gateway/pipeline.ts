@@ -8,7 +8,15 @@ import { traceControl } from './audit/requests.ts';
 import { Trace } from './audit/trace.ts';
 import type { Exchange, Source, State } from './exchange.ts';
 import { isMcpPath } from './routes/mcp.ts';
-import { routeAt, targetOf, type ControlRow, type McpRow, type RouteRow, type ScopeRow } from './routes/table.ts';
+import {
+  routeAt,
+  targetOf,
+  type CallerRow,
+  type ControlRow,
+  type McpRow,
+  type RouteRow,
+  type ScopeRow,
+} from './routes/table.ts';
 import { refuse } from './rpc/errors.ts';
 import { NamedResponse } from './rpc/response.ts';
 import { authenticate, type Identity } from './steps/authenticate.ts';
@@ -77,15 +85,16 @@ async function serveClient(exchange: Exchange, row: McpRow): Promise<void> {
   await limited(known, there?.project, (left) => row.serve({ ...known, ...left, route: view }));
 }
 
-async function serveOperator(exchange: Exchange, row: ControlRow | ScopeRow): Promise<void> {
+async function serveOperator(exchange: Exchange, row: CallerRow | ControlRow | ScopeRow): Promise<void> {
   const { request, trace, path, source } = exchange;
   const { access } = row;
-  if (access === 'control') traceControl(trace, request.method, path);
+  if (typeof access === 'string') traceControl(trace, request.method, path);
   else trace.event('http_request', path.slice(1));
   const identity = await identify(exchange);
-  withScopes(identity, undefined, () =>
-    access === 'control' ? authorizeControl(identity, exchange) : authorizeScope(identity, access.scope),
-  );
+  withScopes(identity, undefined, () => {
+    if (access === 'control') authorizeControl(identity, exchange);
+    else if (access !== 'caller') authorizeScope(identity, access.scope);
+  });
   allow(exchange, row);
   const known = { ...exchange, identity };
   // Whatever clients do, it can be seen, and whoever sits at this machine can see to it.

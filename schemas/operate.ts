@@ -1,5 +1,6 @@
 /** What operators ask of a running Slipway besides its status: what runs costs, and what others left behind. */
 import { z } from 'zod';
+import type { Decision } from './access.ts';
 
 /** What an instance uses right now, as its driver measures it. */
 export const statsSchema = z.strictObject({
@@ -71,6 +72,35 @@ export interface Denial {
   /** An error code, or `blocked` for a tool. */
   readonly reason: string;
   /** Of a tool: what decided, and where that is written. */
-  readonly detail: Readonly<Record<string, unknown>> | undefined;
+  readonly decision: Decision | undefined;
   readonly commit: string;
+}
+
+/** `GET /auth/can-i`: whether somebody may do something, and why. Places are told to those who may see roles. */
+export interface CanI {
+  readonly allowed: boolean;
+  readonly principal: string;
+  readonly reason: string;
+  /** Where the deciding rule or binding stands: `access.yaml:12`. */
+  readonly places: readonly string[];
+  readonly commit: string;
+  /** What would allow it. */
+  readonly remedy?: string;
+}
+
+/** `GET /auth/can-i?list=true`. */
+export interface Abilities {
+  readonly principal: string;
+  readonly groups: readonly string[];
+  readonly roles: readonly string[];
+  readonly scopes: readonly string[];
+  readonly operations: readonly string[];
+  readonly rules: readonly {
+    readonly role: string;
+    readonly verbs: readonly string[];
+    readonly resources: readonly string[];
+    readonly names: readonly string[];
+    readonly projects: readonly string[];
+    readonly servers: readonly string[];
+  }[];
 }

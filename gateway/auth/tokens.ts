@@ -56,7 +56,8 @@ export class Tokens {
   }
 }
 
-function subjectOf({ name, roles, scopes, projects }: Principal, directory: Directory): Subject {
+/** Whom a Token stands for. */
+export function subjectOf({ name, roles, scopes, projects }: Principal, directory: Directory): Subject {
   const groups = directory.groupsOfToken(name);
   return { kind: 'Token', name, groups, roles, scopes, ...(projects ? { projects } : {}) };
 }

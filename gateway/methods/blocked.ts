@@ -8,10 +8,10 @@ import type { Server } from '../upstream/server.ts';
 /** @returns the result of the call: a failure of the tool, so that a model reads why */
 export function blocked(call: Call, server: Server, tool: string, decision: Decision): string {
   const { identity, route, trace, generation } = call.caller;
-  const { rule, level } = decision;
+  const { rule } = decision;
   traceServer(trace, server, tool);
   trace.denied('blocked');
-  trace.detail = { level, ...rule };
+  trace.detail = { decision };
   const about = [`${server.name}:${tool} is blocked: ${inWords(decision)}.`];
   if (rule?.message !== undefined) about.push(`Details: ${rule.message}`);
   // Where rules stand, and with it how the config is laid out, is for those who may look at it.

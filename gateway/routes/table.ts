@@ -6,7 +6,9 @@ import type { Generation } from '../snapshot.ts';
 import { serveAudit } from './audit.ts';
 import { CALLBACK_PATH, CLIENT_PATH } from '../upstream/auth/client.ts';
 import { serveCallback, serveClientDocument } from './consent.ts';
+import { serveCanI } from './can-i.ts';
 import { CONTROL_PREFIX, serveControl } from './control.ts';
+import { serveDenied } from './denied.ts';
 import { serveHealth } from './health.ts';
 import { openOld, postOld } from './http-sse.ts';
 import { serveMcp } from './mcp.ts';
@@ -40,6 +42,12 @@ export interface ScopeRow extends Row {
   serve(known: Known): Served;
 }
 
+/** Whoever shows who they are. */
+export interface CallerRow extends Row {
+  readonly access: 'caller';
+  serve(known: Known): Served;
+}
+
 /** MCP clients, who see what their grant lets them see. */
 export interface McpRow extends Row {
   readonly access: 'mcp';
@@ -50,7 +58,7 @@ export interface McpRow extends Row {
   serve(caller: Caller): Served;
 }
 
-export type RouteRow = PublicRow | ControlRow | ScopeRow | McpRow;
+export type RouteRow = PublicRow | CallerRow | ControlRow | ScopeRow | McpRow;
 
 /** All servers, those of a project, one server. */
 const PLACES = ['/projects/{}', '/servers/{}', ''];
@@ -86,6 +94,8 @@ export const ROUTES: readonly RouteRow[] = [
     methods: ['GET'],
     serve: serveAudit,
   })),
+  { pattern: `${CONTROL_PREFIX}/auth/can-i`, access: 'caller', methods: ['GET'], serve: serveCanI },
+  { pattern: `${CONTROL_PREFIX}/denied/{}`, access: 'control', methods: ['GET'], serve: serveDenied },
   ...[CONTROL_PREFIX, `${CONTROL_PREFIX}/*`].map((pattern): ControlRow => ({
     pattern,
     access: 'control',

@@ -2,7 +2,8 @@
 import type { Access, Cited } from './compiled.ts';
 import { allows, heldBy, inside, isUnlimited, ruleFor, type Held, type Subject } from './held.ts';
 import { deciderFor, type Annotations, type Decide, type Decision } from './permissions.ts';
-import { SCOPES, type Operation, type ResourceWord, type Scope, type Verb } from './words.ts';
+import type { Abilities } from '../operate.ts';
+import { OPERATIONS, SCOPES, type Operation, type ResourceWord, type Scope, type Verb } from './words.ts';
 
 /** What a caller may do with one server on one route. */
 export interface Standing {
@@ -47,6 +48,8 @@ export interface Grant {
   operation(name: Operation, server?: string): boolean;
   /** @param project where what the scope opens belongs to one; else it is about all */
   scope(name: Scope, project?: string): boolean;
+  /** All of it, for people. */
+  list(): Pick<Abilities, 'operations' | 'rules'>;
   /** How it stands with a server on a route; `project` is absent on routes of no project. */
   at(server: string, project: string | undefined): Standing;
   decide(server: string, project: string | undefined, tool: string, annotations?: Annotations): Decision;
@@ -96,7 +99,11 @@ class RoleGrant implements Grant {
       if (!this.#reaches(held, resource, name, project)) continue;
       const rule = ruleFor(held.role, verb, resource, name);
       if (rule)
-        return { role: held.name, rule: rule.cited, ...(held.binding === undefined ? {} : { binding: held.binding }) };
+        return {
+          role: held.name,
+          rule: { file: rule.said.file, line: rule.said.line },
+          ...(held.binding === undefined ? {} : { binding: held.binding }),
+        };
     }
     return undefined;
   }
@@ -120,6 +127,23 @@ class RoleGrant implements Grant {
     return this.#held.some(
       ({ role, projects, servers }) => role.scopes.has(name) && !servers && inside(projects, project),
     );
+  }
+
+  list(): Pick<Abilities, 'operations' | 'rules'> {
+    const rules = this.#held.flatMap(({ name, role, projects, servers }) =>
+      role.rules.map((rule) => ({
+        role: name,
+        verbs: rule.said.verbs,
+        resources: rule.said.resources,
+        names: rule.said.names ?? [],
+        projects: [...(projects ?? [])],
+        servers: [...(servers ?? [])],
+      })),
+    );
+    return {
+      rules,
+      operations: OPERATIONS.filter((operation) => this.#held.some(({ role }) => role.operations.has(operation))),
+    };
   }
 
   at(server: string, project: string | undefined): Standing {

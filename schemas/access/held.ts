@@ -36,7 +36,7 @@ export interface Expanded {
     readonly resources: ReadonlySet<string>;
     /** Absent: all. */
     readonly names?: readonly ((name: string) => boolean)[];
-    readonly cited: Cited;
+    readonly said: RoleMeaning['rules'][number];
   }[];
   readonly operations: ReadonlySet<string>;
   readonly scopes: ReadonlySet<string>;
@@ -85,15 +85,15 @@ function expanded(role: RoleMeaning): Expanded {
   const before = known.get(role);
   if (before) return before;
   const made: Expanded = {
-    rules: role.rules.map(({ verbs, resources, names, file, line }) => ({
-      verbs: new Set(verbs.includes(ANY) ? VERBS : verbs.flatMap((verb) => INCLUDED[verb as Verb] ?? [])),
+    rules: role.rules.map((said) => ({
+      verbs: new Set(said.verbs.includes(ANY) ? VERBS : said.verbs.flatMap((verb) => INCLUDED[verb as Verb] ?? [])),
       resources: new Set(
-        resources.includes(ANY)
+        said.resources.includes(ANY)
           ? RESOURCES
-          : resources.flatMap((resource) => (resource === 'rbac' ? ['rbac', 'roles', 'rolebindings'] : resource)),
+          : said.resources.flatMap((resource) => (resource === 'rbac' ? ['rbac', 'roles', 'rolebindings'] : resource)),
       ),
-      ...(names ? { names: names.map(glob) } : {}),
-      cited: { file, line },
+      ...(said.names ? { names: said.names.map(glob) } : {}),
+      said,
     })),
     operations: new Set(role.operations),
     scopes: new Set(role.scopes),

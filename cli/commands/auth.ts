@@ -1,0 +1,85 @@
+import { SlipwayError } from '../../schemas/errors.ts';
+import type { Abilities, CanI } from '../../schemas/operate.ts';
+import { outputOption, TARGET_OPTIONS, text, type Command, type Invocation } from '../command.ts';
+import { table } from '../print/table.ts';
+import { formatValue } from '../print/value.ts';
+import { findTarget, type Target } from '../target.ts';
+
+export const command: Command = {
+  summary: 'tell whether somebody may do something, and why',
+  usage: '<can-i> [verb] [thing]',
+  options: [
+    ...TARGET_OPTIONS,
+    { flags: '--as <principal>', description: 'somebody else: token:<name>, user:<name>, group:<name> or local' },
+    { flags: '--project <name>', description: 'on the route of this project' },
+    { flags: '--list', description: 'all that it may do' },
+    outputOption(['table', 'json', 'yaml']),
+  ],
+  examples: [
+    'slipway auth can-i call github/create_issue --as token:ci --project dev',
+    'slipway auth can-i view servers/github',
+    'slipway auth can-i run sync',
+    'slipway auth can-i scope audit',
+    'slipway auth can-i --list --as user:ada',
+  ],
+
+  async run(invocation) {
+    const { args, options, io } = invocation;
+    const [action, verb, thing] = args;
+    if (action !== 'can-i') throw new SlipwayError('usage', `There is no \`auth ${action}\`; there is \`auth can-i\`.`);
+    const target = await findTarget(options, io);
+    if (options['list'] === true) return list(target, invocation);
+    if (verb === undefined || thing === undefined)
+      throw new SlipwayError('usage', 'Say what to do, and to what: `slipway auth can-i view servers`.');
+    const answer = await target.json<CanI>('GET', `/auth/can-i?${queryOf(invocation, { verb, thing })}`);
+    const format = options['output'];
+    if (format === 'json' || format === 'yaml') io.out(formatValue(answer, format));
+    else {
+      const { allowed, reason, places, commit, remedy } = answer;
+      io.out(allowed ? 'yes' : 'no');
+      io.out(`  ${reason}`);
+      if (places.length > 0) io.out(`  at ${places.join(', ')}, commit ${commit.slice(0, 12)}`);
+      if (remedy !== undefined) io.out(`  ${remedy}`);
+    }
+    return answer.allowed ? 0 : 1;
+  },
+};
+
+async function list(target: Target, invocation: Invocation): Promise<number> {
+  const { options, io } = invocation;
+  const mine = await target.json<Abilities>('GET', `/auth/can-i?${queryOf(invocation, { list: 'true' })}`);
+  const format = options['output'];
+  if (format === 'json' || format === 'yaml') {
+    io.out(formatValue(mine, format));
+    return 0;
+  }
+  const words = (all: readonly string[]): string => (all.length > 0 ? all.join(', ') : '-');
+  io.out(
+    [
+      `Principal    ${mine.principal}`,
+      `Groups       ${words(mine.groups)}`,
+      `Roles        ${words(mine.roles)}`,
+      `Operations   ${words(mine.operations)}`,
+      `Scopes       ${words(mine.scopes)}`,
+    ].join('\n'),
+  );
+  const rows = mine.rules.map(({ role, verbs, resources, names, projects, servers }) => [
+    role,
+    words(verbs),
+    words(resources),
+    words(names),
+    words(projects),
+    words(servers),
+  ]);
+  io.out(`\n${table(['role', 'verbs', 'resources', 'names', 'projects', 'servers'], rows)}`);
+  return 0;
+}
+
+function queryOf({ options }: Invocation, wish: Readonly<Record<string, string>>): URLSearchParams {
+  const query = new URLSearchParams(wish);
+  for (const name of ['as', 'project']) {
+    const value = text(options, name);
+    if (value !== undefined) query.set(name, value);
+  }
+  return query;
+}
