@@ -4,6 +4,7 @@
  * child's stdio) and the gateway (over a socket) share it.
  */
 import { SlipwayError } from './errors.ts';
+import { FleetingMap } from './fleeting-map.ts';
 import { META } from './modern.ts';
 import {
   isNotification,
@@ -112,7 +113,7 @@ interface Pending {
 
 export class Peer implements Channel {
   readonly #handlers: PeerHandlers;
-  readonly #pending = new Map<Id, Pending>();
+  readonly #pending = new FleetingMap<Id, Pending>();
   /** What the other side asked and still waits for. */
   readonly #asked = new Map<Id, AbortController>();
   #nextId = 1;
@@ -175,8 +176,7 @@ export class Peer implements Channel {
 
   #take(id: Id | null): Pending | undefined {
     if (id === null) return undefined;
-    const pending = this.#pending.get(id);
-    this.#pending.delete(id);
+    const pending = this.#pending.take(id);
     pending?.unlisten();
     return pending;
   }

@@ -1,9 +1,10 @@
 /** Calls that are running, so that their client, or a shutdown, can cancel them. */
 import { SlipwayError } from '../../schemas/errors.ts';
+import { FleetingMap } from '../../schemas/fleeting-map.ts';
 import type { Id } from '../../schemas/jsonrpc.ts';
 
 export class Calls {
-  readonly #running = new Map<string, AbortController>();
+  readonly #running = new FleetingMap<string, AbortController>();
 
   /** @returns the key to {@link remove} it by */
   add(sessionId: string, id: Id, controller: AbortController): string {
@@ -13,7 +14,7 @@ export class Calls {
   }
 
   remove(key: string, controller: AbortController): void {
-    if (this.#running.get(key) === controller) this.#running.delete(key);
+    if (this.#running.get(key) === controller) this.#running.take(key);
   }
 
   /** Cancels a call of the same session only: a request id is no secret. `1` and `"1"` are two ids. */
@@ -23,7 +24,7 @@ export class Calls {
   }
 
   abortAll(reason: SlipwayError): void {
-    for (const controller of this.#running.values()) controller.abort(reason);
+    for (const key of this.#running.keys()) this.#running.get(key)?.abort(reason);
   }
 }
 

@@ -1,0 +1,18 @@
+/** What comes and goes is found while it is there. */
+import { expect, test } from 'vitest';
+import { FleetingMap } from '../../schemas/fleeting-map.ts';
+
+test('gives what was put there, once', () => {
+  const map = new FleetingMap<string, number>();
+  map.set('a', 1);
+  map.set('b', 2);
+  expect([map.size, map.get('a'), [...map.keys()]]).toEqual([2, 1, ['a', 'b']]);
+  expect([map.take('a'), map.take('a'), map.get('a'), map.size]).toEqual([1, undefined, undefined, 1]);
+});
+
+test('the last value under a key is the one that is found', () => {
+  const map = new FleetingMap<string, number>();
+  map.set('a', 1);
+  map.set('a', 2);
+  expect([map.take('a'), map.size]).toEqual([2, 0]);
+});
