@@ -1,9 +1,10 @@
 /**
- * `npm run bench [-- reconcile|gateway|leaks|peers|metrics|rollout|containers|images] [--json file]`. Numbers, not tests: machines differ and are noisy,
+ * `npm run bench [-- reconcile|gateway|leaks|peers|metrics|rollout|containers|images|audit] [--json file]`. Numbers, not tests: machines differ and are noisy,
  * so compare ratios of one run.
  */
 import { writeFileSync } from 'node:fs';
 import { build } from '../../cli/build.ts';
+import { auditBench } from './audit.ts';
 import { containersBench } from './containers.ts';
 import { gatewayBench } from './gateway.ts';
 import { imagesBench } from './images.ts';
@@ -23,6 +24,7 @@ const SUITES: Readonly<Record<string, (program: string) => Promise<Row[]>>> = {
   rollout: rolloutBench,
   containers: containersBench,
   images: imagesBench,
+  audit: auditBench,
 };
 
 const args = process.argv.slice(2);

@@ -10,7 +10,7 @@ import type { Recorder } from '../recorder.ts';
 import { hashArguments, hashLarge } from './arguments.ts';
 import { Flood } from './flood.ts';
 import { Handover } from './handover.ts';
-import { chainLine, type Head } from './line.ts';
+import { Lines, type Head } from './line.ts';
 import { Segments } from './segments.ts';
 
 /** How long events are gathered before they are written (ms). A crash loses no more than these. */
@@ -50,8 +50,8 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
   #settings: AuditSettings;
   #queue: AuditDraft[] = [];
   #bodies = 0;
-  /** Lines that could not be written yet, and where the chain stands after them. */
-  #unwritten: string[] = [];
+  /** Lines that are not written yet, and where the chain stands after them. */
+  readonly #lines = new Lines();
   #head: Head;
   #dropped = 0;
   /** Those among them that the log does not tell of yet. */
@@ -143,7 +143,7 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
   }
 
   get #waiting(): number {
-    return this.#queue.length + this.#unwritten.length;
+    return this.#queue.length + this.#lines.count;
   }
 
   #soon(): void {
@@ -190,22 +190,21 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
   }
 
   #add(draft: AuditDraft, hashes: ReturnType<typeof hashArguments>): void {
-    const [line, head] = chainLine(draft, hashes, this.#head);
-    this.#unwritten.push(line);
-    this.#head = head;
+    this.#head = this.#lines.add(draft, hashes, this.#head);
   }
 
   async #write(): Promise<void> {
-    const { length } = this.#unwritten;
-    if (length === 0) return;
-    const lines = `${this.#unwritten.join('\n')}\n`;
+    if (this.#lines.count === 0) return;
     try {
-      await this.#segments.append(lines, this.#head);
+      await this.#segments.append(this.#lines.bytes, this.#head);
     } catch (error) {
       return this.#failed(error);
     }
-    this.#unwritten = [];
-    for (const listener of this.#followers) listener(lines);
+    if (this.#followers.size > 0) {
+      const text = this.#lines.bytes.toString('utf8');
+      for (const listener of this.#followers) listener(text);
+    }
+    this.#lines.clear();
     if (this.#failure !== undefined) this.#recovered();
     if (this.#untold === 0 || this.#waiting > MAX_WAITING / 2) return;
     this.#tell('dropped', { count: this.#untold });

@@ -129,7 +129,7 @@ export class Segments implements AsyncDisposable {
    * Adds whole lines. If they cannot be written, none of them is there.
    * @throws as `node:fs` does, ENOSPC for one
    */
-  async append(lines: string, head: Head): Promise<void> {
+  async append(lines: Uint8Array, head: Head): Promise<void> {
     this.#file ??= await open(this.#path(this.#first), 'a', 0o600);
     try {
       await this.#file.appendFile(lines);
@@ -137,7 +137,7 @@ export class Segments implements AsyncDisposable {
       await this.#file.truncate(this.#size).catch(() => {});
       throw error;
     }
-    this.#size += Buffer.byteLength(lines);
+    this.#size += lines.length;
     this.#head = head;
     this.#isDirty = true;
   }
