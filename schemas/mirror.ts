@@ -67,14 +67,25 @@ function strays(schema: unknown, found: number): string | undefined {
 }
 
 /** The value as its header has it; `undefined` where there is none, or none that can be mirrored. */
-export function mirrored({ path }: Mirror, args: unknown): string | undefined {
+export function mirrored(mirror: Mirror, args: unknown): string | undefined {
+  const value = valueAt(mirror, args);
+  if (typeof value === 'string') return value;
+  return typeof value === 'boolean' || Number.isSafeInteger(value) ? String(value) : undefined;
+}
+
+/** Whether it is an integer of which two readers may make two: beyond ±(2⁵³ − 1), which no mirrored value may be. */
+export function isInexact(mirror: Mirror, args: unknown): boolean {
+  const value = mirror.integer ? valueAt(mirror, args) : undefined;
+  return Number.isInteger(value) && !Number.isSafeInteger(value);
+}
+
+function valueAt({ path }: Mirror, args: unknown): unknown {
   let value = args;
   for (const name of path) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
     value = (value as Record<string, unknown>)[name];
   }
-  if (typeof value === 'string') return value;
-  return typeof value === 'boolean' || Number.isSafeInteger(value) ? String(value) : undefined;
+  return value;
 }
 
 /** The headers for a call. */

@@ -1,7 +1,7 @@
 /** Reads a request of MCP 2026-07-28: what it says of its caller, and whether its headers say the same as its body. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { RPC, RpcFailure, type RpcMessage, type RpcRequest } from '../../schemas/jsonrpc.ts';
-import { mirrored, mirrorsOf, type Mirror } from '../../schemas/mirror.ts';
+import { isInexact, mirrored, mirrorsOf, type Mirror } from '../../schemas/mirror.ts';
 import { fromHeader, META, MODERN_RPC, MODERN_VERSION, nameIn } from '../../schemas/modern.ts';
 import { SUPPORTED_VERSIONS } from '../methods/discover.ts';
 import { namesOf } from '../sessions/capabilities.ts';
@@ -87,9 +87,16 @@ export function checkMirrors(headers: IncomingHttpHeaders, tool: Item, args: unk
   for (const mirror of known) {
     const expected = mirrored(mirror, args);
     const said = decoded(headers, mirror.header);
-    const same = said === expected || (mirror.integer && Number(said) === Number(expected));
-    if (!same) throw mismatch(mirror.header);
+    const same = said === expected || (mirror.integer && sameInteger(said, expected));
+    if (!same || isInexact(mirror, args)) throw mismatch(mirror.header);
   }
+}
+
+/** `42.0` is `42`, as the specification has it; what other parsers may read as another number (`0x2a`, ``, `4.2e1`) is neither. */
+const DECIMAL = /^-?(?:0|[1-9][0-9]{0,15})(?:\.0{1,15})?$/;
+
+function sameInteger(said: string | undefined, expected: string | undefined): boolean {
+  return said !== undefined && DECIMAL.test(said) && Number(said) === Number(expected);
 }
 
 /** `undefined` without the header; NaN-like for one that nobody may send: it equals nothing. */

@@ -25,10 +25,10 @@ export async function listen(call: ModernCall): Promise<void> {
   const { state, source, response, identity, route } = caller;
   const { wanted, uris } = filterOf(request.params?.['notifications']);
   caller.permit?.hold('streams');
-  state.streams.claim(call.id);
   await introduceAll(route);
   // A stream that nobody has would never be told of its end, for that was before.
   if (response.destroyed) return;
+  state.streams.claim(call.id, identity);
   const lists = wanted.filter((field) => offers(route, field));
   const channel = new Channel(
     request.id,

@@ -24,7 +24,7 @@ export function openOld(caller: Caller): void {
   const id = state.seal.open({ route: route.path, principal: identity.key, version: VERSION, capabilities: [] });
   const session = state.seal.read(id);
   if (!session) throw new SlipwayError('internal');
-  state.streams.claim(session.id);
+  state.streams.claim(session.id, identity);
   const writer = new SseWriter(response);
   writer.named('endpoint', `${path.replace(/sse$/, 'messages')}?sessionId=${id}`);
   const own: OldSession = { session, writer, onGone: new Set() };

@@ -56,7 +56,7 @@ function get(caller: Caller): void {
   const { 'last-event-id': last } = request.headers;
   const missed = typeof last === 'string' ? state.replays.find(session.id, last) : undefined;
   if (missed) return missed.stream.attach(response, missed);
-  state.streams.claim(session.id);
+  state.streams.claim(session.id, identity);
   const writer = lastingStream(caller, session, response);
   const stream = {
     sessionId: session.id,

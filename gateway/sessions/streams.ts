@@ -8,8 +8,9 @@ import type { EventWriter } from '../rpc/sse-writer.ts';
 /** Below the idle limits of common proxies (ms). */
 const KEEP_ALIVE = 25_000;
 
-/** Bounds the memory that listeners can take. */
+/** Bounds the memory that listeners can take: in all, and of one principal. */
 const MAX_STREAMS = 10_000;
+const MAX_PER_PRINCIPAL = 1_000;
 
 export interface Stream {
   readonly sessionId: string;
@@ -30,6 +31,8 @@ export interface Stream {
 
 export class Streams {
   readonly #bySession = new Map<string, Stream>();
+  /** How many each principal has open. */
+  readonly #held = new Map<string, number>();
   readonly #timer: NodeJS.Timeout;
 
   /** @param allowed whether a stream's owner may still listen; asked at every keep-alive and by {@link review} */
@@ -40,29 +43,47 @@ export class Streams {
 
   readonly #allowed: (stream: Stream) => boolean;
 
-  /** @throws SlipwayError `exists`: one stream a session, so that abandoned ones cannot pile up; `bad-request` beyond all bounds */
-  claim(sessionId: string): void {
-    if (this.#bySession.size >= MAX_STREAMS) throw new SlipwayError('bad-request', 'Too many streams are open.');
+  /**
+   * To be called right before {@link add}.
+   *
+   * Stream exhaustion: no principal can take the streams of all the others, by opening sessions without end.
+   * @throws SlipwayError `exists`: one stream a session, so that abandoned ones cannot pile up; `concurrency-limited`
+   */
+  claim(sessionId: string, { key }: Pick<Identity, 'key'>): void {
     const before = this.#bySession.get(sessionId);
     if (before?.writer.attached === false) this.end(sessionId);
     else if (before)
       throw new SlipwayError('exists', 'The session has an open stream already.', { hint: 'Close it first.' });
+    const own = this.#held.get(key) ?? 0;
+    if (own >= MAX_PER_PRINCIPAL)
+      throw new SlipwayError(
+        'concurrency-limited',
+        `${own} streams of yours are open, which is as many as one may have.`,
+      );
+    if (this.#bySession.size >= MAX_STREAMS) throw new SlipwayError('concurrency-limited');
   }
 
   add(stream: Stream): void {
+    const { key } = stream.identity;
     this.#bySession.set(stream.sessionId, stream);
+    this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
     stream.writer.comment('open');
   }
 
   remove(stream: Stream): void {
-    if (this.#bySession.get(stream.sessionId) === stream) this.#bySession.delete(stream.sessionId);
+    if (this.#bySession.get(stream.sessionId) !== stream) return;
+    this.#bySession.delete(stream.sessionId);
+    const { key } = stream.identity;
+    const left = (this.#held.get(key) ?? 0) - 1;
+    if (left > 0) this.#held.set(key, left);
+    else this.#held.delete(key);
   }
 
   end(sessionId: string): void {
     const stream = this.#bySession.get(sessionId);
     if (stream?.farewell !== undefined) stream.writer.event(stream.farewell);
     stream?.writer.end();
-    this.#bySession.delete(sessionId);
+    if (stream) this.remove(stream);
   }
 
   get size(): number {

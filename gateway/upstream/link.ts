@@ -38,6 +38,9 @@ export interface Welcome {
 
 /** The request never reached the upstream, so sending it again cannot do anything twice. */
 export class NotDelivered extends SlipwayError {
+  /** What clients have answered already (`RequestOptions.resume`): nobody is asked twice for one call. */
+  resume: Readonly<Record<string, unknown>> | undefined;
+
   constructor(message: string, cause?: unknown, code: ErrorCode = 'upstream-unavailable') {
     super(code, message, { cause });
   }

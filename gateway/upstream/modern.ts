@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { RPC, RpcFailure, type RpcNotification } from '../../schemas/jsonrpc.ts';
 import { introduced, META, type Discovered } from '../../schemas/modern.ts';
 import type { Client, Connection, RequestOptions } from '../../schemas/peer.ts';
-import type { LinkHandlers, Welcome } from './link.ts';
+import { NotDelivered, type LinkHandlers, type Welcome } from './link.ts';
 import { Listening } from './listening.ts';
 
 /** How often a server may ask for more before it answers. */
@@ -112,10 +112,13 @@ export class ModernConnection implements Connection {
 
   async #rounds(method: string, params: Params, options: RequestOptions): Promise<unknown> {
     const { client } = options;
-    let retry = client?.takesInput ? client.retry : undefined;
+    let retry = options.resume ?? (client?.takesInput ? client.retry : undefined);
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const sent = this.#introduce(retry ? { ...params, ...retry } : params, client);
-      const result = await this.#wire.request(method, sent, options);
+      const result = await this.#wire.request(method, sent, options).catch((error: unknown) => {
+        if (error instanceof NotDelivered) error.resume = retry;
+        throw error;
+      });
       const { resultType = 'complete', ...complete } = (result ?? {}) as Params;
       if (resultType === 'complete') return complete;
       if (client?.takesInput) return result;

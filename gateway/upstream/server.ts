@@ -155,6 +155,7 @@ export class Server {
         const last = tried.size >= Math.max(this.upstreams.length - 1, 1);
         if (!(error instanceof NotDelivered) || error instanceof NeedsAuthorization || last) throw this.#named(error);
         tried = new Set([...tried, upstream]);
+        if (error.resume) options.resume = error.resume;
       }
     }
   }

@@ -3,11 +3,13 @@
  * in `security.test.ts`; hijack and fixation of sessions in `sessions.test.ts` and `resume.test.ts`; `$ref` bombs and
  * patterns in `arguments.test.ts`; tampering with and replay of request state in the modern era's tests.
  */
-import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type ClientRequest, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo, type LookupFunction } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { isPublic, publicLookup } from '../../gateway/upstream/reach.ts';
-import { MCP_HEADERS, raw, session, snapshot, start } from './helpers/gateway.ts';
+import { MCP_HEADERS, principal, raw, session, snapshot, start } from './helpers/gateway.ts';
+import { ask as askModern, begin } from './helpers/modern.ts';
 import { httpUpstream } from './helpers/upstreams.ts';
 
 /** Sends bytes as they are. @returns all that comes back until the other side hangs up */
@@ -67,6 +69,43 @@ test(
     expect(performance.now() - began).toBeLessThan(45_000);
   },
 );
+
+test('stream exhaustion: a principal that opens streams without end is refused more, and the others still get theirs', async () => {
+  await using up = await httpUpstream('up');
+  const principals = [principal('eve', 'thief'), principal('ada', 'sesame')];
+  await using gateway = await start({ servers: { up: up.endpoint }, principals });
+  const open = (token: string) =>
+    begin(gateway.url, 'subscriptions/listen', { notifications: { toolsListChanged: true } }, { token });
+  const answered = async (call: ClientRequest): Promise<IncomingMessage> => {
+    const [answer] = (await once(call, 'response')) as [IncomingMessage];
+    return answer.on('error', () => {}).resume();
+  };
+  const streams = Array.from({ length: 1_000 }, () => open('thief'));
+  onTestFinished(() => streams.forEach((stream) => void stream.on('error', () => {}).destroy()));
+  for (const answer of await Promise.all(streams.map(answered))) expect(answer.statusCode).toBe(200);
+  const by = { token: 'thief' };
+  const refused = await askModern(gateway.url, 'subscriptions/listen', { notifications: {} }, by);
+  expect(refused.json.error).toMatchObject({
+    message: '1000 streams of yours are open, which is as many as one may have.',
+    data: { error_code: 'concurrency-limited' },
+  });
+  // The streams of the other era are the same ones.
+  const mine = await session(gateway.url, { token: 'thief' });
+  const headers = { Accept: 'text/event-stream', Authorization: 'Bearer thief', 'Mcp-Session-Id': mine.id };
+  expect((await raw(gateway.url, { path: '/mcp', headers })).status).toBe(429);
+  const other = open('sesame');
+  expect((await answered(other)).statusCode).toBe(200);
+  other.on('error', () => {}).destroy();
+  // One that is closed makes room for another.
+  streams[0]?.on('error', () => {}).destroy();
+  await expect
+    .poll(async () => {
+      const again = open('thief');
+      streams.push(again);
+      return (await answered(again)).statusCode;
+    })
+    .toBe(200);
+});
 
 test('names of Object.prototype are no tools, methods, servers or routes', async () => {
   await using up = await httpUpstream('up');

@@ -104,6 +104,14 @@ test('header/body mismatch: a body that says something else than its headers is 
   await refused('tools/call', query, { 'Mcp-Param-Region': 'us', 'Mcp-Param-Limit': '7' });
   await refused('tools/call', query, { 'Mcp-Param-Region': 'eu', 'Mcp-Param-Limit': '8' });
   await refused('tools/call', { ...query, arguments: {} }, { 'Mcp-Param-Region': 'eu' });
+  // Numbers that another reader could take for something else.
+  for (const limit of ['0x7', '07', '+7', '7e0', '7.', '7.00000000000000000001', ''])
+    await refused('tools/call', query, { 'Mcp-Param-Region': 'eu', 'Mcp-Param-Limit': limit });
+  const none = { ...query, arguments: { region: 'eu', limit: 0 } };
+  await refused('tools/call', none, { 'Mcp-Param-Region': 'eu', 'Mcp-Param-Limit': '' });
+  const inexact = { ...query, arguments: { region: 'eu', limit: 2 ** 53 } };
+  await refused('tools/call', inexact, { 'Mcp-Param-Region': 'eu' });
+  await refused('tools/call', inexact, { 'Mcp-Param-Region': 'eu', 'Mcp-Param-Limit': String(2 ** 53) });
   expect(up.seen.some((message) => 'method' in message && message.method === 'tools/call')).toBe(false);
   const encoded = await ask(url, 'tools/call', call, { headers: { 'Mcp-Name': '=?base64?dXBfX3dobw==?=' } });
   expect(textOf(encoded.json.result)).toBe('up');

@@ -1,12 +1,13 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import * as fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { SseParser, type SseEvent } from '../../schemas/sse.ts';
 import { Peer, type Connect } from '../../schemas/peer.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { server as mind } from './fixtures/tools.mjs';
-import { session, start } from './helpers/gateway.ts';
+import { client, session, start } from './helpers/gateway.ts';
 import { httpUpstream } from './helpers/upstreams.ts';
 import type { RpcMessage } from '../../schemas/jsonrpc.ts';
 
@@ -159,6 +160,55 @@ test('event streams read the same however they are cut', () => {
   );
   const parser = new SseParser(() => {}, 100);
   expect(() => Array.from({ length: 20 }, () => parser.push(Buffer.from('data: xxxx')))).toThrow(RangeError);
+});
+
+test('what a modern server asked, and never got the answer to, is answered once more without asking again', async () => {
+  const heard: Record<string, unknown>[] = [];
+  let inFlight = 0;
+  let away = 0;
+  const answers: Record<string, (params: Record<string, unknown>) => unknown> = {
+    'server/discover': () => ({ supportedVersions: ['2026-07-28'], capabilities: { tools: {} } }),
+    'tools/call': (params) => {
+      heard.push(params);
+      if (params['inputResponses']) return { content: [{ type: 'text', text: 'thanks' }] };
+      const question = {
+        method: 'elicitation/create',
+        params: { message: 'Who?', requestedSchema: { type: 'object', properties: {} } },
+      };
+      return { resultType: 'input_required', inputRequests: { q: question }, requestState: 'kept' };
+    },
+  };
+  const connect: Connect = () => ({
+    get inFlight() {
+      return inFlight;
+    },
+    request: async (method, params = {}) => {
+      // As an instance that has just ended: what is sent is not even counted.
+      if (params['inputResponses'] && away++ === 0) throw new SlipwayError('upstream-unavailable', 'It has ended.');
+      inFlight++;
+      await Promise.resolve();
+      inFlight--;
+      return answers[method]?.(params) ?? {};
+    },
+    notify: () => {},
+    close: () => {},
+  });
+  const endpoint = { id: 'up', transport: 'stdio', address: 'unix:/nonexistent' } as const;
+  await using gateway = await start(
+    { servers: { up: { endpoints: [endpoint], tools: [{ name: 'who' }] } } },
+    { connect },
+  );
+  await using sdk = await client(`${gateway.url}/mcp`, undefined, { elicitation: {} });
+  let asked = 0;
+  sdk.setRequestHandler(ElicitRequestSchema, () => {
+    asked++;
+    return { action: 'accept', content: { name: 'Ada' } };
+  });
+  const { content } = await sdk.callTool({ name: 'up__who', arguments: {} });
+  expect(content).toEqual([{ type: 'text', text: 'thanks' }]);
+  expect(asked).toBe(1);
+  expect(away).toBe(2);
+  expect(heard).toMatchObject([{}, { requestState: 'kept', inputResponses: { q: { action: 'accept' } } }]);
 });
 
 test('an instance that cannot be started is tried once for each try of a call, not once for each thing that is asked of it', async () => {
