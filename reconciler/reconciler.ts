@@ -13,6 +13,7 @@ import { LastLines } from './rollout/last-words.ts';
 import { isStepOver, underWatch } from './rollout/watch.ts';
 import { reapply, resume, run, type PassResult } from './run.ts';
 import { summarize } from './status.ts';
+import { TokenUsage, type LastUsed } from './token-usage.ts';
 import type { Workload } from './workload.ts';
 import { createWorld, followEndpoints, judge, listInstances, observe, type World, type WorldOptions } from './world.ts';
 
@@ -28,6 +29,8 @@ export interface ReconcilerOptions extends WorldOptions {
   readonly upstreams?: (server: string) => readonly UpstreamStatus[];
   /** Which lists of a server the gateway could not get. */
   readonly unlisted?: (server: string) => Readonly<Record<string, string>>;
+  /** When Tokens were used since the gateway started. */
+  readonly lastUsed?: LastUsed;
   /** Called after every status write; tests assert invariants here. */
   readonly onStatus?: (status: Status) => void;
 }
@@ -54,10 +57,12 @@ export class Reconciler implements AsyncDisposable {
   readonly #look: () => void;
   #resume: boolean;
   readonly #lastLines = new LastLines();
+  readonly #usage: TokenUsage;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     this.world = createWorld(options);
+    this.#usage = new TokenUsage(options, () => this.world.compiled);
     this.#resume = this.world.applied.commit !== undefined;
     this.world.changed = () => void this.status().catch(() => {});
     const follow = coalesce(() => followEndpoints(this.world, this.#stop.signal));
@@ -101,6 +106,7 @@ export class Reconciler implements AsyncDisposable {
       spoken: this.#options.spoken,
       upstreams: (server: string) => this.#options.upstreams?.(server) ?? [],
       unlisted: (server: string) => this.#options.unlisted?.(server) ?? {},
+      lastUsed: (token: string) => this.#usage.of(token),
       compiled: world.compiled,
       applied: world.applied,
       attempted: world.attempted,
@@ -136,6 +142,7 @@ export class Reconciler implements AsyncDisposable {
     await this.#loop[Symbol.asyncDispose]();
     await Promise.allSettled(this.#tasks);
     await this.world.prober[Symbol.asyncDispose]();
+    this.#usage[Symbol.dispose]();
   }
 
   async #pass(priority: Priority, signal: AbortSignal): Promise<PassResult> {

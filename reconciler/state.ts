@@ -34,6 +34,8 @@ export interface StatePaths {
   readonly applied: string;
   readonly journal: string;
   readonly parseCache: string;
+  /** When Tokens were last used. */
+  readonly lastUsed: string;
   readonly outbox: string;
   readonly records: string;
   readonly audit: string;
@@ -78,6 +80,7 @@ export function statePaths(root: string): StatePaths {
     applied: join(root, 'applied.json'),
     journal: join(root, 'journal.jsonl'),
     parseCache: join(root, 'index.parse.json'),
+    lastUsed: join(root, 'last-used.json'),
     outbox: join(root, 'outbox'),
     records: join(root, 'records.git'),
     audit: join(root, 'audit'),

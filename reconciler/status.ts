@@ -11,6 +11,7 @@ import type {
   InstanceStatus,
   ServerStatus,
   Status,
+  TokenStatus,
   UpstreamStatus,
 } from '../schemas/status.ts';
 import type { Applied } from './applied.ts';
@@ -33,6 +34,8 @@ export interface Facts {
   /** How the gateway stands with a server's instances. */
   readonly upstreams: (server: string) => readonly UpstreamStatus[];
   readonly unlisted: (server: string) => Readonly<Record<string, string>>;
+  /** When a Token was last used (ISO 8601). */
+  readonly lastUsed: (token: string) => string | undefined;
   /** What the last pass worked towards. */
   readonly compiled: Compiled;
   readonly applied: Applied;
@@ -79,9 +82,22 @@ export function summarize(facts: Facts, previous: Status | undefined, now: strin
     ...(facts.lastReached === undefined ? {} : { lastReached: facts.lastReached }),
     issues: facts.issues.map((issue) => ({ ...issue })),
     servers,
+    tokens: tokensOf(facts),
     outbox: facts.outbox,
     ...(facts.audit ? { audit: { ...facts.audit } } : {}),
   };
+}
+
+function tokensOf({ compiled, lastUsed }: Facts): TokenStatus[] {
+  return compiled.draft.principals.map(({ name, expiresAt }) => {
+    const used = lastUsed(name);
+    return {
+      address: `Token/${name}`,
+      name,
+      ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt).toISOString() }),
+      ...(used === undefined ? {} : { lastUsed: used }),
+    };
+  });
 }
 
 function overall(facts: Facts, servers: readonly ServerStatus[]): Draft[] {

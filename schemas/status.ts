@@ -93,6 +93,15 @@ const server = z.strictObject({
   source: z.strictObject({ file: z.string(), line: z.int() }).optional(),
 });
 
+const token = z.strictObject({
+  /** Of the resource it comes from: `Token/ci`. */
+  address: z.string(),
+  name: z.string(),
+  expiresAt: z.string().optional(),
+  /** ISO 8601; absent until somebody used it. */
+  lastUsed: z.string().optional(),
+});
+
 export const statusSchema = z.strictObject({
   formatVersion: z.literal(1),
   version: z.string(),
@@ -108,6 +117,7 @@ export const statusSchema = z.strictObject({
   lastReached: z.string().optional(),
   issues: z.array(z.looseObject({ file: z.string(), line: z.number(), code: z.string(), message: z.string() })),
   servers: z.array(server),
+  tokens: z.array(token),
   /** Audit records that wait for the remote. */
   outbox: z.strictObject({ pending: z.int(), lastError: z.string().optional(), lastCommit: z.string().optional() }),
   /** The audit log on this host: number and hash of its last line, what waits, and what had to be left out. */
@@ -126,6 +136,7 @@ export type Status = z.output<typeof statusSchema>;
 export type Condition = z.output<typeof condition>;
 export type ServerStatus = z.output<typeof server>;
 export type UpstreamStatus = z.output<typeof upstream>;
+export type TokenStatus = z.output<typeof token>;
 export type InstanceStatus = z.output<typeof instance>;
 export type CommitInfo = z.output<typeof commit>;
 

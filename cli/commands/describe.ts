@@ -4,6 +4,7 @@ import { conditionOf, type Status } from '../../schemas/status.ts';
 import { TARGET_OPTIONS, type Command } from '../command.ts';
 import { serverSections } from '../print/server.ts';
 import { indent } from '../print/table.ts';
+import { tokenSection } from '../print/token.ts';
 import { asDocument, formatValue } from '../print/value.ts';
 import { findTarget, type Target } from '../target.ts';
 
@@ -43,11 +44,13 @@ async function lastLines(target: Target, resource: Resource, { servers }: Status
 
 function sections(resource: Resource, all: readonly Resource[], status: Status, log: readonly string[]): string[] {
   const server = status.servers.find((entry) => entry.address === addressOf(resource));
+  const token = status.tokens.find((entry) => entry.address === addressOf(resource));
   const { file, line } = resource.source;
   const commit = status.lastApplied;
   return [
     `${addressOf(resource)}  (${file}:${line}${commit ? `, commit ${commit.id.slice(0, 12)} by ${commit.author ?? 'unknown'}` : ''})`,
     `Spec\n${indent(formatValue(asDocument(resource)['spec'], 'yaml'))}`,
+    ...(token ? [`Use\n${indent(tokenSection(token))}`] : []),
     ...(server ? serverSections(server, (resource.spec as { isolation?: unknown }).isolation, log) : []),
     references(resource, all),
   ];

@@ -38,7 +38,7 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   logout: { summary: 'forget the token for a gateway', load: () => import('./logout.ts') },
   auth: { summary: 'tell whether somebody may do something, and why', load: () => import('./auth.ts') },
   explain: { summary: 'tell why a request was refused', load: () => import('./explain.ts') },
-  token: { summary: 'make access tokens', load: () => import('./token.ts') },
+  token: { summary: 'make, list, revoke and rotate access tokens', load: () => import('./token.ts') },
   schema: { summary: 'print JSON Schemas for editors', load: () => import('./schema.ts') },
   version: { summary: 'print versions', load: () => import('./version.ts') },
 };

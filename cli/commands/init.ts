@@ -5,6 +5,7 @@ import { simpleGit } from 'simple-git';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { schemaFor } from '../../schemas/json-schema.ts';
 import type { Command } from '../command.ts';
+import { commitPaths } from '../git.ts';
 
 const SCHEMA = '.slipway/slipway.json';
 
@@ -47,11 +48,6 @@ function pointToSchema(root: string, file: string): void {
 }
 
 async function commit(root: string): Promise<void> {
-  const git = simpleGit(root);
-  if (!existsSync(join(root, '.git'))) await git.init(['--initial-branch=main']);
-  await git.add('.');
-  // Somebody who never told git their name still gets a first commit.
-  const { value } = await git.getConfig('user.email');
-  const identity = value === null ? ['-c', 'user.name=slipway', '-c', 'user.email=slipway@localhost'] : [];
-  await git.raw([...identity, 'commit', '--quiet', '-m', 'Start with Slipway']);
+  if (!existsSync(join(root, '.git'))) await simpleGit(root).init(['--initial-branch=main']);
+  await commitPaths(root, ['.'], 'Start with Slipway');
 }

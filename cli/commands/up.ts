@@ -73,6 +73,7 @@ export const command: Command = {
         publish: door.publish,
         gatewayUrl: () => door.gateway?.url,
         spoken: (server) => door.gateway?.era(server),
+        lastUsed: () => door.lastUsed(),
         upstreams: (server) => door.gateway?.upstreams(server) ?? [],
         unlisted: (server) => door.gateway?.unlisted(server) ?? {},
       }),
@@ -142,6 +143,11 @@ class Door {
   /** @param onSnapshot hears of each, for what else follows the config */
   constructor(onSnapshot: (snapshot: Snapshot) => void) {
     this.#onSnapshot = onSnapshot;
+  }
+
+  /** Of the gateway that runs, or that ran: what it knows is written down after its end. */
+  lastUsed(): ReadonlyMap<string, number> {
+    return this.gateway?.lastUsed() ?? new Map();
   }
 
   readonly publish: Publish = async (snapshot) => {

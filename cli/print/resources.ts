@@ -3,6 +3,7 @@ import { addressOf, type Resource } from '../../schemas/resource.ts';
 import type { ServerStatus, Status } from '../../schemas/status.ts';
 import { serverRow } from '../commands/status.ts';
 import { age, table } from './table.ts';
+import { tokenTable } from './token.ts';
 
 /** @param status of the Slipway that runs them, if one was asked */
 export function resourceTable(resources: readonly Resource[], status: Status | undefined, wide: boolean): string {
@@ -12,6 +13,9 @@ export function resourceTable(resources: readonly Resource[], status: Status | u
     return wide
       ? wideServers(resources, servers)
       : table(['name', 'ready', 'state', 'tools', 'reason'], servers.map(serverRow));
+  const tokens = new Map(status?.tokens.map((token) => [token.address, token]));
+  if (tokens.size > 0 && resources.every((resource) => tokens.has(addressOf(resource))))
+    return tokenTable(resources, tokens);
   const head = ['kind', 'name', 'ready', 'source', ...(wide ? ['project', 'labels'] : [])];
   const rows = resources.map((resource) => {
     const server = known.get(addressOf(resource));

@@ -38,13 +38,18 @@ export async function change(
   invocation: Invocation,
   edit: (draft: Draft) => Promise<readonly Outcome[]>,
 ): Promise<number> {
+  const done = await printingIssues(invocation.io, () => made(invocation, edit));
+  print(invocation, done);
+  return 0;
+}
+
+/** What is wrong with the config is told in full before the error is. */
+export async function printingIssues<T>(io: Io, make: () => Promise<T>): Promise<T> {
   try {
-    const done = await made(invocation, edit);
-    print(invocation, done);
-    return 0;
+    return await make();
   } catch (error) {
     if (!(error instanceof Invalid)) throw error;
-    printIssues(error.issues, invocation.io);
+    printIssues(error.issues, io);
     throw new SlipwayError(error.code, error.message, { hint: error.hint });
   }
 }

@@ -16,6 +16,7 @@ import { dirname, join } from 'node:path';
 import { simpleGit } from 'simple-git';
 import { directorySource } from '../../reconciler/index.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
+import { commitPaths } from '../git.ts';
 import { takeLock } from './lock.ts';
 import type { ConfigRepo } from './repo.ts';
 
@@ -87,7 +88,6 @@ function stage(root: string, path: string, before: string | undefined, text: str
 
 async function commitFiles(root: string, paths: readonly string[], message: string): Promise<string> {
   const git = simpleGit(root);
-  await git.raw(['add', '--all', '--', ...paths]);
-  await git.raw(['commit', '--quiet', '--message', message, '--only', '--', ...paths]);
+  await commitPaths(root, paths, message);
   return `committed ${(await git.revparse(['--short=8', 'HEAD'])).trim()} to ${(await git.revparse(['--abbrev-ref', 'HEAD'])).trim()}`;
 }

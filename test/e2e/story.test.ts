@@ -118,7 +118,7 @@ test('beyond loopback nothing listens without a Token, and with one only who has
   const made = await desk.slipway(['token', 'create', 'ada']);
   const token = made.out;
   expect(token).toMatch(/^slw_[A-Za-z0-9_-]{43}$/);
-  desk.push({}, 'A token for Ada');
+  desk.git(desk.config, 'push', '--quiet', 'origin', 'HEAD:main');
   const running = await desk.up();
   const url = `${await running.serving}/mcp`;
   const body = JSON.stringify({

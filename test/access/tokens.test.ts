@@ -1,0 +1,207 @@
+/** The life of a token: made, used, listed, rotated, revoked; and what it never does. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { listen, MCP_HEADERS, principal, raw, session, snapshot, start } from '../gateway/helpers/gateway.ts';
+import { GATEWAY, HELLO_PROGRAM, helloServer } from '../helpers/configs.ts';
+import { cli, type Said } from '../helpers/cli.ts';
+import { Desk } from '../helpers/slipway.ts';
+import { bound } from './helpers/identities.ts';
+
+const hello = { 'gateway.yaml': GATEWAY, 'hello.mjs': HELLO_PROGRAM, 'hello.yaml': helloServer('hello') };
+const project = 'apiVersion: slipway/v1\nkind: Project\nmetadata: { name: dev }\nspec: { servers: [hello] }\n';
+
+async function status(url: string, token: string, path = '/mcp'): Promise<number> {
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params });
+  const headers = { ...MCP_HEADERS, Authorization: `Bearer ${token}` };
+  return (await raw(url, { method: 'POST', path, headers, body })).status;
+}
+
+/** `slipway token …`, by somebody who stands in the config. */
+const tokenCommand = (desk: Desk, ...args: string[]): Promise<Said> =>
+  cli(['token', ...args, '--state-dir', desk.state], { cwd: desk.config });
+const isValid = async (desk: Desk): Promise<boolean> => (await cli(['validate'], { cwd: desk.config })).code === 0;
+
+describe('on the command line', () => {
+  test('create writes the hash, commits just that file, and shows the token once, on stdout', async () => {
+    await using desk = new Desk();
+    desk.push({ ...hello, 'dev.yaml': project });
+    desk.write({ 'unfinished.yaml': '# somebody is at work here\n' });
+    desk.git(desk.config, 'add', 'unfinished.yaml');
+    const args = [
+      '--role',
+      'read,member',
+      '--scopes',
+      ' Session_Mutations, sessionmutations,audit ',
+      '--project',
+      'dev',
+    ];
+    const made = await tokenCommand(desk, 'create', 'ci', ...args, '--expires', '90d');
+    expect([made.code, made.out]).toEqual([0, expect.stringMatching(/^slw_[\w-]{43}$/)]);
+    expect(made.err).not.toContain(made.out);
+    const text = readFileSync(join(desk.config, 'tokens/ci.yaml'), 'utf8');
+    expect(text).not.toContain(made.out);
+    expect(parse(text)).toMatchObject({
+      kind: 'Token',
+      metadata: { name: 'ci' },
+      spec: {
+        sha256: createHash('sha256').update(made.out).digest('hex'),
+        roles: ['read', 'member'],
+        scopes: ['sessionMutations', 'audit'],
+        projects: ['dev'],
+        expiresAt: expect.any(String),
+      },
+    });
+    expect(desk.git(desk.config, 'log', '-1', '--format=%s', '--name-only')).toBe('Add token ci\n\ntokens/ci.yaml');
+    expect(desk.git(desk.config, 'status', '--porcelain')).toBe('A  unfinished.yaml');
+    expect(await isValid(desk)).toBe(true);
+  });
+
+  test('what there is not is refused, with a list of what there is; so is a name that is taken', async () => {
+    await using desk = new Desk();
+    desk.push({ ...hello, 'dev.yaml': project });
+    const refused = async (...args: string[]): Promise<string> => {
+      const result = await tokenCommand(desk, 'create', ...args);
+      expect([result.code, result.out]).toEqual([args.includes('taken') ? 1 : 64, '']);
+      return result.err;
+    };
+    expect(await refused('x', '--role', 'boss')).toMatch(/no role boss.*\n.*viewer, member, admin, owner/);
+    expect(await refused('x', '--scopes', 'search,everything')).toMatch(/no scope everything.*\n.*search, graph/);
+    expect(await refused('x', '--project', 'deb')).toMatch(/no project deb.*\n.*There is: dev/);
+    expect(await refused('x', '--expires', 'soon')).toContain('no duration');
+    expect(await refused('X')).toContain('no name');
+    desk.push({
+      'odd-place.yaml': `apiVersion: slipway/v1\nkind: Token\nmetadata: { name: taken }\nspec: { sha256: ${'a'.repeat(64)} }\n`,
+    });
+    expect(await refused('taken')).toContain('odd-place.yaml');
+    expect(desk.git(desk.config, 'status', '--porcelain')).toBe('');
+  });
+
+  test('rotate and revoke change their own document, and leave what stands beside it', async () => {
+    await using desk = new Desk();
+    const beside = `# about b\napiVersion: slipway/v1\nkind: Token\nmetadata: { name: b }\nspec: {sha256: ${'b'.repeat(64)}}   # odd\n`;
+    const file = `# about a\napiVersion: slipway/v1\nkind: Token\nmetadata: { name: a }\nspec:\n  # its hash\n  sha256: ${'a'.repeat(64)}\n---\n${beside}`;
+    desk.push({ ...hello, 'tokens.yaml': file });
+    const rotated = await tokenCommand(desk, 'rotate', 'a', '--overlap', '1h');
+    expect(rotated.out).toMatch(/^slw_/);
+    const after = readFileSync(join(desk.config, 'tokens.yaml'), 'utf8');
+    const [first = '', second] = after.split('---\n');
+    expect([first.startsWith('# about a\n'), first.includes('# its hash'), second]).toEqual([true, true, beside]);
+    expect(parse(first)).toMatchObject({
+      spec: {
+        sha256: createHash('sha256').update(rotated.out).digest('hex'),
+        previous: { sha256: 'a'.repeat(64), until: expect.any(String) },
+      },
+    });
+    expect(await isValid(desk)).toBe(true);
+    expect((await tokenCommand(desk, 'rotate', 'a', '--no-commit')).code).toBe(0);
+    expect(readFileSync(join(desk.config, 'tokens.yaml'), 'utf8')).not.toContain('previous');
+    expect(desk.git(desk.config, 'status', '--porcelain')).toBe('M tokens.yaml');
+    expect((await tokenCommand(desk, 'revoke', 'a')).code).toBe(0);
+    expect(readFileSync(join(desk.config, 'tokens.yaml'), 'utf8')).toBe(beside);
+    expect(desk.git(desk.config, 'log', '-1', '--format=%s')).toBe('Revoke token a');
+    expect((await tokenCommand(desk, 'revoke', 'a')).err).toContain('[not-found]');
+    expect((await tokenCommand(desk, 'revoke', 'b')).code).toBe(0);
+    expect(desk.files(desk.config)).not.toContain('tokens.yaml');
+  });
+});
+
+test('against a running Slipway: used, listed, rotated with an overlap, revoked within one sync', async () => {
+  await using desk = new Desk();
+  desk.push(hello);
+  const push = async (): Promise<void> => {
+    desk.git(desk.config, 'push', '--quiet', 'origin', 'HEAD:main');
+    expect((await desk.sync()).code).toBe(0);
+  };
+  const first = (await tokenCommand(desk, 'create', 'ci')).out;
+  desk.git(desk.config, 'push', '--quiet', 'origin', 'HEAD:main');
+  let running = await desk.up();
+  let url = await running.serving;
+  expect((await tokenCommand(desk, 'list')).out).toMatch(/ci +member +- +all +never +never +tokens\/ci.yaml:1/);
+  expect(await status(url, first)).toBe(200);
+  expect((await tokenCommand(desk, 'list')).out).toMatch(/ci .* \d+s ago /);
+
+  // When it was used is known after a restart, and nobody has to write it down while calls run.
+  await running.stop();
+  expect(JSON.parse(readFileSync(join(desk.state, 'last-used.json'), 'utf8'))).toEqual({ ci: expect.any(Number) });
+  running = await desk.up();
+  url = await running.serving;
+  expect((await cli(['get', 'tokens', '--state-dir', desk.state], { cwd: desk.config })).out).toMatch(
+    /ci .* \d+s ago /,
+  );
+  expect((await cli(['describe', 'token', 'ci', '--state-dir', desk.state], { cwd: desk.config })).out).toMatch(
+    /Last used: \d+s ago/,
+  );
+
+  const second = (await tokenCommand(desk, 'rotate', 'ci', '--overlap', '1h')).out;
+  await push();
+  expect([await status(url, first), await status(url, second)]).toEqual([200, 200]);
+  const third = (await tokenCommand(desk, 'rotate', 'ci')).out;
+  await push();
+  const all = (): Promise<number[]> => Promise.all([first, second, third].map((one) => status(url, one)));
+  expect(await all()).toEqual([401, 401, 200]);
+  await tokenCommand(desk, 'create', 'other');
+  expect((await tokenCommand(desk, 'revoke', 'ci')).code).toBe(0);
+  await push();
+  expect(await all()).toEqual([401, 401, 401]);
+  expect(running.log).not.toContain('slw_');
+});
+
+describe('at the gateway', () => {
+  const servers = { a: { unavailable: { code: 'x', message: 'x' } } };
+
+  test('a token that was replaced works until the overlap is over, and its open streams end with it', async () => {
+    const old = (until: number): object => ({ previous: { sha256: principal('x', 'old').sha256, until } });
+    await using gateway = await start({ servers, principals: [principal('ci', 'old')] });
+    const { id } = await session(gateway.url, { token: 'old' });
+    const stream = await listen(gateway.url, id, '/mcp', undefined, 'old');
+    const ended = new Promise((end) => stream.answer.once('end', end));
+    await gateway.swap(snapshot({ servers, principals: [principal('ci', 'new', old(Date.now() + 60_000))] }));
+    expect([await status(gateway.url, 'old'), await status(gateway.url, 'new')]).toEqual([200, 200]);
+    await gateway.swap(snapshot({ servers, principals: [principal('ci', 'new', old(Date.now() - 1))] }));
+    await ended;
+    expect([await status(gateway.url, 'old'), await status(gateway.url, 'new')]).toEqual([401, 200]);
+  });
+
+  test('no overlap outlives the token’s own end', async () => {
+    const previous = { sha256: principal('x', 'old').sha256, until: Date.now() + 60_000 };
+    const principals = [principal('ci', 'new', { previous, expiresAt: Date.now() - 1 })];
+    await using gateway = await start({ servers, principals });
+    expect([await status(gateway.url, 'old'), await status(gateway.url, 'new')]).toEqual([401, 401]);
+  });
+
+  test('guessing: no answer tells a wrong token from a malformed one, and none counts as a use', async () => {
+    await using gateway = await start({ servers, principals: [principal('ci', 'right')] });
+    const wrong = ['wrong', 'Right', 'slw_', 'a.b.c', principal('', 'right').sha256, 'x'.repeat(4000)];
+    const answers = await Promise.all(
+      wrong.map((token) => raw(gateway.url, { path: '/mcp', headers: { Authorization: `Bearer ${token}` } })),
+    );
+    expect(new Set(answers.map(({ json }) => `${json.error_code}: ${String(json.error)}`)).size).toBe(1);
+    expect(answers[0]?.status).toBe(401);
+    expect([...gateway.lastUsed().keys()]).toEqual([]);
+    expect(await status(gateway.url, 'right')).toBe(200);
+    expect([...gateway.lastUsed().keys()]).toEqual(['ci']);
+  });
+
+  test('a Token is in the Groups that name it, and has what they are bound to', async () => {
+    await using gateway = await start({
+      servers,
+      principals: [principal('ci', 'tok', { roles: [] }), principal('eve', 'other', { roles: [] })],
+      groups: [{ name: 'robots', users: [], tokens: ['ci'], claims: [] }],
+      access: bound({ kind: 'Group', name: 'robots', role: 'member' }),
+    });
+    expect([await status(gateway.url, 'tok'), await status(gateway.url, 'other')]).toEqual([200, 403]);
+  });
+
+  test('a Token that says nothing may use tools, and nothing of the control API', async () => {
+    const control = async (): Promise<{ status: number; body: object }> => ({ status: 200, body: {} });
+    const principals = [principal('plain', 'plain', { roles: ['member'] }), principal('boss', 'boss')];
+    await using gateway = await start({ servers, principals }, { control });
+    const ask = async (token: string): Promise<number> =>
+      (await raw(gateway.url, { path: '/api/v1/status', headers: { Authorization: `Bearer ${token}` } })).status;
+    expect([await status(gateway.url, 'plain'), await ask('plain'), await ask('boss')]).toEqual([200, 403, 200]);
+  });
+});
