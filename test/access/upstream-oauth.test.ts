@@ -1,6 +1,5 @@
 /** A remote server wants to know who comes: a person consents once, and the calls of their agents just work. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   Client as ModernClient,
@@ -15,71 +14,12 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import { decodeJwt } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
-import type { Gateway, GatewayOptions } from '../../gateway/index.ts';
-import type { Log } from '../../schemas/log.ts';
-import type { UpstreamAuth } from '../../schemas/upstream-auth.ts';
-import { client, principal, start, type Wish } from '../gateway/helpers/gateway.ts';
-import { Browser, ConsentProvider, type ProviderOptions } from './helpers/consent-provider.ts';
-import { lastToken, ProtectedServer, type ProtectedOptions } from './helpers/protected-server.ts';
-
-type OAuth = Extract<UpstreamAuth, { type: 'oauth' }>;
-type Answer = { content: { text: string }[]; isError?: boolean; _meta?: Record<string, unknown> };
+import { client, principal } from '../gateway/helpers/gateway.ts';
+import { Browser } from './helpers/consent-provider.ts';
+import { lastToken } from './helpers/protected-server.ts';
+import { call, consented, Scene, urlIn, type Answer } from './helpers/scene.ts';
 
 const TOKENS = [principal('ada', 'ada-token'), principal('bob', 'bob-token')];
-
-class Scene implements AsyncDisposable {
-  readonly #stack = new AsyncDisposableStack();
-  readonly dir = mkdtempSync(join(tmpdir(), 'slipway-vault-'));
-  readonly log: string[] = [];
-  readonly provider: ConsentProvider;
-  readonly server: ProtectedServer;
-  #gateway: Gateway | undefined;
-
-  private constructor(provider: ConsentProvider, server: ProtectedServer) {
-    this.provider = this.#stack.use(provider);
-    this.server = this.#stack.use(server);
-    this.#stack.defer(() => rmSync(this.dir, { recursive: true, force: true }));
-  }
-
-  static async set(options: ProviderOptions & ProtectedOptions = {}): Promise<Scene> {
-    const provider = await ConsentProvider.start(options);
-    const scene = new Scene(provider, await ProtectedServer.start(provider.url, options));
-    onTestFinished(() => scene[Symbol.asyncDispose]());
-    return scene;
-  }
-
-  /** A gateway in front of the server, in the place of the one before. */
-  async up(auth: Partial<OAuth> = {}, wish: Wish = {}, options: Partial<GatewayOptions> = {}): Promise<Gateway> {
-    await this.#gateway?.[Symbol.asyncDispose]();
-    const log: Log = (level, message, fields) => void this.log.push(JSON.stringify([level, message, fields]));
-    const servers: Wish['servers'] = {
-      plain: { endpoints: [{ id: 'plain', transport: 'http', address: 'http://127.0.0.1:1/mcp' }] },
-      docs: {
-        endpoints: [{ id: 'docs', transport: 'http', address: this.server.url }],
-        auth: { type: 'oauth', perPrincipal: true, headers: [], ...auth },
-      },
-    };
-    this.#gateway = await start(
-      { servers, ...wish },
-      { log, vault: { dir: this.dir, key: new Uint8Array(32).fill(9) }, ...options },
-    );
-    return this.#gateway;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#gateway?.[Symbol.asyncDispose]();
-    await this.#stack[Symbol.asyncDispose]();
-  }
-}
-
-const call = async (caller: Client, name: string): Promise<Answer> =>
-  (await caller.callTool({ name, arguments: {} })) as Answer;
-
-function urlIn({ content }: Answer): string {
-  const [, url] = /(https?:\/\/\S+)$/.exec(content[0]?.text ?? '') ?? [];
-  if (url === undefined) throw new Error(`no address in ${JSON.stringify(content)}`);
-  return url;
-}
 
 async function modernClient(url: string, capabilities: ClientCapabilities = {}): Promise<ModernClient> {
   const modern = new ModernClient(
@@ -89,12 +29,6 @@ async function modernClient(url: string, capabilities: ClientCapabilities = {}):
   await modern.connect(new StreamableHTTPClientTransport(new URL(url)));
   onTestFinished(() => modern.close());
   return modern;
-}
-
-/** One call, one consent. */
-async function consented(caller: Client, account: string): Promise<void> {
-  const page = await new Browser().consent(urlIn(await call(caller, 'whoami')), account);
-  expect(page.text).toContain('Consent was given');
 }
 
 test('call, consent, call again', async () => {
