@@ -112,7 +112,7 @@ export class RunningGateway implements Gateway {
   }
 
   era(server: string): Era | undefined {
-    return this.#pool.server(server)?.era;
+    return this.#pool.era(server);
   }
 
   upstreams(server: string): UpstreamStatus[] {

@@ -1,6 +1,6 @@
 /** What is to be said of one server: is it ready, and if not, why, in words that a person can act on. Pure. */
 import { reasonOf, type SlipwayError } from '../schemas/errors.ts';
-import type { Condition } from '../schemas/status.ts';
+import type { Condition, UpstreamStatus } from '../schemas/status.ts';
 import { OUT_OF_MEMORY, type Instance } from './drivers/driver.ts';
 import { driftOf } from './plan.ts';
 import type { Served } from './publish.ts';
@@ -96,6 +96,16 @@ export function isolation(instances: readonly Instance[]): Draft[] {
   if (exposed.length > 0)
     return [{ type: 'Isolated', status: 'False', reason: 'Exposed', message: exposed.join('; ') }];
   return [{ type: 'Isolated', status: 'True', reason: 'ShutIn', message: 'as far as its runtime can' }];
+}
+
+/** Told where a remote server lets somebody in only after a person has consented. */
+export function authorized(upstreams: readonly UpstreamStatus[]): Draft[] {
+  const locked = upstreams.filter(({ needsAuthorization }) => needsAuthorization !== undefined);
+  if (locked.length === 0) return [];
+  const whom = [...new Set(locked.flatMap(({ principal }) => principal ?? []))];
+  const why = 'A person must consent first: call one of its tools for the address';
+  const message = whom.length === 0 ? why : `${why}, as ${whom.join(', ')}`;
+  return [{ type: 'Authorized', status: 'False', reason: reasonOf('needs-authorization'), message }];
 }
 
 /** Told where nobody will heal it. What is healed is on its way, and shows in the other conditions. */

@@ -20,7 +20,7 @@ import type { Instance } from './drivers/driver.ts';
 import type { Health } from './health/prober.ts';
 import type { Served } from './publish.ts';
 import type { Stage } from './rollout/canary.ts';
-import { drifted, isolation, ready, serverConditions } from './server-status.ts';
+import { authorized, drifted, isolation, ready, serverConditions } from './server-status.ts';
 import type { Program, Workload } from './workload.ts';
 
 export interface Facts {
@@ -178,6 +178,7 @@ function serverStatus(
     ...serverConditions(address, workload, instances, facts),
     ...isolation(instances),
     ...drifted(address, workload, instances, facts),
+    ...authorized(facts.upstreams(name)),
   ];
   return {
     name,

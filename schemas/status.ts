@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { statsSchema } from './operate.ts';
 
 /**
- * `Isolated` and `Drifted` are told of servers, and `AuditDegraded` of the whole, where there is something to tell; they do
+ * `Isolated`, `Drifted` and `Authorized` are told of servers, and `AuditDegraded` of the whole, where there is something to tell; they do
  * not bear on the others.
  */
 export const CONDITIONS = [
@@ -13,6 +13,7 @@ export const CONDITIONS = [
   'Healthy',
   'Isolated',
   'Drifted',
+  'Authorized',
   'AuditDegraded',
 ] as const;
 export type ConditionType = (typeof CONDITIONS)[number];

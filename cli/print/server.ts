@@ -55,15 +55,17 @@ function instanceTable(list: readonly InstanceStatus[]): string {
 
 /** How the gateway stands with each instance. */
 function upstreamTable(list: readonly UpstreamStatus[]): string {
-  const rows = list.map(({ id, transport, connected, session, inFlight, calls, errors, breaker, lastError }) => [
-    id,
-    transport,
-    connected ? (session ? 'with a session' : 'yes') : 'no',
-    String(inFlight),
-    `${calls} (${errors} failed)`,
-    breaker,
-    lastError ?? '-',
-  ]);
+  const rows = list.map(
+    ({ id, principal, transport, connected, session, inFlight, calls, errors, breaker, ...more }) => [
+      principal === undefined ? id : `${id} for ${principal}`,
+      transport,
+      connected ? (session ? 'with a session' : 'yes') : 'no',
+      String(inFlight),
+      `${calls} (${errors} failed)`,
+      breaker,
+      more.needsAuthorization ?? more.lastError ?? '-',
+    ],
+  );
   return table(['upstream', 'transport', 'connected', 'in flight', 'calls', 'breaker', 'last error'], rows);
 }
 

@@ -1,4 +1,5 @@
 /** Keeps connections and what is known over snapshot swaps: what did not change is not opened or asked for again. */
+import type { Era } from '../../schemas/modern.ts';
 import type { RpcNotification } from '../../schemas/jsonrpc.ts';
 import type { Endpoint, ServerEntry, Snapshot, Tally } from '../../schemas/snapshot.ts';
 import type { UpstreamStatus } from '../../schemas/status.ts';
@@ -108,6 +109,12 @@ export class Pool {
     const whole = this.#servers.get(server);
     const all = whole ? [whole, ...partsOf(whole)] : [];
     return all.flatMap((each) => upstreamsOf(each).map((upstream) => upstream.status));
+  }
+
+  /** What a server speaks, as far as anybody has met it. */
+  era(server: string): Era | undefined {
+    const whole = this.#servers.get(server);
+    return whole && [whole, ...partsOf(whole)].find(({ era }) => era !== undefined)?.era;
   }
 
   /** Resolves when no request runs on any of these endpoints. */

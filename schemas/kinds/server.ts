@@ -180,6 +180,9 @@ const serverSpec = z
         refuse([field], 'means nothing for a url: the server runs elsewhere');
     }
     if (check.value.url === undefined && check.value.auth) refuse(['auth'], 'means nothing without a url');
+    // Token theft: whoever sits on the way reads what is not encrypted.
+    if (check.value.auth && check.value.url?.startsWith('http:') && !check.value.privateNetwork)
+      refuse(['auth'], 'needs an https url, unless it is in a private network');
     if (check.value.image === undefined)
       for (const field of ['entrypoint', 'pull'] as const)
         if (check.value[field] !== undefined) refuse([field], 'means nothing without an image');
@@ -207,6 +210,11 @@ const serverSpec = z
         { properties: { args: { minItems: 1 } }, required: ['args'], not: { required: ['image'] } },
         { properties: { files: { minItems: 1 } }, required: ['image', 'files'] },
         { properties: { transport: { const: 'stdio' } }, required: ['url', 'transport'] },
+        {
+          properties: { url: { pattern: '^http:' } },
+          required: ['auth', 'url'],
+          not: { properties: { privateNetwork: { const: true } }, required: ['privateNetwork'] },
+        },
         ...RUNNING_FIELDS.map((field) => ({ required: ['url', field] })),
         ...RUNNING_LISTS.map((field) => ({ properties: { [field]: { minItems: 1 } }, required: ['url', field] })),
         { properties: { replicas: { minimum: 2 } }, required: ['url', 'replicas'] },

@@ -14,6 +14,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import { decodeJwt } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
+import { authorized } from '../../reconciler/server-status.ts';
 import { client, principal } from '../gateway/helpers/gateway.ts';
 import { Browser } from './helpers/consent-provider.ts';
 import { lastToken } from './helpers/protected-server.ts';
@@ -234,4 +235,25 @@ test('more scopes are asked for where the server wants them, once', async () => 
   const asked = scene.provider.count('/token');
   await expect(call(ada, 'notes-of-ada')).rejects.toThrow(/refuses this although/);
   expect(scene.provider.count('/token')).toBe(asked);
+});
+
+test('who still has to consent is told to operators, without the address', async () => {
+  const scene = await Scene.set();
+  const gateway = await scene.up({}, { principals: TOKENS });
+  await using ada = await client(`${gateway.url}/servers/docs/mcp`, 'ada-token');
+  await using bob = await client(`${gateway.url}/servers/docs/mcp`, 'bob-token');
+  await consented(ada, 'ada');
+  await call(ada, 'whoami');
+  await call(bob, 'whoami');
+  const told = gateway.upstreams('docs').map(({ principal: whose, needsAuthorization }) => [whose, needsAuthorization]);
+  expect(told).toEqual([
+    ['token:ada', undefined],
+    ['token:bob', 'docs: Somebody must give their consent first.'],
+  ]);
+  const [condition] = authorized(gateway.upstreams('docs'));
+  expect(condition).toMatchObject({ type: 'Authorized', status: 'False', reason: 'NeedsAuthorization' });
+  expect(condition?.message).toMatch(/as token:bob$/);
+  await consented(bob, 'bob');
+  await call(bob, 'whoami');
+  expect(authorized(gateway.upstreams('docs'))).toEqual([]);
 });
