@@ -23,6 +23,7 @@ import type { Seal } from './sessions/seal.ts';
 import type { Streams } from './sessions/streams.ts';
 import type { Subscriptions } from './sessions/subscriptions.ts';
 import type { RouteView } from './route-view.ts';
+import type { Tasks } from './sessions/tasks.ts';
 import type { Generation } from './snapshot.ts';
 import type { Identity } from './steps/authenticate.ts';
 import type { HostPolicy } from './steps/origin.ts';
@@ -53,6 +54,7 @@ export interface State {
   readonly streams: Streams;
   readonly replays: Replays;
   readonly denials: Denials;
+  readonly tasks: Tasks;
   /** Gives back what a session had of its own. */
   readonly onEnded: (sessionId: string) => void;
   /** Control answers that are streamed line by line; a shutdown ends them at once. */

@@ -35,6 +35,7 @@ import { viewOf } from './steps/authorize.ts';
 import { Authorizer } from './upstream/auth/authorizer.ts';
 import { opener } from './upstream/connect.ts';
 import { Pool } from './upstream/pool.ts';
+import { Tasks } from './sessions/tasks.ts';
 import { Unasked } from './unasked.ts';
 
 /** What a cancelled call gets to send its last words (ms). */
@@ -98,6 +99,7 @@ export class RunningGateway implements Gateway {
       streams: new Streams((stream) => viewOf(this.#state.current, stream) !== undefined),
       replays: new Replays(),
       denials: new Denials(),
+      tasks: new Tasks(),
       onEnded: (sessionId) => this.#pool.endSession(sessionId),
       followers: new Set(),
       current: this.#generation(snapshot),

@@ -17,9 +17,9 @@ import type { Caller } from '../exchange.ts';
 import { initialize } from '../methods/initialize.ts';
 import { lister } from '../methods/lists.ts';
 import { complete, promptsGet } from '../methods/prompts.ts';
-import { relay } from '../methods/relay.ts';
 import { resourcesRead, subscribe, unsubscribe } from '../methods/resources.ts';
 import { setLevel } from '../methods/set-level.ts';
+import { relayTask } from '../methods/tasks.ts';
 import { toolsCall } from '../methods/tools-call.ts';
 import { httpSideOf, reportUnforeseen, toAnswer } from '../rpc/errors.ts';
 import { Reply, type Answer } from '../rpc/reply.ts';
@@ -134,6 +134,6 @@ function run(
   const method = methods.get(request.method);
   if (method) return method(call);
   const { single } = caller.route;
-  if (single && single.era !== 'modern' && passed.has(request.method)) return relay(call, single, request.params ?? {});
+  if (single && single.era !== 'modern' && passed.has(request.method)) return relayTask(call, single);
   throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${request.method}` });
 }

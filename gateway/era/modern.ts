@@ -7,9 +7,9 @@ import { discover } from '../methods/discover.ts';
 import { listen } from '../methods/listen.ts';
 import { modernLister } from '../methods/lists.ts';
 import { complete as completion, promptsGet } from '../methods/prompts.ts';
-import { relay } from '../methods/relay.ts';
 import { resourcesRead } from '../methods/resources.ts';
 import { tellServers } from '../methods/set-level.ts';
+import { relayTask } from '../methods/tasks.ts';
 import { toolsCall } from '../methods/tools-call.ts';
 import { httpSideOf, reportUnforeseen } from '../rpc/errors.ts';
 import { Reply } from '../rpc/reply.ts';
@@ -113,7 +113,7 @@ async function resultOf(call: ModernCall): Promise<string> {
   if (method) return method(call);
   const { single } = caller.route;
   const tasks = (single?.capabilities?.['extensions'] as Record<string, unknown> | undefined)?.[TASKS];
-  if (single && tasks && passed.has(request.method)) return relay(call, single, request.params ?? {});
+  if (single && tasks && passed.has(request.method)) return relayTask(call, single);
   throw methodNotFound(request.method);
 }
 

@@ -79,6 +79,7 @@ async function pass(
     const { method } = request;
     const result = send ? send(method, params, options) : server.request(method, params, options);
     const answer = clean(caller, server, await result);
+    caller.state.tasks.note(server.name, answer, caller.identity.key);
     if (failed(answer)) {
       outcome = 'error';
       caller.trace.toolFailed();
