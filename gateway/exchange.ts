@@ -4,6 +4,7 @@ import type { AuditSink } from '../schemas/audit.ts';
 import type { Control } from '../schemas/control.ts';
 import type { Log } from '../schemas/log.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
+import type { Tracing } from './tracing/tracing.ts';
 import type { Trace } from './audit/trace.ts';
 import type { Addresses } from './limits/addresses.ts';
 import type { Limiter, Permit } from './limits/limiter.ts';
@@ -36,6 +37,7 @@ export interface State {
   readonly ready: () => boolean;
   readonly metrics: GatewayMetrics;
   readonly audit: AuditSink;
+  readonly tracing: Tracing;
   readonly limiter: Limiter;
   readonly addresses: Addresses;
   /** How to get into servers that want to know who comes. */

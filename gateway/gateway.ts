@@ -34,6 +34,7 @@ import { Generation, type Lasting } from './snapshot.ts';
 import { viewOf } from './steps/authorize.ts';
 import { Authorizer } from './upstream/auth/authorizer.ts';
 import { opener } from './upstream/connect.ts';
+import { Tracing } from './tracing/tracing.ts';
 import { Pool } from './upstream/pool.ts';
 import { Tasks } from './sessions/tasks.ts';
 import { Unasked } from './unasked.ts';
@@ -83,6 +84,7 @@ export class RunningGateway implements Gateway {
       ready: options.ready ?? (() => true),
       metrics: new GatewayMetrics(),
       audit: options.audit ?? noAudit,
+      tracing: new Tracing({ version, log, secrets: options.secrets ?? noSecrets }),
       limiter: new Limiter(),
       addresses: new Addresses(() => this.#state.current.snapshot.limits?.perAddress),
       authorizer,
@@ -107,6 +109,7 @@ export class RunningGateway implements Gateway {
     };
     this.#unasked = new Unasked(this.#state);
     this.#pool.adopt(this.#state.current.servers);
+    this.#state.tracing.configure(snapshot.gateway.tracing);
   }
 
   get url(): string {
@@ -166,6 +169,7 @@ export class RunningGateway implements Gateway {
     if (address !== this.#listen) await this.#moveTo(address, snapshot);
     this.#living.add(generation);
     this.#state.current = generation;
+    this.#state.tracing.configure(snapshot.gateway.tracing);
     this.#pool.adopt(generation.servers);
     this.#warnIfShut(snapshot);
     this.#state.streams.review();
@@ -245,9 +249,10 @@ export class RunningGateway implements Gateway {
     }
     state.streams.close();
     this.#pool.prune([]);
+    const traced = this.#state.tracing[Symbol.asyncDispose]();
     await state.authorizer.settled();
     for (const listener of this.#listeners) listener.cut();
-    await Promise.all(closed);
+    await Promise.all([...closed, traced]);
   }
 
   /** Whether every running request ended in time. */

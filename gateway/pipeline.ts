@@ -50,7 +50,7 @@ export async function handle(
     refuse({ request, response, log: state.log, rpc: request.method === 'POST' && isMcpPath(path) }, error);
   }
   if (!trace.allowed) state.denials.add(trace, generation.snapshot.commit);
-  finish(state.audit, { generation, request, response, trace });
+  finish(state, { generation, request, response, trace });
 }
 
 async function route(exchange: Exchange): Promise<void> {

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { accessSchema } from './access.ts';
 import { AUDIT_LEVELS, type AuditSettings } from './audit.ts';
-import { upstreamAuthSchema } from './upstream-auth.ts';
+import { headersSchema, upstreamAuthSchema } from './upstream-auth.ts';
 import { limitsSchema } from './limits.ts';
 
 /** A tool as its server defined it (MCP `Tool`), kept whole: the gateway passes it on untouched but for the name. */
@@ -138,6 +138,8 @@ const listener = z.strictObject({
   shutdownTimeoutMs: z.number(),
   providers: z.array(provider),
   audit: auditSettings.optional(),
+  /** Where spans go. */
+  tracing: z.strictObject({ endpoint: z.string(), sampleRatio: z.number(), headers: headersSchema }).optional(),
   /** Serve the transport of MCP 2024-11-05 too: `…/sse` and `…/messages` beside each `…/mcp`. */
   httpSse: z.boolean().optional(),
   /** Whether secrets of a known shape are taken out of all results. */

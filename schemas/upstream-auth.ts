@@ -14,7 +14,8 @@ const header = z.strictObject({
   prefix: z.string().optional(),
   value: z.union([z.string(), secretUse]),
 });
-const headers = z.array(header);
+export const headersSchema = z.array(header);
+const headers = headersSchema;
 
 /** A client of an authorization server, if it is registered there by hand. */
 const client = { clientId: z.string().optional(), clientSecret: secretUse.optional() };

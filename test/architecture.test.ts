@@ -36,6 +36,7 @@ describe('arrows', () => {
       /^undici(\/lib\/dispatcher\/pool\.js)?$/,
       /^ajv(\/dist\/2020\.js)?$/,
       /^prom-client$/,
+      /^@opentelemetry\//,
       /^jose$/,
       /^oauth4webapi$/,
     ],

@@ -1,10 +1,14 @@
 /** The end of a request: if it was an event, it is handed over. */
-import type { AuditSink } from '../../schemas/audit.ts';
-import type { Exchange } from '../exchange.ts';
+import type { Exchange, State } from '../exchange.ts';
 
 type Finished = Pick<Exchange, 'generation' | 'request' | 'response' | 'trace'>;
 
-export function finish(audit: AuditSink, { generation, request, response, trace }: Finished): void {
+export function finish({ audit, tracing }: Pick<State, 'audit' | 'tracing'>, finished: Finished): void {
+  const { generation, request, response, trace } = finished;
+  if (tracing.spans && trace.method !== '') {
+    trace.status = response.statusCode;
+    tracing.spans.finish(trace);
+  }
   if (!trace.matters) return;
   trace.durationMs = performance.now() - trace.began;
   trace.status = response.statusCode;

@@ -1,6 +1,7 @@
 /** Which requests are events, and what is kept of them. */
 import type { AuditKind } from '../../schemas/audit.ts';
 import type { RpcRequest } from '../../schemas/jsonrpc.ts';
+import { contextIn } from '../tracing/context.ts';
 import type { Server } from '../upstream/server.ts';
 import type { Trace } from './trace.ts';
 
@@ -22,6 +23,7 @@ const KINDS: ReadonlyMap<string, AuditKind> = new Map<string, AuditKind>([
 
 /** Notes what a client asks for. The arguments are kept by reference; they are hashed when there is time. */
 export function traceRequest(trace: Trace, { method, params }: RpcRequest): void {
+  trace.follows(contextIn(params));
   const kind = KINDS.get(method);
   if (!kind) return void (trace.method = method);
   trace.event(kind, method);

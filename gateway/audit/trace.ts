@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { toSlipwayError, type ErrorCode } from '../../schemas/errors.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { outcomeOf } from '../metrics.ts';
+import { readContext, type TraceContext } from '../tracing/context.ts';
 import type { AuditDraft, AuditKind, AuditLevel, AuditOutcome } from '../../schemas/audit.ts';
 
 /** A client's own id is only a claim: short, and of characters that harm no log. */
@@ -41,7 +42,9 @@ export class Trace implements AuditDraft {
   /** As `performance.now()` gave it. */
   readonly began: number = performance.now();
   readonly requestId: string = `${RUN}-${(++count).toString(36)}`;
-  readonly correlationId: string | undefined;
+  correlationId: string | undefined;
+  /** The client's trace. */
+  context: TraceContext | undefined;
   parentId: string | undefined;
   /** Set where a request matters: by its method, or by the refusal. */
   kind: AuditKind = 'http_request';
@@ -69,6 +72,15 @@ export class Trace implements AuditDraft {
   constructor({ headers }: Pick<IncomingMessage, 'headers'>) {
     const own = headers['x-request-id'];
     this.correlationId = typeof own === 'string' && HARMLESS.test(own) ? own : undefined;
+    if (headers['traceparent'] !== undefined) this.follows(readContext(headers['traceparent'], headers['tracestate']));
+  }
+
+  /** It is part of a trace that the client began. */
+  follows(context: TraceContext | undefined): void {
+    if (!context) return;
+    this.context = context;
+    this.correlationId ??= context.traceId;
+    this.parentId = context.spanId;
   }
 
   /** This request is an event of that kind. */

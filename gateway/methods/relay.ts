@@ -8,6 +8,8 @@ import type { Bound } from '../limits/limiter.ts';
 import { clean, cleanError } from '../limits/redact.ts';
 import { outcomeOf, type CallOutcome } from '../metrics.ts';
 import type { Server } from '../upstream/server.ts';
+import { withContext } from '../tracing/context.ts';
+import type { UpstreamSpan } from '../tracing/tracing.ts';
 import { NeedsAuthorization } from '../upstream/auth/needs.ts';
 import { failed } from '../upstream/tally.ts';
 import { askConsent } from './consent.ts';
@@ -55,6 +57,7 @@ async function pass(
   let outcome: CallOutcome = 'ok';
   let timer: NodeJS.Timeout | undefined;
   let ended = false;
+  let span: UpstreamSpan | undefined;
   const { timeoutMs } = server.entry;
   const narrow = bound && bound.value < timeoutMs ? bound : undefined;
   // Progress does not extend it: a server cannot hold a call for ever by claiming to advance.
@@ -77,7 +80,10 @@ async function pass(
       options.onProgress = (progress) => call.notify('notifications/progress', progress);
     }
     const { method } = request;
-    const result = send ? send(method, params, options) : server.request(method, params, options);
+    span = caller.state.tracing.spans?.upstream(caller.trace, server.name, method);
+    const context = span?.context ?? caller.trace.context;
+    const sent = context ? withContext(params, context) : params;
+    const result = send ? send(method, sent, options) : server.request(method, sent, options);
     const answer = clean(caller, server, await result);
     caller.state.tasks.note(server.name, answer, caller.identity.key);
     if (failed(answer)) {
@@ -91,6 +97,7 @@ async function pass(
     return call.refused(cleanError(caller, server, error), server);
   } finally {
     metrics.end(outcome, began);
+    span?.end(outcome);
     client.end();
     ended = true;
     clearTimeout(timer);

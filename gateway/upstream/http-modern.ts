@@ -4,6 +4,7 @@ import { isRequest, RPC, RpcFailure, type RpcError, type RpcMessage, type RpcReq
 import { mirrorHeaders, mirrorsOf, type Mirror } from '../../schemas/mirror.ts';
 import { headersFor, isModernError, MODERN_RPC, ourselves } from '../../schemas/modern.ts';
 import { Peer, type Connection, type ConnectionHandlers, type RequestOptions } from '../../schemas/peer.ts';
+import { contextHeaders } from '../tracing/context.ts';
 import { Failures } from './failures.ts';
 import { MessageReader, type Http } from './post.ts';
 
@@ -124,6 +125,7 @@ export class ModernHttp implements Connection {
     const mirrors = method === 'tools/call' ? this.#mirrors.get(String(params?.['name'])) : undefined;
     const headers = {
       ...headersFor(method, params),
+      ...contextHeaders(params),
       ...(mirrors ? mirrorHeaders(mirrors, params?.['arguments']) : {}),
       Accept: 'application/json, text/event-stream',
       'Content-Type': 'application/json',

@@ -4,6 +4,7 @@ import { SlipwayError } from '../../schemas/errors.ts';
 import { isRequest, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { offersOurs } from '../../schemas/modern.ts';
 import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
+import { contextHeaders } from '../tracing/context.ts';
 import { Failures } from './failures.ts';
 import { NotDelivered, type LinkHandlers, type Welcome } from './link.ts';
 import { MessageReader, NOTICE_TIMEOUT, type Head, type Http } from './post.ts';
@@ -134,7 +135,8 @@ export class HttpConnection implements Connection {
       await this.#introduced;
     }
     const session = this.#session;
-    const headers = { ...this.#headers(), 'Content-Type': 'application/json' };
+    const context = isRequest(message) ? contextHeaders(message.params) : undefined;
+    const headers = { ...this.#headers(), 'Content-Type': 'application/json', ...context };
     const mayBeForgotten = session !== undefined && !again && !isHello(message);
     const reader = new AnswerReader(message, this.#peer, mayBeForgotten);
     if (isHello(message)) reader.onSession = (id) => (this.#session = id);

@@ -6,7 +6,8 @@ import type { ProviderSpec } from '../../schemas/kinds/fields/provider.ts';
 import { bytes, milliseconds, timerMs } from '../../schemas/kinds/fields.ts';
 import type { Provider, Snapshot } from '../../schemas/snapshot.ts';
 import { cite, permissionsOf, ruleOf } from './fields/permissions.ts';
-import type { KindBehaviour } from './kind.ts';
+import { secretUse, upstreamAuth } from './fields/auth.ts';
+import type { CompileContext, KindBehaviour } from './kind.ts';
 import { gatewayLimits } from '../limits.ts';
 
 type Spec = z.output<typeof schema.spec>;
@@ -58,10 +59,16 @@ export function auditSettings({ commit, branch, fsyncInterval, onFailure, keep }
   };
 }
 
+function tracingOf(spec: Spec['tracing'], context: CompileContext): Pick<Snapshot['gateway'], 'tracing'> {
+  if (!spec) return {};
+  const { headers } = upstreamAuth({ headers: spec.headers ?? [] }, (ref) => secretUse(ref, context));
+  return { tracing: { ...spec, headers } };
+}
+
 export const gateway: KindBehaviour<Spec> = {
-  contribute(resource, draft) {
+  contribute(resource, draft, context) {
     const { spec } = resource;
-    draft.gateway = listener(spec);
+    draft.gateway = { ...listener(spec), ...tracingOf(spec.tracing, context) };
     draft.access.floor.push(...spec.floor.map((rule, index) => ruleOf(rule, cite(resource, 'floor', index))));
     draft.access.global = permissionsOf(resource, spec.permissions);
     draft.limits = { ...draft.limits, ...gatewayLimits(spec.limits) };

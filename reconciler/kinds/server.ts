@@ -18,14 +18,12 @@ import {
   type Pull,
   type Rollout,
   type RunSpec,
-  type SecretSource,
-  type SecretUse,
   type Workload,
   type WorkloadFile,
 } from '../workload.ts';
 import { permissionsOf } from './fields/permissions.ts';
 import type { CompileContext, KindBehaviour } from './kind.ts';
-import { upstreamAuth } from './fields/auth.ts';
+import { secretUse, upstreamAuth } from './fields/auth.ts';
 import { addServerLimits } from '../limits.ts';
 
 export const server: KindBehaviour<ServerSpec> = {
@@ -145,12 +143,6 @@ function envEntry(variable: ServerSpec['env'][number], context: CompileContext):
   if (!ref) return { name: variable.name, value: variable.value ?? '' };
   const secret = secretUse(ref, context);
   return { name: variable.name, ...(secret ? { secret } : {}) };
-}
-
-function secretUse({ name, key }: { name: string; key: string }, context: CompileContext): SecretUse | undefined {
-  const spec = context.find('Secret', name)?.spec as { data: Record<string, SecretSource> } | undefined;
-  const from = spec?.data[key];
-  return from ? { secret: name, key, from } : undefined;
 }
 
 /** Everything about a workload that can change without a new instance. */

@@ -5,6 +5,7 @@ import { auth, gatewayProblems, providerReferences } from './fields/provider.ts'
 import { gatewayLimits } from './fields/limits.ts';
 import { redact } from './fields/redact.ts';
 import { auditLog } from './fields/audit.ts';
+import { tracing, tracingReferences } from './fields/tracing.ts';
 import { defineKind } from './kind.ts';
 
 const LISTEN = new RegExp(`^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):${PORT}$`);
@@ -64,9 +65,10 @@ export const gateway = defineKind({
     floor,
     permissions: permissions.describe('Which tools may be called, on any server.'),
     audit: auditLog,
+    tracing,
     shutdownTimeout: duration.default('10s').describe('How long running calls may take to finish on shutdown.'),
   }),
-  references: ({ auth: { jwt } }) => providerReferences(jwt),
+  references: ({ auth: { jwt }, tracing: spans }) => [...providerReferences(jwt), ...tracingReferences(spans)],
   together: gatewayProblems,
   cited: (spec) => [...spec.floor.map((_, index) => ['floor', index]), ...citedPermissions(spec.permissions)],
   example: `apiVersion: slipway/v1

@@ -1,5 +1,7 @@
 /** From `Server.spec.auth` to what the gateway must know: where secrets are, not what they are. Pure. */
 import type { AuthSpec } from '../../../schemas/kinds/fields/auth.ts';
+import type { SecretSource } from '../../workload.ts';
+import type { CompileContext } from '../kind.ts';
 import type { AuthHeader, SecretUse, UpstreamAuth } from '../../../schemas/upstream-auth.ts';
 
 type Ref = { readonly name: string; readonly key: string };
@@ -47,4 +49,14 @@ export function upstreamAuth(spec: AuthSpec, find: Find): UpstreamAuth {
     };
   }
   return { type: 'headers', headers: toHeaders(headers) };
+}
+
+/** Where a value comes from; references were checked when the commit was loaded. */
+export function secretUse(
+  { name, key }: { name: string; key: string },
+  context: CompileContext,
+): SecretUse | undefined {
+  const spec = context.find('Secret', name)?.spec as { data: Record<string, SecretSource> } | undefined;
+  const from = spec?.data[key];
+  return from ? { secret: name, key, from } : undefined;
 }

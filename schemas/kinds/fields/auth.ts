@@ -43,7 +43,7 @@ const header = z
     not: { properties: { name: { pattern: SECRET_HEADER } }, required: ['name', 'value'] },
   });
 
-const headers = z.array(header).min(1).max(32);
+export const headers = z.array(header).min(1).max(32);
 
 const scopes = z
   .array(
