@@ -50,7 +50,7 @@ function maySee(grant: Grant, { kind, metadata }: Resource): boolean {
 
 const isWord = (word: string | undefined): word is ResourceWord => (RESOURCES as readonly unknown[]).includes(word);
 
-/** The servers that the caller may see, their instances where it may see those, and the rest if it may see all. */
+/** The servers and Tokens that the caller may see, their instances where it may see those, and the rest if it may see all. */
 export function statusFor(grant: Grant, status: Status): Status {
   const servers = status.servers
     .filter(({ name }) => grant.may('view', 'servers', name))
@@ -59,9 +59,10 @@ export function statusFor(grant: Grant, status: Status): Status {
       const { upstreams: _, ...rest } = server;
       return { ...rest, instances: [] };
     });
-  if (grant.may('view', 'servers')) return { ...status, servers };
+  const tokens = status.tokens.filter(({ name }) => grant.may('view', 'tokens', name));
+  if (grant.may('view', 'servers')) return { ...status, servers, tokens };
   const conditions = status.conditions.map((condition) => ({ ...condition, message: '' }));
-  return { ...status, servers, conditions, source: '', issues: [], outbox: { pending: status.outbox.pending } };
+  return { ...status, servers, tokens, conditions, source: '', issues: [], outbox: { pending: status.outbox.pending } };
 }
 
 export function usageFor(grant: Grant, usage: Usage): Usage {

@@ -8,6 +8,8 @@ interface Route {
   readonly project: string | undefined;
 }
 
+const REFUSED: ReadonlySet<string> = new Set(['forbidden', 'scope-denied']);
+
 /** The access token would do, had its user consented to more. */
 export class InsufficientScope extends SlipwayError {
   /** All that are needed, those that it has included: clients ask for what they are told, and for nothing else. */
@@ -40,11 +42,17 @@ function orStepUp<T>(identity: UserIdentity, route: Route | undefined, decide: (
   try {
     return decide();
   } catch (error) {
-    const { withheld } = identity.grant;
-    if (withheld.length === 0 || !(error instanceof SlipwayError) || error.row.http !== 403) throw error;
-    const steps = identity.token.provider.stepUp.filter(({ roles }) => roles.some((role) => withheld.includes(role)));
-    throw new InsufficientScope([...new Set([...neededBy(identity, route), ...steps.flatMap(({ scopes }) => scopes)])]);
+    const isRefused = error instanceof SlipwayError && REFUSED.has(error.code);
+    throw (isRefused && stepUpFor(identity, route)) || error;
   }
+}
+
+/** What to ask for, where a caller was refused who has a role that its access token does not extend to. */
+export function stepUpFor(identity: Identity, route: Route | undefined): InsufficientScope | undefined {
+  const { withheld } = identity.grant;
+  if (!isUser(identity) || withheld.length === 0) return undefined;
+  const steps = identity.token.provider.stepUp.filter(({ roles }) => roles.some((role) => withheld.includes(role)));
+  return new InsufficientScope([...new Set([...neededBy(identity, route), ...steps.flatMap(({ scopes }) => scopes)])]);
 }
 
 function neededBy({ token: { provider } }: UserIdentity, route: Route | undefined): string[] {

@@ -4,13 +4,14 @@ import type { ServerResponse } from 'node:http';
 import type { ControlResponse } from '../../schemas/control.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { RpcFailure } from '../../schemas/jsonrpc.ts';
+import { stepUpFor } from '../auth/scopes.ts';
 import type { Exchange, Known } from '../exchange.ts';
 import { sendJson } from '../rpc/respond.ts';
 import { parseJson, readBody } from '../steps/body.ts';
 
 export const CONTROL_PREFIX = '/api/v1';
 
-/** @throws SlipwayError `not-found` where nobody answers, `bad-request` for a body that is not JSON */
+/** @throws SlipwayError `not-found` where nobody answers, `bad-request` for a body that is not JSON, InsufficientScope */
 export async function serveControl(exchange: Known): Promise<void> {
   const { state, request, response, path, identity } = exchange;
   if (!state.control) throw new SlipwayError('not-found');
@@ -25,6 +26,8 @@ export async function serveControl(exchange: Known): Promise<void> {
     caller: identity,
     ...(body === undefined ? {} : { body }),
   });
+  const more = answer.status === 403 ? stepUpFor(identity, undefined) : undefined;
+  if (more) throw more;
   if (!answer.lines) return sendJson(response, answer.status, named(exchange, answer));
   state.followers.add(controller);
   try {
