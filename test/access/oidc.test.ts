@@ -7,6 +7,8 @@ import { expect, test } from 'vitest';
 import { client as withToken, principal, raw, snapshot, start } from '../gateway/helpers/gateway.ts';
 import { socketUpstream } from '../gateway/helpers/upstreams.ts';
 import { identityProvider, KNOWN_CLIENT, logIn, Visitor } from '../helpers/identity-provider.ts';
+import { HELLO_PROGRAM, helloServer } from '../helpers/configs.ts';
+import { Desk } from '../helpers/slipway.ts';
 import { bound, provider } from './helpers/identities.ts';
 
 type Transport = Parameters<Client['connect']>[0];
@@ -159,4 +161,33 @@ test('web pages may read the metadata, and nothing else', async () => {
     const answer = await raw(gateway.url, { path, headers });
     expect([answer.status, answer.headers['access-control-allow-origin']], path).toEqual([403, undefined]);
   }
+});
+
+test('the whole program: git says who Ada is; when git says it no more, her token is worth nothing', async () => {
+  await using idp = await identityProvider({ ada: { email: 'ada@example.com', email_verified: true } });
+  await using desk = new Desk();
+  const resource = (kind: string, name: string, spec: object): string =>
+    JSON.stringify({ apiVersion: 'slipway/v1', kind, metadata: { name }, spec });
+  const corp = { name: 'corp', issuer: idp.issuer, privateNetwork: true, requiredScopes: ['mcp'], clockSkew: '5s' };
+  desk.push({
+    'gateway.yaml': resource('Gateway', 'main', { auth: { jwt: [corp] } }),
+    'hello.mjs': HELLO_PROGRAM,
+    'hello.yaml': helloServer('hello'),
+    'ada.yaml': resource('User', 'ada', { email: 'ada@example.com' }),
+    'rights.yaml': resource('RoleBinding', 'ada', { subjects: [{ kind: 'User', name: 'ada' }], role: 'member' }),
+  });
+  const running = await desk.up();
+  const url = new URL(`${await running.serving}/servers/hello/mcp`);
+  const visitor = new Visitor();
+  const client = await visit(url, visitor, 'ada');
+  const answer = await client.callTool({ name: 'hello', arguments: { name: 'Ada' } });
+  expect(JSON.stringify(answer.content)).toContain('Hello, Ada');
+  const { access_token: token = '' } = visitor.tokens() ?? {};
+  const get = (path: string): Promise<{ status: number }> =>
+    raw(url.origin, { path, headers: { Accept: 'text/event-stream', Authorization: `Bearer ${token}` } });
+  expect((await get('/api/v1/status')).status).toBe(401); // Made for another resource.
+  desk.push({ 'ada.yaml': undefined, 'rights.yaml': undefined });
+  expect((await desk.sync()).code).toBe(0);
+  expect((await get('/servers/hello/mcp')).status).toBe(403);
+  expect(running.log).not.toContain(token.split('.')[1]);
 });

@@ -1,6 +1,6 @@
 /** Fields that say who somebody is and what they may do. */
 import { z } from 'zod';
-import { BUILT_IN_ROLES, canonicalRole, SCOPE_SPELLINGS } from '../../access.ts';
+import { SCOPE_SPELLINGS } from '../../access.ts';
 import { name } from '../fields.ts';
 import type { Reference } from '../kind.ts';
 
@@ -8,12 +8,8 @@ export const scopes = z.array(z.enum(SCOPE_SPELLINGS)).max(64);
 
 export const roles = z.array(name).max(64);
 
-/** Built-in roles need no resource. */
 export function roleReferences(names: readonly string[], path: readonly (string | number)[]): Reference[] {
-  const builtIn: readonly string[] = BUILT_IN_ROLES;
-  return names.flatMap((role, index) =>
-    builtIn.includes(canonicalRole(role)) ? [] : [{ path: [...path, index], kind: 'Role', name: role }],
-  );
+  return names.map((role, index) => ({ path: [...path, index], kind: 'Role', name: role }));
 }
 
 /** An OAuth scope (RFC 6749 §3.3). */
