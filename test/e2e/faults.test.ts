@@ -82,7 +82,7 @@ test('a remote that cannot be written keeps the audit in the outbox, and says so
   expect((await desk.status()).outbox).toMatchObject({ pending: 1 });
   desk.git(desk.remote, 'config', '--unset', 'transfer.hideRefs');
   await running.stop();
-  expect(desk.git(desk.remote, 'log', '--format=%s', 'slipway/audit')).toMatch(/^applied /);
+  expect(desk.git(desk.remote, 'log', '--format=%s', 'slipway/audit')).toMatch(/^applied /m);
 });
 
 test('plain values that look like secrets are masked wherever they are shown', async () => {

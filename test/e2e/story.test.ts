@@ -62,7 +62,10 @@ test('from a git push to a tool call, and back to git', async () => {
 
   // What happened is in git: read by another implementation than the one that wrote it.
   await running.stop();
-  const log = await gitLog({ fs, gitdir: desk.remote, ref: 'slipway/audit' });
+  const all = await gitLog({ fs, gitdir: desk.remote, ref: 'slipway/audit' });
+  const [events, ...more] = all.filter(({ commit }) => commit.message.startsWith('audit: '));
+  expect([events?.oid, more]).toEqual([all[0]?.oid, []]);
+  const log = all.slice(1);
   const subjects = log.map(({ commit }) => commit.message.split('\n')[0]);
   expect(subjects).toHaveLength(3);
   expect(subjects[2]).toMatch(/^applied [0-9a-f]{8}: 2 to create$/);
