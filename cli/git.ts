@@ -7,9 +7,11 @@ import { simpleGit } from 'simple-git';
  */
 export async function commitPaths(folder: string, paths: readonly string[], message: string): Promise<void> {
   const git = simpleGit(folder);
-  await git.raw(['add', '--all', '--', ...paths]);
+  // Names are names: one that begins with a colon is no pattern.
+  const literally = '--literal-pathspecs';
+  await git.raw([literally, 'add', '--all', '--', ...paths]);
   // Somebody who never told git their name still gets a commit.
   const { value } = await git.getConfig('user.email');
   const identity = value === null ? ['-c', 'user.name=slipway', '-c', 'user.email=slipway@localhost'] : [];
-  await git.raw([...identity, 'commit', '--quiet', '--message', message, '--only', '--', ...paths]);
+  await git.raw([literally, ...identity, 'commit', '--quiet', '--message', message, '--only', '--', ...paths]);
 }

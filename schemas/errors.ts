@@ -164,6 +164,10 @@ export const ERRORS = {
     http: 409,
     next: 'retry',
   }),
+  'commit-failed': row(
+    'git did not take the commit.',
+    'The files are changed: see what git says, and commit them yourself.',
+  ),
   exists: row('It exists already.', 'Choose another name, or remove it first.', { http: 409 }),
   internal: row('Something unexpected happened.', 'Please report it with the log.', { http: 500, next: 'retry' }),
 } as const satisfies Record<string, ErrorRow>;

@@ -67,7 +67,7 @@ async function putText(draft: Draft, { kind, name, before, text }: Edited): Prom
   const { file, text: whole, document } = await found(draft, kind, name);
   const own = textOf(whole, document);
   if (own !== before)
-    throw new SlipwayError('exists', `${kind.kind}/${name} was changed by somebody else while you edited it.`, {
+    throw new SlipwayError('conflict', `${kind.kind}/${name} was changed by somebody else while you edited it.`, {
       hint: 'Edit it again; your text is kept.',
     });
   const start = document.end - own.length;

@@ -26,6 +26,9 @@ export function sensitiveIn(value: Json | undefined): string[] {
   return found;
 }
 
+/** A document as it may be shown. */
+export const masked = (value: Json): Json => walkSensitive(value, () => MASK);
+
 /** Somebody who prints a resource and applies it again has masks where the values were: they mean the values there are. */
 export function unmasked(value: Json, now: Json | undefined): Json {
   return walkSensitive(value, (text, path) => {

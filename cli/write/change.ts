@@ -6,8 +6,9 @@ import type { Issue } from '../../schemas/resource.ts';
 import { redactor } from '../../schemas/sensitive.ts';
 import { text, type Invocation, type Options } from '../command.ts';
 import type { Io } from '../io.ts';
-import { documentsOf } from '../document/documents.ts';
-import { sensitiveIn } from '../document/meaning.ts';
+import { addressIn, documentsOf } from '../document/documents.ts';
+import { same } from '../document/json.ts';
+import { masked, sensitiveIn } from '../document/meaning.ts';
 import { printIssues } from '../print/issues.ts';
 import { unified } from '../print/unified.ts';
 import { documentsText, formatValue } from '../print/value.ts';
@@ -142,17 +143,15 @@ function print({ options, io }: Invocation, { outcomes, draft, told }: Made): vo
   if (told) io.err(told);
 }
 
-/** As they would be or are now; what was taken out is not among them. */
+/** As they would be or are now; what was taken out is not among them. What was there before is masked as ever. */
 function printDocuments(format: 'yaml' | 'json', draft: Draft, outcomes: readonly Outcome[], io: Io): void {
   const { before, after } = draft.changes();
-  const documents = outcomes.flatMap(({ kind, name, file }) =>
-    documentsOf(after.get(file) ?? before.get(file) ?? '').flatMap(({ value }) => {
-      const { kind: own, metadata } = (value ?? {}) as { kind?: string; metadata?: { name?: string } };
-      return own === kind && metadata?.name === name && after.get(file) !== null ? [value] : [];
-    }),
-  );
-  if (format === 'json') io.out(formatValue(documents, 'json'));
-  else io.out(documentsText(documents));
+  const documents = outcomes.flatMap(({ kind, name, file, verb }) => {
+    const content = after.has(file) ? after.get(file) : before.get(file);
+    const found = documentsOf(content ?? '').find(({ value }) => same(addressIn(value), { kind, name }));
+    return found?.value === undefined ? [] : [verb === 'created' ? found.value : masked(found.value)];
+  });
+  io.out(format === 'json' ? formatValue(documents, 'json') : documentsText(documents));
 }
 
 /** Values that plans mask are masked here, too. */

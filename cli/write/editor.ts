@@ -14,7 +14,8 @@ export class EditedFile implements Disposable {
   #isKept = false;
 
   constructor(name: string) {
-    this.path = join(this.#folder, `${name}.yaml`);
+    // What is not valid yet may have any name, one that leads elsewhere too.
+    this.path = join(this.#folder, `${name.replaceAll(/[^A-Za-z0-9-]/g, '_')}.yaml`);
   }
 
   /** @returns the text as it was saved @throws SlipwayError tool-missing, cancelled */

@@ -37,11 +37,12 @@ export async function openFolder({ root, lock, commit, signal }: FolderOptions):
     source: directorySource(root),
     async write(draft, message) {
       const { before, after } = draft.changes();
-      const staged = [...after].map(([path, text]) => stage(root, path, before.get(path), text));
+      const staged: Staged[] = [];
       try {
+        for (const [path, text] of after) staged.push(stage(root, path, before.get(path), text));
         // Whoever has the file open in an editor knows no lock: what they saved meanwhile is not written over.
         for (const { check } of staged) check();
-        for (const { commit: put } of staged) put();
+        for (const { put } of staged) put();
       } finally {
         for (const { temporary } of staged) rmSync(temporary, { force: true });
       }
@@ -56,7 +57,7 @@ export async function openFolder({ root, lock, commit, signal }: FolderOptions):
 interface Staged {
   readonly temporary: string;
   check(): void;
-  commit(): void;
+  put(): void;
 }
 
 /** Everything that can fail for want of space or rights fails before the first file is touched. */
@@ -82,12 +83,19 @@ function stage(root: string, path: string, before: string | undefined, text: str
       const now = existsSync(target) ? readFileSync(target, 'utf8') : undefined;
       if (now !== before) throw new SlipwayError('conflict', `${path} was changed by somebody else meanwhile.`);
     },
-    commit: () => (text === null ? rmSync(target) : renameSync(temporary, target)),
+    put: () => (text === null ? rmSync(target) : renameSync(temporary, target)),
   };
 }
 
+/** @throws SlipwayError commit-failed with what git, or a hook of the repo, says */
 async function commitFiles(root: string, paths: readonly string[], message: string): Promise<string> {
   const git = simpleGit(root);
-  await commitPaths(root, paths, message);
-  return `committed ${(await git.revparse(['--short=8', 'HEAD'])).trim()} to ${(await git.revparse(['--abbrev-ref', 'HEAD'])).trim()}`;
+  try {
+    await commitPaths(root, paths, message);
+    const [id, branch] = [await git.revparse(['--short=8', 'HEAD']), await git.revparse(['--abbrev-ref', 'HEAD'])];
+    return `committed ${id.trim()} to ${branch.trim()}`;
+  } catch (cause) {
+    const said = (cause as Error).message.trim().split('\n').slice(-3).join(' ');
+    throw new SlipwayError('commit-failed', `git did not take the commit: ${said}`, { cause });
+  }
 }

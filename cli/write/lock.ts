@@ -11,12 +11,16 @@ const PAUSE_MS = 20;
 
 /**
  * Takes a lock file, or waits for it. One whose process is gone is taken over.
- * @throws SlipwayError conflict when another holds it for too long
+ * @throws SlipwayError conflict when another holds it for too long, state-unwritable
  */
 export async function takeLock(path: string, signal: AbortSignal): Promise<Disposable> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const own = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
-  writeFileSync(own, JSON.stringify(identify(process.pid)), { flag: 'wx', mode: 0o600 });
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeFileSync(own, JSON.stringify(identify(process.pid)), { flag: 'wx', mode: 0o600 });
+  } catch (cause) {
+    throw new SlipwayError('state-unwritable', `Cannot write ${own}: ${(cause as Error).message}`, { cause });
+  }
   try {
     for (const deadline = Date.now() + PATIENCE_MS; ; await delay(PAUSE_MS, undefined, { signal })) {
       if (isTaken(own, path)) return { [Symbol.dispose]: () => rmSync(path, { force: true }) };

@@ -1,10 +1,11 @@
 /**
- * `npm run bench [-- reconcile|gateway|leaks|peers|metrics|rollout|containers|images|audit] [--json file]`. Numbers, not tests: machines differ and are noisy,
+ * `npm run bench [-- reconcile|gateway|cli|leaks|peers|metrics|rollout|containers|images|audit] [--json file]`. Numbers, not tests: machines differ and are noisy,
  * so compare ratios of one run.
  */
 import { writeFileSync } from 'node:fs';
 import { build } from '../../cli/build.ts';
 import { auditBench } from './audit.ts';
+import { cliBench } from './cli.ts';
 import { containersBench } from './containers.ts';
 import { gatewayBench } from './gateway.ts';
 import { imagesBench } from './images.ts';
@@ -18,6 +19,7 @@ import { rolloutBench } from './rollout.ts';
 const SUITES: Readonly<Record<string, (program: string) => Promise<Row[]>>> = {
   reconcile: reconcileBench,
   gateway: gatewayBench,
+  cli: cliBench,
   leaks: leaksBench,
   peers: peersBench,
   metrics: metricsBench,

@@ -168,35 +168,37 @@ describe('whatever is asked for', async () => {
   const texts = (await readCases(join(FIXTURES, 'valid'))).flatMap(({ files }) =>
     files.map(({ content }) => Buffer.from(content).toString('utf8')),
   );
-  const json = fc.oneof(
-    fc.string(),
-    fc.constantFrom(
-      '',
-      ' ',
-      '- a',
-      '#',
-      'a: b',
-      'null',
-      'yes',
-      '1',
-      '|',
-      'line\nline\n',
-      '\n',
-      'é\t',
-      "it's",
-      '"q"',
-      '*a',
-      '&a',
-      '---',
-      '~',
-      '[',
-      '{}',
-      'x ',
-    ),
-    fc.integer(),
-    fc.boolean(),
-    fc.jsonValue({ maxDepth: 2 }).filter((value) => value !== null),
-  ) as fc.Arbitrary<Json>;
+  const json = fc
+    .oneof(
+      fc.string(),
+      fc.constantFrom(
+        '',
+        ' ',
+        '- a',
+        '#',
+        'a: b',
+        'null',
+        'yes',
+        '1',
+        '|',
+        'line\nline\n',
+        '\n',
+        'é\t',
+        "it's",
+        '"q"',
+        '*a',
+        '&a',
+        '---',
+        '~',
+        '[',
+        '{}',
+        'x ',
+      ),
+      fc.integer(),
+      fc.boolean(),
+      fc.jsonValue({ maxDepth: 2 }).filter((value) => value !== null),
+    )
+    .map((value) => JSON.parse(JSON.stringify(value)) as unknown) as fc.Arbitrary<Json>;
 
   test('is there afterwards, and nothing else has changed', () => {
     const places = texts
@@ -222,4 +224,24 @@ describe('whatever is asked for', async () => {
       { numRuns: 400 },
     );
   });
+});
+
+test('a value in the place of a value changes its own line and no other', () => {
+  const places = documentsOf(CONFIG).flatMap(({ index, value }) =>
+    pathsOf(value as Json).flatMap((path) => {
+      const old = path.reduce<unknown>((at, key) => (at as never)[key], value);
+      return typeof old === 'object' || String(old).includes('\n') ? [] : [{ index, value: value as Json, path }];
+    }),
+  );
+  const scalar = fc.oneof(fc.string(), fc.integer(), fc.boolean()).filter((one) => !String(one).includes('\n'));
+  fc.assert(
+    fc.property(fc.constantFrom(...places), scalar, ({ index, value, path }, wish) => {
+      const after = conform(CONFIG, index, changed(value, path, wish)).split('\n');
+      const before = CONFIG.split('\n');
+      expect(after.length).toBe(before.length);
+      expect(after.filter((line, at) => line !== before[at]).length).toBeLessThanOrEqual(1);
+      for (const [, comment = ''] of CONFIG.matchAll(/( #.*)/g)) expect(after.join('\n')).toContain(comment);
+    }),
+    { numRuns: 300 },
+  );
 });

@@ -11,6 +11,7 @@ import type { Command } from '../../cli/command.ts';
 import { COMMANDS, type Listed } from '../../cli/commands/index.ts';
 import { KINDS } from '../../schemas/kinds/index.ts';
 import type { Kind } from '../../schemas/kinds/kind.ts';
+import { takeLock } from '../../cli/write/lock.ts';
 import { cli, type Said } from '../helpers/cli.ts';
 import { HELLO_PROGRAM } from '../helpers/configs.ts';
 import { FIXTURES, readCases } from '../helpers/corpus.ts';
@@ -583,6 +584,24 @@ describe('edit', () => {
   });
 });
 
+test('a lock whose process is gone holds nobody up; one whose process lives is waited for', async () => {
+  using dir = tempDir();
+  const [path, { signal }] = [dir.at('a.lock'), new AbortController()];
+  writeFileSync(path, JSON.stringify({ pid: 2 ** 22 + 1, started: '1' }));
+  const order: string[] = [];
+  const take = async (name: string): Promise<void> => {
+    using lock = await takeLock(path, signal);
+    expect(lock).toBeDefined();
+    order.push(`${name} in`);
+    await new Promise((resolve) => setImmediate(resolve));
+    order.push(`${name} out`);
+  };
+  await Promise.all(['a', 'b', 'c', 'd'].map(take));
+  expect(order).toHaveLength(8);
+  for (let index = 0; index < 8; index += 2) expect(order[index]?.[0]).toBe(order[index + 1]?.[0]);
+  expect(readdirSync(dir.path)).toEqual([]);
+});
+
 test('many at once, in processes of their own: no change is lost', { timeout: 120_000 }, async () => {
   await using desk = new Desk();
   desk.push({
@@ -685,6 +704,12 @@ describe('a git repo elsewhere', () => {
     expect(repo.git('status', '--porcelain')).toBe('M servers/pager.yaml');
     await cli(['patch', 'project', 'p', 'description=x'], { cwd: repo.work });
     expect(repo.git('status', '--porcelain').split('\n')).toHaveLength(2);
+    // A hook of the repo has its say; the files stay as they were asked for.
+    writeFileSync(join(repo.work, '.git/hooks/pre-commit'), '#!/bin/sh\necho "not on Fridays" >&2\nexit 1\n');
+    chmodSync(join(repo.work, '.git/hooks/pre-commit'), 0o755);
+    const refused = await cli(['patch', 'project', 'p', 'description=y', '-m', 'x'], { cwd: repo.work });
+    expect(refused.err).toMatch(/not on Fridays.*\[commit-failed\]/);
+    expect(readFileSync(join(repo.work, 'projects/p.yaml'), 'utf8')).toContain('description: y');
     // A new branch begins at the commit, and leaves the working tree alone.
     const branched = await cli(['delete', 'project', 'p', '--branch', 'without-p'], { cwd: repo.work });
     expect(branched.err).toContain('to without-p');
