@@ -763,6 +763,38 @@ describe('the examples of each command’s help', () => {
   });
 });
 
+test('what the README shows works in a repo that init has made', { timeout: 60_000 }, async () => {
+  using repo = new TestRepo();
+  using folder = new Folder({});
+  mkdirSync(folder.path, { recursive: true });
+  const identity = {
+    GIT_AUTHOR_NAME: 'A',
+    GIT_AUTHOR_EMAIL: 'a@example.com',
+    GIT_COMMITTER_NAME: 'A',
+    GIT_COMMITTER_EMAIL: 'a@example.com',
+  };
+  await folder.run(['init', '.'], '', identity);
+  repo.git('-C', folder.path, 'push', '--quiet', repo.remote, 'HEAD:main');
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const lines = /knows kubectl[^`]*```sh\n([^`]*)```/.exec(readme)?.[1]?.trim().split('\n') ?? [];
+  expect(lines.length).toBeGreaterThan(5);
+  for (const line of lines) {
+    let piped = '';
+    for (const part of line
+      .replace(/ +#.*/, '')
+      .replace(/git@git\S+/, repo.url)
+      .split(' | ')) {
+      const { code, out, err } = await folder.run(splitWords(part).slice(1), piped, identity);
+      expect([part, code, err.replace(/committed .*/, '')]).toEqual([part, 0, '']);
+      piped = out;
+    }
+  }
+  expect(repo.git('-C', folder.path, 'log', '-1', '--format=%s')).toBe('More of it');
+  repo.git('fetch', '--quiet');
+  expect(repo.git('log', '-1', '--format=%s', 'origin/main')).toBe('patched server/hello');
+  expect(repo.git('-C', folder.path, 'show', 'ops:projects/ops.yaml')).toContain('name: ops');
+});
+
 test('the real program: piped in, against a running Slipway', { timeout: 120_000 }, async () => {
   await using desk = new Desk();
   desk.push({
