@@ -2,7 +2,8 @@
 import { createInterface } from 'node:readline/promises';
 import type { Readable } from 'node:stream';
 import { styleText } from 'node:util';
-import type { Level, Log } from '../schemas/log.ts';
+import type { Log } from '../schemas/log.ts';
+import { Logger } from './log.ts';
 
 export interface Io {
   /** What somebody pipes in. */
@@ -18,13 +19,13 @@ export interface Io {
   /** Colours text where `out` is a terminal. */
   readonly paint: (style: Style, text: string) => string;
   readonly log: Log;
+  /** Where the log comes from, for those who may change how much is said. */
+  readonly logger?: Logger;
   /** Asks whoever sits at the terminal; absent where nobody does. */
   readonly confirm?: (question: string) => Promise<boolean>;
 }
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
-
-const LEVEL_STYLE: Record<Level, Style> = { debug: 'dim', info: 'cyan', warn: 'yellow', error: 'red' };
 
 export function processIo(signal: AbortSignal): Io {
   const { stdout, stderr, env } = process;
@@ -34,6 +35,7 @@ export function processIo(signal: AbortSignal): Io {
       styleText(style, text, { stream, validateStream: true });
   const paintErr = painter(stderr);
   const err = (text: string): void => void stderr.write(`${text}\n`);
+  const logger = new Logger({ write: err, paint: paintErr, debug: Boolean(env['SLIPWAY_DEBUG']) });
   return {
     input: process.stdin,
     out: (text) => void stdout.write(`${text}\n`),
@@ -43,12 +45,8 @@ export function processIo(signal: AbortSignal): Io {
     signal,
     paint: painter(stdout),
     ...(process.stdin.isTTY && stderr.isTTY ? { confirm: (question: string) => confirm(question, signal) } : {}),
-    log: (level, message, fields = {}) => {
-      if (level === 'debug' && !env['SLIPWAY_DEBUG']) return;
-      err(
-        `${paintErr('dim', new Date().toISOString().slice(11, 19))} ${paintErr(LEVEL_STYLE[level], level.padEnd(5))} ${message}${formatFields(fields)}`,
-      );
-    },
+    log: logger.log,
+    logger,
   };
 }
 
@@ -57,13 +55,4 @@ async function confirm(question: string, signal: AbortSignal): Promise<boolean> 
   using terminal = createInterface({ input: process.stdin, output: process.stderr });
   const answer = await terminal.question(`${question} [y/N] `, { signal });
   return /^y(es)?$/i.test(answer.trim());
-}
-
-function formatFields(fields: Readonly<Record<string, unknown>>): string {
-  return Object.entries(fields)
-    .filter(([, value]) => value !== undefined)
-    .map(
-      ([key, value]) => ` ${key}=${typeof value === 'string' && !/[\s"]/.test(value) ? value : JSON.stringify(value)}`,
-    )
-    .join('');
 }

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { accessSchema } from './access.ts';
 import { AUDIT_LEVELS, type AuditSettings } from './audit.ts';
+import { LEVELS } from './log.ts';
 import { headersSchema, upstreamAuthSchema } from './upstream-auth.ts';
 import { limitsSchema } from './limits.ts';
 
@@ -138,6 +139,9 @@ const listener = z.strictObject({
   shutdownTimeoutMs: z.number(),
   providers: z.array(provider),
   audit: auditSettings.optional(),
+  logging: z
+    .strictObject({ level: z.enum(LEVELS), format: z.enum(['plain', 'json']), redactKeys: z.array(z.string()) })
+    .optional(),
   /** Where spans go. */
   tracing: z.strictObject({ endpoint: z.string(), sampleRatio: z.number(), headers: headersSchema }).optional(),
   /** Serve the transport of MCP 2024-11-05 too: `…/sse` and `…/messages` beside each `…/mcp`. */

@@ -59,7 +59,10 @@ export const command: Command = {
         onState: () => reconciler.world.changed(),
       }),
     );
-    const door = new Door((snapshot) => audit.configure(snapshot.gateway.audit));
+    const door = new Door(({ gateway }) => {
+      audit.configure(gateway.audit);
+      if (gateway.logging) io.logger?.configure(gateway.logging);
+    });
     const reconciler: Reconciler = stack.use(
       new Reconciler({
         source,

@@ -24,6 +24,7 @@ export function listener(spec: Spec): Snapshot['gateway'] {
     shutdownTimeoutMs: timerMs(spec.shutdownTimeout),
     providers: spec.auth.jwt.map(provider),
     audit: auditSettings(spec.audit),
+    logging: spec.logging,
     ...(spec.httpSse ? { httpSse: true } : {}),
     ...(spec.redact ? { redact: true } : {}),
   };

@@ -5,6 +5,7 @@ import { auth, gatewayProblems, providerReferences } from './fields/provider.ts'
 import { gatewayLimits } from './fields/limits.ts';
 import { redact } from './fields/redact.ts';
 import { auditLog } from './fields/audit.ts';
+import { logging } from './fields/logging.ts';
 import { tracing, tracingReferences } from './fields/tracing.ts';
 import { defineKind } from './kind.ts';
 
@@ -65,6 +66,7 @@ export const gateway = defineKind({
     floor,
     permissions: permissions.describe('Which tools may be called, on any server.'),
     audit: auditLog,
+    logging,
     tracing,
     shutdownTimeout: duration.default('10s').describe('How long running calls may take to finish on shutdown.'),
   }),
