@@ -7,6 +7,7 @@ import type { MetricFamily } from '../schemas/metrics.ts';
 import type { Tracing } from './tracing/tracing.ts';
 import type { Trace } from './audit/trace.ts';
 import type { Addresses } from './limits/addresses.ts';
+import type { Budgets } from './limits/budgets.ts';
 import type { Limiter, Permit } from './limits/limiter.ts';
 import type { Course } from './limits/limits.ts';
 import type { Denials } from './denials.ts';
@@ -42,6 +43,7 @@ export interface State {
   readonly addresses: Addresses;
   /** How to get into servers that want to know who comes. */
   readonly authorizer: Authorizer;
+  readonly budgets: Budgets;
   /** What others count, and `/metrics` shows too. */
   readonly moreMetrics: (() => Promise<MetricFamily[]>) | undefined;
   readonly seal: Seal;

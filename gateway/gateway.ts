@@ -2,6 +2,7 @@
 import type { RequestListener } from 'node:http';
 import { noAudit } from '../schemas/audit.ts';
 import { SlipwayError } from '../schemas/errors.ts';
+import type { BudgetStatus } from '../schemas/budgets.ts';
 import type { Era } from '../schemas/modern.ts';
 import { needsCredentials, type Snapshot, type Tally } from '../schemas/snapshot.ts';
 import type { UpstreamStatus } from '../schemas/status.ts';
@@ -10,6 +11,7 @@ import type { Source, State } from './exchange.ts';
 import type { Gateway, GatewayOptions } from './options.ts';
 import { isLoopback, parseListen } from '../schemas/listen.ts';
 import { Addresses } from './limits/addresses.ts';
+import { Budgets } from './limits/budgets.ts';
 import { Limiter } from './limits/limiter.ts';
 import { Denials } from './denials.ts';
 import { listenTcp, listenUnix, type Listener } from './listen.ts';
@@ -86,6 +88,7 @@ export class RunningGateway implements Gateway {
       audit: options.audit ?? noAudit,
       tracing: new Tracing({ version, log, secrets: options.secrets ?? noSecrets }),
       limiter: new Limiter(),
+      budgets: new Budgets({ store: options.budgets, log }),
       addresses: new Addresses(() => this.#state.current.snapshot.limits?.perAddress),
       authorizer,
       moreMetrics: options.metrics,
@@ -110,6 +113,7 @@ export class RunningGateway implements Gateway {
     this.#unasked = new Unasked(this.#state);
     this.#pool.adopt(this.#state.current.servers);
     this.#state.tracing.configure(snapshot.gateway.tracing);
+    this.#state.budgets.configure(snapshot.budgets);
   }
 
   get url(): string {
@@ -118,6 +122,10 @@ export class RunningGateway implements Gateway {
 
   era(server: string): Era | undefined {
     return this.#pool.era(server);
+  }
+
+  budgets(): BudgetStatus[] {
+    return this.#state.budgets.statuses();
   }
 
   upstreams(server: string): UpstreamStatus[] {
@@ -170,6 +178,7 @@ export class RunningGateway implements Gateway {
     this.#living.add(generation);
     this.#state.current = generation;
     this.#state.tracing.configure(snapshot.gateway.tracing);
+    this.#state.budgets.configure(snapshot.budgets);
     this.#pool.adopt(generation.servers);
     this.#warnIfShut(snapshot);
     this.#state.streams.review();
@@ -252,7 +261,7 @@ export class RunningGateway implements Gateway {
     const traced = this.#state.tracing[Symbol.asyncDispose]();
     await state.authorizer.settled();
     for (const listener of this.#listeners) listener.cut();
-    await Promise.all([...closed, traced]);
+    await Promise.all([...closed, traced, state.budgets.close()]);
   }
 
   /** Whether every running request ended in time. */

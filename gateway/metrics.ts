@@ -3,6 +3,7 @@ import { SlipwayError } from '../schemas/errors.ts';
 import { counter, Durations, gauge, histogram, type MetricFamily, type MetricValue } from '../schemas/metrics.ts';
 import { RpcFailure } from '../schemas/jsonrpc.ts';
 import type { State } from './exchange.ts';
+import type { Budgets } from './limits/budgets.ts';
 
 /** From a server in this process to one that thinks for a minute (s). */
 const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -27,7 +28,7 @@ export class CallMetrics {
   }
 }
 
-type FamilySources = Pick<State, 'current' | 'streams' | 'limiter' | 'addresses'>;
+type FamilySources = Pick<State, 'current' | 'streams' | 'limiter' | 'addresses' | 'budgets'>;
 
 export class GatewayMetrics {
   readonly #servers = new Map<string, CallMetrics>();
@@ -43,7 +44,7 @@ export class GatewayMetrics {
   }
 
   /** Servers that are gone from the config are forgotten, so that there are never more than it names. */
-  families({ current, streams, limiter, addresses }: FamilySources): MetricFamily[] {
+  families({ current, streams, limiter, addresses, budgets }: FamilySources): MetricFamily[] {
     for (const name of this.#servers.keys()) if (!current.servers.has(name)) this.#servers.delete(name);
     const servers = [...this.#servers];
     const each = (valueOf: (metrics: CallMetrics, labels: { server: string }) => readonly MetricValue[]) =>
@@ -80,9 +81,20 @@ export class GatewayMetrics {
         'Requests that limits refused or ended, by the level of the limit and the reason.',
         [...limiter.refusals.values(), ...addresses.refusals.values()],
       ),
+      gauge(
+        'slipway_gateway_budget_used_ratio',
+        'The share of a budget that is used; where each has it for itself, that of whoever used most.',
+        [...shares(budgets)].map(([budget, value]) => ({ labels: { budget }, value })),
+      ),
       gauge('slipway_gateway_streams', 'Open streams on which clients listen.', [{ labels: {}, value: streams.size }]),
     ];
   }
+}
+
+function shares(budgets: Budgets): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const { budget, share } of budgets.statuses()) found.set(budget, Math.max(found.get(budget) ?? 0, share));
+  return found;
 }
 
 export function outcomeOf(error: unknown): CallOutcome {

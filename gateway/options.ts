@@ -1,5 +1,6 @@
 /** What a gateway is given, and what it gives. */
 import type { AuditSink } from '../schemas/audit.ts';
+import type { BudgetStatus, BudgetStore } from '../schemas/budgets.ts';
 import type { Control } from '../schemas/control.ts';
 import type { Log } from '../schemas/log.ts';
 import type { Era } from '../schemas/modern.ts';
@@ -27,6 +28,8 @@ export interface GatewayOptions {
   readonly secrets?: OpenSecret;
   /** Where tokens that people consented to are kept, sealed. Absent: in memory only. */
   readonly vault?: VaultOptions;
+  /** Keeps what was used of budgets; without one, a restart forgets it. */
+  readonly budgets?: BudgetStore;
   /** Takes what is to be remembered of requests. */
   readonly audit?: AuditSink;
   /** Hands over instances that live in this process; others are dialled at their endpoint's address. */
@@ -55,6 +58,8 @@ export interface Gateway extends AsyncDisposable {
   tally(endpointId: string): Tally;
   /** When each Token was last used since the gateway started, by name (Unix time in ms). */
   lastUsed(): ReadonlyMap<string, number>;
+  /** How it stands with the budgets. */
+  budgets(): BudgetStatus[];
   /** How it stands with the instances of a server. */
   upstreams(server: string): UpstreamStatus[];
   /** Which of its lists could not be had when they were wanted (`tools`, …), and why. */

@@ -62,6 +62,7 @@ function emptyDraft(): Draft {
   return {
     gateway: listener(spec),
     limits: gatewayLimits(spec.limits),
+    budgets: [],
     servers: {},
     origins: {},
     routes: { '/mcp': { servers: [], separator: '__' } },

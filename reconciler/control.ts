@@ -27,6 +27,8 @@ const ROUTES: Readonly<Record<string, Handler>> = {
     return ok(statusFor(grant, await wanted));
   },
   'GET resources': async (reconciler, { caller: { grant } }, parts) => ok(resources(reconciler, grant, parts)),
+  'GET budgets': async (reconciler, { caller: { grant } }) =>
+    ok(reconciler.budgets().filter(({ budget }) => grant.may('view', 'budgets', budget))),
   'GET stats': async ({ world }, { signal, caller: { grant } }) => ok(usageFor(grant, await usageOf(world, signal))),
   'GET orphans': async ({ world }, { signal, caller: { grant } }) => {
     checkOperation(grant, 'prune');

@@ -1,5 +1,6 @@
 /** The door of this room. */
 export { readApplied, type Applied } from './applied.ts';
+export { budgetFile } from './budget-file.ts';
 export { compile, NOTHING, type Desired } from './compile.ts';
 export { control } from './control.ts';
 export { maskedResource } from './diff.ts';

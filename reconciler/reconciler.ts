@@ -1,8 +1,8 @@
 /** Keeps a world equal to its source: polls, watches, asks the loop for passes, and tells how it stands. */
 import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
-import type { Era } from '../schemas/modern.ts';
+import type { BudgetStatus } from '../schemas/budgets.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
-import type { Status, UpstreamStatus } from '../schemas/status.ts';
+import type { Status } from '../schemas/status.ts';
 import { coalesce, pause } from './async.ts';
 import { Loop, type Priority } from './loop.ts';
 import { presentFamilies } from './metrics.ts';
@@ -13,27 +13,12 @@ import { LastLines } from './rollout/last-words.ts';
 import { isStepOver, underWatch } from './rollout/watch.ts';
 import { reapply, resume, run, type PassResult } from './run.ts';
 import { summarize } from './status.ts';
-import { TokenUsage, type LastUsed } from './token-usage.ts';
+import { TokenUsage } from './token-usage.ts';
 import type { Workload } from './workload.ts';
-import { createWorld, followEndpoints, judge, listInstances, observe, type World, type WorldOptions } from './world.ts';
+import { createWorld, followEndpoints, judge, listInstances, observe, type World } from './world.ts';
+import type { ReconcilerOptions } from './reconciler-options.ts';
 
-export interface ReconcilerOptions extends WorldOptions {
-  /** How often the source is asked, in ms. */
-  readonly intervalMs: number;
-  /** How often instances are compared with the config although nothing was pushed, in ms. */
-  readonly resyncMs?: number;
-  readonly gatewayUrl?: () => string | undefined;
-  /** What a server speaks, as the gateway found it. */
-  readonly spoken?: (server: string) => Era | undefined;
-  /** How the gateway stands with a server's instances. */
-  readonly upstreams?: (server: string) => readonly UpstreamStatus[];
-  /** Which lists of a server the gateway could not get. */
-  readonly unlisted?: (server: string) => Readonly<Record<string, string>>;
-  /** When Tokens were used since the gateway started. */
-  readonly lastUsed?: LastUsed;
-  /** Called after every status write; tests assert invariants here. */
-  readonly onStatus?: (status: Status) => void;
-}
+export type { ReconcilerOptions } from './reconciler-options.ts';
 
 const RESYNC_MS = 300_000;
 /** How often versions on trial are looked at, besides whenever a driver tells of a change. */
@@ -93,6 +78,9 @@ export class Reconciler implements AsyncDisposable {
     const wanted = await this.world.source.probe(this.#stop.signal).catch(() => undefined);
     return this.#passFor(wanted);
   }
+
+  /** How it stands with the budgets, as far as a gateway counts them. */
+  readonly budgets = (): readonly BudgetStatus[] => this.#options.budgets?.() ?? [];
 
   async status(): Promise<Status> {
     const { world } = this;

@@ -32,6 +32,8 @@ export interface StatePaths {
   readonly mirror: string;
   readonly snapshot: string;
   readonly applied: string;
+  /** What was used of budgets. */
+  readonly budgets: string;
   readonly journal: string;
   readonly parseCache: string;
   /** When Tokens were last used. */
@@ -78,6 +80,7 @@ export function statePaths(root: string): StatePaths {
     mirror: join(root, 'mirror.git'),
     snapshot: join(root, 'snapshot.json'),
     applied: join(root, 'applied.json'),
+    budgets: join(root, 'budgets.json'),
     journal: join(root, 'journal.jsonl'),
     parseCache: join(root, 'index.parse.json'),
     lastUsed: join(root, 'last-used.json'),

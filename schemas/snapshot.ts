@@ -7,6 +7,7 @@ import { accessSchema } from './access.ts';
 import { AUDIT_LEVELS, type AuditSettings } from './audit.ts';
 import { LEVELS } from './log.ts';
 import { headersSchema, upstreamAuthSchema } from './upstream-auth.ts';
+import { budgetSchema } from './budgets.ts';
 import { limitsSchema } from './limits.ts';
 
 /** A tool as its server defined it (MCP `Tool`), kept whole: the gateway passes it on untouched but for the name. */
@@ -163,6 +164,7 @@ export const snapshotSchema = z.strictObject({
   /** Who may do what. */
   access: accessSchema,
   limits: limitsSchema.optional(),
+  budgets: z.array(budgetSchema).optional(),
 });
 
 /** What became of the calls of clients on an endpoint since the gateway knows it. */

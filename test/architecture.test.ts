@@ -37,6 +37,7 @@ describe('arrows', () => {
       /^ajv(\/dist\/2020\.js)?$/,
       /^prom-client$/,
       /^@opentelemetry\//,
+      /^gpt-tokenizer\/encoding\/o200k_base$/,
       /^jose$/,
       /^oauth4webapi$/,
     ],

@@ -1,7 +1,9 @@
+import type { BudgetStatus } from '../../schemas/budgets.ts';
 import { referencesOf } from '../../schemas/refs.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import { conditionOf, type Status } from '../../schemas/status.ts';
 import { TARGET_OPTIONS, type Command } from '../command.ts';
+import { budgetTable } from '../print/budgets.ts';
 import { serverSections } from '../print/server.ts';
 import { indent } from '../print/table.ts';
 import { tokenSection } from '../print/token.ts';
@@ -24,8 +26,9 @@ export const command: Command = {
     const status = await target.json<Status>('GET', '/status?stats=true');
     const log = await lastLines(target, resource, status);
     const all = await target.json<Resource[]>('GET', '/resources');
+    const budgets = await target.json<BudgetStatus[]>('GET', '/budgets');
     io.out(
-      sections(resource, all, status, log)
+      [...sections(resource, all, status, log), usage(resource, budgets)]
         .filter((section) => section !== '')
         .join('\n\n'),
     );
@@ -54,6 +57,12 @@ function sections(resource: Resource, all: readonly Resource[], status: Status, 
     ...(server ? serverSections(server, (resource.spec as { isolation?: unknown }).isolation, log) : []),
     references(resource, all),
   ];
+}
+
+/** Of a budget: what is used of it. */
+function usage(resource: Resource, budgets: readonly BudgetStatus[]): string {
+  const own = budgets.filter(({ budget }) => addressOf(resource) === `Budget/${budget}`);
+  return own.length === 0 ? '' : `Usage\n${indent(budgetTable(own))}`;
 }
 
 function references(resource: Resource, all: readonly Resource[]): string {

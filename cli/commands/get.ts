@@ -1,9 +1,11 @@
 import { SlipwayError } from '../../schemas/errors.ts';
+import type { BudgetStatus } from '../../schemas/budgets.ts';
 import type { OrphanRow } from '../../schemas/operate.ts';
 import type { Resource } from '../../schemas/resource.ts';
 import type { Status } from '../../schemas/status.ts';
 import { outputOption, SOURCE_OPTIONS, TARGET_OPTIONS, text, type Command, type Invocation } from '../command.ts';
 import { localResources } from '../local.ts';
+import { budgetTable } from '../print/budgets.ts';
 import { resourceTable } from '../print/resources.ts';
 import { age, table } from '../print/table.ts';
 import { asDocument, documentsText, formatValue } from '../print/value.ts';
@@ -48,6 +50,7 @@ export const command: Command = {
     'slipway get instances',
     'slipway get serverattachments',
     'slipway get orphans',
+    'slipway get budgets',
     'slipway get projects --local --ref main',
   ],
 
@@ -71,7 +74,11 @@ export const command: Command = {
     else if (format === 'yaml') io.out(documentsText(documents));
     else if (format === 'name')
       found.forEach((resource) => io.out(`${resource.kind.toLowerCase()}/${resource.metadata.name}`));
-    else
+    else if (kind?.plural === 'budgets' && !isLocal) {
+      const shown = new Set(found.map(({ metadata }) => metadata.name));
+      const statuses = await (await target()).json<BudgetStatus[]>('GET', '/budgets');
+      io.out(budgetTable(statuses.filter(({ budget }) => shown.has(budget))));
+    } else
       io.out(
         resourceTable(
           found,

@@ -5,6 +5,7 @@ import {
   AUDIT_BRANCH,
   AuditLog,
   AuditReader,
+  budgetFile,
   control,
   emptySnapshot,
   gitRecorder,
@@ -78,6 +79,7 @@ export const command: Command = {
         spoken: (server) => door.gateway?.era(server),
         lastUsed: () => door.lastUsed(),
         upstreams: (server) => door.gateway?.upstreams(server) ?? [],
+        budgets: () => door.gateway?.budgets() ?? [],
         unlisted: (server) => door.gateway?.unlisted(server) ?? {},
       }),
     );
@@ -107,6 +109,7 @@ export const command: Command = {
           socketPath: state.paths.control,
           control: control(reconciler, { log: audit, reader }),
           audit,
+          budgets: budgetFile(state.paths.budgets),
           metrics: reconciler.metrics,
           ready: () => reconciler.world.published,
           connect: drivers.connect,

@@ -40,7 +40,7 @@ export function traceServer(trace: Trace, { name, entry }: Server, tool?: string
 }
 
 /** Reading how it stands is no event: people and scripts do it all the time. Refusals of it are. */
-const READING = /^GET \/api\/v1\/(status|stats|resources|actual|orphans|auth|denied)(\/|$)/;
+const READING = /^GET \/api\/v1\/(status|stats|budgets|resources|actual|orphans|auth|denied)(\/|$)/;
 
 export function traceControl(trace: Trace, httpMethod: string | undefined, path: string): void {
   const method = `${httpMethod ?? 'GET'} ${path}`;

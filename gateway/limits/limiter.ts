@@ -4,7 +4,7 @@ import type { LimitSet } from '../../schemas/limits.ts';
 import { Counts } from '../../schemas/metrics.ts';
 import { Meters, type Meter, type Slot } from './meter.ts';
 
-export type LevelName = 'gateway' | 'project' | 'principal' | 'server' | 'tool' | 'address';
+export type LevelName = 'gateway' | 'project' | 'principal' | 'server' | 'tool' | 'address' | 'budget';
 
 /** One of the levels that a request passes, with what it may do there. */
 export interface Level {

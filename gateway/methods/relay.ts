@@ -6,6 +6,7 @@ import type { Call } from '../era/era.ts';
 import { allowanceFor, tooLate, withinSize, type Allowance } from '../limits/allowance.ts';
 import type { Bound } from '../limits/limiter.ts';
 import { clean, cleanError } from '../limits/redact.ts';
+import { refused, spendOf, type Spend } from '../limits/spend.ts';
 import { outcomeOf, type CallOutcome } from '../metrics.ts';
 import type { Server } from '../upstream/server.ts';
 import { withContext } from '../tracing/context.ts';
@@ -25,19 +26,24 @@ export function relay(call: Call, server: Server, params: Record<string, unknown
   const { caller, request } = call;
   traceServer(caller.trace, server);
   const tool = request.method === 'tools/call' ? String(params['name']) : undefined;
+  const spend = spendOf(call, server, tool);
+  if (spend?.refusal) return refused(call, server, spend.refusal);
   const allowance = allowanceFor(call, server, tool);
+  spend?.take();
   const answer = pass(call, server, params, allowance.timeout, send);
-  return allowance.permit || allowance.result ? within(call, server, allowance, answer) : answer;
+  return allowance.permit || allowance.result || spend ? within(call, server, allowance, spend, answer) : answer;
 }
 
 async function within(
   call: Call,
   server: Server,
   { permit, result }: Allowance,
+  spend: Spend | undefined,
   answer: Promise<string>,
 ): Promise<string> {
   try {
-    return withinSize(call, server, result, await answer);
+    const json = withinSize(call, server, result, await answer);
+    return spend ? spend.answered(json) : json;
   } finally {
     permit?.release();
   }

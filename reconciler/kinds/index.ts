@@ -1,6 +1,7 @@
 /** What each kind turns into. A kind of `schemas/kinds` without a line here does not compile. */
 import type { z } from 'zod';
 import type { KindName, KINDS } from '../../schemas/kinds/index.ts';
+import { budget } from './budget.ts';
 import { engine } from './engine.ts';
 import { gateway } from './gateway.ts';
 import { group } from './group.ts';
@@ -22,6 +23,7 @@ const behaviours: Behaviours = {
   Server: server,
   Project: project,
   Policy: policy,
+  Budget: budget,
   Secret: secret,
   Token: token,
   User: user,

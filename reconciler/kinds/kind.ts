@@ -1,5 +1,6 @@
 /** What a kind turns into. Pure: the answer depends on the resource and the context alone. */
 import type { Access } from '../../schemas/access.ts';
+import type { BudgetEntry } from '../../schemas/budgets.ts';
 import type { Resource } from '../../schemas/resource.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import type { Allowance } from '../features.ts';
@@ -9,6 +10,7 @@ import type { Workload, WorkloadFile } from '../workload.ts';
 export type Draft = {
   -readonly [Key in keyof Omit<Snapshot, 'formatVersion' | 'commit'>]: Snapshot[Key];
 } & {
+  readonly budgets: BudgetEntry[];
   readonly access: Access;
   /** Which resource each entry of `servers` comes from: name → address. Not published. */
   readonly origins: Record<string, string>;

@@ -1,4 +1,5 @@
 /** The list of kinds. A new kind is a file beside this one and a line here. */
+import { budget } from './budget.ts';
 import { engine } from './engine.ts';
 import { gateway } from './gateway.ts';
 import { group } from './group.ts';
@@ -18,6 +19,7 @@ export const KINDS = {
   Server: server,
   Project: project,
   Policy: policy,
+  Budget: budget,
   Secret: secret,
   Token: token,
   User: user,

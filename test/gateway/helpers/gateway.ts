@@ -27,6 +27,7 @@ export interface Wish {
   gateway?: Partial<Snapshot['gateway']>;
   access?: Partial<Access>;
   limits?: Snapshot['limits'];
+  budgets?: Snapshot['budgets'];
 }
 
 /** A snapshot with `/mcp` over all servers, `/servers/<s>/mcp` for each, and `/projects/dev/mcp` over all. */
@@ -39,6 +40,7 @@ export function snapshot({
   gateway = {},
   access = {},
   limits,
+  budgets,
 }: Wish = {}): Snapshot {
   const names = Object.keys(servers);
   const entries = Object.entries(servers).map(([name, given]): [string, ServerEntry] => [
@@ -72,6 +74,7 @@ export function snapshot({
     groups,
     access: { ...NO_ACCESS, ...access },
     ...(limits ? { limits } : {}),
+    ...(budgets ? { budgets } : {}),
   };
 }
 

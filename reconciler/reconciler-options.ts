@@ -1,0 +1,26 @@
+/** What a reconciler is made of, and how it learns of what the gateway sees. */
+import type { BudgetStatus } from '../schemas/budgets.ts';
+import type { Era } from '../schemas/modern.ts';
+import type { Status, UpstreamStatus } from '../schemas/status.ts';
+import type { LastUsed } from './token-usage.ts';
+import type { WorldOptions } from './world.ts';
+
+export interface ReconcilerOptions extends WorldOptions {
+  /** How often the source is asked, in ms. */
+  readonly intervalMs: number;
+  /** How often instances are compared with the config although nothing was pushed, in ms. */
+  readonly resyncMs?: number;
+  readonly gatewayUrl?: () => string | undefined;
+  /** What a server speaks, as the gateway found it. */
+  readonly spoken?: (server: string) => Era | undefined;
+  /** How the gateway stands with a server's instances. */
+  readonly upstreams?: (server: string) => readonly UpstreamStatus[];
+  /** How it stands with the budgets. */
+  readonly budgets?: () => readonly BudgetStatus[];
+  /** Which lists of a server the gateway could not get. */
+  readonly unlisted?: (server: string) => Readonly<Record<string, string>>;
+  /** When Tokens were used since the gateway started. */
+  readonly lastUsed?: LastUsed;
+  /** Called after every status write; tests assert invariants here. */
+  readonly onStatus?: (status: Status) => void;
+}

@@ -1,0 +1,264 @@
+/** Budgets: what they count, what happens at their end, and that a restart forgets nothing. */
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { Account } from '../../gateway/limits/account.ts';
+import { spanOf } from '../../gateway/limits/calendar.ts';
+import { TokenCounter } from '../../gateway/limits/tokens.ts';
+import { budgetFile } from '../../reconciler/index.ts';
+import type { BudgetEntry, Period } from '../../schemas/budgets.ts';
+import { ask } from '../gateway/helpers/modern.ts';
+import { principal, raw, session, snapshot, start, type Raw } from '../gateway/helpers/gateway.ts';
+import { socketUpstream } from '../gateway/helpers/upstreams.ts';
+import { tempDir } from '../helpers/temp.ts';
+import { eventually } from '../helpers/until.ts';
+
+const people = [principal('ada', 'ada-token'), principal('bob', 'bob-token')];
+const echo = (text = 'hi') => ({ name: 'up__echo', arguments: { text } });
+
+interface Meta {
+  readonly 'slipway/budgets'?: unknown;
+  readonly 'slipway/error'?: { readonly limit: { readonly name: string } };
+}
+
+const metaOf = ({ result }: Raw['json']): Meta => (result?.['_meta'] ?? {}) as Meta;
+
+function budget(more: Partial<BudgetEntry>): BudgetEntry {
+  return {
+    name: 'agents',
+    principals: [],
+    groups: [],
+    projects: [],
+    per: 'all',
+    window: { period: 'month', timeZone: 'UTC' },
+    prices: [],
+    warnAt: 0.8,
+    enforce: true,
+    ...more,
+  };
+}
+
+describe('calls', () => {
+  test('are counted, told of once at 0.8, and refused at the end: as a result for tools, as an error otherwise', async () => {
+    await using up = await socketUpstream('up', { all: true });
+    const warnings: string[] = [];
+    await using gateway = await start(
+      { servers: { up: up.endpoint }, budgets: [budget({ calls: 5 })] },
+      { log: (level, message) => level === 'warn' && warnings.push(message) },
+    );
+    const notices = [];
+    for (let n = 0; n < 5; n++) {
+      const { json } = await ask(gateway.url, 'tools/call', echo());
+      expect(json.result?.['isError']).toBeUndefined();
+      notices.push(metaOf(json)['slipway/budgets']);
+    }
+    expect(notices.map((notice) => notice !== undefined)).toEqual([false, false, false, true, false]);
+    expect(notices[3]).toMatchObject([{ budget: 'agents', used: { calls: 4 }, limits: { calls: 5 }, share: 0.8 }]);
+    expect(warnings).toEqual(['a budget comes to its end', 'a budget is used up']);
+    const legacy = await session(gateway.url);
+    for (const { status, json } of [
+      await ask(gateway.url, 'tools/call', echo()),
+      await legacy.rpc('tools/call', echo()),
+    ])
+      expect([status, json.result]).toMatchObject([
+        200,
+        {
+          isError: true,
+          content: [
+            {
+              text: expect.stringMatching(
+                /^Budget agents is used up \(5 of 5 calls\) until \d{4}-\d\d-01T00:00:00.000Z\.$/,
+              ),
+            },
+          ],
+          _meta: {
+            'slipway/policy': 'budget',
+            'slipway/error': { error_code: 'budget-exhausted', limit: { level: 'budget', name: 'agents' } },
+          },
+        },
+      ]);
+    const read = await legacy.rpc('resources/read', { uri: 'mem://up/1' });
+    expect([read.status, read.json.error?.data]).toMatchObject([429, { error_code: 'budget-exhausted' }]);
+    expect(Number(read.headers['retry-after'])).toBeGreaterThan(0);
+    // What costs nothing goes on.
+    expect((await legacy.rpc('tools/list')).json.result).toBeDefined();
+    expect(gateway.budgets()).toMatchObject([{ budget: 'agents', used: { calls: 5 }, state: 'exhausted', share: 1 }]);
+    expect(up.seen.filter((message) => 'method' in message && message.method === 'tools/call')).toHaveLength(5);
+    const { text } = await raw(gateway.url, { path: '/metrics' });
+    expect(text).toContain('slipway_gateway_limited_total{level="budget",reason="budget-exhausted"} 3');
+    expect(text).toContain('slipway_gateway_budget_used_ratio{budget="agents"} 1');
+  });
+
+  test('that run at the same time cannot go beyond it together', async () => {
+    await using up = await socketUpstream('up');
+    await using gateway = await start({ servers: { up: up.endpoint }, budgets: [budget({ calls: 3 })] });
+    const answers = await Promise.all(Array.from({ length: 12 }, () => ask(gateway.url, 'tools/call', echo())));
+    expect(answers.filter(({ json }) => json.result?.['isError'] !== true)).toHaveLength(3);
+  });
+
+  test('count for each principal, for those that are named, or through a project', async () => {
+    await using up = await socketUpstream('up');
+    await using gateway = await start({
+      servers: { up: up.endpoint },
+      principals: people,
+      budgets: [
+        budget({ name: 'each', per: 'principal', calls: 2 }),
+        budget({ name: 'bobs', principals: ['token:bob'], calls: 1 }),
+        budget({ name: 'dev', projects: ['dev'], per: 'project', calls: 1 }),
+      ],
+    });
+    const refusedBy = async (token: string, path = '/mcp'): Promise<unknown> => {
+      const { json } = await ask(gateway.url, 'tools/call', echo(), { token, path });
+      return metaOf(json)['slipway/error']?.limit.name;
+    };
+    expect([await refusedBy('bob-token'), await refusedBy('bob-token')]).toEqual([undefined, 'bobs']);
+    expect(await refusedBy('ada-token', '/projects/dev/mcp')).toBeUndefined();
+    expect(await refusedBy('ada-token', '/projects/dev/mcp')).toBe('dev');
+    expect([await refusedBy('ada-token'), await refusedBy('ada-token')]).toEqual([undefined, 'each']);
+    const rows = gateway.budgets().map(({ budget: name, subject, used }) => [name, subject, used.calls]);
+    expect(rows).toEqual([
+      ['each', 'token:bob', 1],
+      ['each', 'token:ada', 2],
+      ['bobs', undefined, 1],
+      ['dev', 'dev', 1],
+    ]);
+  });
+
+  test('over one that only warns are made all the same', async () => {
+    await using up = await socketUpstream('up');
+    await using gateway = await start({
+      servers: { up: up.endpoint },
+      budgets: [budget({ calls: 1, enforce: false })],
+    });
+    for (let n = 0; n < 3; n++)
+      expect((await ask(gateway.url, 'tools/call', echo())).json.result?.['isError']).toBeUndefined();
+    expect(gateway.budgets()).toMatchObject([{ used: { calls: 3 }, share: 3, state: 'exhausted', mode: 'warn' }]);
+  });
+});
+
+describe('tokens and costs', () => {
+  test('are those of a real tokenizer, counted behind the answer, by the last price that matches', async () => {
+    await using up = await socketUpstream('up');
+    const prices = [
+      { server: '*', tool: '*', perCall: 1, per1kTokens: 0 },
+      { server: 'u?', tool: 'ECHO', perCall: 0.5, per1kTokens: 100 },
+    ];
+    await using gateway = await start({
+      servers: { up: up.endpoint },
+      budgets: [budget({ tokens: 100, cost: 50, prices })],
+    });
+    await ask(gateway.url, 'tools/call', { name: 'up__who' });
+    await ask(gateway.url, 'tools/call', echo(' hello'.repeat(20)));
+    // `up` is one token; `up:` and twenty times ` hello` are 22.
+    await eventually(() => gateway.budgets()[0]?.used.tokens === 23);
+    expect(gateway.budgets()[0]?.used.cost).toBeCloseTo(1 + 0.5 + 2.2, 6);
+    // It is known only afterwards how much a result has: this one goes beyond it, and the next is refused.
+    expect((await ask(gateway.url, 'tools/call', echo(' hello'.repeat(200)))).json.result?.['isError']).toBeUndefined();
+    await eventually(() => gateway.budgets()[0]?.state === 'exhausted');
+    expect((await ask(gateway.url, 'tools/call', echo())).json.result?.['isError']).toBe(true);
+  });
+
+  test('of a text made to be slow are counted in slices, while the process goes on', async () => {
+    const counter = new TokenCounter();
+    const counted = Promise.withResolvers<number>();
+    // Loading the tokenizer is no slice.
+    counter.count('{"content":[]}', () => {});
+    await counter.idle();
+    const text = 'aB'.repeat(2 ** 18);
+    let longest = 0;
+    let last = performance.now();
+    const timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    counter.count(JSON.stringify({ content: [{ type: 'text', text }] }), counted.resolve);
+    expect(await counted.promise).toBeGreaterThan(1000);
+    clearInterval(timer);
+    expect(longest).toBeLessThan(1_000);
+  });
+});
+
+describe('windows', () => {
+  test('what was used survives a restart, and another window begins at zero', async () => {
+    await using up = await socketUpstream('up');
+    using dir = tempDir();
+    const file = dir.at('budgets.json');
+    const given = (more: Partial<BudgetEntry>) =>
+      snapshot({ servers: { up: up.endpoint }, budgets: [budget({ calls: 3, ...more })] });
+    const restarted = () => start(given({}), { budgets: budgetFile(file) });
+    {
+      await using gateway = await restarted();
+      await ask(gateway.url, 'tools/call', echo());
+      // Written within a second, whether or not anybody says goodbye.
+      await eventually(() => existsSync(file) && readFileSync(file, 'utf8').includes('"calls":1'));
+      await ask(gateway.url, 'tools/call', echo());
+    }
+    await using gateway = await restarted();
+    expect(gateway.budgets()).toMatchObject([{ used: { calls: 2 } }]);
+    await gateway.swap(given({ calls: 10 }));
+    expect(gateway.budgets()).toMatchObject([{ used: { calls: 2 }, limits: { calls: 10 } }]);
+    await gateway.swap(given({ window: { slidingMs: 60_000 } }));
+    expect(gateway.budgets()).toMatchObject([{ used: { calls: 0 } }]);
+  });
+
+  test('a file that is none is no reason not to start', async () => {
+    await using up = await socketUpstream('up');
+    const store = { read: () => ({ accounts: [] }), write: () => Promise.reject(new Error('disk full')) };
+    await using gateway = await start(
+      { servers: { up: up.endpoint }, budgets: [budget({ calls: 1 })] },
+      { budgets: store },
+    );
+    expect((await ask(gateway.url, 'tools/call', echo())).status).toBe(200);
+    expect(gateway.budgets()).toMatchObject([{ used: { calls: 1 } }]);
+  });
+
+  const at = (text: string): number => Date.parse(text);
+
+  test.each<[Period, string, string, string, string]>([
+    ['hour', 'Asia/Kolkata', '2026-03-01T10:20:00Z', '2026-03-01T09:30:00Z', '2026-03-01T10:30:00Z'],
+    ['day', 'UTC', '2026-03-01T10:20:00Z', '2026-03-01T00:00:00Z', '2026-03-02T00:00:00Z'],
+    ['day', 'Europe/Vienna', '2026-03-29T12:00:00Z', '2026-03-28T23:00:00Z', '2026-03-29T22:00:00Z'],
+    ['day', 'Europe/Vienna', '2026-10-25T12:00:00Z', '2026-10-24T22:00:00Z', '2026-10-25T23:00:00Z'],
+    ['week', 'America/New_York', '2026-03-09T03:59:59Z', '2026-03-02T05:00:00Z', '2026-03-09T04:00:00Z'],
+    ['week', 'America/New_York', '2026-03-09T04:00:00Z', '2026-03-09T04:00:00Z', '2026-03-16T04:00:00Z'],
+    ['month', 'Pacific/Auckland', '2026-12-31T10:59:59Z', '2026-11-30T11:00:00Z', '2026-12-31T11:00:00Z'],
+    ['month', 'Pacific/Auckland', '2026-12-31T11:00:00Z', '2026-12-31T11:00:00Z', '2027-01-31T11:00:00Z'],
+  ])('the %s in %s that holds %s', (period, zone, now, from, to) => {
+    expect(spanOf(period, zone, at(now))).toEqual({ start: at(from), end: at(to) });
+  });
+
+  test('every moment is in its own window, and windows follow each other, over the changes of the clocks', () => {
+    for (const zone of ['Europe/Vienna', 'America/Sao_Paulo', 'Australia/Lord_Howe', 'Asia/Kathmandu'])
+      for (const period of ['hour', 'day', 'week', 'month'] as const)
+        for (let now = at('2026-01-01T00:00:00Z'); now < at('2027-01-01T00:00:00Z'); now += 37 * 3_600_000 + 61_007) {
+          const { start: from, end } = spanOf(period, zone, now);
+          expect(from <= now && now < end).toBe(true);
+          expect(spanOf(period, zone, end).start).toBe(end);
+        }
+  });
+
+  test('by the calendar, all is forgotten at once; in one that moves, bit by bit', () => {
+    const day = new Account({ period: 'day', timeZone: 'UTC' });
+    const noon = at('2026-03-01T12:00:00Z');
+    day.add(noon, { calls: 5 });
+    day.warned = true;
+    expect(day.used(at('2026-03-01T23:59:59Z')).calls).toBe(5);
+    expect(day.resetAt(noon)).toBe(at('2026-03-02T00:00:00Z'));
+    expect([day.used(at('2026-03-02T00:00:00Z')).calls, day.warned]).toEqual([0, false]);
+
+    const sliding = new Account({ slidingMs: 60_000 });
+    sliding.add(noon, { calls: 1 });
+    sliding.add(noon + 30_000, { calls: 2 });
+    expect(sliding.resetAt(noon + 30_000)).toBe(noon + 61_000);
+    expect(sliding.used(noon + 60_000).calls).toBe(3);
+    expect(sliding.used(noon + 61_000).calls).toBe(2);
+    expect(sliding.used(noon + 91_000).calls).toBe(0);
+    for (let n = 0; n < 10_000; n++) sliding.add(noon + n * 100, { calls: 1 });
+    expect(JSON.parse(JSON.stringify(sliding)).parts.length).toBeLessThanOrEqual(61);
+  });
+
+  test('a clock that was put back does not hold what was counted in its future', () => {
+    const account = new Account({ period: 'hour', timeZone: 'UTC' });
+    account.add(at('2036-01-01T00:00:00Z'), { calls: 5 });
+    expect(account.used(at('2026-01-01T00:00:00Z')).calls).toBe(0);
+  });
+});
