@@ -1,4 +1,6 @@
 /** What a route can do: all that its servers can. */
+import { TASKS } from '../schemas/modern.ts';
+import { hasTasks, taskCapabilities } from './methods/tasks.ts';
 import type { RouteView } from './route-view.ts';
 import type { Capabilities } from './upstream/known.ts';
 
@@ -16,14 +18,16 @@ export function has({ servers }: RouteView, capability: string): boolean {
 /** For `server/discover`: tasks are an extension there. */
 export function modernCapabilitiesOf(route: RouteView): Capabilities {
   const { tasks: _, ...rest } = capabilitiesOf(route);
-  return rest;
+  return hasTasks(route) ? { ...rest, extensions: { ...rest['extensions'], [TASKS]: {} } } : rest;
 }
 
 /** For `initialize`. Lists can change with every commit, so the gateway says so for its servers too. */
 export function capabilitiesOf(route: RouteView): Capabilities {
   const subscribe = route.servers.some((server) => server.capabilities?.['resources']?.['subscribe'] === true);
+  const tasks = taskCapabilities(route);
   return {
     ...own(route),
+    ...(tasks ? { tasks } : {}),
     tools: { listChanged: true },
     ...(has(route, 'prompts') ? { prompts: { listChanged: true } } : {}),
     ...(has(route, 'resources') ? { resources: { listChanged: true, ...(subscribe ? { subscribe } : {}) } } : {}),
@@ -34,9 +38,6 @@ export function capabilitiesOf(route: RouteView): Capabilities {
 
 /** What goes beyond the gateway's knowledge is passed through where there is one server to pass it to. */
 function own({ single }: RouteView): Capabilities {
-  const { tasks, ...rest } = single?.capabilities ?? {};
-  if (!tasks) return rest;
-  // Cross-client leak: the server is shared, so its list of tasks is everybody's.
-  const { list: _, ...mine } = tasks;
-  return { ...rest, tasks: mine };
+  const { tasks: _, ...rest } = single?.capabilities ?? {};
+  return rest;
 }

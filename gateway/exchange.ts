@@ -15,6 +15,7 @@ import type { Authorizer } from './upstream/auth/authorizer.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Asks } from './sessions/asks.ts';
 import type { Calls } from './sessions/calls.ts';
+import type { Tasks } from './sessions/tasks.ts';
 import type { Elicitations } from './sessions/elicitations.ts';
 import type { EndedSessions } from './sessions/ended.ts';
 import type { Levels } from './sessions/levels.ts';
@@ -25,7 +26,6 @@ import type { Seal } from './sessions/seal.ts';
 import type { Streams } from './sessions/streams.ts';
 import type { Subscriptions } from './sessions/subscriptions.ts';
 import type { RouteView } from './route-view.ts';
-import type { Tasks } from './sessions/tasks.ts';
 import type { Generation } from './snapshot.ts';
 import type { Identity } from './steps/authenticate.ts';
 import type { HostPolicy } from './steps/origin.ts';
@@ -52,13 +52,13 @@ export interface State {
   readonly asks: Asks;
   readonly levels: Levels;
   readonly elicitations: Elicitations;
+  readonly tasks: Tasks;
   readonly parked: Parked;
   readonly oldSessions: OldSessions;
   readonly subscriptions: Subscriptions;
   readonly streams: Streams;
   readonly replays: Replays;
   readonly denials: Denials;
-  readonly tasks: Tasks;
   /** Gives back what a session had of its own. */
   readonly onEnded: (sessionId: string) => void;
   /** Control answers that are streamed line by line; a shutdown ends them at once. */

@@ -31,6 +31,7 @@ import { Parked } from './sessions/parked.ts';
 import { Replays } from './sessions/replay.ts';
 import { Seal } from './sessions/seal.ts';
 import { Streams } from './sessions/streams.ts';
+import { Tasks } from './sessions/tasks.ts';
 import { Subscriptions } from './sessions/subscriptions.ts';
 import { Generation, type Lasting } from './snapshot.ts';
 import { viewOf } from './steps/authorize.ts';
@@ -38,7 +39,6 @@ import { Authorizer } from './upstream/auth/authorizer.ts';
 import { opener } from './upstream/connect.ts';
 import { Tracing } from './tracing/tracing.ts';
 import { Pool } from './upstream/pool.ts';
-import { Tasks } from './sessions/tasks.ts';
 import { Unasked } from './unasked.ts';
 
 /** What a cancelled call gets to send its last words (ms). */
@@ -79,6 +79,7 @@ export class RunningGateway implements Gateway {
       onChanged: (server, method, principal) => this.#unasked.changed(server, method, principal),
       onNotification: (server, notification, audience) => this.#unasked.said(server, notification, audience),
     });
+    const seal = new Seal(options.sessionKey);
     this.#state = {
       log,
       version,
@@ -92,19 +93,19 @@ export class RunningGateway implements Gateway {
       addresses: new Addresses(() => this.#state.current.snapshot.limits?.perAddress),
       authorizer,
       moreMetrics: options.metrics,
-      seal: new Seal(options.sessionKey),
+      seal,
       ended: new EndedSessions(),
       calls: new Calls(),
       asks: new Asks(),
       levels: new Levels(),
       elicitations: new Elicitations(),
+      tasks: new Tasks(seal),
       parked: new Parked(),
       oldSessions: new Map(),
       subscriptions: new Subscriptions((server, uri) => this.#pool.server(server)?.forget(uri)),
       streams: new Streams((stream) => viewOf(this.#state.current, stream) !== undefined),
       replays: new Replays(),
       denials: new Denials(),
-      tasks: new Tasks(),
       onEnded: (sessionId) => this.#pool.endSession(sessionId),
       followers: new Set(),
       current: this.#generation(snapshot),

@@ -3,6 +3,7 @@ import type { RpcNotification } from '../schemas/jsonrpc.ts';
 import type { Client } from '../schemas/peer.ts';
 import type { State } from './exchange.ts';
 import type { Stream } from './sessions/streams.ts';
+import { renamed } from './sessions/tasks.ts';
 import { viewOf } from './steps/authorize.ts';
 import type { Audience } from './upstream/link.ts';
 import { LISTS } from './upstream/lists.ts';
@@ -12,6 +13,7 @@ import { holderOf } from './upstream/isolated.ts';
 const GATHER = 20;
 
 const ELICITATION_DONE = 'notifications/elicitation/complete';
+const TASK_STATUS = 'notifications/tasks/status';
 const LIST_NOTICES: ReadonlySet<string> = new Set(Object.values(LISTS).map(({ changed }) => changed));
 
 export class Unasked {
@@ -38,6 +40,7 @@ export class Unasked {
     if (LIST_NOTICES.has(method)) return;
     if (method === 'notifications/resources/updated') return this.#updated(server, notification, audience);
     if (method === ELICITATION_DONE) return this.#done(server, notification, client);
+    if (method === TASK_STATUS) return this.#task(server, notification);
     if (client) return client.notify(notification);
     if (method !== 'notifications/message' || busy) return;
     const { levels } = this.#state;
@@ -54,6 +57,16 @@ export class Unasked {
     this.#notify(server, notification, ({ sessionId }) => wanted.delete(sessionId), principal);
     // One that does not listen can still be told if it is calling just now.
     if (caller && wanted.has(caller.id)) caller.notify(notification);
+  }
+
+  /** To who began the task, under the id that it knows; on none but its own session's stream. */
+  #task(server: string, { params = {}, ...rest }: RpcNotification): void {
+    const { tasks } = this.#state;
+    const owner = tasks.of(server, params['taskId']);
+    if (!owner) return;
+    const nameOf = (id: string): string => tasks.nameFor({ key: owner.principal }, { server, id });
+    const notification = { ...rest, params: renamed(params, nameOf) };
+    this.#notify(server, notification, ({ sessionId }) => sessionId === owner.client);
   }
 
   /** A person has given the consent that a call of a client asked for. */

@@ -6,6 +6,7 @@ import { CallClient } from '../sessions/call-client.ts';
 import type { Session } from '../sessions/seal.ts';
 import { expiryOf } from '../sessions/session.ts';
 import type { Server } from '../upstream/server.ts';
+import { withTasks } from '../methods/tasks.ts';
 import type { Call, CallEnd } from './era.ts';
 
 export class LegacyCall implements Call {
@@ -48,8 +49,11 @@ export class LegacyCall implements Call {
     return this.reply.onGone(listener);
   }
 
-  encode(result: unknown): string {
-    return JSON.stringify(result) ?? '{}';
+  encode(result: unknown, server: Server): string {
+    const { method, params } = this.request;
+    // Only who asked for a task can get one.
+    const isTask = method === 'tools/call' ? params?.['task'] !== undefined : method.startsWith('tasks/');
+    return JSON.stringify(isTask ? withTasks(this, result, server) : result) ?? '{}';
   }
 
   refused(error: unknown, server: Server): never {

@@ -19,7 +19,7 @@ import { lister } from '../methods/lists.ts';
 import { complete, promptsGet } from '../methods/prompts.ts';
 import { resourcesRead, subscribe, unsubscribe } from '../methods/resources.ts';
 import { setLevel } from '../methods/set-level.ts';
-import { relayTask } from '../methods/tasks.ts';
+import { aboutTask, listTasks } from '../methods/tasks.ts';
 import { toolsCall } from '../methods/tools-call.ts';
 import { httpSideOf, reportUnforeseen, toAnswer } from '../rpc/errors.ts';
 import { Reply, type Answer } from '../rpc/reply.ts';
@@ -43,10 +43,11 @@ const methods: ReadonlyMap<string, Method<Call>> = new Map<string, Method<Call>>
   ['resources/unsubscribe', unsubscribe],
   ['completion/complete', complete],
   ['logging/setLevel', setLevel],
+  ['tasks/list', listTasks],
+  ['tasks/get', aboutTask('legacy')],
+  ['tasks/result', aboutTask('legacy')],
+  ['tasks/cancel', aboutTask('legacy')],
 ]);
-
-/** Known to the era but to no more than one server at a time: passed through where a route has just one. */
-const passed: ReadonlySet<string> = new Set(['tasks/get', 'tasks/result', 'tasks/cancel']);
 
 /** A client's notice reaches what it is about, or the servers of its route; what is for nobody is ignored. */
 function notified({ state, route }: Caller, session: Session, notification: RpcNotification): void {
@@ -133,7 +134,5 @@ function run(
   const call = new LegacyCall(caller, request, session, reply);
   const method = methods.get(request.method);
   if (method) return method(call);
-  const { single } = caller.route;
-  if (single && single.era !== 'modern' && passed.has(request.method)) return relayTask(call, single);
   throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${request.method}` });
 }

@@ -5,6 +5,7 @@ import type { Caller } from '../exchange.ts';
 import { badState, sealState } from '../sessions/request-state.ts';
 import type { Round } from '../sessions/round.ts';
 import type { Server } from '../upstream/server.ts';
+import { withTasks } from '../methods/tasks.ts';
 import type { Call, CallEnd } from './era.ts';
 import { urlsRequired } from './modern-errors.ts';
 
@@ -60,6 +61,8 @@ export class ModernCall implements Call {
   encode(result: unknown, server: Server): string {
     const whole = (result ?? {}) as Record<string, unknown>;
     if (whole['resultType'] === 'input_required') return this.#asks(whole, server);
+    if (whole['resultType'] === 'task' || this.request.method.startsWith('tasks/'))
+      return complete(this.caller, withTasks(this, whole, server));
     return complete(this.caller, this.request.method === 'resources/read' ? { ...UNCACHED, ...whole } : whole);
   }
 

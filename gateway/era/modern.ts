@@ -1,6 +1,5 @@
 /** MCP 2026-07-28: every request stands for itself. No sessions, no requests to clients, one table of its own. */
 import { isNotification, isRequest, RPC, RpcFailure, type RpcMessage, type RpcRequest } from '../../schemas/jsonrpc.ts';
-import { TASKS } from '../../schemas/modern.ts';
 import { traceRequest } from '../audit/requests.ts';
 import type { Caller } from '../exchange.ts';
 import { discover } from '../methods/discover.ts';
@@ -9,7 +8,7 @@ import { modernLister } from '../methods/lists.ts';
 import { complete as completion, promptsGet } from '../methods/prompts.ts';
 import { resourcesRead } from '../methods/resources.ts';
 import { tellServers } from '../methods/set-level.ts';
-import { relayTask } from '../methods/tasks.ts';
+import { aboutTask } from '../methods/tasks.ts';
 import { toolsCall } from '../methods/tools-call.ts';
 import { httpSideOf, reportUnforeseen } from '../rpc/errors.ts';
 import { Reply } from '../rpc/reply.ts';
@@ -32,10 +31,10 @@ const methods: ReadonlyMap<string, Method<ModernCall>> = new Map<string, Method<
   ['resources/templates/list', modernLister('templates')],
   ['resources/read', resourcesRead],
   ['completion/complete', completion],
+  ['tasks/get', aboutTask('modern')],
+  ['tasks/update', aboutTask('modern')],
+  ['tasks/cancel', aboutTask('modern')],
 ]);
-
-/** Known to one extension, and to no more than one server at a time: passed through where a route has just one. */
-const passed: ReadonlySet<string> = new Set(['tasks/get', 'tasks/update', 'tasks/cancel']);
 
 /**
  * Serves one message. What a method throws is answered as a JSON-RPC error.
@@ -111,9 +110,6 @@ async function resultOf(call: ModernCall): Promise<string> {
   const { logLevel } = call.round.asker;
   if (method && logLevel !== undefined) await tellServers(caller.route, logLevel);
   if (method) return method(call);
-  const { single } = caller.route;
-  const tasks = (single?.capabilities?.['extensions'] as Record<string, unknown> | undefined)?.[TASKS];
-  if (single && tasks && passed.has(request.method)) return relayTask(call, single);
   throw methodNotFound(request.method);
 }
 

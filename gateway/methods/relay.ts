@@ -91,7 +91,6 @@ async function pass(
     const sent = context ? withContext(params, context) : params;
     const result = send ? send(method, sent, options) : server.request(method, sent, options);
     const answer = clean(caller, server, await result);
-    caller.state.tasks.note(server.name, answer, caller.identity.key);
     if (failed(answer)) {
       outcome = 'error';
       caller.trace.toolFailed();

@@ -1,17 +1,84 @@
-/** `tasks/…`: to the one server of a route, about tasks of the caller's own. */
+/** What clients ask about tasks: it goes to the server that has the task, under the id which that gave it. */
+import { toSlipwayError } from '../../schemas/errors.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
+import { TASKS } from '../../schemas/modern.ts';
 import type { Call } from '../era/era.ts';
+import { begunIn, renamed, unknownTask } from '../sessions/tasks.ts';
+import type { RouteView } from '../route-view.ts';
+import { fetchList, type Request } from '../upstream/fetch-list.ts';
+import type { Capabilities } from '../upstream/known.ts';
 import type { Server } from '../upstream/server.ts';
 import { relay } from './relay.ts';
 
-/**
- * Cross-client leak: the server is shared, so its tasks are everybody's; another user's looks like none.
- * @throws RpcFailure, and as {@link relay} does
- */
-export function relayTask(call: Call, server: Server): Promise<string> {
-  const { caller, request } = call;
-  const params = request.params ?? {};
-  if (caller.state.tasks.isForeign(server.name, params['taskId'], caller.identity.key))
-    throw new RpcFailure({ code: RPC.invalidParams, message: 'Task not found' });
-  return relay(call, server, params);
+type Kind = 'legacy' | 'modern';
+
+/** What lists them has the shape of any other list. */
+const LIST = { method: 'tasks/list', field: 'tasks', key: 'taskId' } as const;
+
+/** What an old server can do with tasks. Those of 2026-07-28 are something else, and no era's are the other's. */
+const oldTasksOf = ({ era, capabilities }: Server): Capabilities[string] =>
+  era === 'modern' ? undefined : capabilities?.['tasks'];
+
+const newTasksOf = ({ capabilities }: Server): unknown =>
+  (capabilities?.['extensions'] as Record<string, unknown> | undefined)?.[TASKS];
+
+/** For `initialize`: what the servers of a route can do with tasks; `undefined` if nothing. */
+export function taskCapabilities({ servers }: RouteView): Capabilities[string] {
+  const all = servers.flatMap((server) => oldTasksOf(server) ?? []);
+  return all.length === 0 ? undefined : Object.assign({}, ...all);
+}
+
+/** For `server/discover`. */
+export const hasTasks = ({ servers }: RouteView): boolean => servers.some(newTasksOf);
+
+/** @returns what answers `tasks/get` and its like, for clients of one era */
+export function aboutTask(kind: Kind): (call: Call) => Promise<string> {
+  return async (call) => {
+    const { caller, request } = call;
+    const { servers } = caller.route;
+    const able = servers.filter((server) => (kind === 'legacy' ? oldTasksOf(server) : newTasksOf(server)));
+    if (able.length === 0)
+      throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${request.method}` });
+    const task = caller.state.tasks.find(caller.identity, request.params?.['taskId']);
+    const server = able.find(({ name }) => name === task.server);
+    if (!server) throw unknownTask();
+    return relay(call, server, { ...request.params, taskId: task.id });
+  };
+}
+
+/** `tasks/list` (MCP 2025-11-25): those of all servers, but only the caller's own. */
+export async function listTasks(call: Call): Promise<string> {
+  const { route, state, identity } = call.caller;
+  const able = route.servers.filter((server) => oldTasksOf(server)?.['list']);
+  if (able.length === 0) throw new RpcFailure({ code: RPC.methodNotFound, message: 'Method not found: tasks/list' });
+  if (call.request.params?.['cursor'] !== undefined)
+    throw new RpcFailure({ code: RPC.invalidParams, message: 'Unknown cursor' });
+  const unavailable: Record<string, string> = {};
+  const lists = able.map(async (server) => {
+    const client = call.open(server, () => {});
+    const request: Request = (method, params, options) => server.request(method, params, { ...options, client });
+    try {
+      const { items } = await fetchList(LIST, request, server.patience);
+      // Cross-client leak: a shared server lists everybody's.
+      const own = items.filter(({ taskId }) => state.tasks.of(server.name, taskId)?.principal === identity.key);
+      return own.map((task) => renamed(task, (id) => state.tasks.nameFor(identity, { server: server.name, id })));
+    } catch (error) {
+      unavailable[server.name] = toSlipwayError(error).message;
+      return [];
+    } finally {
+      client.end();
+    }
+  });
+  const tasks = (await Promise.all(lists)).flat();
+  const _meta = Object.keys(unavailable).length > 0 ? { _meta: { 'slipway/unavailable': unavailable } } : {};
+  return JSON.stringify({ tasks, ..._meta });
+}
+
+/** A server's result with the ids that its client knows. A task that it has begun is remembered. */
+export function withTasks({ caller, id: client }: Call, result: unknown, server: Server): Record<string, unknown> {
+  const { state, identity } = caller;
+  const begun = begunIn(result);
+  if (begun !== undefined) state.tasks.begun(identity, client, { server: server.name, id: begun });
+  const nameOf = (id: string): string => state.tasks.nameFor(identity, { server: server.name, id });
+  return renamed((result ?? {}) as Record<string, unknown>, nameOf);
 }

@@ -2,6 +2,7 @@
 import { RPC, RpcFailure, type RpcNotification, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import { progressTokenOf, type Asked, type Peer } from '../../schemas/peer.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
+import { related } from './tasks.ts';
 import type { CallEnd } from '../era/era.ts';
 import type { LegacyCall } from '../era/legacy-call.ts';
 import { capabilitiesFrom, checkCapabilities } from './capabilities.ts';
@@ -51,12 +52,20 @@ export class CallClient implements CallEnd {
       throw new RpcFailure({ code: RPC.invalidRequest, message: 'Too many questions of one call wait for an answer' });
     caller.state.elicitations.add(this.#server, params['elicitationId'], session.id);
     const wanted = progressTokenOf(params) !== undefined;
+    const { tasks } = caller.state;
+    const server = this.#server;
+    const asked = related(params, (id) => tasks.nameFor(caller.identity, { server, id }));
     this.#onWaiting(true);
     try {
-      return await this.#peer.request(method, params, {
-        signal: AbortSignal.any([signal, this.#over.signal, AbortSignal.timeout(ANSWER_TIMEOUT)]),
-        ...(wanted ? { onProgress: progress } : {}),
-      });
+      const answer = await this.#peer.request(
+        method,
+        { ...asked },
+        {
+          signal: AbortSignal.any([signal, this.#over.signal, AbortSignal.timeout(ANSWER_TIMEOUT)]),
+          ...(wanted ? { onProgress: progress } : {}),
+        },
+      );
+      return related((answer ?? {}) as Record<string, unknown>, (id) => tasks.find(caller.identity, id).id);
     } finally {
       this.#onWaiting(this.#peer.inFlight > 0);
     }

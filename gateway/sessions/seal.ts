@@ -1,5 +1,13 @@
 /** Client sessions as sealed values: whoever holds the key can open them, so a restart or another replica loses none. */
-import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  randomBytes,
+  type KeyObject,
+} from 'node:crypto';
 
 /** What a session id says once it is opened. */
 export interface Session {
@@ -31,6 +39,8 @@ export type Purpose = keyof typeof PURPOSES;
 
 export class Seal {
   readonly #key: KeyObject;
+  /** For {@link sign}: a key of its own. */
+  readonly #signing: KeyObject;
   #recent = new Map<string, Session>();
   #earlier: ReadonlyMap<string, Session> = new Map();
 
@@ -39,6 +49,7 @@ export class Seal {
     if (key.length !== 32) throw new RangeError('The session key must be 32 bytes long.');
     // Prepared once: with raw bytes, every use would cost four times as much.
     this.#key = createSecretKey(key);
+    this.#signing = createSecretKey(Buffer.from(hkdfSync('sha256', key, '', 'slipway signatures v1', 32)));
   }
 
   /** A new session's id: visible ASCII. Session fixation: it cannot be chosen or guessed by a client. */
@@ -62,6 +73,11 @@ export class Seal {
     if (this.#recent.size < AT_HAND) return;
     this.#earlier = this.#recent;
     this.#recent = new Map();
+  }
+
+  /** HMAC-SHA256 of what is no secret but must not be made up. @param purpose nothing that is signed for one counts for another */
+  sign(purpose: string, text: string): Buffer {
+    return createHmac('sha256', this.#signing).update(`${purpose}\0${text}`).digest();
   }
 
   /** Seals a value that JSON can hold. @returns base64url */

@@ -12,7 +12,7 @@ export type Request = (method: string, params: Record<string, unknown>, options:
 
 /** @throws SlipwayError `upstream-timeout` after `timeoutMs`, RpcFailure as the server answered */
 export async function fetchList(
-  { method, field, key }: ListRow,
+  { method, field, key }: Pick<ListRow, 'method' | 'field' | 'key'>,
   request: Request,
   timeoutMs: number,
 ): Promise<Fetched> {

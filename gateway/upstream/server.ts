@@ -49,7 +49,8 @@ export class Server {
   readonly personal: Personal | undefined;
   readonly known: Known;
   readonly wishes: Wishes;
-  readonly #patience: number;
+  /** How long a client waits for one of its lists (ms). */
+  readonly patience: number;
   readonly #latest: () => Server | undefined;
   #missing: ListState | undefined;
   #turn = 0;
@@ -62,7 +63,7 @@ export class Server {
     this.personal = personal;
     this.known = known;
     this.wishes = wishes;
-    this.#patience = entry.listTimeoutMs ?? listTimeoutMs ?? LIST_TIMEOUT;
+    this.patience = entry.listTimeoutMs ?? listTimeoutMs ?? LIST_TIMEOUT;
     this.#latest = latest;
   }
 
@@ -130,13 +131,13 @@ export class Server {
   /** Never throws: a failure is a state too. */
   async load(list: ListName): Promise<void> {
     if (this.upstreams.length === 0 || this.settled(list)) return;
-    await this.known.lists[list].refresh(() => this.#fetch(list), this.#patience, 0);
+    await this.known.lists[list].refresh(() => this.#fetch(list), this.patience, 0);
   }
 
   /** Asks again for a list in which something is missing. */
   refresh(list: ListName): Promise<void> {
     if (this.upstreams.length === 0) return Promise.resolve();
-    return this.known.lists[list].refresh(() => this.#fetch(list), this.#patience);
+    return this.known.lists[list].refresh(() => this.#fetch(list), this.patience);
   }
 
   /**
@@ -264,7 +265,7 @@ export class Server {
     if (this.capabilities && this.capabilities[capability] === undefined) return { items: [], ttlMs: 0 };
     const request: Request = (method, params, options) => this.request(method, params, options);
     // Whoever waits gives up before; what comes late is there for the next.
-    return fetchList(LISTS[list], request, Math.max(this.#patience, this.entry.timeoutMs));
+    return fetchList(LISTS[list], request, Math.max(this.patience, this.entry.timeoutMs));
   }
 
   #pick({ client }: RequestOptions, tried: ReadonlySet<Upstream>): Upstream | undefined {

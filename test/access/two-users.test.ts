@@ -181,13 +181,15 @@ test('tasks: another’s looks like none', async () => {
     capabilities: { extensions: { [TASKS]: {} } },
   });
   await ask(gateway.url, 'server/discover', {}, by('ada'));
-  expect((await ask(gateway.url, 'tools/call', { name: 'echo', arguments: {} }, by('ada'))).json.result).toMatchObject({
-    taskId: 't1',
-  });
+  const { result } = (await ask(gateway.url, 'tools/call', { name: 'echo', arguments: {} }, by('ada'))).json;
+  const taskId = result?.['taskId'];
+  expect(result).toMatchObject({ resultType: 'task', status: 'working' });
   for (const method of ['tasks/get', 'tasks/update', 'tasks/cancel']) {
-    const stolen = await ask(gateway.url, method, { taskId: 't1' }, by('eve'));
-    expect([method, stolen.json.result, stolen.json.error?.message]).toEqual([method, undefined, 'Task not found']);
+    for (const id of [taskId, 't1']) {
+      const stolen = await ask(gateway.url, method, { taskId: id }, by('eve'));
+      expect([method, stolen.json.result, stolen.json.error?.message]).toEqual([method, undefined, 'Task not found']);
+    }
   }
   expect(up.methods().filter((method) => method.startsWith('tasks/'))).toEqual([]);
-  expect((await ask(gateway.url, 'tasks/get', { taskId: 't1' }, by('ada'))).text).toContain('of ada');
+  expect((await ask(gateway.url, 'tasks/get', { taskId }, by('ada'))).text).toContain('of ada');
 });

@@ -1,0 +1,228 @@
+/** Tasks of many servers on one route: each goes to the server that has it, and is its principal's alone. */
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { expect, onTestFinished, test } from 'vitest';
+import type { RpcMessage } from '../../schemas/jsonrpc.ts';
+import { converse, listen, principal, session, start, type Session } from './helpers/gateway.ts';
+import { ask } from './helpers/modern.ts';
+import { modernServer } from './helpers/modern-upstream.ts';
+
+const RELATED = 'io.modelcontextprotocol/related-task';
+const EXTENSION = 'io.modelcontextprotocol/tasks';
+
+/** A server of MCP 2025-11-25 with tasks, which it calls t1, t2 … as every other one of these does. */
+async function taskServer(name: string) {
+  const seen: { method: string; taskId: unknown }[] = [];
+  const tasks = new Map<string, { taskId: string; status: string }>();
+  const answers: RpcMessage[] = [];
+  let stream: ServerResponse | undefined;
+  let held: { response: ServerResponse; id: unknown; taskId: string } | undefined;
+  const event = (to: ServerResponse | undefined, message: object): void =>
+    void to?.write(`data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`);
+  const begin = (): object => {
+    const taskId = `t${tasks.size + 1}`;
+    tasks.set(taskId, { taskId, status: 'working' });
+    return { task: tasks.get(taskId) };
+  };
+  const capabilities = { tools: {}, tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } } };
+  const methods: Record<string, (params: Record<string, unknown>) => object | undefined> = {
+    initialize: ({ protocolVersion }) => ({ protocolVersion, capabilities, serverInfo: { name, version: '1' } }),
+    'tools/list': () => ({ tools: [{ name: 'work', inputSchema: { type: 'object' } }] }),
+    'tools/call': ({ task }) => (task ? begin() : { content: [{ type: 'text', text: name }] }),
+    'tasks/get': ({ taskId }) => tasks.get(String(taskId)),
+    'tasks/list': () => ({ tasks: [...tasks.values()] }),
+    'tasks/result': ({ taskId }) => ({ content: [{ type: 'text', text: name }], _meta: { [RELATED]: { taskId } } }),
+    'tasks/cancel': ({ taskId }) => ({ taskId, status: 'cancelled' }),
+  };
+  const listener = createServer(async (request, response) => {
+    if (request.method === 'GET')
+      return void (stream = response.writeHead(200, { 'Content-Type': 'text/event-stream' })).write(': open\n\n');
+    const message = JSON.parse(await text(request)) as RpcMessage;
+    if (!('method' in message)) {
+      answers.push(message);
+      event(held?.response, { id: held?.id, result: { content: [], _meta: { [RELATED]: { taskId: held?.taskId } } } });
+      held?.response.end();
+      return void response.writeHead(202).end();
+    }
+    const { method, params = {} } = message;
+    if (!('id' in message)) return void response.writeHead(202).end();
+    if (method.startsWith('tasks/')) seen.push({ method, taskId: params['taskId'] });
+    if (method === 'tasks/result' && tasks.get(String(params['taskId']))?.status === 'input_required') {
+      held = { response, id: message.id, taskId: String(params['taskId']) };
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      const _meta = { [RELATED]: { taskId: held.taskId } };
+      const question = { message: 'Who?', requestedSchema: { type: 'object', properties: {} }, _meta };
+      return event(response, { id: 'q', method: 'elicitation/create', params: question });
+    }
+    const result = methods[method]?.(params);
+    const out = result ? { result } : { error: { code: -32_601, message: 'Method not found' } };
+    response.writeHead(200, { 'Content-Type': 'application/json' });
+    response.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, ...out }));
+  });
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    listener.closeAllConnections();
+    listener.close();
+  });
+  const address = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`;
+  return {
+    endpoint: { id: name, transport: 'http' as const, address },
+    seen,
+    tasks,
+    answers,
+    listening: () => stream !== undefined,
+    say: (message: object) => event(stream, message),
+  };
+}
+
+const principals = [principal('ada', 'sesame'), principal('eve', 'thief')];
+
+async function two() {
+  const [one, other] = [await taskServer('one'), await taskServer('other')];
+  const wish = { servers: { one: one.endpoint, other: other.endpoint }, principals };
+  return { one, other, wish };
+}
+
+/** Begins a task. @returns its id, as the client knows it */
+async function begin(mine: Session, tool: string): Promise<string> {
+  const { json } = await mine.rpc('tools/call', { name: tool, arguments: {}, task: { ttl: 60_000 } });
+  const { taskId, status } = (json.result?.['task'] ?? {}) as { taskId: string; status: string };
+  expect(status).toBe('working');
+  return taskId;
+}
+
+test('two servers give the same id: each task is asked for, fetched and cancelled where it is, and all are listed', async () => {
+  const { one, other, wish } = await two();
+  await using gateway = await start(wish);
+  const mine = await session(gateway.url, { token: 'sesame' });
+  const [first, second] = [await begin(mine, 'one__work'), await begin(mine, 'other__work')];
+  expect(first).not.toBe(second);
+  expect((await mine.rpc('tasks/get', { taskId: second })).json.result).toEqual({ taskId: second, status: 'working' });
+  const { result } = (await mine.rpc('tasks/result', { taskId: first })).json;
+  expect(result).toEqual({ content: [{ type: 'text', text: 'one' }], _meta: { [RELATED]: { taskId: first } } });
+  expect((await mine.rpc('tasks/cancel', { taskId: second })).json.result).toMatchObject({ taskId: second });
+  expect(one.seen).toEqual([{ method: 'tasks/result', taskId: 't1' }]);
+  expect(other.seen).toEqual(['tasks/get', 'tasks/cancel'].map((method) => ({ method, taskId: 't1' })));
+  const listed = (await mine.rpc('tasks/list')).json.result?.['tasks'] as { taskId: string }[];
+  expect(listed.map(({ taskId }) => taskId)).toEqual([first, second]);
+  // On the server's own route, it is the same task.
+  const alone = await session(gateway.url, { token: 'sesame', path: '/servers/one/mcp' });
+  expect((await alone.rpc('tasks/get', { taskId: first })).json.result).toMatchObject({ taskId: first });
+  expect((await alone.rpc('tasks/get', { taskId: second })).json.error).toMatchObject({ code: -32_602 });
+});
+
+test('cross-client leak: nobody lists, asks for, fetches or cancels the task of another, by its id or by one made up', async () => {
+  const { one, wish } = await two();
+  await using gateway = await start(wish);
+  const [ada, eve] = [await session(gateway.url, { token: 'sesame' }), await session(gateway.url, { token: 'thief' })];
+  const hers = await begin(ada, 'one__work');
+  const his = await begin(eve, 'one__work');
+  const made = [hers, 't1', 'one.t1', his.replace(/t2$/, 't1'), `${'A'.repeat(22)}.one.t1`, '', `${his}x`];
+  for (const taskId of made)
+    for (const method of ['tasks/get', 'tasks/result', 'tasks/cancel'])
+      expect([taskId, (await eve.rpc(method, { taskId })).json.error]).toEqual([
+        taskId,
+        { code: -32_602, message: 'Task not found' },
+      ]);
+  expect(one.seen).toEqual([]);
+  const listed = (await eve.rpc('tasks/list')).json.result?.['tasks'] as { taskId: string }[];
+  expect(listed.map(({ taskId }) => taskId)).toEqual([his]);
+});
+
+test('cross-client leak: a server that gives one id twice hands the task of one user to no other', async () => {
+  const { one, wish } = await two();
+  await using gateway = await start(wish);
+  const [ada, eve] = [await session(gateway.url, { token: 'sesame' }), await session(gateway.url, { token: 'thief' })];
+  const hers = await begin(ada, 'one__work');
+  one.tasks.clear();
+  const call = { name: 'one__work', arguments: {}, task: {} };
+  expect((await eve.rpc('tools/call', call)).json.error?.message).toBe('one gave the task an id that is taken');
+  expect((await ada.rpc('tasks/get', { taskId: hers })).json.result).toMatchObject({ taskId: hers });
+});
+
+test('a task is found by its id after a restart of the gateway', async () => {
+  const { wish } = await two();
+  let taskId = '';
+  {
+    await using gateway = await start(wish);
+    taskId = await begin(await session(gateway.url, { token: 'sesame' }), 'other__work');
+  }
+  await using gateway = await start(wish);
+  const mine = await session(gateway.url, { token: 'sesame' });
+  expect((await mine.rpc('tasks/get', { taskId })).json.result).toEqual({ taskId, status: 'working' });
+});
+
+test('what a server says of a task is heard by who began it, under the id that it knows, and by nobody else', async () => {
+  const { one, wish } = await two();
+  await using gateway = await start(wish);
+  const [ada, eve] = [await session(gateway.url, { token: 'sesame' }), await session(gateway.url, { token: 'thief' })];
+  const hers = await begin(ada, 'one__work');
+  const his = await begin(eve, 'one__work');
+  const streams = await Promise.all([
+    listen(gateway.url, ada.id, '/mcp', undefined, 'sesame'),
+    listen(gateway.url, eve.id, '/mcp', undefined, 'thief'),
+  ]);
+  await expect.poll(() => one.listening()).toBe(true);
+  const said = (taskId: string) => ({ method: 'notifications/tasks/status', params: { taskId, status: 'completed' } });
+  for (const id of ['t9', 't1', 't2']) one.say(said(id));
+  for (const [at, taskId] of [hers, his].entries()) {
+    expect(await streams[at]?.next()).toEqual({ jsonrpc: '2.0', ...said(taskId) });
+    streams[at]?.close();
+  }
+});
+
+test('a question that belongs to a task names it as its client knows it, and the answer as the server does', async () => {
+  const { one, wish } = await two();
+  await using gateway = await start(wish);
+  const mine = await session(gateway.url, { token: 'sesame', capabilities: { elicitation: {} } });
+  const taskId = await begin(mine, 'one__work');
+  one.tasks.set('t1', { taskId: 't1', status: 'input_required' });
+  const call = { id: 5, method: 'tasks/result', params: { taskId } };
+  const events = await converse(gateway.url, mine.id, call, '/mcp', 'sesame');
+  const question = (await events.next()) as { id: string; method: string; params: Record<string, unknown> };
+  const _meta = { [RELATED]: { taskId } };
+  expect(question).toMatchObject({ method: 'elicitation/create', params: { message: 'Who?', _meta } });
+  await mine.send({ id: question.id, result: { action: 'accept', content: {}, _meta } });
+  expect(await events.next()).toMatchObject({ id: 5, result: { _meta } });
+  expect(one.answers).toMatchObject([{ id: 'q', result: { _meta: { [RELATED]: { taskId: 't1' } } } }]);
+});
+
+test('the extension of 2026-07-28: two servers, one id, each asked for its own', async () => {
+  const servers = await Promise.all(
+    ['one', 'other'].map(async (name) => {
+      const capabilities = { tools: {}, extensions: { [EXTENSION]: {} } };
+      const up = await modernServer(({ method, params }) => {
+        if (method === 'server/discover') return { result: { supportedVersions: ['2026-07-28'], capabilities } };
+        if (method === 'tools/call') return { result: { resultType: 'task', taskId: 't1', status: 'working' } };
+        if (method === 'tasks/get')
+          return { result: { resultType: 'complete', taskId: params?.['taskId'], status: 'completed', by: name } };
+        return method.startsWith('tasks/') ? { result: { resultType: 'complete' } } : undefined;
+      });
+      onTestFinished(() => up[Symbol.asyncDispose]());
+      return [name, up] as const;
+    }),
+  );
+  const wish = Object.fromEntries(servers.map(([name, { endpoint }]) => [name, { ...endpoint, id: name }]));
+  await using gateway = await start({ servers: wish, principals });
+  const by = { token: 'sesame', capabilities: { extensions: { [EXTENSION]: {} } } };
+  const { result: found } = (await ask(gateway.url, 'server/discover', {}, by)).json;
+  expect(found).toMatchObject({ capabilities: { extensions: { [EXTENSION]: {} } } });
+  for (const [name, up] of servers) {
+    const { result } = (await ask(gateway.url, 'tools/call', { name: `${name}__echo`, arguments: {} }, by)).json;
+    const taskId = String(result?.['taskId']);
+    expect(result).toMatchObject({ resultType: 'task', status: 'working' });
+    const got = (await ask(gateway.url, 'tasks/get', { taskId }, by)).json;
+    expect(got.result).toMatchObject({ resultType: 'complete', taskId, status: 'completed', by: name });
+    await ask(gateway.url, 'tasks/cancel', { taskId }, by);
+    // Whatever stands before the server routes by it (SEP-2663).
+    const asked = up.seen.filter(({ message }) => message.method.startsWith('tasks/'));
+    expect(
+      asked.map(({ message, headers }) => [message.method, message.params?.['taskId'], headers['mcp-name']]),
+    ).toEqual([
+      ['tasks/get', 't1', 't1'],
+      ['tasks/cancel', 't1', 't1'],
+    ]);
+    expect((await ask(gateway.url, 'tasks/get', { taskId }, { ...by, token: 'thief' })).json.error?.code).toBe(-32_602);
+  }
+});
