@@ -20,7 +20,7 @@ async function taskServer(name: string) {
   let held: { response: ServerResponse; id: unknown; taskId: string } | undefined;
   const event = (to: ServerResponse | undefined, message: object): void =>
     void to?.write(`data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`);
-  const begin = (): object => {
+  const create = (): object => {
     const taskId = `t${tasks.size + 1}`;
     tasks.set(taskId, { taskId, status: 'working' });
     return { task: tasks.get(taskId) };
@@ -29,7 +29,7 @@ async function taskServer(name: string) {
   const methods: Record<string, (params: Record<string, unknown>) => object | undefined> = {
     initialize: ({ protocolVersion }) => ({ protocolVersion, capabilities, serverInfo: { name, version: '1' } }),
     'tools/list': () => ({ tools: [{ name: 'work', inputSchema: { type: 'object' } }] }),
-    'tools/call': ({ task }) => (task ? begin() : { content: [{ type: 'text', text: name }] }),
+    'tools/call': ({ task }) => (task ? create() : { content: [{ type: 'text', text: name }] }),
     'tasks/get': ({ taskId }) => tasks.get(String(taskId)),
     'tasks/list': () => ({ tasks: [...tasks.values()] }),
     'tasks/result': ({ taskId }) => ({ content: [{ type: 'text', text: name }], _meta: { [RELATED]: { taskId } } }),
