@@ -240,7 +240,10 @@ export class RunningGateway implements Gateway {
 
   #warnIfShut(snapshot: Snapshot): void {
     if (needsCredentials(snapshot) || this.#tcp?.source.loopback !== false) return;
-    this.#warn('no Token is left while listening beyond loopback: every request over TCP is refused', {});
+    this.#warn(
+      'no Token and no identity provider is left while listening beyond loopback: every request over TCP is refused',
+      {},
+    );
   }
 
   async #shutDown(): Promise<void> {

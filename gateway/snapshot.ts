@@ -4,6 +4,7 @@ import { Directory } from './auth/directory.ts';
 import { localIdentity, type Identity } from './auth/identity.ts';
 import { People, type KeysOf } from './auth/people.ts';
 import { Tokens } from './auth/tokens.ts';
+import { canonicalUrl } from './auth/url.ts';
 import type { Usage } from './auth/usage.ts';
 import { RouteViews, type Warn } from './route-view.ts';
 import { Limits } from './limits/limits.ts';
@@ -30,6 +31,8 @@ export class Generation {
   readonly socketUser: Identity;
   /** Anybody on this machine, while nobody needs a credential. */
   readonly anonymous: Identity;
+  /** How clients call the gateway from outside, without a slash at its end. */
+  readonly publicUrl: string | undefined;
   readonly policy: HostPolicy;
   readonly limits: Limits;
   readonly #idle: (() => void)[] = [];
@@ -51,6 +54,8 @@ export class Generation {
     this.people = new People(snapshot.gateway.providers, directory, access, keysOf);
     this.socketUser = localIdentity('socket', access);
     this.anonymous = localIdentity('anonymous', access);
+    const { publicUrl } = snapshot.gateway;
+    this.publicUrl = publicUrl === undefined ? undefined : canonicalUrl(publicUrl);
     this.policy = configuredHosts(snapshot.gateway);
     this.limits = new Limits(snapshot.limits, snapshot.gateway.maxBodyBytes);
   }

@@ -33,7 +33,7 @@ function emptyLoad(desired: Compiled, actual: There): Guard[] {
 /** Beyond loopback without a single Token or identity provider, anybody on the network could call every tool. */
 function unsafeListen({ draft }: Compiled): Guard[] {
   if (needsCredentials(draft) || isLoopback(parseListen(draft.gateway.listen).host)) return [];
-  const message = `The gateway would listen on ${draft.gateway.listen}, beyond loopback, without any Token.`;
+  const message = `The gateway would listen on ${draft.gateway.listen}, beyond loopback, without any Token or identity provider.`;
   return [{ code: 'unsafe-listen', message, allow: ERRORS['unsafe-listen'].hint }];
 }
 

@@ -143,7 +143,7 @@ export const ERRORS = {
     next: 'retry',
   }),
   'unsafe-listen': row(
-    'Listening beyond loopback needs at least one Token.',
+    'Listening beyond loopback needs a Token or an identity provider.',
     'Create one with `slipway token create`, or listen on 127.0.0.1.',
     { http: 403 },
   ),

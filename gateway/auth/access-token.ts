@@ -3,6 +3,7 @@ import type { JWTPayload } from 'jose';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Provider } from '../../schemas/snapshot.ts';
 import type { Keys } from './keys.ts';
+import { canonicalUrl } from './url.ts';
 
 /** What a token says, once it is believed. */
 export interface AccessToken {
@@ -14,6 +15,8 @@ export interface AccessToken {
   /** Groups as the provider calls them. */
   readonly groups: readonly string[];
   readonly audiences: readonly string[];
+  /** Those of them that are URLs, in one spelling. */
+  readonly resources: ReadonlySet<string>;
   /** OAuth scopes. */
   readonly scopes: ReadonlySet<string>;
   /** Unix time in ms, clock skew included. */
@@ -75,6 +78,11 @@ function read(payload: JWTPayload, provider: Provider): AccessToken {
     ...(typeof email === 'string' && vouched ? { email: email.toLowerCase() } : {}),
     groups: texts(claim(payload, provider.groupsClaim)),
     audiences: texts(payload.aud),
+    resources: new Set(
+      texts(payload.aud)
+        .filter((text) => URL.canParse(text))
+        .map(canonicalUrl),
+    ),
     scopes: new Set(texts(scope ?? scp).flatMap((text) => text.split(' '))),
     expiresAt: (payload.exp ?? 0) * 1000 + provider.clockSkewMs,
   };

@@ -102,10 +102,12 @@ export class Keys {
 }
 
 /** Mix-up: metadata that names another issuer belongs to somebody else (RFC 8414 §3.3). */
-function jwksUriIn(metadata: unknown, issuer: string): string {
+export function jwksUriIn(metadata: unknown, issuer: string): string {
   const { issuer: named, jwks_uri: uri } = (metadata ?? {}) as Record<string, unknown>;
   if (named !== issuer) throw new Error('its metadata names another issuer');
   if (typeof uri !== 'string' || !URL.canParse(uri)) throw new Error('its metadata has no jwks_uri');
+  // Downgrade: whoever is on the way could answer with keys of their own.
+  if (issuer.startsWith('https:') && !uri.startsWith('https:')) throw new Error('its jwks_uri is not https');
   return uri;
 }
 

@@ -1,4 +1,4 @@
-/** Users by their access tokens: verified once, then known by the SHA-256 of the token until it expires. */
+/** Users by their access tokens: verified, then known by the SHA-256 of the token for as long as keys are used unasked. */
 import { grantOf, type Access, type Subject } from '../../schemas/access.ts';
 import type { Provider } from '../../schemas/snapshot.ts';
 import { readAccessToken, type AccessToken } from './access-token.ts';
@@ -24,7 +24,7 @@ export class People {
   readonly #providers: ReadonlyMap<string, { readonly provider: Provider; readonly keys: Keys }>;
   readonly #directory: Directory;
   readonly #access: Access;
-  readonly #known = new Map<string, UserIdentity>();
+  readonly #known = new Map<string, { readonly identity: UserIdentity; readonly until: number }>();
   readonly #asking = new Map<string, Promise<UserIdentity>>();
 
   constructor(providers: readonly Provider[], directory: Directory, access: Access, keysOf: KeysOf) {
@@ -38,9 +38,14 @@ export class People {
     return this.#providers.size > 0;
   }
 
-  /** @param digest SHA-256 of the token, in lower-case hex */
+  /**
+   * A token is looked at again when its provider's keys are, so that a key which the provider took back opens nothing for
+   * as long as a token may live.
+   * @param digest SHA-256 of the token, in lower-case hex
+   */
   find(digest: string): UserIdentity | undefined {
-    return this.#known.get(digest);
+    const known = this.#known.get(digest);
+    return known && known.until > performance.now() ? known.identity : undefined;
   }
 
   /**
@@ -61,14 +66,14 @@ export class People {
   still({ token, credential = '' }: UserIdentity): UserIdentity | undefined {
     const now = this.#providers.get(token.provider.issuer)?.provider;
     if (!now || JSON.stringify(now) !== JSON.stringify(token.provider)) return undefined;
-    return this.#known.get(credential) ?? this.#identity(credential, token);
+    return this.#known.get(credential)?.identity ?? this.#identity(credential, token);
   }
 
   async #learn(digest: string, token: string): Promise<UserIdentity> {
     const identity = this.#identity(digest, await readAccessToken(token, this.#providers));
     const [oldest] = this.#known.keys();
     if (oldest !== undefined && this.#known.size >= MAX_KNOWN) this.#known.delete(oldest);
-    this.#known.set(digest, identity);
+    this.#known.set(digest, { identity, until: performance.now() + identity.token.provider.keys.refreshMs });
     return identity;
   }
 

@@ -5,6 +5,7 @@ import { isMcpPath } from '../routes/mcp.ts';
 import { sendEmpty, sendJson } from '../rpc/respond.ts';
 import type { AccessToken } from './access-token.ts';
 import { InsufficientScope } from './scopes.ts';
+import { canonicalUrl } from './url.ts';
 
 /** RFC 9728 §3.1. The path of the resource follows. */
 export const METADATA_PATH = '/.well-known/oauth-protected-resource';
@@ -20,10 +21,11 @@ export const isMetadataPath = (path: string): boolean => path === METADATA_PATH 
  */
 export function serveMetadata(exchange: Exchange): void {
   const { generation, path, request, response } = exchange;
-  const { providers, publicUrl } = generation.snapshot.gateway;
+  const { publicUrl } = generation;
+  const { providers } = generation.snapshot.gateway;
   const after = path.slice(METADATA_PATH.length).replace(/^\/$/, '');
   // Asked for at the root of a host that knows the gateway by a path of its own.
-  const prefix = publicUrl === undefined ? '' : new URL(canonical(publicUrl)).pathname.replace(/^\/$/, '');
+  const prefix = publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/^\/$/, '');
   const route = prefix !== '' && after.startsWith(prefix) ? after.slice(prefix.length) : after;
   if (providers.length === 0 || (route !== '' && !isMcpPath(route))) throw new SlipwayError('not-found');
   response.setHeader('Access-Control-Allow-Origin', '*');
@@ -45,17 +47,15 @@ export function serveMetadata(exchange: Exchange): void {
  * Token confusion: one that was made for another service, which a user gave it to in good faith, must not open this one.
  * So the Host header, which that service could forge, has no say here.
  */
-export function isAudience({ provider, audiences }: AccessToken, { generation, source, path }: Where): boolean {
+export function isAudience({ provider, audiences, resources }: AccessToken, where: Where): boolean {
   const allowed = provider.audiences;
   if (allowed) return audiences.some((audience) => allowed.includes(audience));
-  const { publicUrl } = generation.snapshot.gateway;
-  const own = [...source.own.origins].filter((origin) => origin.startsWith('http:'));
-  const bases = publicUrl === undefined ? own : [canonical(publicUrl)];
+  const { generation, source, path } = where;
   const route = isMcpPath(path) ? path : '';
-  return audiences.some((audience) => {
-    const named = canonical(audience);
-    return bases.some((base) => named === base || named === base + route);
-  });
+  const isFor = (base: string): boolean => resources.has(base) || resources.has(base + route);
+  if (generation.publicUrl !== undefined) return isFor(generation.publicUrl);
+  for (const origin of source.own.origins) if (origin.startsWith('http:') && isFor(origin)) return true;
+  return false;
 }
 
 /** The `WWW-Authenticate` header for a refusal (RFC 6750 §3, RFC 9728 §5.1); `undefined` where none is due. */
@@ -79,10 +79,5 @@ export function challenge(where: Where, error: unknown): string | undefined {
 
 /** The gateway as whoever calls knows it. The Host was checked, and is told back to nobody but who sent it. */
 function baseOf({ generation, request }: Where): string {
-  return canonical(generation.snapshot.gateway.publicUrl ?? `http://${request.headers.host ?? 'localhost'}`);
-}
-
-/** One spelling of a URL, without a slash at its end. What is no URL stays as it is. */
-function canonical(text: string): string {
-  return (URL.canParse(text) ? new URL(text).href : text).replace(/\/$/, '');
+  return generation.publicUrl ?? canonicalUrl(`http://${request.headers.host ?? 'localhost'}`);
 }

@@ -26,14 +26,24 @@ export function authenticate(exchange: Exchange): Identity | Promise<Identity> {
       hint: 'Create one with `slipway token create`.',
     });
   }
-  const token = /^bearer +([\w.~+/=-]+)$/i.exec(request.headers.authorization ?? '')?.[1];
-  if (token === undefined) throw new SlipwayError('unauthorized');
+  const token = bearer(request.headers.authorization);
   const digest = hash('sha256', token, 'buffer');
   const hex = digest.toString('hex');
   const known = generation.tokens.find(digest, hex) ?? generation.people.find(hex);
   if (known) return admit(known, exchange);
   if (!generation.people.any || !looksLikeJwt(token)) throw new SlipwayError('unauthorized', 'The token is not known.');
   return generation.people.learn(hex, token).then((learnt) => admit(learnt, exchange));
+}
+
+/** @throws SlipwayError `unauthorized` that says what is wrong with the header */
+function bearer(header: string | undefined): string {
+  if (header === undefined) throw new SlipwayError('unauthorized', 'No token was given.');
+  const token = /^bearer +([\w.~+/=-]+)$/i.exec(header)?.[1];
+  if (token !== undefined) return token;
+  throw new SlipwayError(
+    'unauthorized',
+    /^bearer( |$)/i.test(header) ? 'The Authorization header is malformed.' : 'The scheme must be Bearer.',
+  );
 }
 
 function admit(identity: Identity | UserIdentity, exchange: Exchange): Identity {

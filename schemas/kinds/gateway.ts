@@ -35,7 +35,7 @@ export const gateway = defineKind({
       .string()
       .regex(LISTEN, 'must be host:port')
       .default('127.0.0.1:9877')
-      .describe('Address to listen on. Beyond loopback only while at least one Token exists.'),
+      .describe('Address to listen on. Beyond loopback only while a Token or an identity provider exists.'),
     publicUrl: httpUrl
       .optional()
       .describe('How clients reach the gateway from outside, behind a TLS proxy for instance.'),

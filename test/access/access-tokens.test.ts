@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
+import { jwksUriIn } from '../../gateway/auth/keys.ts';
 import type { Gateway } from '../../gateway/index.ts';
 import type { Provider } from '../../schemas/snapshot.ts';
 import {
@@ -16,6 +17,7 @@ import {
   type Wish,
 } from '../gateway/helpers/gateway.ts';
 import { httpUpstream } from '../gateway/helpers/upstreams.ts';
+import { eventually } from '../helpers/until.ts';
 import { bound, provider } from './helpers/identities.ts';
 import { Issuer, json, redirect, signer } from './helpers/issuer.ts';
 
@@ -176,6 +178,16 @@ describe('keys', () => {
     expect(issuer.questions).toBe(2);
   });
 
+  test('a key that the provider took back opens nothing any more, for tokens that are known neither', async () => {
+    await using issuer = await Issuer.make();
+    await using gateway = await start(wish(issuer, { keys: { refreshMs: 0, cooldownMs: 0, keepMs: 600_000 } }));
+    const token = await issuer.token({ aud: AUDIENCE });
+    expect(await status(gateway, token)).toBe(200);
+    issuer.keys = [await signer('two')];
+    // What is known serves while the provider is asked: that is the last time.
+    await eventually(async () => (await status(gateway, token)) === 401);
+  });
+
   test('a flood of tokens with made-up key ids is one question to the provider, not many', async () => {
     await using issuer = await Issuer.make();
     await using gateway = await start(wish(issuer));
@@ -262,6 +274,14 @@ describe('SSRF', () => {
     await using gateway = await start(wish(issuer, { publicOnly: true }));
     expect(await status(gateway, await issuer.token({ aud: AUDIENCE }))).toBe(503);
     expect(issuer.asked).toEqual([]);
+  });
+
+  test('downgrade: a provider at https has its keys at https', () => {
+    const metadata = { issuer: 'https://id.example', jwks_uri: 'http://id.example/keys' };
+    expect(() => jwksUriIn(metadata, 'https://id.example')).toThrow('not https');
+    expect(jwksUriIn({ ...metadata, jwks_uri: 'https://keys.example' }, 'https://id.example')).toBe(
+      'https://keys.example',
+    );
   });
 
   test('a redirect to somewhere inside is not followed, and neither is any other', async () => {

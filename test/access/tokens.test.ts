@@ -186,6 +186,24 @@ describe('at the gateway', () => {
     expect([...gateway.lastUsed().keys()]).toEqual(['ci']);
   });
 
+  test.each([
+    ['nothing', undefined, 'No token was given.'],
+    ['another scheme', 'Basic Y2k6cmlnaHQ=', 'The scheme must be Bearer.'],
+    ['a scheme alone', 'Bearer', 'The Authorization header is malformed.'],
+    ['two tokens', 'Bearer right right', 'The Authorization header is malformed.'],
+    ['an unknown token', 'bearer wrong', 'The token is not known.'],
+    ['a token that has expired', 'Bearer old', 'The token has expired.'],
+  ])('%s: 401 says what is wrong', async (_, header, error) => {
+    const principals = [principal('ci', 'right'), principal('past', 'old', { expiresAt: Date.now() - 1 })];
+    await using gateway = await start({ servers, principals });
+    const answer = await raw(gateway.url, {
+      path: '/mcp',
+      headers: header === undefined ? {} : { Authorization: header },
+    });
+    expect([answer.status, answer.json]).toEqual([401, expect.objectContaining({ error, error_code: 'unauthorized' })]);
+    expect(answer.headers['www-authenticate']).toBe('Bearer');
+  });
+
   test('a Token is in the Groups that name it, and has what they are bound to', async () => {
     await using gateway = await start({
       servers,
