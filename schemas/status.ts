@@ -55,6 +55,8 @@ const upstream = z.strictObject({
   id: z.string(),
   transport: z.enum(['stdio', 'http', 'sse']),
   connected: z.boolean(),
+  /** Whom it is for, where clients share none: one client, or the next that comes. */
+  for: z.enum(['client', 'next']).optional(),
   /** Whether it opened a session for us. */
   session: z.boolean().optional(),
   inFlight: z.int(),

@@ -55,19 +55,25 @@ function instanceTable(list: readonly InstanceStatus[]): string {
 
 /** How the gateway stands with each instance. */
 function upstreamTable(list: readonly UpstreamStatus[]): string {
-  const rows = list.map(
-    ({ id, principal, transport, connected, session, inFlight, calls, errors, breaker, ...more }) => [
-      principal === undefined ? id : `${id} for ${principal}`,
-      transport,
-      connected ? (session ? 'with a session' : 'yes') : 'no',
-      String(inFlight),
-      `${calls} (${errors} failed)`,
-      breaker,
-      more.needsAuthorization ?? more.lastError ?? '-',
-    ],
-  );
+  const rows = list.map(({ id, transport, connected, session, inFlight, calls, errors, breaker, ...more }) => [
+    id + whomFor(more),
+    transport,
+    connected ? (session ? 'with a session' : 'yes') : 'no',
+    String(inFlight),
+    `${calls} (${errors} failed)`,
+    breaker,
+    more.needsAuthorization ?? more.lastError ?? '-',
+  ]);
   return table(['upstream', 'transport', 'connected', 'in flight', 'calls', 'breaker', 'last error'], rows);
 }
+
+/** For one principal, or where clients share none, for one of them, or the next. */
+function whomFor({ principal, for: client }: Pick<UpstreamStatus, 'principal' | 'for'>): string {
+  const whom = [...(principal === undefined ? [] : [principal]), ...(client === undefined ? [] : [WHOM[client]])];
+  return whom.length === 0 ? '' : ` for ${whom.join(', ')}`;
+}
+
+const WHOM = { client: 'one client', next: 'the next client' };
 
 /** Lists that clients did without. */
 function missing(unlisted: Readonly<Record<string, string>>): string[] {

@@ -3,6 +3,7 @@
  * for whoever comes next.
  */
 import { SlipwayError } from '../../schemas/errors.ts';
+import type { UpstreamStatus } from '../../schemas/status.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Whose an instance is; nobody's, for now, where it waits for the next client. */
@@ -55,6 +56,11 @@ export class IsolatedUpstreams {
 
   get all(): Upstream[] {
     return [...this.#byClient.values(), ...this.#warm].map(({ upstream }) => upstream);
+  }
+
+  get status(): UpstreamStatus[] {
+    const taken = [...this.#byClient.values()].map(({ upstream }) => ({ ...upstream.status, for: 'client' as const }));
+    return [...taken, ...this.#warm.map(({ upstream }) => ({ ...upstream.status, for: 'next' as const }))];
   }
 
   known(client: string): Upstream | undefined {

@@ -9,7 +9,7 @@ import { Known, Wishes } from './known.ts';
 import type { Audience, Open } from './link.ts';
 import { LISTS } from './lists.ts';
 import { IsolatedUpstreams, type Holder } from './isolated.ts';
-import { partOf, partsOf, Personal, reopen, upstreamsOf } from './personal.ts';
+import { partOf, partsOf, Personal, reopen } from './personal.ts';
 import { Server } from './server.ts';
 import { Upstream } from './upstream.ts';
 
@@ -108,7 +108,10 @@ export class Pool {
   status(server: string): UpstreamStatus[] {
     const whole = this.#servers.get(server);
     const all = whole ? [whole, ...partsOf(whole)] : [];
-    return all.flatMap((each) => upstreamsOf(each).map((upstream) => upstream.status));
+    return all.flatMap(({ upstreams, isolated }) => [
+      ...upstreams.map((upstream) => upstream.status),
+      ...(isolated?.status ?? []),
+    ]);
   }
 
   /** What a server speaks, as far as anybody has met it. */

@@ -73,6 +73,7 @@ test('describe tells what it speaks, how the gateway stands with it, and which l
     {
       id: 'db-1',
       transport: 'http',
+      for: 'next',
       connected: false,
       inFlight: 0,
       calls: 3,
@@ -86,7 +87,7 @@ test('describe tells what it speaks, how the gateway stands with it, and which l
   const text = serverSections(known, undefined, []).join('\n\n');
   expect(text).toContain('Protocol\n  MCP 2026-07-28, over stdio');
   expect(text).toMatch(/db-0 +http +with a session +2 +7 \(1 failed\) +closed +-\n/);
-  expect(text).toMatch(/db-1 +http +no +0 +3 \(3 failed\) +open +It cannot be reached\.\n/);
+  expect(text).toMatch(/db-1 for the next client +http +no +0 +3 \(3 failed\) +open +It cannot be reached\.\n/);
   expect(text).toContain('no prompts: It did not answer within 10000 ms.');
 });
 

@@ -91,9 +91,11 @@ test('one waits, started, for the next client; it counts, and no client is refus
   // Two clients have all there may be: none waits, and the one that was idle the longest makes room.
   expect((await third.rpc('tools/call', { name: 'up__who' })).json.result).toBeDefined();
   expect(up.opened).toBe(shared + 2);
-  expect(gateway.upstreams('up')).toHaveLength(3);
+  const whom = () => gateway.upstreams('up').map((one) => one.for);
+  expect(whom()).toEqual([undefined, 'client', 'client']);
   await raw(gateway.url, { method: 'DELETE', path: '/mcp', headers: { 'Mcp-Session-Id': third.id } });
   await vi.waitFor(() => expect(up.opened).toBe(shared + 3), 20_000);
+  expect(whom()).toEqual([undefined, 'client', 'next']);
   // Another config: what waited by the old one ends.
   await gateway.swap(snapshot({ servers: { up: { ...entry, isolated: { maxInstances: 2, idleMs: 60_000 } } } }));
   await vi.waitFor(() => expect(gateway.upstreams('up')).toHaveLength(1), 20_000);
