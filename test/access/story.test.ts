@@ -25,9 +25,21 @@ test('the example does what its README says, and says why', { timeout: TIMEOUT }
   await using desk = new Desk();
   const commit = desk.push(files);
   const url = await (await desk.up()).serving;
+  // Routes are there before servers are ready.
+  expect((await desk.sync()).code).toBe(0);
   const slipway = (...args: string[]): Promise<Result> => desk.slipway([...args, '--state-dir', desk.state]);
-  const over = (name: string, ...args: string[]): Promise<Result> =>
-    desk.slipway([...args, '--server', url, '--token', `example-${name}`]);
+  const api = async <T>(
+    name: string,
+    path: string,
+    method = 'GET',
+  ): Promise<{ status: number; body: T; text: string }> => {
+    const answer = await raw(`${url}`, {
+      method,
+      path: `/api/v1${path}`,
+      headers: { Authorization: `Bearer example-${name}` },
+    });
+    return { status: answer.status, body: answer.json as T, text: answer.text };
+  };
 
   expect(await tools(url, '/projects/dev/mcp', 'example-dev')).toEqual(['list_notes', 'get_note', 'save_note']);
   expect(await tools(url, '/mcp', 'example-minutes')).toEqual(['list_notes', 'get_note', 'save_note']);
@@ -53,68 +65,78 @@ test('the example does what its README says, and says why', { timeout: TIMEOUT }
   expect(told.out).toContain('notes:delete_note');
   expect(told.out).toContain(`It stands at slipway.yaml:${line + 1}.`);
   expect(told.out).toContain(commit.slice(0, 12));
-  const data = JSON.parse((await slipway('explain', 'denied', id, '-o', 'json')).out) as Denial;
-  expect(data).toMatchObject({
+  const denial = await api<Denial>('admin', `/denied/${id}`);
+  expect(denial.body).toMatchObject({
     requestId: id,
     reason: 'blocked',
     commit,
     decision: { level: 'project', rule: { pattern: 'delete_*' } },
   });
-  expect((await over('minutes', 'explain', 'denied', id)).err).toContain('[forbidden]');
-  expect((await slipway('explain', 'denied', 'no-such')).err).toContain('[not-found]');
+  expect([(await api('minutes', `/denied/${id}`)).status, (await api('admin', '/denied/no-such')).status]).toEqual([
+    403, 404,
+  ]);
 
   // The same decision, asked for beforehand.
-  const can = async (...args: string[]): Promise<[number | null, string]> => {
-    const { code, out } = await slipway('auth', 'can-i', ...args);
-    return [code, out];
-  };
-  expect(await can('call', 'notes/save_note', '--as', 'token:dev', '--project', 'dev')).toEqual([
-    0,
-    expect.stringMatching(/^yes\n/),
-  ]);
-  const [code, no] = await can('call', 'notes/delete_note', '--as', 'token:dev', '--project', 'dev');
-  expect([code, no]).toEqual([
+  const no = await slipway('auth', 'can-i', 'call', 'notes/delete_note', '--as', 'token:dev', '--project', 'dev');
+  expect([no.code, no.out]).toEqual([
     1,
     expect.stringContaining(`at slipway.yaml:${line + 1}, commit ${commit.slice(0, 12)}`),
   ]);
-  expect((await can('call', 'notes/save_note', '--as', 'token:dev'))[0]).toBe(1);
-  expect((await can('call', 'notes/wipe'))[1]).toContain('the floor of the gateway');
-  expect((await can('call', 'notes::delete_note', '--as', 'token:minutes'))[1]).toContain(
+  const yes = await slipway('auth', 'can-i', 'view', 'servers/notes', '--as', 'token:minutes');
+  expect([yes.code, yes.out]).toEqual([0, expect.stringMatching(/^yes\n.*RoleBinding minutes[^]*access\.yaml:/)]);
+  const typo = await slipway('auth', 'can-i', 'vew', 'servers');
+  expect([typo.code, typo.err]).toEqual([64, expect.stringContaining('Did you mean view?')]);
+  expect((await slipway('auth', 'can-i', '--list', '--as', 'token:minutes')).out).toMatch(/Roles +scribe\n/);
+  const can = async (verb: string, thing: string, as: string, more = ''): Promise<string> => {
+    const { body } = await api<CanI>('admin', `/auth/can-i?verb=${verb}&thing=${thing}&as=${as}${more}`);
+    return `${body.allowed ? 'yes' : 'no'}: ${body.reason}`;
+  };
+  expect(await can('call', 'notes/save_note', 'token:dev', '&project=dev')).toMatch(/^yes/);
+  expect(await can('call', 'notes/save_note', 'token:dev')).toMatch(/^no: no role lets the caller use the server/);
+  expect(await can('call', 'notes:wipe', 'local')).toContain('the floor of the gateway');
+  expect(await can('call', 'notes::delete_note', 'token:minutes')).toContain(
     'only tools that say that they change nothing',
   );
-  expect(await can('view', 'servers/notes', '--as', 'token:minutes')).toEqual([
-    0,
-    expect.stringMatching(/RoleBinding minutes[^]*access\.yaml:/),
-  ]);
-  expect((await can('run', 'sync', '--as', 'token:minutes'))[0]).toBe(1);
-  expect((await can('scope', 'audit', '--as', 'token:admin'))[0]).toBe(0);
-  expect((await can('vew', 'servers'))[1] + (await slipway('auth', 'can-i', 'vew', 'servers')).err).toContain(
-    'Did you mean view?',
-  );
-  expect((await slipway('auth', 'can-i', 'view', 'servers', '--as', 'token:mintes')).err).toContain(
+  expect(await can('call', 'notes/none', 'token:admin')).toContain('has no such tool');
+  expect(await can('run', 'sync', 'token:minutes')).toMatch(/^no/);
+  expect(await can('scope', 'audit', 'token:admin')).toMatch(/^yes/);
+  expect((await api('admin', '/auth/can-i?verb=view&thing=servers&as=token:mintes')).text).toContain(
     'Did you mean token:minutes?',
   );
-  const list = JSON.parse(
-    (await slipway('auth', 'can-i', '--list', '--as', 'group:developers', '-o', 'json')).out,
-  ) as Abilities;
-  expect(list).toMatchObject({ roles: ['member'], rules: [{ role: 'member', verbs: ['run'], projects: ['dev'] }] });
+  expect((await api<Abilities>('admin', '/auth/can-i?list=true&as=group:developers')).body).toMatchObject({
+    roles: ['member'],
+    rules: [{ role: 'member', verbs: ['run'], projects: ['dev'] }],
+  });
 
-  // Over TCP each token asks for itself, and may not ask for others without leave.
-  const own = JSON.parse((await over('dev', 'auth', 'can-i', 'view', 'servers', '-o', 'json')).out) as CanI;
-  expect(own).toMatchObject({ allowed: false, principal: 'token:dev', places: [] });
-  expect((await over('dev', 'auth', 'can-i', 'view', 'servers', '--as', 'token:admin')).err).toContain('impersonate');
+  // Each asks for itself, and may not ask for others without leave.
+  expect((await api<CanI>('dev', '/auth/can-i?verb=view&thing=servers')).body).toMatchObject({
+    allowed: false,
+    principal: 'token:dev',
+    places: [],
+  });
+  expect((await api('dev', '/auth/can-i?verb=view&thing=servers&as=token:admin')).text).toContain('impersonate');
 
   // The control API: a share for each.
-  expect((await over('dev', 'get', 'servers')).err).toContain('[forbidden]');
-  expect((await over('minutes', 'get', 'all', '-o', 'name')).out.split('\n')).toEqual(['project/dev', 'server/notes']);
-  expect((await over('minutes', 'get', 'tokens', '-o', 'name')).out).toBe('');
-  expect((await over('minutes', 'sync')).err).toContain('operation sync');
-  expect((await over('minutes', 'prune', '--yes')).err).toContain('operation prune');
-  expect((await over('minutes', 'logs', 'notes')).code).toBe(0);
-  const status = JSON.parse((await over('minutes', 'status', '-o', 'json')).out) as Status;
-  expect(status.servers.map(({ name }) => name)).toEqual(['notes']);
-  expect((await over('admin', 'get', 'tokens', '-o', 'name')).out.split('\n')).toHaveLength(3);
-  expect((await over('admin', 'sync', '--wait')).code).toBe(0);
+  const share = await desk.slipway(['get', 'all', '-o', 'name', '--server', url, '--token', 'example-minutes']);
+  expect(share.out.split('\n')).toEqual(['project/dev', 'server/notes']);
+  const statusOf = async (name: string, path: string, method?: string): Promise<number> =>
+    (await api(name, path, method)).status;
+  for (const path of ['/status', '/resources', '/resources/servers/notes', '/stats', '/logs/Server/notes'])
+    expect([path, await statusOf('dev', path), await statusOf('minutes', path), await statusOf('admin', path)]).toEqual(
+      [path, 403, 200, 200],
+    );
+  for (const path of [
+    '/actual',
+    '/orphans',
+    '/audit',
+    '/resources/tokens',
+    '/resources/tokens/admin',
+    '/resources/roles/none',
+  ])
+    expect([path, await statusOf('minutes', path)]).toEqual([path, 403]);
+  for (const path of ['/sync', '/prune']) expect([path, await statusOf('minutes', path, 'POST')]).toEqual([path, 403]);
+  expect(await statusOf('admin', '/resources/roles/none')).toBe(404);
+  expect((await api<Status>('minutes', '/status')).body.servers.map(({ name }) => name)).toEqual(['notes']);
 
   // A commit that takes a right away is in force with its sync; one that cannot be read changes nothing.
   desk.push({ 'access.yaml': files['access.yaml']?.replace('role: scribe', 'role: scrib') });
