@@ -1,5 +1,6 @@
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { BudgetStatus } from '../../schemas/budgets.ts';
+import type { Kind } from '../../schemas/kinds/kind.ts';
 import type { OrphanRow } from '../../schemas/operate.ts';
 import type { Resource } from '../../schemas/resource.ts';
 import type { Status } from '../../schemas/status.ts';
@@ -9,7 +10,7 @@ import { budgetTable } from '../print/budgets.ts';
 import { resourceTable } from '../print/resources.ts';
 import { age, table } from '../print/table.ts';
 import { asDocument, documentsText, formatValue } from '../print/value.ts';
-import { isPattern, kindFor, labelSelector, nameMatcher } from '../select.ts';
+import { isPattern, kindFor, labelSelector, namedBy, nameMatcher } from '../select.ts';
 import { findTarget, type Target } from '../target.ts';
 
 /** What is no kind and can be listed all the same. */
@@ -46,6 +47,7 @@ export const command: Command = {
     'slipway get servers',
     'slipway get srv github -o yaml',
     "slipway get servers 'git*' -l team=core -o wide",
+    'slipway get servers,projects -o name',
     'slipway get all',
     'slipway get instances',
     'slipway get serverattachments',
@@ -56,45 +58,59 @@ export const command: Command = {
 
   async run(invocation) {
     const { args, options, io } = invocation;
-    const [word = '', ...names] = split(args);
     const isLocal = options['local'] === true;
-    const target = once(() => (isLocal ? Promise.reject(notLocal(word)) : findTarget(options, io)));
+    const target = once(() => (isLocal ? Promise.reject(notLocal(args)) : findTarget(options, io)));
     const resources = once(async () =>
       isLocal ? localResources(options, io) : (await target()).json<Resource[]>('GET', '/resources'),
     );
+    const [word = '', ...names] = args;
     const virtual = LISTS.find(({ words }) => words.includes(word.toLowerCase()));
     if (virtual) return printListing(invocation, await virtual.list({ invocation, names, target, resources }));
-    const kind = word === 'all' ? undefined : kindFor(word, ['all', ...LISTS.map(({ words }) => words[0] ?? '')]);
-    const all = (await resources()).filter((resource) => kind === undefined || resource.kind === kind.kind);
-    const found = chosen(all, names, text(options, 'selector'), kind?.kind ?? 'resource');
+    const groups = groupsBy(args);
+    const all = await resources();
+    const found = groups.flatMap((group) => chosen(all, group, text(options, 'selector')));
     const format = options['output'];
-    const isOne = names.length === 1 && !isPattern(names[0] ?? '') && kind !== undefined;
+    const [{ kind, names: asked } = NOBODY, ...others] = groups;
+    const isOne = kind !== undefined && others.length === 0 && asked.length === 1 && !isPattern(asked[0] ?? '');
     const documents = found.map(asDocument);
     if (format === 'json') io.out(formatValue(isOne ? documents[0] : documents, 'json'));
     else if (format === 'yaml') io.out(documentsText(documents));
     else if (format === 'name')
       found.forEach((resource) => io.out(`${resource.kind.toLowerCase()}/${resource.metadata.name}`));
-    else if (kind?.plural === 'budgets' && !isLocal) {
-      const shown = new Set(found.map(({ metadata }) => metadata.name));
-      const statuses = await (await target()).json<BudgetStatus[]>('GET', '/budgets');
-      io.out(budgetTable(statuses.filter(({ budget }) => shown.has(budget))));
-    } else
-      io.out(
-        resourceTable(
-          found,
-          isLocal ? undefined : await (await target()).json<Status>('GET', '/status'),
-          format === 'wide',
-        ),
-      );
+    else if (isLocal) io.out(resourceTable(found, undefined, format === 'wide'));
+    else {
+      const own = others.length === 0 ? TABLES[kind?.kind ?? ''] : undefined;
+      const status = async (): Promise<Status> => (await target()).json<Status>('GET', '/status');
+      io.out(own ? await own(await target(), found) : resourceTable(found, await status(), format === 'wide'));
+    }
     return 0;
   },
 };
 
-/** `server/github` is `server github`. */
-const split = (args: readonly string[]): readonly string[] => {
-  const [first = '', ...rest] = args;
-  return first.includes('/') ? [...first.split('/', 2), ...rest.map((word) => word.split('/').at(-1) ?? '')] : args;
+/** Kinds of which something else is told than how servers do. */
+const TABLES: Readonly<Record<string, (target: Target, found: readonly Resource[]) => Promise<string>>> = {
+  async Budget(target, found) {
+    const shown = new Set(found.map(({ metadata }) => metadata.name));
+    const statuses = await target.json<BudgetStatus[]>('GET', '/budgets');
+    return budgetTable(statuses.filter(({ budget }) => shown.has(budget)));
+  },
 };
+
+/** Names of one kind, or of all kinds. */
+interface Group {
+  readonly kind: Kind | undefined;
+  readonly names: readonly string[];
+}
+
+const NOBODY: Group = { kind: undefined, names: [] };
+
+/** `servers a b`, `servers,projects`, `server/a project/b`, `all`. */
+function groupsBy(args: readonly string[]): Group[] {
+  const [word = '', ...names] = args;
+  if (word.includes('/')) return namedBy(args);
+  const others = ['all', ...LISTS.map(({ words }) => words[0] ?? '')];
+  return word.split(',').map((one) => ({ kind: one === 'all' ? undefined : kindFor(one, others), names }));
+}
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
@@ -102,18 +118,14 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
 }
 
 /** Names may be patterns; a plain one that is not there is an error. */
-function chosen(
-  all: readonly Resource[],
-  names: readonly string[],
-  selector: string | undefined,
-  what: string,
-): readonly Resource[] {
+function chosen(resources: readonly Resource[], { kind, names }: Group, selector: string | undefined): Resource[] {
+  const all = resources.filter((resource) => kind === undefined || resource.kind === kind.kind);
   const isLabelled = selector === undefined ? () => true : labelSelector(selector);
   const matches = names.map(nameMatcher);
   const missing = names.find((name) => !isPattern(name) && !all.some(({ metadata }) => metadata.name === name));
   if (missing !== undefined)
-    throw new SlipwayError('not-found', `There is no ${what} named ${missing}.`, {
-      hint: `See what there is with \`slipway get\`.`,
+    throw new SlipwayError('not-found', `There is no ${kind?.kind ?? 'resource'} named ${missing}.`, {
+      hint: `See \`slipway get ${kind?.plural ?? 'all'}\`.`,
     });
   return all.filter(
     ({ metadata }) =>
@@ -121,7 +133,7 @@ function chosen(
   );
 }
 
-const notLocal = (word: string): SlipwayError =>
+const notLocal = ([word]: readonly string[]): SlipwayError =>
   new SlipwayError('usage', `${word} is nothing that the config says.`, { hint: 'Leave out --local.' });
 
 function printListing({ options, io }: Invocation, { head, rows }: Listing): number {

@@ -4,7 +4,9 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { conform } from '../../cli/document/conform.ts';
 import { documentsOf } from '../../cli/document/documents.ts';
-import { isList, isMap, type Json, type JsonMap } from '../../cli/document/json.ts';
+import { isList, isMap, same, type Json, type JsonMap } from '../../cli/document/json.ts';
+import { keep } from '../../cli/document/keep.ts';
+import { meaningOf } from '../../cli/document/meaning.ts';
 import { FIXTURES, readCases } from '../helpers/corpus.ts';
 
 const CONFIG = `# yaml-language-server: $schema=../slipway.json
@@ -243,5 +245,33 @@ test('a value in the place of a value changes its own line and no other', () => 
       for (const [, comment = ''] of CONFIG.matchAll(/( #.*)/g)) expect(after.join('\n')).toContain(comment);
     }),
     { numRuns: 300 },
+  );
+});
+
+test('whatever one resource says another can be made to say, with the least that must be written', async () => {
+  const cases = await readCases(join(FIXTURES, 'valid'));
+  const all = cases.flatMap(({ files }) =>
+    files.flatMap(({ content }) => {
+      const text = Buffer.from(content).toString('utf8');
+      return documentsOf(text).flatMap(({ index, value }) => {
+        const means = meaningOf(value);
+        return means && value !== undefined ? [{ text, index, value, means }] : [];
+      });
+    }),
+  );
+  const pairs = all.flatMap((one) =>
+    all.filter(({ means }) => means['kind'] === one.means['kind']).map((other) => [one, other] as const),
+  );
+  expect(pairs.length).toBeGreaterThan(1000);
+  fc.assert(
+    fc.property(fc.constantFrom(...pairs), fc.boolean(), ([one, other], isPrinted) => {
+      // As it is written, or as `get` prints it, with every default.
+      const wish = { written: isPrinted ? other.means : other.value, means: other.means };
+      const kept = keep({ written: one.value, means: one.means }, wish) as Json;
+      const after = conform(one.text, one.index, kept);
+      expect(meaningOf(valueAt(after, one.index))).toEqual(other.means);
+      if (same(one.means, other.means)) expect(after).toBe(one.text);
+    }),
+    { numRuns: 400 },
   );
 });
