@@ -61,7 +61,7 @@ export class ReconcilerMetrics {
 
 /** What is so at this moment. */
 export function presentFamilies(
-  { version, servers, outbox, lastReached, conditions }: Status,
+  { version, servers, outbox, audit, lastReached, conditions }: Status,
   usage: readonly InstanceUsage[],
 ): MetricFamily[] {
   const names = new Map(servers.map(({ address, name }) => [address, name]));
@@ -85,6 +85,7 @@ export function presentFamilies(
       { labels: {}, value: lastReached === undefined ? 0 : Date.parse(lastReached) / 1000 },
     ]),
     gauge('slipway_outbox_pending', 'Audit records that wait for the remote.', [{ labels: {}, value: outbox.pending }]),
+    ...(audit ? auditFamilies(audit) : []),
     gauge(
       'slipway_server_ready',
       'Whether the server is ready.',
@@ -120,5 +121,15 @@ export function presentFamilies(
       'Its processes and threads.',
       measured(({ pids }) => pids),
     ),
+  ];
+}
+
+function auditFamilies({ events, waiting, dropped, lastError }: NonNullable<Status['audit']>): MetricFamily[] {
+  const one = (value: number): MetricValue[] => [{ labels: {}, value }];
+  return [
+    counter('slipway_audit_events_total', 'Lines in the audit log of this host.', one(events)),
+    counter('slipway_audit_dropped_total', 'Events that were left out since the start.', one(dropped)),
+    gauge('slipway_audit_waiting', 'Events that are not on disk yet.', one(waiting)),
+    gauge('slipway_audit_degraded', '1 while the log cannot be written.', one(lastError === undefined ? 0 : 1)),
   ];
 }

@@ -169,7 +169,7 @@ async function ask<T>(
     const paths = statePaths(stateDirOf(options, placeOf(text(options, 'repo') ?? '.', io.cwd), io));
     const isDown = error instanceof SlipwayError && error.code === 'not-running' && options['url'] === undefined;
     if (!isDown || !existsSync(paths.audit)) throw error;
-    using reader = new AuditReader({ dir: paths.audit, repository: paths.records, branch: AUDIT_BRANCH });
+    using reader = new AuditReader({ dir: paths.audit, repository: paths.records, branch: () => AUDIT_BRANCH });
     return await offline(reader);
   }
 }

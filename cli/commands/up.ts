@@ -2,7 +2,6 @@
 import { resolve } from 'node:path';
 import { startGateway, type Gateway } from '../../gateway/index.ts';
 import {
-  AUDIT_BRANCH,
   AuditLog,
   AuditReader,
   budgetFile,
@@ -92,7 +91,7 @@ export const command: Command = {
       new AuditReader({
         dir: state.paths.audit,
         repository: state.paths.records,
-        branch: AUDIT_BRANCH,
+        branch: () => audit.branch,
         flush: () => audit.flush(),
       }),
     );

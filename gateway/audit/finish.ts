@@ -11,6 +11,7 @@ export function finish({ audit, tracing, log }: Pick<State, 'audit' | 'tracing' 
     tracing.spans.finish(trace);
   }
   if (!trace.matters) return;
+  if (trace.outcome === 'ok' && response.statusCode >= 400) trace.outcome = 'failed';
   trace.durationMs = performance.now() - trace.began;
   trace.status = response.statusCode;
   trace.commit = generation.snapshot.commit;

@@ -90,6 +90,14 @@ export class Trace implements AuditDraft {
     this.matters = true;
   }
 
+  /** It goes on with what an earlier request began: it is about the same, and names it. */
+  continues(earlier: Trace): void {
+    this.server = earlier.server;
+    this.tool = earlier.tool;
+    this.level = earlier.level;
+    this.parentId ??= earlier.requestId;
+  }
+
   /** It was thrown on the way. What is a refusal of ours makes any request an event; other failures only tell how one went. */
   failed(error: unknown): void {
     const { code, row, details } = toSlipwayError(error);

@@ -5,6 +5,7 @@
  */
 import type { RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Client } from '../../schemas/peer.ts';
+import type { Trace } from '../audit/trace.ts';
 import type { Caller } from '../exchange.ts';
 import type { Server } from '../upstream/server.ts';
 
@@ -12,6 +13,8 @@ import type { Server } from '../upstream/server.ts';
 export interface Call {
   readonly caller: Caller;
   readonly request: RpcRequest;
+  /** Of the HTTP request that waits for the answer. */
+  readonly trace: Trace;
   /** Names whom it belongs to where that must be remembered: a session, or this one request. */
   readonly id: string;
   /** Until when what is remembered for it counts (unix time, ms). */

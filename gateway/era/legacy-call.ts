@@ -1,5 +1,6 @@
 /** A call within a session (MCP ≤ 2025-11-25): what the server asks meanwhile is a request on the call's own stream. */
 import { RPC, RpcFailure, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import type { Trace } from '../audit/trace.ts';
 import type { Caller } from '../exchange.ts';
 import type { Answer } from '../rpc/reply.ts';
 import { CallClient } from '../sessions/call-client.ts';
@@ -20,6 +21,10 @@ export class LegacyCall implements Call {
     this.request = request;
     this.session = session;
     this.reply = reply;
+  }
+
+  get trace(): Trace {
+    return this.caller.trace;
   }
 
   get id(): string {

@@ -1,6 +1,7 @@
 /** A call of MCP 2026-07-28: it stands for itself, and what the server asks meanwhile becomes its result. */
 import { RPC, RpcFailure, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import { META } from '../../schemas/modern.ts';
+import type { Trace } from '../audit/trace.ts';
 import type { Caller } from '../exchange.ts';
 import { badState, sealState } from '../sessions/request-state.ts';
 import type { Round } from '../sessions/round.ts';
@@ -32,6 +33,10 @@ export class ModernCall implements Call {
     this.request = request;
     this.round = round;
     this.#return = back;
+  }
+
+  get trace(): Trace {
+    return this.round.trace;
   }
 
   get id(): string {

@@ -23,8 +23,8 @@ type Send = (method: string, params: Record<string, unknown>, options: RequestOp
  * @throws RpcFailure as the server answered; SlipwayError otherwise
  */
 export function relay(call: Call, server: Server, params: Record<string, unknown>, send?: Send): Promise<string> {
-  const { caller, request } = call;
-  traceServer(caller.trace, server);
+  const { request } = call;
+  traceServer(call.trace, server);
   const tool = request.method === 'tools/call' ? String(params['name']) : undefined;
   const spend = spendOf(call, server, tool);
   if (spend?.refusal) return refused(call, server, spend.refusal);
@@ -93,7 +93,7 @@ async function pass(
     const answer = clean(caller, server, await result);
     if (failed(answer)) {
       outcome = 'error';
-      caller.trace.toolFailed();
+      call.trace.toolFailed();
     }
     return call.encode(answer, server);
   } catch (error) {

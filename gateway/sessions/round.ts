@@ -9,6 +9,7 @@ import { RPC, RpcFailure, type RpcNotification, type RpcRequest } from '../../sc
 import { progressTokenOf, type Asked, type Client } from '../../schemas/peer.ts';
 import type { CallEnd } from '../era/era.ts';
 import type { Asker } from '../era/modern-request.ts';
+import type { Trace } from '../audit/trace.ts';
 import type { Caller } from '../exchange.ts';
 import type { Reply } from '../rpc/reply.ts';
 import { checkCapabilities } from './capabilities.ts';
@@ -48,6 +49,7 @@ export class Round {
   readonly askable: boolean;
   readonly #questions = new Map<string, Question>();
   #carrier: Carrier | undefined;
+  #trace: Trace;
   #kept: RpcNotification[] = [];
   #asked = Promise.withResolvers<undefined>();
   readonly #onGone = new Set<() => void>();
@@ -58,6 +60,7 @@ export class Round {
     const { identity, route } = carrier.caller;
     this.id = `${identity.key} ${route.path} ${nameOf(asker.info)}#${randomUUID()}`;
     this.asker = asker;
+    this.#trace = carrier.caller.trace;
     this.#token = progressTokenOf(carrier.request.params);
     this.askable = ASKABLE.has(carrier.request.method);
     this.attach(carrier);
@@ -66,10 +69,17 @@ export class Round {
   /** From now on this request waits for the answer, and hears what comes before it. */
   attach(carrier: Carrier): void {
     this.#carrier = carrier;
+    if (carrier.caller.trace !== this.#trace) carrier.caller.trace.continues(this.#trace);
+    this.#trace = carrier.caller.trace;
     carrier.caller.response.once('close', () => {
       if (this.#carrier === carrier) this.abandon();
     });
     for (const { method, params } of this.#kept.splice(0)) this.notify(method, params);
+  }
+
+  /** Of the request that carries it, or did so last. */
+  get trace(): Trace {
+    return this.#trace;
   }
 
   /** The request that carried it is about to be answered with questions. */

@@ -1,5 +1,6 @@
 /** The whole program: what happened is found again, in git too, and after it was killed in the middle of its work. */
-import { readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { AuditEvent, Verdict } from '../../reconciler/index.ts';
@@ -155,3 +156,35 @@ test('while the remote is away nothing is lost, and all of it is there when it i
   expect(inGit).toMatchObject({ code: 0, verdicts: [{ problems: [] }] });
   expect(inGit.verdicts[0]?.lines).toBeGreaterThanOrEqual(all[0]?.seq ?? Infinity);
 });
+
+test.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
+  'a full disk is a loud condition, and with onFailure: stop no call is served until there is room',
+  async () => {
+    await using desk = new Desk();
+    const gateway = { audit: { onFailure: 'stop', fsyncInterval: '100ms' } };
+    desk.push({ 'a.yaml': server('tiny', 'good', ['v1']), 'g.yaml': resource('Gateway', 'main', gateway) });
+    const disk = join(desk.state, 'audit');
+    mkdirSync(disk, { recursive: true });
+    expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'none', disk]).status).toBe(0);
+    try {
+      const running = await desk.up();
+      const url = await running.serving;
+      const client = await session(url);
+      const call = async () => (await client.rpc('tools/call', { name: 'tiny__version' })).status;
+      const degraded = async () => (await desk.status()).conditions.find(({ type }) => type === 'AuditDegraded');
+      expect([await call(), await degraded()]).toEqual([200, undefined]);
+      writeFileSync(join(disk, 'fill'), Buffer.alloc(2 ** 18 - 4 * 4096));
+      await eventually(async () => (await call()) === 503);
+      expect(await degraded()).toMatchObject({ status: 'True', message: expect.stringContaining('ENOSPC') });
+      expect((await raw(url, { path: '/metrics' })).text).toContain('slipway_audit_degraded 1');
+      expect((await raw(url, { path: '/healthz' })).status).toBe(200);
+      rmSync(join(disk, 'fill'));
+      await eventually(async () => (await call()) === 200);
+      expect(await degraded()).toBeUndefined();
+      expect((await running.stop()).code).toBe(0);
+      expect(await verify(desk)).toMatchObject({ code: 0, verdicts: [{ problems: [], notes: [] }] });
+    } finally {
+      expect(spawnSync('umount', [disk]).status).toBe(0);
+    }
+  },
+);

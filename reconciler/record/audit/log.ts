@@ -103,6 +103,11 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     this.#handover.configure(settings);
   }
 
+  /** Where files are committed. */
+  get branch(): string {
+    return this.#settings.branch;
+  }
+
   state(): AuditState {
     const { seq, hash } = this.#segments.head;
     return {

@@ -13,7 +13,7 @@ export interface AuditReaderOptions {
   readonly dir: string;
   /** Where commits are built: what is no longer in `dir` is read from there. */
   readonly repository: string;
-  readonly branch: string;
+  readonly branch: () => string;
   /** Called before each question, so that the newest events are there to be found. */
   readonly flush?: () => Promise<void>;
 }
@@ -59,7 +59,7 @@ export class AuditReader implements Disposable {
     const here = segmentsIn(dir)[0]?.first ?? Infinity;
     if (here <= 1) return;
     try {
-      for await (const { text, first } of contentsOn(repository, localRef(branch), chain, this.#stop.signal))
+      for await (const { text, first } of contentsOn(repository, localRef(branch()), chain, this.#stop.signal))
         if (first < here) await db.add(linesOf(text));
     } catch {
       this.#stop.signal.throwIfAborted();
