@@ -68,7 +68,7 @@ export class Listing {
   async refresh(fetch: () => Promise<Fetched>, patience: number, young = YOUNG): Promise<void> {
     if (!this.#loading && performance.now() - this.#loadedAt < young) return;
     const over = new AbortController();
-    const late = sleep(patience, true, { signal: over.signal }).catch(() => false);
+    const late = sleep(patience, true, { signal: over.signal, ref: false }).catch(() => false);
     const isLate = await Promise.race([late, this.#fetch(fetch).then(() => false)]);
     over.abort();
     if (isLate && !this.#state?.items)
