@@ -55,7 +55,7 @@ describeEngine('killed at any step of a rollout', async (engine) => {
       // Of the new one: attach, create, start, publish. Of the old one: idle, stop, remove.
       expect(n).toBeGreaterThan(7);
       // From the start of its process to the answer of a server that was running: 2 s on a quiet machine.
-      expect(Math.min(...adopted)).toBeLessThan(5000);
+      expect(Math.min(...adopted)).toBeLessThan(15_000);
       if (process.env['SHOW']) console.log(`${n - 1} steps; taken over after ${adopted.join(', ')} ms`);
     },
   );
