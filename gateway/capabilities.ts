@@ -1,8 +1,8 @@
 /** What a route can do: all that its servers can. */
 import { TASKS } from '../schemas/modern.ts';
-import { hasTasks, taskCapabilities } from './methods/tasks.ts';
 import type { RouteView } from './route-view.ts';
 import type { Capabilities } from './upstream/known.ts';
+import type { Server } from './upstream/server.ts';
 
 /** Waits, but not for long, for servers of which nothing is known. */
 export async function introduceAll({ servers }: RouteView): Promise<void> {
@@ -15,19 +15,26 @@ export function has({ servers }: RouteView, capability: string): boolean {
   return servers.some((server) => server.capabilities?.[capability] !== undefined);
 }
 
+/** What a server up to MCP 2025-11-25 can do with tasks. Those of 2026-07-28 are something else. */
+export const oldTasksOf = ({ era, capabilities }: Server): Capabilities[string] =>
+  era === 'modern' ? undefined : capabilities?.['tasks'];
+
+/** Whether it has the tasks that are an extension since 2026-07-28. */
+export const newTasksOf = ({ capabilities }: Server): boolean => capabilities?.['extensions']?.[TASKS] !== undefined;
+
 /** For `server/discover`: tasks are an extension there. */
 export function modernCapabilitiesOf(route: RouteView): Capabilities {
   const { tasks: _, ...rest } = capabilitiesOf(route);
-  return hasTasks(route) ? { ...rest, extensions: { ...rest['extensions'], [TASKS]: {} } } : rest;
+  return route.servers.some(newTasksOf) ? { ...rest, extensions: { ...rest['extensions'], [TASKS]: {} } } : rest;
 }
 
 /** For `initialize`. Lists can change with every commit, so the gateway says so for its servers too. */
 export function capabilitiesOf(route: RouteView): Capabilities {
   const subscribe = route.servers.some((server) => server.capabilities?.['resources']?.['subscribe'] === true);
-  const tasks = taskCapabilities(route);
+  const tasks = route.servers.flatMap((server) => oldTasksOf(server) ?? []);
   return {
     ...own(route),
-    ...(tasks ? { tasks } : {}),
+    ...(tasks.length > 0 ? { tasks: Object.assign({}, ...tasks) as Record<string, unknown> } : {}),
     tools: { listChanged: true },
     ...(has(route, 'prompts') ? { prompts: { listChanged: true } } : {}),
     ...(has(route, 'resources') ? { resources: { listChanged: true, ...(subscribe ? { subscribe } : {}) } } : {}),

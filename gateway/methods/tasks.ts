@@ -1,12 +1,10 @@
 /** What clients ask about tasks: it goes to the server that has the task, under the id which that gave it. */
 import { toSlipwayError } from '../../schemas/errors.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
-import { TASKS } from '../../schemas/modern.ts';
+import { introduceAll, newTasksOf, oldTasksOf } from '../capabilities.ts';
 import type { Call } from '../era/era.ts';
 import { begunIn, renamed, unknownTask } from '../sessions/tasks.ts';
-import type { RouteView } from '../route-view.ts';
 import { fetchList, type Request } from '../upstream/fetch-list.ts';
-import type { Capabilities } from '../upstream/known.ts';
 import type { Server } from '../upstream/server.ts';
 import { relay } from './relay.ts';
 
@@ -15,26 +13,11 @@ type Kind = 'legacy' | 'modern';
 /** What lists them has the shape of any other list. */
 const LIST = { method: 'tasks/list', field: 'tasks', key: 'taskId' } as const;
 
-/** What an old server can do with tasks. Those of 2026-07-28 are something else, and no era's are the other's. */
-const oldTasksOf = ({ era, capabilities }: Server): Capabilities[string] =>
-  era === 'modern' ? undefined : capabilities?.['tasks'];
-
-const newTasksOf = ({ capabilities }: Server): unknown =>
-  (capabilities?.['extensions'] as Record<string, unknown> | undefined)?.[TASKS];
-
-/** For `initialize`: what the servers of a route can do with tasks; `undefined` if nothing. */
-export function taskCapabilities({ servers }: RouteView): Capabilities[string] {
-  const all = servers.flatMap((server) => oldTasksOf(server) ?? []);
-  return all.length === 0 ? undefined : Object.assign({}, ...all);
-}
-
-/** For `server/discover`. */
-export const hasTasks = ({ servers }: RouteView): boolean => servers.some(newTasksOf);
-
 /** @returns what answers `tasks/get` and its like, for clients of one era */
 export function aboutTask(kind: Kind): (call: Call) => Promise<string> {
   return async (call) => {
     const { caller, request } = call;
+    await introduceAll(caller.route);
     const { servers } = caller.route;
     const able = servers.filter((server) => (kind === 'legacy' ? oldTasksOf(server) : newTasksOf(server)));
     if (able.length === 0)
@@ -49,6 +32,7 @@ export function aboutTask(kind: Kind): (call: Call) => Promise<string> {
 /** `tasks/list` (MCP 2025-11-25): those of all servers, but only the caller's own. */
 export async function listTasks(call: Call): Promise<string> {
   const { route, state, identity } = call.caller;
+  await introduceAll(route);
   const able = route.servers.filter((server) => oldTasksOf(server)?.['list']);
   if (able.length === 0) throw new RpcFailure({ code: RPC.methodNotFound, message: 'Method not found: tasks/list' });
   if (call.request.params?.['cursor'] !== undefined)

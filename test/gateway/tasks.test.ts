@@ -224,5 +224,8 @@ test('the extension of 2026-07-28: two servers, one id, each asked for its own',
       ['tasks/cancel', 't1', 't1'],
     ]);
     expect((await ask(gateway.url, 'tasks/get', { taskId }, { ...by, token: 'thief' })).json.error?.code).toBe(-32_602);
+    // Nothing is known of its server yet, in a gateway that has just begun.
+    await using next = await start({ servers: wish, principals });
+    expect((await ask(next.url, 'tasks/get', { taskId }, by)).json.result).toMatchObject({ taskId, by: name });
   }
 });
