@@ -1,4 +1,5 @@
 /** What was applied last and what was learned by it, kept on disk so that a start needs neither git nor luck. */
+import type { Access } from '../schemas/access.ts';
 import type { Era } from '../schemas/modern.ts';
 import type { Resource } from '../schemas/resource.ts';
 import type { Tool } from '../schemas/snapshot.ts';
@@ -36,6 +37,8 @@ export interface Applied {
   readonly commit?: CommitInfo;
   /** The last good version of every resource; where a rollout failed, the one before. */
   readonly desired: Desired;
+  /** Who may do what, as the last good commit says it: a rollout that fails must not bring back rights that it took. */
+  readonly access?: Access;
   /** The versions that serve, or did last, by address: whatever the resources say by now, this is what runs. */
   readonly good: Readonly<Record<string, Workload>>;
   /** By address. */
@@ -58,9 +61,13 @@ export function writeApplied(path: string, applied: Applied): void {
 }
 
 /** What was good, compiled: with the versions that served, not with those that the files of today would give. */
-export function goodOf({ desired, good }: Applied): Compiled {
-  const compiled = compile(desired);
-  return { ...compiled, workloads: compiled.workloads.map((workload) => good[workload.address] ?? workload) };
+export function goodOf({ desired, good, access }: Applied): Compiled {
+  const { draft, workloads, ...compiled } = compile(desired);
+  return {
+    ...compiled,
+    draft: access ? { ...draft, access } : draft,
+    workloads: workloads.map((workload) => good[workload.address] ?? workload),
+  };
 }
 
 /** The versions that those on trial replaced: they may be needed again. */

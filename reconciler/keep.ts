@@ -30,6 +30,7 @@ export function keep(world: World, desired: Compiled, commit: CommitInfo, outcom
     formatVersion: 2,
     commit,
     desired: { commit: commit.id, resources, files: desired.files },
+    access: desired.draft.access,
     good,
     readiness: readinessOf(world),
     failures: failuresOf(desired, failed, good, before),
