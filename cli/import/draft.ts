@@ -84,8 +84,8 @@ function unlist(draft: Draft, spec: unknown, there: ReadonlySet<string>): void {
   for (const { path, kind, name } of kindOf(draft.kind)?.references(spec) ?? []) {
     const [field] = path;
     const list = typeof field === 'string' ? draft.spec[field] : undefined;
-    if (Array.isArray(list) && !there.has(`${kind}/${name}`))
-      draft.spec[field as string] = list.filter((entry) => entry !== name);
+    const exists = there.has(`${kind}/${name}`) || kindOf(kind)?.builtIn?.includes(name);
+    if (Array.isArray(list) && !exists) draft.spec[field as string] = list.filter((entry) => entry !== name);
   }
 }
 
