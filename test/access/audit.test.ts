@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { AuditDraft, AuditSink } from '../../schemas/audit.ts';
 import type { Control, ControlRequest } from '../../schemas/control.ts';
 import { MCP_HEADERS, principal, raw, session, start } from '../gateway/helpers/gateway.ts';
+import { modernClient } from '../gateway/helpers/modern.ts';
 import { socketUpstream } from '../gateway/helpers/upstreams.ts';
 
 /** Keeps what it is given. */
@@ -200,5 +201,20 @@ test('/v1/audit: for the scope audit, and of others only with the operation', as
     ['/audit', { limit: '5', principal: 'token:eve' }],
     ['/audit/sessions', {}],
     ['/audit', { principal: 'token:bob' }],
+  ]);
+});
+
+test('a call that asks its client something is two requests, and the second names the first', async () => {
+  const audit = new Kept();
+  await using up = await socketUpstream('up', { all: true });
+  await using gateway = await start({ servers: { up: up.endpoint } }, { audit });
+  await using sdk = await modernClient(`${gateway.url}/mcp`, { capabilities: { roots: {} } });
+  sdk.setRequestHandler('roots/list', () => ({ roots: [] }));
+  await sdk.callTool({ name: 'up__ask', arguments: { method: 'roots/list', params: {} } });
+  await audit.last(2);
+  const calls = audit.events.filter(({ kind }) => kind === 'tool_call_trace');
+  expect(calls).toMatchObject([
+    { server: 'up', tool: 'ask', outcome: 'ok', parentId: undefined },
+    { server: 'up', tool: 'ask', outcome: 'ok', parentId: calls[0]?.requestId },
   ]);
 });
