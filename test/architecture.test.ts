@@ -28,7 +28,7 @@ describe('arrows', () => {
     reconciler: [
       /^(schemas|reconciler)\//,
       /^node:/,
-      /^(zod|node-cron|canonicalize|fast-json-patch|dockerode$|@modelcontextprotocol\/sdk\/)/,
+      /^(zod|canonicalize|fast-json-patch|dockerode$|@modelcontextprotocol\/sdk\/)/,
     ],
     gateway: [
       /^(schemas|gateway)\//,

@@ -5,10 +5,11 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSyn
 import { join } from 'node:path';
 import canonicalize from 'canonicalize';
 import * as fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { hashArguments, hashLarge } from '../../reconciler/record/audit/arguments.ts';
 import { AuditLog, type AuditLogOptions } from '../../reconciler/record/audit/log.ts';
 import type { AuditEvent } from '../../reconciler/record/audit/line.ts';
+import { follow as followSchedule, isDue } from '../../reconciler/record/audit/schedule.ts';
 import { verifyLocal } from '../../reconciler/record/audit/verify.ts';
 import { noRecorder } from '../../reconciler/record/recorder.ts';
 import type { AuditDraft, AuditSettings } from '../../schemas/audit.ts';
@@ -218,6 +219,40 @@ describe('the chain', () => {
     await written(dir.path, 1);
     expect(verify(dir.path)).toMatchObject({ problems: [], notes: [expect.stringContaining('a crash cost 2 lines')] });
   });
+});
+
+test('what was gathered is committed when the schedule says so', async () => {
+  const at = (text: string): Date => new Date(`2026-${text}:30Z`);
+  const cases: [string, string, boolean][] = [
+    ['* * * * *', '01-02T03:04', true],
+    ['*/5 * * * *', '01-02T03:05', true],
+    ['*/5 * * * *', '01-02T03:04', false],
+    ['5/20 * * * *', '01-02T03:45', true],
+    ['5-30/10,59 * * * *', '01-02T03:25', true],
+    ['5-30/10,59 * * * *', '01-02T03:35', false],
+    ['0 2-4 * * *', '01-02T05:00', false],
+    ['0 0 1 */3 *', '04-01T00:00', true],
+    ['0 0 1 */3 *', '03-01T00:00', false],
+    ['0 0 */10 * *', '01-11T00:00', true],
+    ['0 0 * * 7', '01-04T00:00', true], // A Sunday.
+    ['0 0 * * 0', '01-04T00:00', true],
+    ['0 0 13 * 5', '01-13T00:00', true], // Either the day …
+    ['0 0 13 * 5', '01-02T00:00', true], // … or the weekday.
+    ['0 0 13 * 5', '01-14T00:00', false],
+    ['0 0 31 2 *', '03-03T00:00', false],
+  ];
+  for (const [schedule, when, due] of cases)
+    expect([schedule, when, isDue(schedule, at(when))]).toEqual([schedule, when, due]);
+  vi.useFakeTimers({ now: at('01-02T03:03'), toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+  try {
+    let times = 0;
+    using following = followSchedule('*/5 * * * *', () => times++);
+    void following;
+    vi.advanceTimersByTime(10 * 60_000);
+    expect(times).toBe(2);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 describe('in bad times', () => {

@@ -4,6 +4,7 @@ import type { AuditSettings } from '../../../schemas/audit.ts';
 import type { Log } from '../../../schemas/log.ts';
 import type { Recorder } from '../recorder.ts';
 import { follow, type Head } from './line.ts';
+import { follow as followSchedule } from './schedule.ts';
 import { lineAt, type Segment, type Segments } from './segments.ts';
 
 /** Where the files of one chain are on the branch, by day. */
@@ -16,7 +17,7 @@ export class Handover implements Disposable {
   readonly #log: Log;
   readonly #due: () => void;
   #settings: AuditSettings | undefined;
-  #stop: (() => void) | undefined;
+  #schedule: Disposable | undefined;
 
   /** @param due called when the schedule says so */
   constructor(
@@ -36,23 +37,8 @@ export class Handover implements Disposable {
     this.#settings = settings;
     this.#recorder.useBranch(settings.branch);
     if (settings.schedule === before) return;
-    this.#stop?.();
-    const stop = new AbortController();
-    this.#stop = () => stop.abort();
-    void this.#follow(settings.schedule, stop.signal);
-  }
-
-  async #follow(schedule: string, signal: AbortSignal): Promise<void> {
-    try {
-      // Loaded by whoever keeps a log; validating and planning do without.
-      const { default: cron } = await import('node-cron');
-      if (signal.aborted) return;
-      const task = cron.schedule(schedule, () => this.#due(), { timezone: 'UTC' });
-      signal.addEventListener('abort', () => void task.destroy(), { once: true });
-    } catch (error) {
-      // One that never comes (31 February); files are still committed when they are full.
-      this.#log('error', `audit.commit.schedule ${schedule}: ${(error as Error).message}`);
-    }
+    this.#schedule?.[Symbol.dispose]();
+    this.#schedule = followSchedule(settings.schedule, this.#due);
   }
 
   /** Takes a file that is full. It is in the outbox by name only: its lines are on disk once. */
@@ -100,7 +86,7 @@ export class Handover implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#stop?.();
+    this.#schedule?.[Symbol.dispose]();
   }
 }
 
