@@ -147,7 +147,7 @@ export class Catalog {
   #behindLock(server: Server, name: string): Target | undefined {
     const own = name.slice(this.#prefix(server).length);
     const refused = this.#list === 'tools' && !this.#decide(server)(own, undefined).allowed;
-    return refused ? undefined : { server, name: own, item: {} };
+    return refused ? undefined : { server, name: own, item: { inputSchema: {} } };
   }
 
   #prefix(server: Server): string {

@@ -25,6 +25,10 @@ export class Personal {
     return [...this.#byPrincipal.values()].map(({ server }) => server);
   }
 
+  get principals(): string[] {
+    return [...this.#byPrincipal.keys()];
+  }
+
   known(principal: string): Server | undefined {
     return this.#byPrincipal.get(principal)?.server;
   }

@@ -143,6 +143,8 @@ export class Pool {
             onDropped: (server) => this.#drop(server),
           })
         : undefined;
+    // Who has connections keeps them.
+    for (const each of this.#servers.get(name)?.personal?.principals ?? []) personal?.of(each);
     const upstreams = personal ? [] : entry.endpoints.map((each) => this.#upstream(name, each, entry, principal));
     const isolated = personal ? undefined : this.#apart(name, entry, principal);
     const known = principal === undefined ? this.#known(name, entry) : this.#knownOf(name, entry, principal);
@@ -193,7 +195,7 @@ export class Pool {
   /** The server as one principal has it, or as all have. */
   #part(server: string, principal: string | undefined): Server | undefined {
     const whole = this.#servers.get(server);
-    return principal === undefined ? whole : whole?.personal?.known(principal);
+    return principal === undefined ? whole : (whole?.personal?.known(principal) ?? whole?.personal?.of(principal));
   }
 
   #apart(

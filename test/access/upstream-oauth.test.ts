@@ -15,11 +15,12 @@ import {
 import { decodeJwt } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
 import { authorized } from '../../reconciler/server-status.ts';
-import { client, principal } from '../gateway/helpers/gateway.ts';
+import { client, principal, snapshot } from '../gateway/helpers/gateway.ts';
 import { Browser } from './helpers/consent-provider.ts';
-import { lastToken } from './helpers/protected-server.ts';
-import { call, consented, Scene, urlIn, type Answer } from './helpers/scene.ts';
+import { lastToken, ProtectedServer } from './helpers/protected-server.ts';
+import { call, consented, Scene, urlIn, type Answer, type OAuth } from './helpers/scene.ts';
 
+const OAUTH: OAuth = { type: 'oauth', perPrincipal: true, headers: [] };
 const TOKENS = [principal('ada', 'ada-token'), principal('bob', 'bob-token')];
 
 async function modernClient(url: string, capabilities: ClientCapabilities = {}): Promise<ModernClient> {
@@ -130,6 +131,38 @@ test('everybody has their own consent, connection and lists', async () => {
   expect(scene.server.sessions).toEqual(['anna', 'robert']);
   // What a caller shows the gateway is nothing that a server ever sees.
   expect(scene.server.seen.join()).not.toMatch(/(ada|bob)-token/);
+});
+
+test('many who ask at once are sent the same way, by one client', async () => {
+  const scene = await Scene.set();
+  const { url } = await scene.up({}, { principals: TOKENS });
+  await using ada = await client(`${url}/servers/docs/mcp`, 'ada-token');
+  await using bob = await client(`${url}/servers/docs/mcp`, 'bob-token');
+  const ask = (of: Client): Promise<string>[] =>
+    Array.from({ length: 10 }, async () => urlIn(await call(of, 'whoami')));
+  const links = await Promise.all([...ask(ada), ...ask(bob)]);
+  expect(new Set(links).size).toBe(2);
+  expect(new Set(links.map((link) => new URL(link).searchParams.get('client_id'))).size).toBe(1);
+  expect(scene.provider.count('/reg')).toBe(1);
+});
+
+test('a new commit takes nobody’s connection, and a new address nobody’s token along', async () => {
+  const scene = await Scene.set();
+  const gateway = await scene.up({}, { principals: TOKENS });
+  await using ada = await client(`${gateway.url}/servers/docs/mcp`, 'ada-token');
+  await consented(ada, 'ada');
+  await call(ada, 'whoami');
+  await gateway.swap(snapshot({ servers: scene.servers, principals: TOKENS, gateway: { sessionTtlMs: 61_000 } }));
+  expect(gateway.upstreams('docs')).toMatchObject([{ connected: true, principal: 'token:ada' }]);
+  expect(await call(ada, 'whoami')).toMatchObject({ content: [{ text: 'whoami: ada' }] });
+  expect(scene.server.sessions).toEqual(['ada']);
+
+  const { token } = lastToken(scene.server);
+  await using elsewhere = await ProtectedServer.start(scene.provider.url);
+  const docs = { endpoints: [{ id: 'docs', transport: 'http' as const, address: elsewhere.url }], auth: OAUTH };
+  await gateway.swap(snapshot({ servers: { docs }, principals: TOKENS }));
+  expect((await call(ada, 'whoami')).isError).toBe(true);
+  expect(elsewhere.seen.join()).not.toContain(token);
 });
 
 test('one consent for all is for those to give who may edit the server', async () => {

@@ -91,6 +91,7 @@ export class Authorizer {
       return new OAuthAuthorization(holder, auth, {
         vault: this.#vault,
         fetch,
+        publicOnly: endpoint.publicOnly ?? false,
         secrets,
         log,
         consents,

@@ -13,6 +13,8 @@ export const CALLBACK_PATH = '/oauth/callback';
 export interface Registered {
   readonly clientId?: string | undefined;
   readonly clientSecret?: SecretUse | undefined;
+  /** Where; checked when it was looked for. */
+  readonly issuer?: string | undefined;
 }
 
 /** A client as one authorization server knows it. */
@@ -44,9 +46,9 @@ const failed = (message: string, cause?: unknown): SlipwayError =>
  */
 export async function introduce(introduction: Introduction): Promise<KnownClient> {
   const { as, registered, base } = introduction;
-  const { clientId, clientSecret } = registered;
+  const { clientId, clientSecret, issuer } = registered;
   if (clientId !== undefined) {
-    pin(introduction, clientId);
+    if (clientSecret && issuer === undefined) pin(introduction, clientId);
     const secret = clientSecret && (await introduction.secrets(clientSecret));
     return known(as, { client_id: clientId, ...(secret === undefined ? {} : { client_secret: secret }) });
   }
@@ -85,18 +87,26 @@ function pin({ vault, key, as }: Introduction, clientId: string): void {
   const before = vault.read(name);
   if (before === undefined) return vault.write(name, as.issuer);
   if (before !== as.issuer)
-    throw failed(`The client belongs to ${String(before)}, but the server now names ${as.issuer}.`);
+    throw failed(
+      `The client belongs to ${String(before)}, but the server now names ${as.issuer}. If that is meant, give it as issuer.`,
+    );
 }
 
 const registrationKey = ({ issuer }: AuthorizationServer, base: string): string =>
   `client ${JSON.stringify([issuer, base])}`;
 
-async function registration(introduction: Introduction): Promise<Client> {
-  const { as, base, vault, fetch, signal } = introduction;
-  const name = registrationKey(as, base);
-  const before = vault.read(name) as Client | undefined;
-  const expires = Number(before?.['client_secret_expires_at'] ?? 0);
-  if (before && (expires === 0 || expires * 1000 > Date.now())) return before;
+/** Two at once would be two clients, and the tokens of one are nothing to the other. */
+function registration(introduction: Introduction): Promise<Client> {
+  const { as, base, vault } = introduction;
+  return vault.once(registrationKey(as, base), isCurrent, () => register(introduction));
+}
+
+function isCurrent(value: unknown): value is Client {
+  const { client_id: id, client_secret_expires_at: expires = 0 } = (value ?? {}) as Partial<Client>;
+  return typeof id === 'string' && (Number(expires) === 0 || Number(expires) * 1000 > Date.now());
+}
+
+async function register({ as, base, fetch, signal }: Introduction): Promise<Client> {
   if (as.registration_endpoint === undefined)
     throw failed(`${as.issuer} does not register clients by itself: register one there, and give its clientId.`);
   const wanted = { ...selfDescription(base), token_endpoint_auth_method: methodOf(as) };
@@ -110,7 +120,6 @@ async function registration(introduction: Introduction): Promise<Client> {
   const client = (await response.json().catch(() => ({}))) as Partial<Client> | null;
   if (!response.ok || typeof client?.client_id !== 'string')
     throw failed(`${as.issuer} refuses to register this gateway: ${wordsOf(client ?? {})}`);
-  vault.write(name, client);
   return client as Client;
 }
 

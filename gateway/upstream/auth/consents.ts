@@ -16,6 +16,8 @@ import type { Vault } from './vault.ts';
 const PATIENCE = 15 * 60_000;
 /** Bounds the memory that those who never come back take; the oldest is forgotten first. */
 const MAX_WAITING = 1_000;
+/** The same for one holder of tokens, who has other journeys only if the server asks for something else each time. */
+const MAX_EACH = 5;
 
 /** What a consent is wanted for. */
 export interface Wanted {
@@ -25,6 +27,8 @@ export interface Wanted {
   readonly key: string;
   readonly challenge: Challenge;
   readonly fetch: Fetch;
+  /** Whether all of it has to be in the Internet, and encrypted. */
+  readonly publicOnly: boolean;
   /** Scopes that were asked for before. */
   readonly scopes: readonly string[];
   readonly steps: number;
@@ -41,6 +45,8 @@ export interface ConsentsOptions {
 
 /** One person on their way. Knows all that must be the same when they come back. */
 interface Journey {
+  /** The same for whoever may have the same address. */
+  readonly asked: string;
   readonly wanted: Wanted;
   readonly consent: Consent;
   readonly as: AuthorizationServer;
@@ -67,6 +73,8 @@ const failed = (message: string, cause?: unknown): SlipwayError =>
 export class Consents {
   readonly #options: ConsentsOptions;
   readonly #journeys = new Map<string, Journey>();
+  /** Those that are about to begin. */
+  readonly #planning = new Map<string, Promise<Consent>>();
 
   constructor(options: ConsentsOptions) {
     this.#options = options;
@@ -79,12 +87,22 @@ export class Consents {
   async begin(wanted: Wanted, signal: AbortSignal): Promise<Consent> {
     this.#sweep();
     const asked = JSON.stringify([wanted.key, wanted.challenge, wanted.scopes]);
-    for (const { wanted: other, consent, expires } of this.#journeys.values()) {
-      const same = JSON.stringify([other.key, other.challenge, other.scopes]) === asked;
-      if (same && expires - Date.now() > PATIENCE / 2) return consent;
+    const others = [...this.#journeys].filter(([, other]) => other.wanted.key === wanted.key);
+    const same = others.find(([, other]) => other.asked === asked && other.expires - Date.now() > PATIENCE / 2);
+    if (same) return same[1].consent;
+    // A server that asks for something else each time fills no memory.
+    if (others.length >= MAX_EACH) this.#journeys.delete(others[0]?.[0] ?? '');
+    let planning = this.#planning.get(asked);
+    if (!planning) {
+      planning = this.#set(asked, wanted, signal).finally(() => this.#planning.delete(asked));
+      this.#planning.set(asked, planning);
     }
+    return planning;
+  }
+
+  async #set(asked: string, wanted: Wanted, signal: AbortSignal): Promise<Consent> {
     const state = randomBytes(32).toString('base64url');
-    const journey = await this.#plan(wanted, state, signal);
+    const journey = { ...(await this.#plan(wanted, state, signal)), asked };
     this.#journeys.set(state, journey);
     return journey.consent;
   }
@@ -109,16 +127,16 @@ export class Consents {
     return { ok: true, ...about, text: 'You may close this page, and call the tool again.' };
   }
 
-  async #plan(wanted: Wanted, state: string, signal: AbortSignal): Promise<Journey> {
+  async #plan(wanted: Wanted, state: string, signal: AbortSignal): Promise<Omit<Journey, 'asked'>> {
     const { vault, secrets, base: baseOf } = this.#options;
-    const { holder, spec, challenge, fetch } = wanted;
+    const { holder, spec, challenge, fetch, publicOnly } = wanted;
     const base = baseOf();
     // Code theft on the way back: the spec allows this machine or TLS, and nothing between.
     if (!base.startsWith('https:') && !isLocal(new URL(base)))
       throw failed('The way back must be https: set publicUrl of the Gateway.');
     const found = await discoverResource({ fetch, url: holder.url, challenge, issuer: spec.issuer, signal });
     const as = await discoverServer(fetch, found.issuer, signal);
-    checkServer(as);
+    checkServer(as, publicOnly);
     const known = await introduce({ as, registered: spec, base, key: holder.server, vault, fetch, secrets, signal });
     const oauth = await import('oauth4webapi');
     const verifier = oauth.generateRandomCodeVerifier();
@@ -198,9 +216,13 @@ export class Consents {
 }
 
 /** @throws SlipwayError for one that cannot do this safely */
-function checkServer({ issuer, authorization_endpoint, code_challenge_methods_supported }: AuthorizationServer): void {
+function checkServer(
+  { issuer, authorization_endpoint, code_challenge_methods_supported }: AuthorizationServer,
+  publicOnly: boolean,
+): void {
   // A link of another scheme would run something on the person's machine (CVE-2025-6514).
-  if (!/^https?:\/\//i.test(authorization_endpoint ?? '')) throw failed(`${issuer} has no page for consent.`);
+  const safe = publicOnly ? /^https:\/\//i : /^https?:\/\//i;
+  if (!safe.test(authorization_endpoint ?? '')) throw failed(`${issuer} has no page for consent.`);
   if (!code_challenge_methods_supported?.includes('S256'))
     throw failed(`${issuer} does not say that it protects codes with PKCE (S256).`);
 }

@@ -31,6 +31,7 @@ export interface Holder {
 export interface OAuthParts {
   readonly vault: Vault;
   readonly fetch: Fetch;
+  readonly publicOnly: boolean;
   readonly secrets: OpenSecret;
   readonly log: Log;
   readonly consents: Consents;
@@ -97,10 +98,10 @@ export class OAuthAuthorization implements Authorization {
 
   #needs(challenge: Challenge, scopes: readonly string[], steps: number, why: string): NeedsAuthorization {
     const { server, principal } = this.#holder;
-    const { consents, fetch } = this.#parts;
+    const { consents, fetch, publicOnly } = this.#parts;
     return new NeedsAuthorization(`${server}: ${why}.`, principal === undefined, (signal) =>
       consents.begin(
-        { holder: this.#holder, spec: this.#spec, key: this.#key, fetch, challenge, scopes, steps },
+        { holder: this.#holder, spec: this.#spec, key: this.#key, fetch, publicOnly, challenge, scopes, steps },
         signal,
       ),
     );

@@ -19,6 +19,7 @@ export interface VaultOptions {
 export class Vault {
   readonly #options: VaultOptions | undefined;
   readonly #log: Log;
+  readonly #making = new Map<string, Promise<unknown>>();
   /** What was read or written, as JSON would give it back. */
   readonly #known = new Map<string, unknown>();
 
@@ -52,6 +53,19 @@ export class Vault {
     } catch (cause) {
       throw new SlipwayError('state-unwritable', `Cannot write ${path}: ${(cause as Error).message}`, { cause });
     }
+  }
+
+  /** What is there, if it is good; else it is made and kept: once, however many ask for it meanwhile. */
+  async once<T>(name: string, isGood: (value: unknown) => value is T, make: () => Promise<T>): Promise<T> {
+    const there = this.read(name);
+    if (isGood(there)) return there;
+    const making = this.#making.get(name) as Promise<T> | undefined;
+    if (making) return making;
+    const made = make().finally(() => this.#making.delete(name));
+    this.#making.set(name, made);
+    const value = await made;
+    this.write(name, value);
+    return value;
   }
 
   remove(name: string): void {

@@ -20,6 +20,8 @@ export class Scene implements AsyncDisposable {
   readonly log: string[] = [];
   readonly provider: ConsentProvider;
   readonly server: ProtectedServer;
+  /** Those of the last gateway's snapshot. */
+  servers: NonNullable<Wish['servers']> = {};
   #gateway: Gateway | undefined;
 
   private constructor(provider: ConsentProvider, server: ProtectedServer) {
@@ -44,12 +46,12 @@ export class Scene implements AsyncDisposable {
   async upWith(auth: UpstreamAuth, wish: Wish = {}, options: Partial<GatewayOptions> = {}): Promise<Gateway> {
     await this.#gateway?.[Symbol.asyncDispose]();
     const log: Log = (level, message, fields) => void this.log.push(JSON.stringify([level, message, fields]));
-    const servers: Wish['servers'] = {
+    this.servers = {
       plain: { endpoints: [{ id: 'plain', transport: 'http', address: 'http://127.0.0.1:1/mcp' }] },
       docs: { endpoints: [{ id: 'docs', transport: 'http', address: this.server.url }], auth },
     };
     this.#gateway = await start(
-      { servers, ...wish },
+      { servers: this.servers, ...wish },
       { log, vault: { dir: this.dir, key: new Uint8Array(32).fill(9) }, ...options },
     );
     return this.#gateway;

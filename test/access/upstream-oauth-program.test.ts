@@ -1,0 +1,50 @@
+/** The whole program: a config in git, a consent, a restart. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { conditionOf } from '../../schemas/status.ts';
+import { GATEWAY } from '../helpers/configs.ts';
+import { Desk } from '../helpers/slipway.ts';
+import { Browser, ConsentProvider } from './helpers/consent-provider.ts';
+import { lastToken, ProtectedServer } from './helpers/protected-server.ts';
+
+test('a consent outlives Slipway, and stands nowhere in clear', async () => {
+  const provider = await ConsentProvider.start();
+  onTestFinished(() => provider[Symbol.asyncDispose]());
+  const server = await ProtectedServer.start(provider.url);
+  onTestFinished(() => server[Symbol.asyncDispose]());
+  await using desk = new Desk();
+  const spec = { url: server.url, privateNetwork: true, auth: { oauth: {} } };
+  const docs = { apiVersion: 'slipway/v1', kind: 'Server', metadata: { name: 'docs' }, spec };
+  desk.push({ 'gateway.yaml': GATEWAY, 'docs.yaml': JSON.stringify(docs) });
+  const running = await desk.up();
+  const first = await desk.call('docs', 'whoami');
+  const [link = ''] = /http:\S+state=\S+/.exec(first.out + first.err) ?? [];
+  const waiting = (await desk.status()).servers.find(({ name }) => name === 'docs');
+  expect(waiting && conditionOf(waiting, 'Authorized')).toMatchObject({
+    status: 'False',
+    reason: 'NeedsAuthorization',
+  });
+  expect(JSON.stringify(waiting)).not.toContain('state=');
+  expect((await desk.slipway(['describe', 'server', 'docs', '--state-dir', desk.state])).out).toContain(
+    'docs for local',
+  );
+  await new Browser().consent(link.replace(/["\\].*$/, ''), 'ada');
+  expect((await desk.call('docs', 'whoami')).out).toContain('whoami: ada');
+  const { token } = lastToken(server);
+  await running.stop();
+
+  const again = await desk.up();
+  expect((await desk.call('docs', 'whoami')).out).toContain('whoami: ada');
+  const found = (await desk.status()).servers.find(({ name }) => name === 'docs');
+  expect(found && conditionOf(found, 'Authorized')).toBeUndefined();
+  const files = readdirSync(desk.state, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const written = files.map(({ parentPath, name }) => readFileSync(join(parentPath, name), 'latin1')).join('\n');
+  for (const secret of [token, token.slice(-30)]) {
+    expect(written).not.toContain(secret);
+    expect(running.log + again.log).not.toContain(secret);
+  }
+  expect(statSync(join(desk.state, 'vault')).mode & 0o777).toBe(0o700);
+  expect(statSync(join(desk.state, 'vault.key')).mode & 0o777).toBe(0o600);
+  expect(provider.count('/token', 'authorization_code')).toBe(1);
+});
