@@ -165,7 +165,7 @@ export const ERRORS = {
     next: 'retry',
   }),
   'commit-failed': row(
-    'git did not take the commit.',
+    'Git did not take the commit.',
     'The files are changed: see what git says, and commit them yourself.',
   ),
   exists: row('It exists already.', 'Choose another name, or remove it first.', { http: 409 }),
