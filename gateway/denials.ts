@@ -3,16 +3,20 @@ import type { Decision } from '../schemas/access.ts';
 import type { Trace } from './audit/trace.ts';
 import type { Denial } from '../schemas/operate.ts';
 
-/** The oldest goes first. */
+/** Of callers who are known, and of strangers; the oldest goes first. */
 const MAX_KEPT = 1_000;
+const MAX_STRANGE = 200;
 /** What a stranger may have remembered of what it sent (characters). */
 const MAX_TEXT = 256;
 
 export class Denials {
   readonly #kept = new Map<string, Denial>();
+  /** Apart, so that a flood of bad tokens pushes out nothing else. */
+  readonly #strange = new Map<string, Denial>();
 
   add({ requestId, at, principal, method, project, server, tool, deniedReason, detail }: Trace, commit: string): void {
-    this.#kept.set(requestId, {
+    const [kept, most] = principal === undefined ? [this.#strange, MAX_STRANGE] : [this.#kept, MAX_KEPT];
+    kept.set(requestId, {
       requestId,
       at: new Date(at).toISOString(),
       principal,
@@ -24,11 +28,11 @@ export class Denials {
       decision: detail?.['decision'] as Decision | undefined,
       commit,
     });
-    if (this.#kept.size <= MAX_KEPT) return;
-    for (const oldest of this.#kept.keys()) return void this.#kept.delete(oldest);
+    if (kept.size <= most) return;
+    for (const oldest of kept.keys()) return void kept.delete(oldest);
   }
 
   find(requestId: string): Denial | undefined {
-    return this.#kept.get(requestId);
+    return this.#kept.get(requestId) ?? this.#strange.get(requestId);
   }
 }

@@ -28,7 +28,7 @@ export interface RouteView {
   readonly as: ((principal: string) => RouteView) | undefined;
 }
 
-/** Views that are kept of one route; most callers share a few. The oldest goes first, and is made again when it is missed. */
+/** Views that are kept of one route: most callers share a few. Beyond that all are forgotten, and made again when they are missed. */
 const MAX_VIEWS = 200;
 
 /** One route, and how each caller sees it. Prepared once for all to whom the same is open. */
@@ -39,7 +39,7 @@ export class RouteViews {
   readonly servers: readonly Server[];
   readonly #route: Route;
   readonly #warn: Warn;
-  readonly #byGrant = new WeakMap<Grant, RouteView | 'none'>();
+  #byGrant = new WeakMap<Grant, RouteView | 'none'>();
   readonly #byKey = new Map<string, RouteView>();
 
   constructor(path: string, route: Route, servers: readonly Server[], warn: Warn) {
@@ -65,12 +65,14 @@ export class RouteViews {
     const some = [...standings.values()].some(({ view }) => view);
     if (!some && !mayUseEmpty(grant, project)) return undefined;
     const key = JSON.stringify([...standings.values()].map((standing) => standing.key));
-    const view = this.#byKey.get(key) ?? this.#make(key, standings);
-    this.#byKey.set(key, view);
-    for (const oldest of this.#byKey.keys()) {
-      if (this.#byKey.size <= MAX_VIEWS) break;
-      this.#byKey.delete(oldest);
+    const known = this.#byKey.get(key);
+    if (known) return known;
+    if (this.#byKey.size >= MAX_VIEWS) {
+      this.#byKey.clear();
+      this.#byGrant = new WeakMap();
     }
+    const view = this.#make(key, standings);
+    this.#byKey.set(key, view);
     return view;
   }
 

@@ -1,5 +1,5 @@
 /** `GET /api/v1/auth/can-i`: whether the caller, or somebody else, may do something, decided as it would be if they did. */
-import { inWords, placeOf, remedyFor, type Annotations, type Cited } from '../../schemas/access.ts';
+import { inWords, placeOf, remedyFor, type Annotations, type Decision, type Cited } from '../../schemas/access.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Abilities, CanI } from '../../schemas/operate.ts';
 import { readQuestion, type Question } from '../auth/question.ts';
@@ -87,18 +87,27 @@ function aboutTool(
   project: string | undefined,
 ): Answer {
   const standing = grant.at(server, project);
+  // Whoever may not use a server does not learn here whether there is one of that name.
+  if (!standing.run) return denied({ allowed: false, level: 'grant' }, server, tool);
   const there = servers.get(server);
   if (!there) throw new SlipwayError('not-found', `There is no server ${server}.`);
+  if (project !== undefined && !snapshot.access.members[project]?.includes(server))
+    return { allowed: false, reason: `${server} is not in the project ${project}`, cited: [] };
   const item = there.state('tools')?.items?.find(({ name }) => name === tool);
   const decision = standing.decide(tool, item?.['annotations'] as Annotations);
   const missing = item ? '' : `; as far as is known, ${server} has no such tool`;
-  const outside = project !== undefined && !snapshot.access.members[project]?.includes(server);
-  const elsewhere = outside ? `; ${server} is not in the project ${project}` : '';
+  if (!decision.allowed) return denied(decision, server, tool, missing);
+  return { allowed: true, reason: inWords(decision) + missing, cited: decision.rule ? [decision.rule] : [] };
+}
+
+function denied(decision: Decision, server: string, tool: string, missing = ''): Answer {
+  const { rule } = decision;
+  const message = rule?.message === undefined ? '' : ` (${rule.message})`;
   return {
-    allowed: decision.allowed && !outside,
-    reason: inWords(decision) + missing + elsewhere,
-    cited: decision.rule ? [decision.rule] : [],
-    ...(decision.allowed ? {} : { remedy: remedyFor(decision, server, tool) }),
+    allowed: false,
+    reason: inWords(decision) + message + missing,
+    cited: rule ? [rule] : [],
+    remedy: remedyFor(decision, server, tool),
   };
 }
 

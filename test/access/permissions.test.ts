@@ -5,11 +5,13 @@ import {
   deciderFor,
   grantOf,
   NO_ACCESS,
+  RESOURCES,
   type Access,
   type Permissions,
   type Subject,
   type ToolRule,
 } from '../../schemas/access.ts';
+import { KINDS } from '../../schemas/kinds/index.ts';
 import { glob } from '../../schemas/access/glob.ts';
 
 const at = { file: 'access.yaml', line: 1 };
@@ -131,6 +133,11 @@ const token = (more: Partial<Subject> = {}): Subject => ({
   roles: [],
   scopes: [],
   ...more,
+});
+
+test('roles can speak of every kind', () => {
+  const plurals = Object.values(KINDS).map(({ plural }) => plural);
+  expect(plurals.filter((plural) => !(RESOURCES as readonly string[]).includes(plural))).toEqual([]);
 });
 
 describe('roles', () => {

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Access, Permissions, ToolRule } from '../../schemas/access.ts';
-import { client, listen, principal, session, snapshot, start, type Wish } from '../gateway/helpers/gateway.ts';
+import { client, listen, principal, raw, session, snapshot, start, type Wish } from '../gateway/helpers/gateway.ts';
 import { ask, modernClient } from '../gateway/helpers/modern.ts';
 import { socketUpstream, type Upstream } from '../gateway/helpers/upstreams.ts';
 
@@ -285,3 +285,44 @@ test('whatever the rules: what is listed can be called, and what can be called i
     { numRuns: 40 },
   );
 }, 60_000);
+
+test('many roles, each of its own: each sees its own tools, and goes on seeing them', async () => {
+  const count = 220;
+  const names = Array.from({ length: count }, (_, at) => `t${at}`);
+  await using db = await socketUpstream('db');
+  db.tools.splice(0, Infinity, ...names.map((name) => ({ name, inputSchema: { type: 'object' } })));
+  const runs = { rules: [{ verbs: ['run'], resources: ['servers'], ...at }], operations: [], scopes: [], ...at };
+  const roles = Object.fromEntries(
+    names.map((name) => [name, { ...runs, permissions: said([rule(name, 'allow')], { default: 'deny' }) }]),
+  );
+  const all = names.map((name) => principal(name, `tok-${name}`, { roles: [name] }));
+  await using gateway = await start({ servers: { db: db.endpoint }, principals: all, access: { roles } });
+  for (const name of [...names, 't0', 't1']) {
+    const { json } = await ask(gateway.url, 'tools/list', {}, { token: `tok-${name}` });
+    expect((json.result?.['tools'] as { name: string }[]).map((tool) => tool.name)).toEqual([`db__${name}`]);
+  }
+});
+
+test('a question about a server that one may not use tells nothing of it', async () => {
+  await using w = await world();
+  const reason = async (server: string): Promise<[number, string]> => {
+    const path = `/api/v1/auth/can-i?verb=call&thing=${server}/who`;
+    const { status, text } = await raw(w.gateway.url, { path, headers: { Authorization: 'Bearer tok-web' } });
+    return [status, text];
+  };
+  expect(await reason('db')).toEqual(await reason('no'));
+  expect((await reason('web'))[1]).toContain('"allowed":true');
+});
+
+test('what strangers are refused pushes out nothing that was refused to somebody known', async () => {
+  await using w = await world();
+  const refused = await ask(w.gateway.url, 'tools/list', {}, { token: 'tok-nobody' });
+  for (let at = 0; at < 250; at++)
+    await raw(w.gateway.url, { path: '/mcp', headers: { Authorization: 'Bearer wrong' } });
+  const told = async (id: unknown) =>
+    raw(w.gateway.url, { path: `/api/v1/denied/${String(id)}`, headers: { Authorization: 'Bearer tok-boss' } });
+  expect((await told(refused.headers['x-request-id'])).json).toMatchObject({
+    principal: 'token:nobody',
+    reason: 'forbidden',
+  });
+});
