@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { conditionOf } from '../../schemas/status.ts';
 import { GATEWAY } from '../helpers/configs.ts';
+import { client } from '../gateway/helpers/gateway.ts';
 import { Desk } from '../helpers/slipway.ts';
 import { Browser, ConsentProvider } from './helpers/consent-provider.ts';
 import { lastToken, ProtectedServer } from './helpers/protected-server.ts';
+import { call, urlIn, type Answer } from './helpers/scene.ts';
 
 test('a consent outlives Slipway, and stands nowhere in clear', async () => {
   const provider = await ConsentProvider.start();
@@ -18,8 +20,11 @@ test('a consent outlives Slipway, and stands nowhere in clear', async () => {
   const docs = { apiVersion: 'slipway/v1', kind: 'Server', metadata: { name: 'docs' }, spec };
   desk.push({ 'gateway.yaml': GATEWAY, 'docs.yaml': JSON.stringify(docs) });
   const running = await desk.up();
-  const first = await desk.call('docs', 'whoami');
-  const [link = ''] = /http:\S+state=\S+/.exec(first.out + first.err) ?? [];
+  const ask = async (gateway: string): Promise<Answer> => {
+    await using caller = await client(`${gateway}/servers/docs/mcp`);
+    return await call(caller, 'whoami');
+  };
+  const link = urlIn(await ask(await running.serving));
   const waiting = (await desk.status()).servers.find(({ name }) => name === 'docs');
   expect(waiting && conditionOf(waiting, 'Authorized')).toMatchObject({
     status: 'False',
@@ -29,13 +34,13 @@ test('a consent outlives Slipway, and stands nowhere in clear', async () => {
   expect((await desk.slipway(['describe', 'server', 'docs', '--state-dir', desk.state])).out).toContain(
     'docs for local',
   );
-  await new Browser().consent(link.replace(/["\\].*$/, ''), 'ada');
-  expect((await desk.call('docs', 'whoami')).out).toContain('whoami: ada');
+  await new Browser().consent(link, 'ada');
+  expect(await ask(await running.serving)).toMatchObject({ content: [{ text: 'whoami: ada' }] });
   const { token } = lastToken(server);
   await running.stop();
 
   const again = await desk.up();
-  expect((await desk.call('docs', 'whoami')).out).toContain('whoami: ada');
+  expect(await ask(await again.serving)).toMatchObject({ content: [{ text: 'whoami: ada' }] });
   const found = (await desk.status()).servers.find(({ name }) => name === 'docs');
   expect(found && conditionOf(found, 'Authorized')).toBeUndefined();
   const files = readdirSync(desk.state, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
