@@ -2,10 +2,10 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP, type Socket } from 'node:net';
 import { SlipwayError } from '../../schemas/errors.ts';
-import type { AddressLimits } from '../../schemas/limits.ts';
+import type { AddressLimits, Rate } from '../../schemas/limits.ts';
 import { isLoopback } from '../../schemas/listen.ts';
 import type { Exchange } from '../exchange.ts';
-import { levelOf, Limiter } from './limiter.ts';
+import { levelOf, Limiter, type Level } from './limiter.ts';
 import { Meters } from './meter.ts';
 
 /** Strangers can come from many addresses: so many are remembered. */
@@ -61,16 +61,35 @@ export class Addresses {
     if (limits && isGuess) this.#take(exchange, limits, 'failures', limits.failures);
   }
 
+  /**
+   * Before a credential is looked at that costs more than a look-up.
+   * @throws SlipwayError `rate-limited` for an address that has nothing left of its failures
+   */
+  checkGuesses(exchange: Pick<Exchange, 'source' | 'request'>): void {
+    const limits = this.#limits();
+    if (limits) this.#pass(exchange, limits, 'failures', limits.failures, (level) => this.#limiter.checkRate([level]));
+  }
+
   #take(
+    exchange: Pick<Exchange, 'source' | 'request'>,
+    limits: AddressLimits,
+    what: 'requests' | 'failures',
+    rate: Rate,
+  ): void {
+    this.#pass(exchange, limits, what, rate, (level) => this.#limiter.admit([level], undefined));
+  }
+
+  #pass(
     { source, request }: Pick<Exchange, 'source' | 'request'>,
     { trustedHops }: AddressLimits,
     what: 'requests' | 'failures',
-    rate: AddressLimits['failures'],
+    rate: Rate,
+    ask: (level: Level) => void,
   ): void {
     if (source.kind === 'unix') return;
     const address = networkOf(addressOf(request, trustedHops));
     const level = { ...levelOf('address', address, { rate }), key: `${what} ${address}` };
-    this.#limiter.admit([level], 'concurrency').release();
+    ask(level);
   }
 }
 

@@ -55,20 +55,32 @@ export class Limiter {
    * @throws SlipwayError `concurrency-limited`, `rate-limited`
    */
   admit(levels: readonly Level[], slot: Slot | undefined, now = performance.now()): Permit {
-    this.#meters.tidy(now);
-    const places: Place[] = [];
-    for (const level of levels) places.push({ level, meter: this.#meters.of(level.key) });
+    const places = this.#placesOf(levels, now);
     if (slot) this.checkRoom(places, slot);
+    this.#checkTokens(places, now);
+    for (const { level, meter } of places) if (level.limits.rate) meter.take();
+    const permit = new Permit(this, places);
+    if (slot) permit.hold(slot);
+    return permit;
+  }
+
+  /** Asks without taking. @throws SlipwayError `rate-limited` */
+  checkRate(levels: readonly Level[], now = performance.now()): void {
+    this.#checkTokens(this.#placesOf(levels, now), now);
+  }
+
+  #placesOf(levels: readonly Level[], now: number): Place[] {
+    this.#meters.tidy(now);
+    return levels.map((level) => ({ level, meter: this.#meters.of(level.key) }));
+  }
+
+  #checkTokens(places: readonly Place[], now: number): void {
     for (const { level, meter } of places) {
       const { rate } = level.limits;
       const wait = rate ? meter.wait(rate, now) : 0;
       if (wait > 0)
         throw this.refused('rate-limited', level, `${wordsFor(level)} allows no more requests just now`, wait);
     }
-    for (const { level, meter } of places) if (level.limits.rate) meter.take();
-    const permit = new Permit(this, places);
-    if (slot) permit.hold(slot);
-    return permit;
   }
 
   /** Whether nothing more can be worked on just now. */

@@ -32,6 +32,8 @@ export function authenticate(exchange: Exchange): Identity | Promise<Identity> {
   const known = generation.tokens.find(digest, hex) ?? generation.people.find(hex);
   if (known) return admit(known, exchange);
   if (!generation.people.any || !looksLikeJwt(token)) throw new SlipwayError('unauthorized', 'The token is not known.');
+  // Signatures cost: an address that guessed too often waits before its next guess is looked at.
+  exchange.state.addresses.checkGuesses(exchange);
   return generation.people.learn(hex, token).then((learnt) => admit(learnt, exchange));
 }
 

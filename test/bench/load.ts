@@ -14,14 +14,15 @@ export interface Demand {
   readonly connections: number;
   readonly ms: number;
   readonly era?: Era;
+  readonly token?: string;
   readonly method?: string;
   /** @param tag in the answer, or it is a wrong one */
   params(tag: string): Record<string, unknown>;
 }
 
 /** Each connection sends its next request when the last was answered. @throws for a wrong answer */
-export async function load({ url, connections, ms, era, method = 'tools/call', params }: Demand): Promise<Load> {
-  const client = await talker(url, era);
+export async function load({ url, connections, ms, era, token, method = 'tools/call', params }: Demand): Promise<Load> {
+  const client = await talker(url, era, token);
   const times: number[] = [];
   const end = performance.now() + ms;
   const worker = async (_: unknown, index: number): Promise<void> => {

@@ -1,9 +1,10 @@
 /**
- * `npm run bench [-- reconcile|gateway|cli|leaks|peers|metrics|rollout|containers|images|audit] [--json file]`. Numbers, not tests: machines differ and are noisy,
+ * `npm run bench [-- reconcile|gateway|access|cli|leaks|peers|metrics|rollout|containers|images|audit] [--json file]`. Numbers, not tests: machines differ and are noisy,
  * so compare ratios of one run.
  */
 import { writeFileSync } from 'node:fs';
 import { build } from '../../cli/build.ts';
+import { accessBench } from './access.ts';
 import { auditBench } from './audit.ts';
 import { cliBench } from './cli.ts';
 import { containersBench } from './containers.ts';
@@ -19,6 +20,7 @@ import { rolloutBench } from './rollout.ts';
 const SUITES: Readonly<Record<string, (program: string) => Promise<Row[]>>> = {
   reconcile: reconcileBench,
   gateway: gatewayBench,
+  access: accessBench,
   cli: cliBench,
   leaks: leaksBench,
   peers: peersBench,
