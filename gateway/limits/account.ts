@@ -87,10 +87,10 @@ function spanAt(window: BudgetWindow, now: number): Span {
 
 /** The largest share that is used of a limit; 1 is all of it. */
 export function shareOf(budget: BudgetEntry, used: Amounts): number {
-  return Math.max(
-    ...AMOUNTS.map((name) => {
-      const limit = budget[name];
-      return limit === undefined ? 0 : used[name] / limit;
-    }),
-  );
+  let share = 0;
+  for (const name of AMOUNTS) {
+    const limit = budget[name];
+    if (limit !== undefined) share = Math.max(share, used[name] / limit);
+  }
+  return share;
 }
