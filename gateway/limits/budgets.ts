@@ -149,7 +149,9 @@ export class Budgets {
   }
 
   #add(charge: Charged, amounts: Partial<Amounts>): void {
-    const { budget, account } = charge;
+    const { budget, subject } = charge;
+    // Looked up anew: a call may last longer than its window, after which the account was forgotten.
+    const account = this.#account(budget, subject);
     const now = this.#now();
     const before = shareOf(budget, account.used(now));
     account.add(now, amounts);
