@@ -1,6 +1,7 @@
 /** Who may do what: the contract between what is written, the gateway and the control API. */
 export {
   accessSchema,
+  isMember,
   NO_ACCESS,
   type Access,
   type Cited,

@@ -1,5 +1,13 @@
 /** `GET /api/v1/auth/can-i`: whether the caller, or somebody else, may do something, decided as it would be if they did. */
-import { inWords, placeOf, remedyFor, type Annotations, type Decision, type Cited } from '../../schemas/access.ts';
+import {
+  inWords,
+  isMember,
+  placeOf,
+  remedyFor,
+  type Annotations,
+  type Decision,
+  type Cited,
+} from '../../schemas/access.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Abilities, CanI } from '../../schemas/operate.ts';
 import { readQuestion, type Question } from '../auth/question.ts';
@@ -91,7 +99,7 @@ function aboutTool(
   if (!standing.run) return denied({ allowed: false, level: 'grant' }, server, tool);
   const there = servers.get(server);
   if (!there) throw new SlipwayError('not-found', `There is no server ${server}.`);
-  if (project !== undefined && !snapshot.access.members[project]?.includes(server))
+  if (project !== undefined && !isMember(snapshot.access, project, server))
     return { allowed: false, reason: `${server} is not in the project ${project}`, cited: [] };
   const item = there.state('tools')?.items?.find(({ name }) => name === tool);
   const decision = standing.decide(tool, item?.['annotations'] as Annotations);

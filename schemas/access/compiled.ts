@@ -74,3 +74,8 @@ export interface Cited {
 
 /** A config that says nothing about access. */
 export const NO_ACCESS: Access = { roles: {}, bindings: [], members: {}, floor: [], projects: {}, servers: {} };
+
+/** Whether a project holds a server. */
+export function isMember({ members }: Access, project: string, server: string): boolean {
+  return Object.hasOwn(members, project) && (members[project]?.includes(server) ?? false);
+}

@@ -1,5 +1,5 @@
 /** What one caller may do: all that its roles give, wherever it has them from. Pure. */
-import type { Access, Cited } from './compiled.ts';
+import { isMember, type Access, type Cited } from './compiled.ts';
 import { allows, heldBy, inside, isUnlimited, ruleFor, type Held, type Subject } from './held.ts';
 import { deciderFor, type Annotations, type Decide, type Decision } from './permissions.ts';
 import type { Abilities } from '../operate.ts';
@@ -25,8 +25,6 @@ export interface Reason {
 
 /** Computed once for an identity and a snapshot. */
 export interface Grant {
-  /** Whether no role gives anything at all. */
-  readonly empty: boolean;
   /** Whether there is anything for it in the control API: something to look at, or an operation. */
   readonly operates: boolean;
   /** Names of the roles, for people. */
@@ -80,10 +78,6 @@ class RoleGrant implements Grant {
     this.scopes = new Set(
       SCOPES.filter((scope) => subject.scopes.includes(scope) || this.#held.some(({ role }) => role.scopes.has(scope))),
     );
-  }
-
-  get empty(): boolean {
-    return this.#held.length === 0 && this.scopes.size === 0;
   }
 
   get operates(): boolean {
@@ -177,8 +171,8 @@ class RoleGrant implements Grant {
   /** A server is within reach as part of a project. */
   #inProjects({ projects }: Held, server: string, project: string | undefined): boolean {
     if (!projects) return true;
-    if (project !== undefined) return projects.has(project);
-    return [...projects].some((each) => this.#access.members[each]?.includes(server));
+    if (project !== undefined && projects.has(project)) return true;
+    return [...projects].some((each) => isMember(this.#access, each, server));
   }
 }
 
