@@ -31,7 +31,7 @@ export const command: Command = {
     let text = before;
     for (let notes: readonly string[] = []; ;) {
       const shown = notes.map((note) => `${NOTE}${note}\n`).join('') + text;
-      const saved = withoutNotes(await file.edit(shown, io));
+      const saved = withoutNotes(await file.edit(shown, io), notes.length);
       if (saved === before || saved.trim() === '') return unchanged(io.err);
       // Whoever leaves what is wrong as it is has given up.
       if (notes.length > 0 && saved === text) return givenUp(file, notes, io.err);
@@ -111,11 +111,12 @@ function notesOf(issues: readonly Issue[]): string[] {
   ].map((note) => note.replaceAll(/\r?\n/g, ' '));
 }
 
-const withoutNotes = (text: string): string =>
-  text
-    .split(/(?<=\n)/)
-    .filter((line) => !line.startsWith(NOTE))
-    .join('');
+/** Only from the top, and no more than were put there: somebody's own comment may look the same. */
+function withoutNotes(text: string, count: number): string {
+  const lines = text.split(/(?<=\n)/);
+  const own = lines.slice(0, count).findIndex((line) => !line.startsWith(NOTE));
+  return lines.slice(own < 0 ? Math.min(count, lines.length) : own).join('');
+}
 
 function unchanged(err: (text: string) => void): number {
   err('nothing was changed');

@@ -88,7 +88,8 @@ export async function made(
 /** For commands that look before they change. Nothing is held: what is read may be old a moment later. */
 export async function look<T>({ options, io }: Invocation, use: (draft: Draft) => Promise<T>): Promise<T> {
   await using repo = await open(options, io);
-  return use(await Draft.open(repo.source, io.signal));
+  // Awaited: what it reads from goes when this function ends.
+  return await use(await Draft.open(repo.source, io.signal));
 }
 
 /** A folder on this disk is edited; a URL, a bare repository, or any with --ref or --branch gets a commit. */
@@ -122,7 +123,7 @@ function open(options: Options, io: Io): Promise<ConfigRepo> {
   });
 }
 
-/** `create server/github`, or how many where there are many. */
+/** `patched server/github`, or how many where there are many. */
 function messageOf(options: Options, outcomes: readonly Outcome[]): string {
   const given = text(options, 'message');
   if (given) return given;

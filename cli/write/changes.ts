@@ -7,7 +7,7 @@ import { keep } from '../document/keep.ts';
 import { meaningOf, unmasked } from '../document/meaning.ts';
 import { mapLines } from '../document/render.ts';
 import type { Draft, Located } from './draft.ts';
-import { headerFor, placeOf, withDocument } from './place.ts';
+import { fileFor, headerFor, withDocument } from './place.ts';
 
 /** What came of one resource. */
 export interface Outcome {
@@ -33,33 +33,35 @@ export async function say(draft: Draft, wanted: Wanted, file?: string): Promise<
   if (found) return resay(draft, found, wanted);
   const { kind, name } = wanted;
   const value = unmasked(wanted.value, undefined);
-  const path = placeOf(draft, kind, name, file);
+  const path = fileFor(draft, kind, name, file);
   const document = wanted.text ?? (isMap(value) ? `${mapLines(value).join('\n')}\n` : '');
   await draft.write(path, withDocument(await draft.read(path), document, await headerFor(draft, path)));
   return { kind, name, file: path, verb: 'created' };
 }
 
-async function resay(draft: Draft, { file, text, document }: Located, wanted: Wanted): Promise<Outcome> {
+async function resay(draft: Draft, located: Located, wanted: Wanted): Promise<Outcome> {
   const { kind, name } = wanted;
+  const { file, text, document } = located;
   const value = unmasked(wanted.value, document.value);
   const now = { written: document.value, means: meaningOf(document.value) };
   const wish = { written: value, means: meaningOf(value) };
   const kept = now.means && wish.means ? (keep(now, wish) ?? value) : value;
   // Whatever is kept must not change what is said.
   const said = wish.means === undefined || same(meaningOf(kept), wish.means) ? kept : value;
-  const after = conform(text, document.index, said);
-  await draft.write(file, after);
-  return { kind, name, file, verb: after === text ? 'unchanged' : 'configured' };
+  if (same(said, document.value)) return { kind, name, file, verb: 'unchanged' };
+  // On its own: in a file of a thousand documents, the others need not be read for it.
+  draft.replace(located, conform(text.slice(document.start, document.end), 0, said));
+  return { kind, name, file, verb: 'configured' };
 }
 
 /** Takes a document out of its file, and the file away where it was the only one. */
-export async function remove(draft: Draft, { file, text, document }: Located): Promise<void> {
+export async function remove(draft: Draft, { file, text, document: { index } }: Located): Promise<void> {
   const documents = documentsOf(text);
   const others = documents.filter(
-    ({ index, value, document: { errors } }) => index !== document.index && (value !== undefined || errors.length > 0),
+    ({ index: at, value, document: { errors } }) => at !== index && (value !== undefined || errors.length > 0),
   );
   if (others.length === 0) return draft.write(file, null);
-  const after = without(text, documents, document);
+  const after = without(text, documents[index] as FileDocument);
   const left = documentsOf(after).filter(({ value }) => value !== undefined);
   const expected = others.filter(({ value }) => value !== undefined);
   if (
@@ -73,11 +75,7 @@ export async function remove(draft: Draft, { file, text, document }: Located): P
 }
 
 /** What stands on top of a file belongs to the file: the line for editors, and comments with an empty line below them. */
-function without(
-  text: string,
-  documents: readonly FileDocument[],
-  { index, start, end, document }: FileDocument,
-): string {
+function without(text: string, { index, start, end, document }: FileDocument): string {
   if (index > 0) return text.slice(0, start) + text.slice(end);
   const head = text.slice(0, document.range[0]);
   const own =
@@ -85,6 +83,6 @@ function without(
     /^\uFEFF?# yaml-language-server:[^\n]*\n/.exec(head)?.[0] ??
     '';
   const rest = text.slice(end);
-  const isDivided = head.slice(own.length).startsWith('---') || documents[0]?.document.directives?.docStart === true;
+  const isDivided = head.slice(own.length).startsWith('---') || document.directives?.docStart === true;
   return own + (isDivided ? rest : rest.replace(/^---[ \t]*\r?\n/, ''));
 }

@@ -32,6 +32,7 @@ export class Draft {
   readonly #signal: AbortSignal;
   readonly #before = new Map<string, string>();
   readonly #after = new Map<string, string | null>();
+  readonly #parsed = new Map<string, { text: string; documents: readonly FileDocument[] }>();
 
   private constructor(read: {
     source: Source;
@@ -60,6 +61,8 @@ export class Draft {
   async read(path: string): Promise<string | undefined> {
     const changed = this.#after.get(path);
     if (changed !== undefined) return changed ?? undefined;
+    const known = this.#before.get(path);
+    if (known !== undefined) return known;
     const file = this.tree.find((entry) => entry.path === path && entry.type !== 'symlink');
     if (!file) return undefined;
     const [content] = await this.#source.read(this.revision, [file], this.#signal);
@@ -73,16 +76,37 @@ export class Draft {
     this.#after.set(path, text);
   }
 
+  /** Another text for one document of a file. */
+  replace({ file, text, document: { index, start, end } }: Located, own: string): void {
+    const delta = own.length - (end - start);
+    const whole = text.slice(0, start) + own + text.slice(end);
+    const documents = this.#documents(file, text).map((one): FileDocument => {
+      if (one.index === index) return { ...one, ...documentsOf(own)[0], index, start, end: end + delta };
+      return one.index < index ? one : { ...one, start: one.start + delta, end: one.end + delta };
+    });
+    this.#parsed.set(file, { text: whole, documents });
+    this.#after.set(file, whole);
+  }
+
   async find(kind: string, name: string): Promise<Located | undefined> {
     for (const file of this.#candidates(kind, name)) {
       const text = await this.read(file);
-      const document = documentsOf(text ?? '').find(({ value }) => {
+      const document = this.#documents(file, text ?? '').find(({ value }) => {
         const address = addressIn(value);
         return address?.kind === kind && address.name === name;
       });
       if (text !== undefined && document) return { file, text, document };
     }
     return undefined;
+  }
+
+  /** Of many resources in one file, each is looked for. */
+  #documents(file: string, text: string): readonly FileDocument[] {
+    const known = this.#parsed.get(file);
+    if (known?.text === text) return known.documents;
+    const documents = documentsOf(text);
+    this.#parsed.set(file, { text, documents });
+    return documents;
   }
 
   /** Where it may stand: where it was read, or in a file that was changed, or that could not be read as a whole. */

@@ -135,15 +135,12 @@ type Found = { wanted: (Wanted & Origin)[]; issues: Issue[] };
 function inDocument(file: string, text: string, from: FileDocument, lines: LineCounter): Found {
   const { value, document } = from;
   const at = (path: readonly PropertyKey[]): Origin => ({ file, ...locate(document, lines, path, 'value') });
-  const many = (
-    items: readonly Json[],
-    path: readonly PropertyKey[],
-    make: (item: Json, origin: Origin) => Json | Issue,
-  ) => gather(items.map((item, index) => checkedItem(make(item, at([...path, index])), at([...path, index]))));
+  const many = (items: readonly Json[], path: readonly PropertyKey[]): Found =>
+    gather(items.map((item, index) => checkedItem(item, at([...path, index]))));
   if (value === undefined) return { wanted: [], issues: [] };
-  if (isList(value)) return many(value, [], (item) => item);
+  if (isList(value)) return many(value, []);
   if (!isMap(value)) return { wanted: [], issues: [issueAt(at([]), 'not-a-resource')] };
-  if (isListDocument(value) && isList(value['items'])) return many(value['items'], ['items'], (item) => item);
+  if (isListDocument(value) && isList(value['items'])) return many(value['items'], ['items']);
   const address = addressIn(value);
   // Its own text, with its comments. Directives and a mark at its end belong to the file it was in.
   const own =
@@ -160,8 +157,9 @@ function inDocument(file: string, text: string, from: FileDocument, lines: LineC
           wanted: [],
           issues: [kind ? issueAt(at([word]), 'wrong-type', `${word} must be a list.`) : unknownKey(word, at([word]))],
         };
-      return many(items, [word], (item, origin) =>
-        isMap(item) ? fromItem(kind.kind, item) : issueAt(origin, 'not-a-resource'),
+      return many(
+        items.map((item) => (isMap(item) ? fromItem(kind.kind, item) : item)),
+        [word],
       );
     }),
   );
@@ -175,9 +173,7 @@ function fromItem(kind: string, item: JsonMap): Json {
   return { apiVersion: API_VERSION, kind, metadata: meta ?? {}, spec: spec ?? {} };
 }
 
-function checkedItem(value: Json | Issue, origin: Origin): Found {
-  if (isMap(value) && 'code' in value && 'hint' in value && 'line' in value)
-    return { wanted: [], issues: [value as unknown as Issue] };
+function checkedItem(value: Json, origin: Origin): Found {
   const text = isMap(value) ? mapLines(value).join('\n') : JSON.stringify(value);
   // The lines of the text made here mean nothing to whoever wrote the list: the item's own place does.
   const issues = parseFile(origin.file, Buffer.from(text)).issues.map((issue) => ({
@@ -185,10 +181,10 @@ function checkedItem(value: Json | Issue, origin: Origin): Found {
     line: origin.line,
     column: origin.column,
   }));
-  const address = addressIn(value as Json);
+  const address = addressIn(value);
   if (issues.length > 0 || !address)
     return { wanted: [], issues: issues.length > 0 ? issues : [issueAt(origin, 'not-a-resource')] };
-  return { wanted: [{ ...address, value: value as Json, ...origin }], issues: [] };
+  return { wanted: [{ ...address, value, ...origin }], issues: [] };
 }
 
 const gather = (parts: readonly Found[]): Found => ({

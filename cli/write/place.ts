@@ -8,7 +8,7 @@ import type { Draft } from './draft.ts';
  * In the file that is asked for; else beside its like, where each of them has a file of its own in one folder; else in
  * `<plural>/<name>.yaml`.
  */
-export function placeOf(draft: Draft, kind: string, name: string, wanted: string | undefined): string {
+export function fileFor(draft: Draft, kind: string, name: string, wanted: string | undefined): string {
   const path = wanted === undefined ? `${folderFor(draft, kind)}/${name}.yaml` : checked(wanted);
   // A file cannot be a folder, too, and git would take the one away to make the other.
   const above = draft.tree.find((file) => path.startsWith(`${file.path}/`) || file.path.startsWith(`${path}/`));

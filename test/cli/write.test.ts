@@ -510,6 +510,13 @@ describe('edit', () => {
     expect(folder.read('projects.yaml')).toBe(PROJECTS.replace('[ pager,', '[ # mine\n  pager,'));
   });
 
+  test('a comment of somebody’s own that looks like a note stays', async () => {
+    using folder = new Folder({ ...CONFIG, 'servers/pager.yaml': `#! mine\n${PAGER}` });
+    const env = editor(folder, "writeFileSync(file, text.replace('pager.example', 'p.example'));");
+    expect((await folder.run(['edit', 'server', 'pager'], '', env)).code).toBe(0);
+    expect(folder.read('servers/pager.yaml')).toBe(`#! mine\n${PAGER.replace('pager.example', 'p.example')}`);
+  });
+
   test('opens again with what is wrong on top, until it is valid', async () => {
     using folder = new Folder();
     const seen = join(folder.path, '.seen');
