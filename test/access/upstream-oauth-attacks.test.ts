@@ -147,6 +147,34 @@ const good = (self: string) => ({
   code_challenge_methods_supported: ['S256'],
 });
 
+test('an authorization server that looks clients up is told where, and nobody registers', async () => {
+  const { url, asked } = await hostile((path, self) => {
+    if (path.startsWith(`${WELL_KNOWN}oauth-protected-resource`))
+      return { body: { resource: self, authorization_servers: [self] } };
+    if (path.startsWith(WELL_KNOWN)) return { body: { ...good(self), client_id_metadata_document_supported: true } };
+    return { status: 401 };
+  });
+  const gateway = await start({
+    servers: {
+      docs: {
+        endpoints: [{ id: 'docs', transport: 'http', address: `${url}/mcp` }],
+        auth: { type: 'oauth', perPrincipal: true, headers: [] },
+      },
+    },
+    gateway: { publicUrl: 'https://slipway.example' },
+  });
+  onTestFinished(() => gateway[Symbol.asyncDispose]());
+  await using caller = await client(`${gateway.url}/servers/docs/mcp`);
+  const link = new URL(urlIn(await call(caller, 'whoami')));
+  expect(Object.fromEntries(link.searchParams)).toMatchObject({
+    client_id: 'https://slipway.example/oauth/client.json',
+    redirect_uri: 'https://slipway.example/oauth/callback',
+    resource: url,
+    scope: 'a',
+  });
+  expect(asked).not.toContain('/register');
+});
+
 test.each([
   [
     'another resource',

@@ -1,5 +1,5 @@
 /** A remote server wants to know who comes: a person consents once, and the calls of their agents just work. */
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   Client as ModernClient,
@@ -235,6 +235,16 @@ test('what is kept is sealed, only for this user, and a damaged file costs a con
   await consented(later, 'ada');
   expect(scene.log.join()).toContain('consent must be given again');
   expect(await call(later, 'whoami')).toMatchObject({ content: [{ text: 'whoami: ada' }] });
+});
+
+test('a disk that takes nothing costs nobody their consent, until a restart, and is told', async () => {
+  const scene = await Scene.set();
+  const { url } = await scene.up();
+  rmSync(scene.dir, { recursive: true });
+  await using ada = await client(`${url}/servers/docs/mcp`);
+  await consented(ada, 'ada');
+  expect(await call(ada, 'whoami')).toMatchObject({ content: [{ text: 'whoami: ada' }] });
+  expect(scene.log.join()).toContain('a token cannot be written');
 });
 
 test('a consent that was taken back is asked for again', async () => {

@@ -85,7 +85,7 @@ export class Authorizer {
   readonly #ways: { readonly [Type in UpstreamAuth['type']]: (door: Door<Of<Type>>, fetch: Fetch) => Authorization } = {
     headers: ({ auth }) => new StaticAuthorization(auth.headers, this.#options.secrets),
     oauth: ({ server, endpoint, auth, principal }, fetch) => {
-      const { secrets, log } = this.#options;
+      const { secrets } = this.#options;
       const holder = { server, url: new URL(endpoint.address), principal: auth.perPrincipal ? principal : undefined };
       const { consents } = this;
       return new OAuthAuthorization(holder, auth, {
@@ -93,7 +93,6 @@ export class Authorizer {
         fetch,
         publicOnly: endpoint.publicOnly ?? false,
         secrets,
-        log,
         consents,
         flights: this.#flights,
       });

@@ -222,7 +222,8 @@ function checkServer(
 ): void {
   // A link of another scheme would run something on the person's machine (CVE-2025-6514).
   const safe = publicOnly ? /^https:\/\//i : /^https?:\/\//i;
-  if (!safe.test(authorization_endpoint ?? '')) throw failed(`${issuer} has no page for consent.`);
+  if (!safe.test(authorization_endpoint ?? '') || !URL.canParse(authorization_endpoint ?? ''))
+    throw failed(`${issuer} has no page for consent.`);
   if (!code_challenge_methods_supported?.includes('S256'))
     throw failed(`${issuer} does not say that it protects codes with PKCE (S256).`);
 }

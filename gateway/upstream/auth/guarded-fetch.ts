@@ -45,7 +45,7 @@ export function guardedFetch(publicOnly: boolean): Fetch {
       });
       return responseOf(head, Buffer.concat(chunks));
     } catch (cause) {
-      if (!timeout.aborted) throw cause;
+      if (!timeout.aborted && signal?.aborted !== true) throw cause;
       throw new SlipwayError('authorization-failed', `${url.origin} does not answer in time.`, { cause });
     } finally {
       client.close();

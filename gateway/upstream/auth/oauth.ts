@@ -1,7 +1,6 @@
 /** OAuth 2.1 with a person's consent: what is sent, when it is renewed, and when a person must be asked (again). */
 import type { OpenSecret, UpstreamAuth } from '../../../schemas/upstream-auth.ts';
 import { SlipwayError } from '../../../schemas/errors.ts';
-import type { Log } from '../../../schemas/log.ts';
 import { NotDelivered } from '../link.ts';
 import { openHeaders, type Authorization, type Challenge, type Credentials } from './authorization.ts';
 import { introduce } from './client.ts';
@@ -33,7 +32,6 @@ export interface OAuthParts {
   readonly fetch: Fetch;
   readonly publicOnly: boolean;
   readonly secrets: OpenSecret;
-  readonly log: Log;
   readonly consents: Consents;
   /** Renewals that run. */
   readonly flights: Map<string, Promise<Tokens | undefined>>;
@@ -140,28 +138,15 @@ export class OAuthAuthorization implements Authorization {
         additionalParameters: { resource },
       });
       const renewed = tokensFrom(await oauth.processRefreshTokenResponse(as, client, response), tokens);
-      this.#keep(renewed);
+      vault.write(this.#key, renewed);
       return renewed;
     } catch (cause) {
       if (!(cause instanceof oauth.ResponseBodyError) || !GONE.has(cause.error))
         throw new NotDelivered('Its authorization server gives no new token just now.', cause);
       // Used up, or taken back: it is worth nothing any more.
       const { refreshToken: _, ...rest } = tokens;
-      this.#keep(rest);
+      vault.write(this.#key, rest);
       return undefined;
-    }
-  }
-
-  /** What cannot be written is used all the same, as long as this process lasts. */
-  #keep(tokens: Tokens): void {
-    const { vault, log } = this.#parts;
-    try {
-      vault.write(this.#key, tokens);
-    } catch (error) {
-      log('error', 'a renewed token could not be kept: consent must be given again after a restart', {
-        server: this.#holder.server,
-        error: String(error),
-      });
     }
   }
 }

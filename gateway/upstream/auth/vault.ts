@@ -2,7 +2,6 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
 
 const IV_BYTES = 12;
@@ -35,7 +34,7 @@ export class Vault {
     return this.#known.get(name);
   }
 
-  /** @throws SlipwayError `state-unwritable` — it is remembered all the same, until the end of the process */
+  /** What cannot be written is remembered all the same, until the end of the process. Never throws. */
   write(name: string, value: unknown): void {
     this.#known.set(name, value);
     if (!this.#options) return;
@@ -50,8 +49,9 @@ export class Vault {
         closeSync(file);
       }
       renameSync(temporary, path);
-    } catch (cause) {
-      throw new SlipwayError('state-unwritable', `Cannot write ${path}: ${(cause as Error).message}`, { cause });
+    } catch (error) {
+      const why = (error as Error).message;
+      this.#log('error', 'a token cannot be written: consent must be given again after a restart', { path, why });
     }
   }
 
