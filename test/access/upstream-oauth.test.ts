@@ -116,8 +116,19 @@ test('everybody has their own consent, connection and lists', async () => {
   const { url } = await scene.up({}, { principals: TOKENS });
   await using ada = await client(`${url}/servers/docs/mcp`, 'ada-token');
   await using bob = await client(`${url}/servers/docs/mcp`, 'bob-token');
+  const heard: string[] = [];
+  const told = new Promise<void>((resolve) =>
+    ada.setNotificationHandler(ToolListChangedNotificationSchema, () => {
+      heard.push('ada');
+      resolve();
+    }),
+  );
+  bob.setNotificationHandler(ToolListChangedNotificationSchema, () => void heard.push('bob'));
+  await Promise.all([ada.listTools(), bob.listTools()]);
   await consented(ada, 'anna');
+  await told;
   expect((await call(bob, 'whoami')).isError).toBe(true);
+  expect(heard).not.toContain('bob');
   await consented(bob, 'robert');
   for (let turn = 0; turn < 3; turn++) {
     const [hers, his] = await Promise.all([call(ada, 'whoami'), call(bob, 'whoami')]);
