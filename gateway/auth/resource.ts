@@ -67,7 +67,7 @@ export function challenge(where: Where, error: unknown): string | undefined {
   const given = where.request.headers.authorization !== undefined;
   const reason = more ? 'insufficient_scope' : given ? 'invalid_token' : undefined;
   const scopes = new Set(more ?? providers.flatMap(({ requiredScopes }) => requiredScopes));
-  const route = isMcpPath(where.path) ? where.path : '';
+  const route = isPlain(where.path) && isMcpPath(where.path) ? where.path : '';
   const parts = [
     ...(reason === undefined ? [] : [`error="${reason}"`]),
     // Below the gateway's own path, so that a proxy which passes only that on passes this on too.
@@ -76,6 +76,9 @@ export function challenge(where: Where, error: unknown): string | undefined {
   ];
   return `Bearer ${parts.join(', ')}`;
 }
+
+/** Header injection: the path is as it was sent, and may hold quotes and worse. No route is called so. */
+const isPlain = (path: string): boolean => /^[\w.~%/-]*$/.test(path);
 
 /** The gateway as whoever calls knows it. The Host was checked, and is told back to nobody but who sent it. */
 function baseOf({ generation, request }: Where): string {

@@ -1,4 +1,6 @@
 /** Users of a real identity provider get in: from the first 401 to the tool's answer, as an MCP client does it. */
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
@@ -148,6 +150,23 @@ test('metadata: of the gateway and of each route, at the public URL, also below 
   await gateway.swap(snapshot({ ...wish, principals: [principal('ci', 'tok')] }));
   expect(await at('/mcp')).toBe(404);
   expect((await raw(gateway.url, { path: '/mcp' })).headers['www-authenticate']).toBe('Bearer');
+});
+
+test('header injection: a path with quotes, form feeds or high bytes ends up in no challenge, and breaks nothing', async () => {
+  await using gateway = await start({ gateway: { providers: [provider('https://id.example.com')] } });
+  const { port } = new URL(gateway.url);
+  for (const odd of ['"', '\f', '\t', '\u00e9', ' x', '\\', '<>']) {
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.end(
+      Buffer.from(`GET /projects/a${odd}b/mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`, 'latin1'),
+    );
+    const answer = await text(socket);
+    expect(answer).toMatch(/^HTTP\/1.1 40[01] /);
+    const wanted = `Bearer resource_metadata="http://localhost/.well-known/oauth-protected-resource"`;
+    // Some of them no HTTP parser lets in.
+    if (answer.startsWith('HTTP/1.1 401')) expect(answer).toContain(`WWW-Authenticate: ${wanted}\r\n`);
+  }
+  expect((await raw(gateway.url, { path: '/mcp' })).status).toBe(401);
 });
 
 test('web pages may read the metadata, and nothing else', async () => {
