@@ -3,6 +3,7 @@ import type { Annotations, Decide, Decision } from '../schemas/access.ts';
 import { SlipwayError } from '../schemas/errors.ts';
 import { META } from '../schemas/modern.ts';
 import type { Item, ListState } from './upstream/listing.ts';
+import { JsonBytes } from './rpc/json.ts';
 import { LISTS, type ListName, type ListRow } from './upstream/lists.ts';
 import type { Server } from './upstream/server.ts';
 
@@ -24,10 +25,10 @@ export interface Refused {
 interface Prepared {
   /** What it was made from: as long as these are the same, so is the result. */
   readonly states: readonly (ListState | undefined)[];
-  /** The result of listing as JSON text. */
-  readonly json: string;
+  /** The result of listing. */
+  readonly json: JsonBytes;
   /** The same for MCP 2026-07-28, but for its end: how long it is fresh. Made when it is first asked for. */
-  modern?: string;
+  modern?: Buffer;
   readonly items: readonly Item[];
   readonly meta: Readonly<Record<string, unknown>>;
   readonly targets: ReadonlyMap<string, Target>;
@@ -72,31 +73,38 @@ export class Catalog {
     this.#decide = decide;
   }
 
-  /** The result of listing as JSON text. Asks, all at once, only the servers of which too little is known. */
-  async list(): Promise<string> {
-    await this.load();
-    return this.#current().json;
+  /** The result of listing. Asks, all at once, only the servers of which too little is known. */
+  list(): JsonBytes | Promise<JsonBytes> {
+    const loading = this.load();
+    return loading ? loading.then(() => this.#current().json) : this.#current().json;
   }
 
   /** The same for MCP 2026-07-28. A route is for those who may use it, so its lists are nobody else's to keep. */
-  async modernList(version: string): Promise<string> {
-    await this.load();
-    const prepared = this.#current();
-    prepared.modern ??= JSON.stringify({
-      resultType: 'complete',
-      cacheScope: 'private',
-      [this.#row.field]: prepared.items,
-      _meta: { ...prepared.meta, [META.serverInfo]: { name: 'slipway', version } },
-    }).slice(0, -1);
-    const fresh = this.#servers.map((server) => server.freshFor(this.#list));
-    return `${prepared.modern},"ttlMs":${fresh.length === 0 ? 0 : Math.min(...fresh)}}`;
+  modernList(version: string): JsonBytes | Promise<JsonBytes> {
+    const loading = this.load();
+    return loading ? loading.then(() => this.#modern(version)) : this.#modern(version);
   }
 
-  /** Makes sure that all servers that can be asked have been. */
-  async load(): Promise<void> {
+  #modern(version: string): JsonBytes {
+    const prepared = this.#current();
+    prepared.modern ??= Buffer.from(
+      JSON.stringify({
+        resultType: 'complete',
+        cacheScope: 'private',
+        [this.#row.field]: prepared.items,
+        _meta: { ...prepared.meta, [META.serverInfo]: { name: 'slipway', version } },
+      }).slice(0, -1),
+    );
+    const fresh = this.#servers.map((server) => server.freshFor(this.#list));
+    const ttlMs = fresh.length === 0 ? 0 : Math.min(...fresh);
+    return new JsonBytes(prepared.modern, Buffer.from(`,"ttlMs":${ttlMs}}`));
+  }
+
+  /** Makes sure that all servers that can be asked have been. @returns `undefined` where there is nothing to wait for */
+  load(): Promise<unknown> | undefined {
     for (const server of this.#servers) server.renew(this.#list);
     const open = this.#servers.filter((server) => !server.settled(this.#list));
-    if (open.length > 0) await Promise.all(open.map((server) => server.load(this.#list)));
+    return open.length > 0 ? Promise.all(open.map((server) => server.load(this.#list))) : undefined;
   }
 
   /** The target of a name that is known already. The hot path: no waiting, no searching. */
@@ -193,7 +201,14 @@ export class Catalog {
     });
     const meta = Object.keys(unavailable).length > 0 ? { 'slipway/unavailable': unavailable } : {};
     const _meta = Object.keys(meta).length > 0 ? { _meta: meta } : {};
-    return { states, targets, refused, items, meta, json: JSON.stringify({ [field]: items, ..._meta }) };
+    return {
+      states,
+      targets,
+      refused,
+      items,
+      meta,
+      json: new JsonBytes(Buffer.from(JSON.stringify({ [field]: items, ..._meta }))),
+    };
   }
 
   #hidden(name: string, server: string, problem: string): void {

@@ -52,6 +52,8 @@ export interface RequestOptions {
   client?: Client | undefined;
   /** What a modern server is to be given again: what it asked for in a round of this call whose answer never arrived there. */
   resume?: Readonly<Record<string, unknown>> | undefined;
+  /** Whether a large result may come as the bytes it was sent in, where the transport can (gateway/upstream/raw-result.ts). */
+  bytes?: boolean | undefined;
   /** Called for progress on this request, in arrival order and never after its answer. */
   onProgress?: ((params: Record<string, unknown>) => void) | undefined;
   /** Called for what the other side says for the sake of this request (`subscriptions/listen`), instead of the connection. */

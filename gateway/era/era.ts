@@ -7,6 +7,7 @@ import type { RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Client } from '../../schemas/peer.ts';
 import type { Trace } from '../audit/trace.ts';
 import type { Caller } from '../exchange.ts';
+import type { Json } from '../rpc/json.ts';
 import type { Server } from '../upstream/server.ts';
 
 /** One JSON-RPC request with all that a method may need, whatever era it came in. */
@@ -29,7 +30,7 @@ export interface Call {
   /** @param listener called when the client goes away before the answer. @returns stops listening */
   onGone(listener: () => void): () => void;
   /** A server's result as the JSON text that the client gets. */
-  encode(result: unknown, server: Server): string;
+  encode(result: unknown, server: Server): Json;
   /**
    * A server's refusal, or one of ours in its place.
    * @returns the result instead of it @throws what the client gets
@@ -48,4 +49,4 @@ export interface CallEnd extends Client {
  * Answers a request with its `result` as JSON text, so that prepared bytes go out as they are.
  * @throws RpcFailure, SlipwayError — become the JSON-RPC error of this request
  */
-export type Method<C extends Call> = (call: C) => string | Promise<string>;
+export type Method<C extends Call> = (call: C) => Json | Promise<Json>;

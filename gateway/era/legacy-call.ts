@@ -2,10 +2,12 @@
 import { RPC, RpcFailure, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Trace } from '../audit/trace.ts';
 import type { Caller } from '../exchange.ts';
+import type { Json } from '../rpc/json.ts';
 import type { Answer } from '../rpc/reply.ts';
 import { CallClient } from '../sessions/call-client.ts';
 import type { Session } from '../sessions/seal.ts';
 import { expiryOf } from '../sessions/session.ts';
+import { RawResult } from '../upstream/raw-result.ts';
 import type { Server } from '../upstream/server.ts';
 import { withTasks } from '../methods/tasks.ts';
 import type { Call, CallEnd } from './era.ts';
@@ -54,10 +56,14 @@ export class LegacyCall implements Call {
     return this.reply.onGone(listener);
   }
 
-  encode(result: unknown, server: Server): string {
+  encode(result: unknown, server: Server): Json {
     const { method, params } = this.request;
     // Only who asked for a task can get one.
     const isTask = method === 'tools/call' ? params?.['task'] !== undefined : method.startsWith('tasks/');
+    if (result instanceof RawResult) {
+      if (!isTask) return result.json;
+      return JSON.stringify(withTasks(this, result.value(), server)) ?? '{}';
+    }
     return JSON.stringify(isTask ? withTasks(this, result, server) : result) ?? '{}';
   }
 

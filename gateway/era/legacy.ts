@@ -22,6 +22,7 @@ import { setLevel } from '../methods/set-level.ts';
 import { aboutTask, listTasks } from '../methods/tasks.ts';
 import { toolsCall } from '../methods/tools-call.ts';
 import { httpSideOf, reportUnforeseen, toAnswer } from '../rpc/errors.ts';
+import { sizeOf, type Json } from '../rpc/json.ts';
 import { Reply, type Answer } from '../rpc/reply.ts';
 import { sendEmpty } from '../rpc/respond.ts';
 import type { Session } from '../sessions/seal.ts';
@@ -115,7 +116,7 @@ export async function answer(
   trace.session = session?.id;
   try {
     const json = await run(caller, session, request, reply);
-    trace.resultBytes = Buffer.byteLength(json);
+    trace.resultBytes = sizeOf(json);
     reply.result(json);
   } catch (error) {
     trace.failed(error);
@@ -124,12 +125,7 @@ export async function answer(
   }
 }
 
-function run(
-  caller: Caller,
-  session: Session | undefined,
-  request: RpcRequest,
-  reply: Answer,
-): string | Promise<string> {
+function run(caller: Caller, session: Session | undefined, request: RpcRequest, reply: Answer): Json | Promise<Json> {
   if (!session) return initialize(caller, request, reply);
   const call = new LegacyCall(caller, request, session, reply);
   const method = methods.get(request.method);

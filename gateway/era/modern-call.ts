@@ -3,8 +3,10 @@ import { RPC, RpcFailure, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import { META } from '../../schemas/modern.ts';
 import type { Trace } from '../audit/trace.ts';
 import type { Caller } from '../exchange.ts';
+import type { Json, JsonBytes } from '../rpc/json.ts';
 import { badState, sealState } from '../sessions/request-state.ts';
 import type { Round } from '../sessions/round.ts';
+import { RawResult } from '../upstream/raw-result.ts';
 import type { Server } from '../upstream/server.ts';
 import { withTasks } from '../methods/tasks.ts';
 import type { Call, CallEnd } from './era.ts';
@@ -63,8 +65,11 @@ export class ModernCall implements Call {
     return this.round.onGone(listener);
   }
 
-  encode(result: unknown, server: Server): string {
-    const whole = (result ?? {}) as Record<string, unknown>;
+  encode(result: unknown, server: Server): Json {
+    const raw = result instanceof RawResult ? result : undefined;
+    const spliced = raw && completed(this.caller, raw);
+    if (spliced && this.request.method === 'tools/call') return spliced;
+    const whole = (raw ? raw.value() : (result ?? {})) as Record<string, unknown>;
     if (whole['resultType'] === 'input_required') return this.#asks(whole, server);
     if (whole['resultType'] === 'task' || this.request.method.startsWith('tasks/'))
       return complete(this.caller, withTasks(this, whole, server));
@@ -105,6 +110,16 @@ export function complete({ state }: Caller, result: Record<string, unknown>): st
     _meta: { [META.serverInfo]: serverInfo, ...(result['_meta'] as object | undefined) },
   });
 }
+
+/** The same for one that is not taken apart; `undefined` for one that says something itself of what is added here. */
+function completed({ state }: Caller, raw: RawResult): JsonBytes | undefined {
+  if (OURS.some((field) => raw.fields.has(field))) return undefined;
+  const _meta = { [META.serverInfo]: { name: 'slipway', version: state.version } };
+  return raw.with(JSON.stringify({ resultType: 'complete', _meta }).slice(1, -1));
+}
+
+/** Fields of results that mean something to the gateway. */
+const OURS = ['resultType', 'cacheScope', '_meta'] as const;
 
 export function inputRequired(result: Record<string, unknown>, requestState: string): string {
   return JSON.stringify({ ...result, resultType: 'input_required', requestState });

@@ -11,6 +11,7 @@ import { tellServers } from '../methods/set-level.ts';
 import { aboutTask } from '../methods/tasks.ts';
 import { toolsCall } from '../methods/tools-call.ts';
 import { httpSideOf, reportUnforeseen } from '../rpc/errors.ts';
+import { sizeOf, type Json } from '../rpc/json.ts';
 import { Reply } from '../rpc/reply.ts';
 import { sendEmpty } from '../rpc/respond.ts';
 import { badState, openState, sealState } from '../sessions/request-state.ts';
@@ -52,7 +53,7 @@ export async function serve(caller: Caller, message: RpcMessage): Promise<void> 
   try {
     const json = await run(caller, message, reply);
     if (json === undefined) return;
-    caller.trace.resultBytes = Buffer.byteLength(json);
+    caller.trace.resultBytes = sizeOf(json);
     reply.result(json);
   } catch (error) {
     caller.trace.failed(error);
@@ -63,7 +64,7 @@ export async function serve(caller: Caller, message: RpcMessage): Promise<void> 
 }
 
 /** @returns the result, unless the answer is a stream that goes on */
-async function run(caller: Caller, message: RpcRequest, reply: Reply): Promise<string | undefined> {
+async function run(caller: Caller, message: RpcRequest, reply: Reply): Promise<Json | undefined> {
   const { asker, params, retry } = readAsker(caller.request.headers, message);
   const request = { ...message, params };
   const carrier = { caller, request: message, reply };
@@ -96,7 +97,7 @@ function returned(
 }
 
 /** Waits for the result, or for a question to the client, which then is the result for now. */
-async function settle(caller: Caller, message: RpcRequest, round: Round): Promise<string> {
+async function settle(caller: Caller, message: RpcRequest, round: Round): Promise<Json> {
   const result = await Promise.race([round.result, round.asked]);
   if (result !== undefined) return result;
   caller.state.parked.park(round, caller.identity.key);
@@ -104,7 +105,7 @@ async function settle(caller: Caller, message: RpcRequest, round: Round): Promis
   return inputRequired({ inputRequests: round.questions() }, sealState(caller, message, { parked: round.id }));
 }
 
-async function resultOf(call: ModernCall): Promise<string> {
+async function resultOf(call: ModernCall): Promise<Json> {
   const { request, caller } = call;
   const method = methods.get(request.method);
   const { logLevel } = call.round.asker;
@@ -113,7 +114,7 @@ async function resultOf(call: ModernCall): Promise<string> {
   throw methodNotFound(request.method);
 }
 
-async function checkedToolsCall(call: ModernCall): Promise<string> {
+async function checkedToolsCall(call: ModernCall): Promise<Json> {
   const { caller, request } = call;
   const { name, arguments: args } = request.params ?? {};
   const { tools } = caller.route.catalogs;

@@ -1,6 +1,7 @@
 /** What one call to a server may take: what its caller may, and what the server and the tool allow besides. */
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Call } from '../era/era.ts';
+import { sizeOf, type Json } from '../rpc/json.ts';
 import type { Server } from '../upstream/server.ts';
 import { wordsFor, type Bound, type Permit } from './limiter.ts';
 
@@ -45,10 +46,10 @@ export function tooLate({ caller }: Pick<Call, 'caller'>, { value, level }: Boun
  * @returns what it gets: `json`, or for the call of a tool a result that says what is wrong
  * @throws SlipwayError `result-too-large` for other calls
  */
-export function withinSize(call: Call, server: Server, bound: Bound | undefined, json: string): string {
+export function withinSize(call: Call, server: Server, bound: Bound | undefined, json: Json): Json {
   // A character takes 3 bytes of UTF-8 at most, so most need not be counted.
-  if (!bound || json.length * 3 <= bound.value) return json;
-  const bytes = Buffer.byteLength(json);
+  if (!bound || (typeof json === 'string' && json.length * 3 <= bound.value)) return json;
+  const bytes = sizeOf(json);
   if (bytes <= bound.value) return json;
   const { caller, request } = call;
   const why = `the result has ${bytes} bytes, and ${wordsFor(bound.level)} allows ${bound.value}`;

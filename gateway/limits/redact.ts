@@ -5,7 +5,7 @@ import type { Caller } from '../exchange.ts';
 import type { Server } from '../upstream/server.ts';
 
 /** Whether anything is to be looked through: where not, nothing is. */
-function redacts({ generation, route }: Caller, server: Server): boolean {
+export function redacts({ generation, route }: Caller, server: Server): boolean {
   const { gateway, routes } = generation.snapshot;
   return (server.entry.redact ?? routes[route.path]?.redact ?? gateway.redact) === true;
 }

@@ -2,6 +2,7 @@
 import type { SlipwayError } from '../../schemas/errors.ts';
 import { AMOUNTS, type BudgetStatus } from '../../schemas/budgets.ts';
 import type { Call } from '../era/era.ts';
+import type { Json } from '../rpc/json.ts';
 import type { Server } from '../upstream/server.ts';
 import { policyResult } from './allowance.ts';
 import type { Charged, Spending } from './budgets.ts';
@@ -51,7 +52,7 @@ export function spendOf({ caller, request }: Call, server: Server, tool: string 
 }
 
 /** For the call of a tool, a result that a model can read. @throws the refusal, for other calls */
-export async function refused(call: Call, server: Server, refusal: SlipwayError): Promise<string> {
+export async function refused(call: Call, server: Server, refusal: SlipwayError): Promise<Json> {
   if (call.request.method !== 'tools/call') throw refusal;
   call.caller.trace.detail = { limit: refusal.details?.limit };
   call.caller.trace.denied(refusal.code, 'budget');

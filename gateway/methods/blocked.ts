@@ -3,10 +3,11 @@ import { inWords, placeOf, remedyFor, type Decision } from '../../schemas/access
 import type { Call } from '../era/era.ts';
 import { traceServer } from '../audit/requests.ts';
 import type { RouteView } from '../route-view.ts';
+import type { Json } from '../rpc/json.ts';
 import type { Server } from '../upstream/server.ts';
 
 /** @returns the result of the call: a failure of the tool, so that a model reads why */
-export function blocked(call: Call, server: Server, tool: string, decision: Decision): string {
+export function blocked(call: Call, server: Server, tool: string, decision: Decision): Json {
   const { identity, route, trace, generation } = call.caller;
   const { rule } = decision;
   traceServer(trace, server, tool);

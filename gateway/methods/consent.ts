@@ -2,6 +2,7 @@
 import { SlipwayError } from '../../schemas/errors.ts';
 import { RpcFailure } from '../../schemas/jsonrpc.ts';
 import type { Call } from '../era/era.ts';
+import type { Json } from '../rpc/json.ts';
 import { URL_ELICITATION_REQUIRED } from '../sessions/elicitations.ts';
 import type { Consent, NeedsAuthorization } from '../upstream/auth/needs.ts';
 import type { Server } from '../upstream/server.ts';
@@ -14,7 +15,7 @@ const TIMEOUT = 30_000;
  * text of a failed tool, which a model reads and tells.
  * @returns a result @throws what the client gets otherwise
  */
-export async function askConsent(call: Call, server: Server, needs: NeedsAuthorization): Promise<string> {
+export async function askConsent(call: Call, server: Server, needs: NeedsAuthorization): Promise<Json> {
   const { identity, route } = call.caller;
   // Confused deputy: who consents for all decides whose account all of them use.
   if (needs.shared && !identity.grant.may('edit', 'servers', server.name, route.project))
@@ -36,7 +37,7 @@ export async function askConsent(call: Call, server: Server, needs: NeedsAuthori
   );
 }
 
-function tell(call: Call, server: Server, { code, hint }: SlipwayError, text: string): string {
+function tell(call: Call, server: Server, { code, hint }: SlipwayError, text: string): Json {
   if (call.request.method === 'tools/call') {
     call.caller.trace.toolFailed(code);
     return call.encode({ content: [{ type: 'text', text }], isError: true }, server);

@@ -4,26 +4,34 @@ import { has, introduceAll } from '../capabilities.ts';
 import type { Catalog } from '../catalog.ts';
 import type { Call, Method } from '../era/era.ts';
 import { inTime } from '../limits/allowance.ts';
+import type { Json } from '../rpc/json.ts';
 import { LISTS, type ListName } from '../upstream/lists.ts';
 
 /** The method that answers with a list. It throws RpcFailure: invalid params for a cursor, method not found where no server has it. */
 export function lister(list: ListName): Method<Call> {
-  return async (call) => inTime(call, (await checked(list, call)).list());
+  return (call) => answered(list, call, (catalog) => catalog.list());
 }
 
 /** The same for MCP 2026-07-28, whose lists say how long they stay fresh. */
 export function modernLister(list: ListName): Method<Call> {
-  return async (call) => inTime(call, (await checked(list, call)).modernList(call.caller.state.version));
+  return (call) => answered(list, call, (catalog) => catalog.modernList(call.caller.state.version));
 }
 
-async function checked(list: ListName, { caller: { route }, request }: Call): Promise<Catalog> {
+/** What is known is answered at once. */
+function answered(list: ListName, call: Call, from: (catalog: Catalog) => Json | Promise<Json>): Json | Promise<Json> {
+  const checking = check(list, call);
+  const catalog = call.caller.route.catalogs[list];
+  const json = checking ? checking.then(() => from(catalog)) : from(catalog);
+  return json instanceof Promise ? inTime(call, json) : json;
+}
+
+function check(list: ListName, { caller: { route }, request }: Call): Promise<void> | undefined {
   const { capability, method } = LISTS[list];
   if (request.params?.['cursor'] !== undefined)
     throw new RpcFailure({ code: RPC.invalidParams, message: 'Unknown cursor' });
-  if (list !== 'tools') {
-    await introduceAll(route);
-    if (!has(route, capability))
-      throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${method}` });
-  }
-  return route.catalogs[list];
+  if (list === 'tools') return undefined;
+  return introduceAll(route).then(() => {
+    if (has(route, capability)) return;
+    throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${method}` });
+  });
 }

@@ -2,18 +2,19 @@
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
+import type { Json } from '../rpc/json.ts';
 import { relay } from './relay.ts';
 import { candidatesFor } from './resources.ts';
 
 /** @throws RpcFailure for an unknown prompt, or as the server answered; SlipwayError otherwise */
-export async function promptsGet(call: Call): Promise<string> {
+export async function promptsGet(call: Call): Promise<Json> {
   const params = call.request.params ?? {};
   const { server, name } = await promptOf(call, params['name']);
   return relay(call, server, { ...params, name });
 }
 
 /** @throws RpcFailure for a reference to nothing, or as the server answered; SlipwayError otherwise */
-export async function complete(call: Call): Promise<string> {
+export async function complete(call: Call): Promise<Json> {
   const params = call.request.params ?? {};
   const ref = (params['ref'] ?? {}) as Record<string, unknown>;
   if (ref['type'] === 'ref/prompt') {

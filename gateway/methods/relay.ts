@@ -5,9 +5,10 @@ import { traceServer } from '../audit/requests.ts';
 import type { Call } from '../era/era.ts';
 import { allowanceFor, tooLate, withinSize, type Allowance } from '../limits/allowance.ts';
 import type { Bound } from '../limits/limiter.ts';
-import { clean, cleanError } from '../limits/redact.ts';
+import { clean, cleanError, redacts } from '../limits/redact.ts';
 import { refused, spendOf, type Spend } from '../limits/spend.ts';
 import { outcomeOf, type CallOutcome } from '../metrics.ts';
+import { lineOf, type Json } from '../rpc/json.ts';
 import type { Server } from '../upstream/server.ts';
 import { withContext } from '../tracing/context.ts';
 import type { UpstreamSpan } from '../tracing/tracing.ts';
@@ -22,7 +23,7 @@ type Send = (method: string, params: Record<string, unknown>, options: RequestOp
  * @param send where to, if not to one of its instances
  * @throws RpcFailure as the server answered; SlipwayError otherwise
  */
-export function relay(call: Call, server: Server, params: Record<string, unknown>, send?: Send): Promise<string> {
+export function relay(call: Call, server: Server, params: Record<string, unknown>, send?: Send): Promise<Json> {
   const { request } = call;
   traceServer(call.trace, server);
   const tool = request.method === 'tools/call' ? String(params['name']) : undefined;
@@ -39,11 +40,11 @@ async function within(
   server: Server,
   { permit, result }: Allowance,
   spend: Spend | undefined,
-  answer: Promise<string>,
-): Promise<string> {
+  answer: Promise<Json>,
+): Promise<Json> {
   try {
     const json = withinSize(call, server, result, await answer);
-    return spend ? spend.answered(json) : json;
+    return spend ? spend.answered(lineOf(json)) : json;
   } finally {
     permit?.release();
   }
@@ -55,7 +56,7 @@ async function pass(
   params: Record<string, unknown>,
   bound: Bound | undefined,
   send: Send | undefined,
-): Promise<string> {
+): Promise<Json> {
   const { caller, request } = call;
   const controller = new AbortController();
   const { calls } = caller.state;
@@ -79,7 +80,7 @@ async function pass(
   metrics.inFlight++;
   const began = performance.now();
   try {
-    const options: RequestOptions = { signal: controller.signal, client };
+    const options: RequestOptions = { signal: controller.signal, client, bytes: !redacts(caller, server) };
     const progressToken = progressTokenOf(params);
     if (progressToken !== undefined) {
       options.progressToken = progressToken;

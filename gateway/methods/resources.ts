@@ -5,17 +5,18 @@
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { introduceAll } from '../capabilities.ts';
 import type { Call } from '../era/era.ts';
+import type { Json } from '../rpc/json.ts';
 import type { RouteView } from '../route-view.ts';
 import type { Server } from '../upstream/server.ts';
 import { relay } from './relay.ts';
 
 /** @throws RpcFailure when no server has it, as the first of them said it; SlipwayError otherwise */
-export function resourcesRead(call: Call): Promise<string> {
+export function resourcesRead(call: Call): Promise<Json> {
   return firstOf(call, (server, params) => relay(call, server, params));
 }
 
 /** @throws the same, and SlipwayError `bad-request` for too many subscriptions */
-export function subscribe(call: Call): Promise<string> {
+export function subscribe(call: Call): Promise<Json> {
   const { subscriptions } = call.caller.state;
   return firstOf(call, async (server, params) => {
     const uri = String(params['uri']);
@@ -81,8 +82,8 @@ export function matches(template: string, uri: string): boolean {
 
 async function firstOf(
   call: Call,
-  ask: (server: Server, params: Record<string, unknown>) => Promise<string>,
-): Promise<string> {
+  ask: (server: Server, params: Record<string, unknown>) => Promise<Json>,
+): Promise<Json> {
   const params = call.request.params ?? {};
   let refusal: unknown = new RpcFailure({ code: RPC.methodNotFound, message: 'No server here has resources' });
   let first = true;

@@ -3,6 +3,7 @@ import { toSlipwayError } from '../../schemas/errors.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { introduceAll, newTasksOf, oldTasksOf } from '../capabilities.ts';
 import type { Call } from '../era/era.ts';
+import type { Json } from '../rpc/json.ts';
 import { begunIn, renamed, unknownTask } from '../sessions/tasks.ts';
 import { fetchList, type Request } from '../upstream/fetch-list.ts';
 import type { Server } from '../upstream/server.ts';
@@ -14,7 +15,7 @@ type Kind = 'legacy' | 'modern';
 const LIST = { method: 'tasks/list', field: 'tasks', key: 'taskId' } as const;
 
 /** @returns what answers `tasks/get` and its like, for clients of one era */
-export function aboutTask(kind: Kind): (call: Call) => Promise<string> {
+export function aboutTask(kind: Kind): (call: Call) => Promise<Json> {
   return async (call) => {
     const { caller, request } = call;
     await introduceAll(caller.route);
@@ -30,7 +31,7 @@ export function aboutTask(kind: Kind): (call: Call) => Promise<string> {
 }
 
 /** `tasks/list` (MCP 2025-11-25): those of all servers, but only the caller's own. */
-export async function listTasks(call: Call): Promise<string> {
+export async function listTasks(call: Call): Promise<Json> {
   const { route, state, identity } = call.caller;
   await introduceAll(route);
   const able = route.servers.filter((server) => oldTasksOf(server)?.['list']);

@@ -3,12 +3,13 @@ import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { traceServer } from '../audit/requests.ts';
 import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
+import type { Json } from '../rpc/json.ts';
 import { blocked, closedTo } from './blocked.ts';
 import { problemWith } from './arguments.ts';
 import { relay } from './relay.ts';
 
 /** @throws RpcFailure for an unknown tool, or as the server answered; SlipwayError otherwise */
-export function toolsCall(call: Call): Promise<string> {
+export function toolsCall(call: Call): Promise<Json> {
   const params = call.request.params ?? {};
   const name = params['name'];
   if (typeof name !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The tool name is missing' });
@@ -17,14 +18,14 @@ export function toolsCall(call: Call): Promise<string> {
   return target ? send(call, params, target) : tools.find(name).then((found) => send(call, params, found));
 }
 
-function send(call: Call, params: Record<string, unknown>, target: Target | undefined): Promise<string> {
+function send(call: Call, params: Record<string, unknown>, target: Target | undefined): Promise<Json> {
   if (!target) return refused(call, String(params['name']));
   traceServer(call.caller.trace, target.server, target.name);
   return target.server.entry.validateArguments ? checked(call, params, target) : pass(call, params, target);
 }
 
 /** A tool that is there but not open, or none at all. @throws RpcFailure for an unknown tool */
-async function refused(call: Call, name: string): Promise<string> {
+async function refused(call: Call, name: string): Promise<Json> {
   const { route } = call.caller;
   const known = route.catalogs.tools.refused(name);
   if (known) return blocked(call, known.target.server, known.target.name, known.decision);
@@ -34,7 +35,7 @@ async function refused(call: Call, name: string): Promise<string> {
 }
 
 /** What is wrong with arguments is told as a failure of the tool (SEP-1303), so that a model reads it and does better. */
-async function checked(call: Call, params: Record<string, unknown>, target: Target): Promise<string> {
+async function checked(call: Call, params: Record<string, unknown>, target: Target): Promise<Json> {
   const problem = await problemWith(target.item, params['arguments']);
   if (problem === undefined) return pass(call, params, target);
   call.caller.trace.toolFailed('invalid_arguments');
@@ -43,7 +44,7 @@ async function checked(call: Call, params: Record<string, unknown>, target: Targ
 }
 
 /** The message is ours alone by now; a copy would only cost. */
-function pass(call: Call, params: Record<string, unknown>, target: Target): Promise<string> {
+function pass(call: Call, params: Record<string, unknown>, target: Target): Promise<Json> {
   params['name'] = target.name;
   return relay(call, target.server, params);
 }

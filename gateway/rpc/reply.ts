@@ -2,7 +2,8 @@
 import type { ServerResponse } from 'node:http';
 import type { Id, RpcError, RpcMessage } from '../../schemas/jsonrpc.ts';
 import type { HttpSide } from './errors.ts';
-import { sendText } from './respond.ts';
+import { JsonBytes, lineOf, type Json } from './json.ts';
+import { sendJsonBytes, sendText } from './respond.ts';
 import { SseWriter, type EventWriter } from './sse-writer.ts';
 
 /** An event stream that goes on without its connection, until nobody comes back for it. */
@@ -21,10 +22,12 @@ export interface Answer {
   /** @returns whether it was sent: not after the answer, nor to a client that does not keep up */
   send(message: RpcMessage): boolean;
   /** @param json the `result` as JSON text, so that prepared bytes go out as they are */
-  result(json: string): void;
+  result(json: Json): void;
   /** @param http the HTTP response, unless that has begun */
   error(error: RpcError, http?: HttpSide): void;
 }
+
+const END = Buffer.from('}');
 
 export class Reply implements Answer {
   readonly #response: ServerResponse;
@@ -67,8 +70,12 @@ export class Reply implements Answer {
     return true;
   }
 
-  result(json: string): void {
-    this.#finish(`{"jsonrpc":"2.0","id":${JSON.stringify(this.#id)},"result":${json}}`);
+  result(json: Json): void {
+    const head = `{"jsonrpc":"2.0","id":${JSON.stringify(this.#id)},"result":`;
+    if (typeof json === 'string' || this.#stream || this.#response.destroyed)
+      return this.#finish(`${head}${lineOf(json)}}`);
+    this.#ended = true;
+    sendJsonBytes(this.#response, new JsonBytes(Buffer.from(head), ...json.parts, END));
   }
 
   error(error: RpcError, http?: HttpSide): void {

@@ -1,5 +1,6 @@
 /** Sessions of the HTTP+SSE transport (MCP 2024-11-05): each is one open stream, on which everything is answered. */
 import type { Id, RpcError, RpcMessage } from '../../schemas/jsonrpc.ts';
+import { lineOf, type Json } from '../rpc/json.ts';
 import type { Answer } from '../rpc/reply.ts';
 import type { SseWriter } from '../rpc/sse-writer.ts';
 import type { Session } from './seal.ts';
@@ -46,8 +47,8 @@ export class StreamedAnswer implements Answer {
     return true;
   }
 
-  result(json: string): void {
-    this.#finish(`{"jsonrpc":"2.0","id":${JSON.stringify(this.#id)},"result":${json}}`);
+  result(json: Json): void {
+    this.#finish(`{"jsonrpc":"2.0","id":${JSON.stringify(this.#id)},"result":${lineOf(json)}}`);
   }
 
   error(error: RpcError): void {

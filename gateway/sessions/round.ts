@@ -11,6 +11,7 @@ import type { CallEnd } from '../era/era.ts';
 import type { Asker } from '../era/modern-request.ts';
 import type { Trace } from '../audit/trace.ts';
 import type { Caller } from '../exchange.ts';
+import type { Json } from '../rpc/json.ts';
 import type { Reply } from '../rpc/reply.ts';
 import { checkCapabilities } from './capabilities.ts';
 import { reaches } from './levels.ts';
@@ -41,7 +42,7 @@ export class Round {
   /** Begins with who is behind it, and where: as much of a session as there is. */
   readonly id: string;
   /** The answer in the end. */
-  result: Promise<string> | undefined;
+  result: Promise<Json> | undefined;
   readonly asker: Asker;
   /** The progress token that the server knows: that of the first request. */
   readonly #token: unknown;
@@ -108,7 +109,7 @@ export class Round {
   }
 
   /** Holds on to the call: what serves it must stay, however long its client thinks. */
-  run(result: Promise<string>, { generation }: Caller): void {
+  run(result: Promise<Json>, { generation }: Caller): void {
     generation.enter();
     this.result = result.finally(() => generation.leave());
     // While it is parked nobody waits for it.

@@ -1,13 +1,14 @@
 /** An upstream over Streamable HTTP (MCP 2025-03-26 and later). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../../schemas/errors.ts';
-import { isRequest, type RpcMessage } from '../../schemas/jsonrpc.ts';
+import { isRequest, type Id, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { offersOurs } from '../../schemas/modern.ts';
 import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
 import { contextHeaders } from '../tracing/context.ts';
 import { Failures } from './failures.ts';
 import { NotDelivered, type LinkHandlers, type Welcome } from './link.ts';
 import { MessageReader, NOTICE_TIMEOUT, type Head, type Http } from './post.ts';
+import { findResult } from './raw-result.ts';
 
 /** Pauses between two attempts to listen (ms), and how long saying goodbye may take. */
 const LISTEN_PAUSE = 1_000;
@@ -31,7 +32,8 @@ export class HttpConnection implements Connection {
   readonly #peer: Peer;
   readonly #closed = new AbortController();
   readonly #failures = new Failures();
-  #signal: AbortSignal | undefined;
+  /** Of the request that is being sent. */
+  #options: RequestOptions = {};
   #hello: Record<string, unknown> | undefined;
   #welcome: Welcome = {};
   #session: string | undefined;
@@ -65,10 +67,10 @@ export class HttpConnection implements Connection {
 
   async request(method: string, params?: Record<string, unknown>, options: RequestOptions = {}): Promise<unknown> {
     if (method === 'initialize') this.#hello = params ?? {};
-    this.#signal = options.signal;
+    this.#options = options;
     try {
       const answer = this.#peer.request(method, params, options);
-      this.#signal = undefined;
+      this.#options = {};
       const result = await answer;
       if (method === 'initialize') this.#welcomed(result);
       return result;
@@ -118,17 +120,19 @@ export class HttpConnection implements Connection {
 
   /** Never throws: a request whose POST failed is answered with that failure. */
   async #send(message: RpcMessage): Promise<void> {
-    const signal = isRequest(message) ? this.#signal : AbortSignal.timeout(NOTICE_TIMEOUT);
-    this.#signal = undefined;
+    const { signal, bytes = false } = isRequest(message)
+      ? this.#options
+      : { signal: AbortSignal.timeout(NOTICE_TIMEOUT) };
+    this.#options = {};
     try {
-      await this.#post(message, signal);
+      await this.#post(message, signal, bytes);
     } catch (error) {
       if (!isRequest(message) || signal?.aborted) return;
       this.#peer.receive(this.#failures.answer(message, error));
     }
   }
 
-  async #post(message: RpcMessage, signal: AbortSignal | undefined, again = false): Promise<void> {
+  async #post(message: RpcMessage, signal: AbortSignal | undefined, bytes: boolean, again = false): Promise<void> {
     if (isRequest(message) && !isHello(message)) {
       // POSTs travel side by side: a session that is not begun yet takes no request.
       await this.#reopening;
@@ -139,6 +143,7 @@ export class HttpConnection implements Connection {
     const headers = { ...this.#headers(), 'Content-Type': 'application/json', ...context };
     const mayBeForgotten = session !== undefined && !again && !isHello(message);
     const reader = new AnswerReader(message, this.#peer, mayBeForgotten);
+    if (bytes && isRequest(message)) reader.onLarge = (document) => reader.takeRaw(message.id, document);
     if (isHello(message)) reader.onSession = (id) => (this.#session = id);
     const call = { method: 'POST', headers, body: JSON.stringify(message), signal } as const;
     const { status } = await this.#client.send(this.#url, call, reader).catch((error: unknown) => {
@@ -148,7 +153,7 @@ export class HttpConnection implements Connection {
     if (reader.foreign) throw this.#leave();
     if (status === 404 && mayBeForgotten) {
       await this.#reopen(session);
-      return this.#post(message, signal, true);
+      return this.#post(message, signal, bytes, true);
     }
     if (isRequest(message) && !reader.answered) await this.#resume(reader, signal);
     if (!isRequest(message) || reader.answered) return;
@@ -256,6 +261,7 @@ class AnswerReader extends MessageReader {
   /** Called with the session that the server opened, or with nothing. */
   onSession: ((id: string | undefined) => void) | undefined;
   answered = false;
+  readonly #peer: Peer;
   /** Whether the server refused to speak like this, but offers the way we speak as well. */
   foreign = false;
 
@@ -272,6 +278,16 @@ class AnswerReader extends MessageReader {
       this.answered = true;
       peer.receive({ ...received, id: sent.id });
     });
+    this.#peer = peer;
+  }
+
+  /** @returns whether it is an answer whose result can be passed on as it came */
+  takeRaw(id: Id, document: Buffer): boolean {
+    const result = this.status === 200 ? findResult(document, id) : undefined;
+    if (!result) return false;
+    this.answered = true;
+    this.#peer.receive({ jsonrpc: '2.0', id, result });
+    return true;
   }
 
   override onHead(head: Head): void {

@@ -7,6 +7,7 @@ import { asMessage, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { VIA } from '../steps/loop.ts';
 import { MAX_MESSAGE_BYTES, NotDelivered } from './link.ts';
 import { checkLiteral, publicLookup } from './reach.ts';
+import { LARGE } from './raw-result.ts';
 import { SseParser, type SseEvent } from '../../schemas/sse.ts';
 
 const MAX_SOCKETS = 256;
@@ -161,7 +162,11 @@ export class MessageReader implements Reader {
   #place: Place | undefined;
   #json = false;
   #chunks: Buffer[] = [];
+  /** Where all of it goes, if the server said how much that is. */
+  #whole: Buffer | undefined;
   #size = 0;
+  /** Takes a whole document that is large. @returns whether it did; if not, it is parsed */
+  onLarge: ((document: Buffer) => boolean) | undefined;
   /** Of the HTTP response, as soon as it begins. */
   status = 0;
 
@@ -174,6 +179,10 @@ export class MessageReader implements Reader {
     this.#place = this.resume;
     const type = String(headers['content-type'] ?? '');
     this.#json = type.startsWith('application/json');
+    const length = Number(headers['content-length']);
+    // Held once: pieces of what is large go where they belong as they come. Pages that are not written to take no memory.
+    const isLarge = this.#json && length >= LARGE && length <= MAX_MESSAGE_BYTES;
+    this.#whole = isLarge ? Buffer.allocUnsafeSlow(length) : undefined;
     if (type.startsWith('text/event-stream'))
       this.#events = new SseParser((event) => this.#onEvent(event), MAX_MESSAGE_BYTES);
   }
@@ -183,13 +192,15 @@ export class MessageReader implements Reader {
     if (!this.#json) return;
     this.#size += chunk.length;
     if (this.#size > MAX_MESSAGE_BYTES) throw new RangeError('answer too long');
-    this.#chunks.push(chunk);
+    if (!this.#whole) return void this.#chunks.push(chunk);
+    chunk.copy(this.#whole, this.#size - chunk.length);
   }
 
   onEnd(): void {
-    const [first] = this.#chunks;
-    if (!first) return;
-    const bytes = this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
+    const bytes = this.#whole ? this.#whole.subarray(0, this.#size) : Buffer.concat(this.#chunks);
+    this.#chunks = [];
+    if (bytes.length === 0) return;
+    if (bytes.length >= LARGE && this.onLarge?.(bytes)) return;
     this.#take(bytes.toString('utf8'));
   }
 

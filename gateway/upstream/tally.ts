@@ -1,6 +1,7 @@
 /** What became of calls, as far as it says something about the instance: a rollout reads its error rate from it. */
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { SlipwayError, type ErrorCode } from '../../schemas/errors.ts';
+import { RawResult } from './raw-result.ts';
 
 export function count(tally: { calls: number; errors: number }, isError: boolean): void {
   tally.calls++;
@@ -9,6 +10,7 @@ export function count(tally: { calls: number; errors: number }, isError: boolean
 
 /** A tool that failed says so in its result (MCP `CallToolResult.isError`). */
 export function failed(result: unknown): boolean {
+  if (result instanceof RawResult) return result.isError;
   return typeof result === 'object' && result !== null && (result as { isError?: unknown }).isError === true;
 }
 
