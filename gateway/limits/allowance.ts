@@ -55,7 +55,8 @@ export function withinSize(call: Call, server: Server, bound: Bound | undefined,
   const why = `the result has ${bytes} bytes, and ${wordsFor(bound.level)} allows ${bound.value}`;
   const error = caller.state.limiter.refused('result-too-large', bound.level, why);
   if (request.method !== 'tools/call') throw error;
-  caller.trace.denied(error.code, 'limit');
+  call.trace.detail = { limit: error.details?.limit };
+  call.trace.denied(error.code, 'limit');
   const text = `${error.message} Ask for less.`;
   return call.encode(policyResult(text, 'result-size', error), server);
 }

@@ -1,6 +1,7 @@
 /** Secrets of a known shape do not leave with what servers answer, where the config says so. */
 import { RpcFailure, type RpcError } from '../../schemas/jsonrpc.ts';
 import { redactValue } from '../../schemas/secret-shapes.ts';
+import type { Call } from '../era/era.ts';
 import type { Caller } from '../exchange.ts';
 import type { Server } from '../upstream/server.ts';
 
@@ -11,24 +12,24 @@ export function redacts({ generation, route }: Caller, server: Server): boolean 
 }
 
 /** @param answer a result, as the server gave it */
-export function clean(caller: Caller, server: Server, answer: unknown): unknown {
-  if (!redacts(caller, server)) return answer;
+export function clean(call: Call, server: Server, answer: unknown): unknown {
+  if (!redacts(call.caller, server)) return answer;
   const { value, count } = redactValue(answer);
-  told(caller, server, count);
+  told(call, server, count);
   return value;
 }
 
 /** The same for a refusal: what went wrong is often told with what it went wrong with. */
-export function cleanError(caller: Caller, server: Server, error: unknown): unknown {
-  if (!(error instanceof RpcFailure) || !redacts(caller, server)) return error;
+export function cleanError(call: Call, server: Server, error: unknown): unknown {
+  if (!(error instanceof RpcFailure) || !redacts(call.caller, server)) return error;
   const { value, count } = redactValue(error.error);
-  told(caller, server, count);
+  told(call, server, count);
   return count > 0 ? new RpcFailure(value as RpcError) : error;
 }
 
 /** How many, never what. */
-function told({ state, trace }: Caller, server: Server, count: number): void {
+function told({ caller, trace }: Call, server: Server, count: number): void {
   if (count === 0) return;
-  state.metrics.of(server.name).redactions += count;
+  caller.state.metrics.of(server.name).redactions += count;
   trace.detail = { ...trace.detail, redactions: count };
 }

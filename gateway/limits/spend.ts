@@ -54,8 +54,8 @@ export function spendOf({ caller, request }: Call, server: Server, tool: string 
 /** For the call of a tool, a result that a model can read. @throws the refusal, for other calls */
 export async function refused(call: Call, server: Server, refusal: SlipwayError): Promise<Json> {
   if (call.request.method !== 'tools/call') throw refusal;
-  call.caller.trace.detail = { limit: refusal.details?.limit };
-  call.caller.trace.denied(refusal.code, 'budget');
+  call.trace.detail = { limit: refusal.details?.limit };
+  call.trace.denied(refusal.code, 'budget');
   return call.encode(policyResult(refusal.message, 'budget', refusal), server);
 }
 

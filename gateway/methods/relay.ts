@@ -91,7 +91,7 @@ async function pass(
     const context = span?.context ?? caller.trace.context;
     const sent = context ? withContext(params, context) : params;
     const result = send ? send(method, sent, options) : server.request(method, sent, options);
-    const answer = clean(caller, server, await result);
+    const answer = clean(call, server, await result);
     if (failed(answer)) {
       outcome = 'error';
       call.trace.toolFailed();
@@ -100,7 +100,7 @@ async function pass(
   } catch (error) {
     outcome = outcomeOf(error);
     if (error instanceof NeedsAuthorization) return await askConsent(call, server, error);
-    return call.refused(cleanError(caller, server, error), server);
+    return call.refused(cleanError(call, server, error), server);
   } finally {
     metrics.end(outcome, began);
     span?.end(outcome);
