@@ -12,7 +12,7 @@ import { raw, session } from '../gateway/helpers/gateway.ts';
 /** 100 000 calls take minutes. */
 const SLOW = process.env['SLIPWAY_SLOW'] !== undefined;
 const CALLS = SLOW ? 100_000 : 3000;
-/** What a kill may cost: events are gathered for 50 ms before they are written (fsyncInterval is for power failures). */
+/** What a kill may cost: events are gathered for 250 ms before they are written (fsyncInterval is for power failures). */
 const MAY_BE_LOST_MS = 1000;
 
 const audit = (desk: Desk, ...args: string[]): Promise<Result> =>
