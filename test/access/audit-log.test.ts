@@ -315,6 +315,27 @@ describe('in bad times', () => {
     },
   );
 
+  test('a place in the outbox that cannot be had for a while stops the log only that long, with nothing new to write', async () => {
+    using dir = tempDir();
+    const handed: string[] = [];
+    let full = true;
+    const recorder = {
+      ...noRecorder,
+      hand: ({ file }: { file: string }) => {
+        if (full) throw new Error('ENOSPC: no space left on device');
+        handed.push(file);
+      },
+    };
+    await using log = start(dir.path, { recorder, settings: { ...SETTINGS, onFailure: 'stop', maxEvents: 5 } });
+    for (let n = 0; n < 10; n++) log.record(call());
+    await log.flush();
+    expect(log.blocked).toBe(true);
+    full = false;
+    await eventually(() => !log.blocked);
+    expect(handed).toHaveLength(1);
+    expect(log.state()).toMatchObject({ waiting: 0, dropped: 0 });
+  });
+
   test('more than can wait is counted, said in the status and, when it is over, in the log', async () => {
     using dir = tempDir();
     const told: string[] = [];

@@ -60,7 +60,7 @@ export class Handover implements Disposable {
     this.#segments.handed(last);
   }
 
-  /** What the last run could not hand over any more. */
+  /** Takes what is full, and what the last run could not hand over any more. @throws SlipwayError state-unwritable */
   left(): void {
     const { through } = this.#segments;
     for (const segment of this.#segments.closed()) if (segment.first > through) this.take(segment);

@@ -80,7 +80,7 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
       log('warn', 'the audit log was cut short by a crash', { ...cut });
       this.#tell('gap', { bytes: cut.bytes, lost: cut.lost });
     }
-    this.#handover.left();
+    if (this.#segments.unhanded) this.#soon();
     this.#handover.configure(settings);
   }
 
@@ -145,6 +145,8 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     this.#handover[Symbol.dispose]();
     this.#flood[Symbol.dispose]();
     await this.rotate();
+    if (this.#waiting > 0)
+      this.#log('error', 'audit events are lost: they cannot be written', { events: this.#waiting });
     clearTimeout(this.#gathering);
     clearTimeout(this.#syncing);
     await this.#segments[Symbol.asyncDispose]().catch((error: unknown) => this.#failed(error));
@@ -174,19 +176,25 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
         const hashing = this.#chain(draft);
         if (hashing) await hashing;
       }
-      await this.#write();
-      await this.#settle().catch((error: unknown) => this.#failed(error));
+      try {
+        await this.#write();
+        await this.#settle();
+        if (this.#failure !== undefined) this.#recovered();
+      } catch (error) {
+        this.#failed(error);
+      }
     } while (this.#queue.length > 0 && this.#failure === undefined);
     this.#bodies = 0;
   });
 
-  /** What is due after lines were written. */
+  /** What is due after lines were written. @throws as `node:fs` does */
   async #settle(): Promise<void> {
     const { events, size } = this.#segments;
     const isFull = events >= this.#settings.maxEvents || size >= this.#settings.maxBytes;
     const isLast = this.#queue.length === 0;
-    if (isFull || (this.#wantsRotation && isLast)) await this.#rotated();
+    if (isFull || (this.#wantsRotation && isLast)) await this.#segments.rotate();
     else if (this.#wantsSync && isLast) await this.#segments.sync();
+    if (this.#segments.unhanded) this.#handOver();
     if (!isLast) return;
     this.#wantsSync = this.#wantsRotation = false;
   }
@@ -201,27 +209,22 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     this.#head = this.#lines.add(draft, hashes, this.#head);
   }
 
+  /** @throws as `node:fs` does; the lines stay then */
   async #write(): Promise<void> {
     if (this.#lines.count === 0) return;
-    try {
-      await this.#segments.append(this.#lines.bytes, this.#head);
-    } catch (error) {
-      return this.#failed(error);
-    }
+    await this.#segments.append(this.#lines.bytes, this.#head);
     if (this.#followers.size > 0) {
       const text = this.#lines.bytes.toString('utf8');
       for (const listener of this.#followers) listener(text);
     }
     this.#lines.clear();
-    if (this.#failure !== undefined) this.#recovered();
     if (this.#untold === 0 || this.#waiting > MAX_WAITING / 2) return;
     this.#tell('dropped', { count: this.#untold });
     this.#untold = 0;
   }
 
-  async #rotated(): Promise<void> {
-    const segment = await this.#segments.rotate();
-    if (segment) this.#handover.take(segment);
+  #handOver(): void {
+    this.#handover.left();
     const gone = this.#closed ? undefined : this.#handover.prune();
     if (gone) this.#tell('pruned', { through: gone.seq, hash: gone.hash });
   }
@@ -239,6 +242,7 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
       this.#onState();
     }
     if (this.#closed) return;
+    this.#wantsSync = true;
     this.#gathering ??= setTimeout(() => void this.#drain(), RETRY).unref();
   }
 

@@ -110,6 +110,11 @@ export class Segments implements AsyncDisposable {
     return this.#through;
   }
 
+  /** Whether a file is full and was not handed over. */
+  get unhanded(): boolean {
+    return this.#first - 1 > this.#through;
+  }
+
   /** @throws SlipwayError state-unwritable */
   handed(through: number): void {
     writeAtomically(join(this.dir, HANDED), JSON.stringify({ through }));
@@ -157,16 +162,14 @@ export class Segments implements AsyncDisposable {
     }
   }
 
-  /** Ends the file that is written to; the next line begins another. @returns `undefined` if it holds nothing */
-  async rotate(): Promise<Segment | undefined> {
-    if (this.events === 0) return undefined;
+  /** Ends the file that is written to, if it holds something; the next line begins another. @throws as `node:fs` does */
+  async rotate(): Promise<void> {
+    if (this.events === 0) return;
     await this.sync();
-    const closed = { file: this.#path(this.#first), first: this.#first, last: this.#head.seq };
     await this.#file?.close();
     this.#file = undefined;
     this.#first = this.#head.seq + 1;
     this.#size = 0;
-    return closed;
   }
 
   /** Those that nothing is added to, oldest first. */

@@ -91,7 +91,7 @@ class Reader {
   /** @param noted how far the log was when that was last written down beside it */
   end(noted: Head | undefined): Verdict {
     const head = this.#head;
-    const newest = Math.max(noted?.seq ?? 0, ...this.#checkpoints.keys());
+    const newest = [...this.#checkpoints.keys()].reduce((a, b) => Math.max(a, b), noted?.seq ?? 0);
     if (newest > (head?.seq ?? 0)) this.#wrong(`the lines ${(head?.seq ?? 0) + 1}–${newest} are missing at the end`);
     if (noted && head && noted.seq === head.seq && noted.hash !== head.hash)
       this.#wrong(`line ${head.seq} is another than was written`);
