@@ -6,11 +6,17 @@
  */
 export function glob(pattern: string): (text: string) => boolean {
   if (/^\*+$/.test(pattern)) return () => true;
-  const wanted = [...pattern.toLowerCase()];
-  return (text) => matches(wanted, [...text.toLowerCase()]);
+  const wanted = characters(pattern);
+  return (text) => matches(wanted, characters(text));
 }
 
-function matches(pattern: readonly string[], text: readonly string[]): boolean {
+/** A string is its own list of characters, unless some of them take two places in it. */
+function characters(text: string): ArrayLike<string> {
+  const lower = text.toLowerCase();
+  return /[\uD800-\uDFFF]/.test(lower) ? [...lower] : lower;
+}
+
+function matches(pattern: ArrayLike<string>, text: ArrayLike<string>): boolean {
   let at = 0;
   let star = -1;
   let resume = 0;
@@ -27,5 +33,6 @@ function matches(pattern: readonly string[], text: readonly string[]): boolean {
       index = ++resume;
     } else return false;
   }
-  return pattern.slice(at).every((rest) => rest === '*');
+  while (pattern[at] === '*') at++;
+  return at === pattern.length;
 }
