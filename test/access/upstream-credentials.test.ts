@@ -1,10 +1,17 @@
 /** Credentials that no person is asked for: from Secrets, of the gateway itself, or in exchange for the caller's own. */
+import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { Server as McpServer } from '@modelcontextprotocol/sdk/server/index.js';
+import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
+import { CallToolRequestSchema, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { expect, onTestFinished, test } from 'vitest';
 import { GATEWAY } from '../helpers/configs.ts';
 import { Desk } from '../helpers/slipway.ts';
-import { client, principal } from '../gateway/helpers/gateway.ts';
+import { client, principal, start } from '../gateway/helpers/gateway.ts';
+import { modernServer } from '../gateway/helpers/modern-upstream.ts';
 import { bound, provider } from './helpers/identities.ts';
 import { Issuer } from './helpers/issuer.ts';
 import { lastToken, ProtectedServer } from './helpers/protected-server.ts';
@@ -147,4 +154,66 @@ test('token exchange: each caller as who they are, and their own token goes to i
 
   await using ci = await client(`${url}/servers/docs/mcp`, 'ci-token');
   await expect(call(ci, 'whoami')).rejects.toThrow(/only for callers with a token of an identity provider/);
+});
+
+/** Lets nobody through to another server without the token, on any request. */
+async function doorkeeper(to: string, token: string): Promise<string> {
+  const { hostname, port } = new URL(to);
+  const keeper = createServer((request, response) => {
+    if (request.headers.authorization !== `Bearer ${token}`) return void response.writeHead(401).end();
+    const { method, url: path, headers } = request;
+    const on = httpRequest({ hostname, port, method, path, headers, agent: false }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers).flushHeaders();
+      answer.pipe(response);
+    });
+    request.pipe(on);
+    response.on('close', () => on.destroy());
+    on.on('error', () => response.destroy());
+  });
+  keeper.listen(0, '127.0.0.1');
+  await once(keeper, 'listening');
+  onTestFinished(() => {
+    keeper.closeAllConnections();
+    keeper.close();
+  });
+  return `http://127.0.0.1:${(keeper.address() as AddressInfo).port}${new URL(to).pathname}`;
+}
+
+/** A server of 2024-11-05 (SDK). */
+async function oldServer(): Promise<string> {
+  let transport: SSEServerTransport | undefined;
+  const listener = createServer((request, response) => {
+    if (request.method === 'POST') return void transport?.handlePostMessage(request, response);
+    const server = new McpServer({ name: 'old', version: '1' }, { capabilities: { tools: {} } });
+    server.setRequestHandler(ListToolsRequestSchema, () => ({
+      tools: [{ name: 'echo', inputSchema: { type: 'object' as const } }],
+    }));
+    server.setRequestHandler(CallToolRequestSchema, () => ({ content: [{ type: 'text', text: 'old' }] }));
+    transport = new SSEServerTransport('/messages', response);
+    void server.connect(transport);
+  });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  onTestFinished(() => {
+    listener.closeAllConnections();
+    listener.close();
+  });
+  return `http://127.0.0.1:${(listener.address() as AddressInfo).port}/sse`;
+}
+
+test('over every transport each request has the credentials, and without them none is answered', async () => {
+  await using modern = await modernServer();
+  const places = {
+    modern: { transport: 'http' as const, address: await doorkeeper(modern.endpoint.address, SECRET) },
+    old: { transport: 'sse' as const, address: await doorkeeper(await oldServer(), SECRET) },
+  };
+  const auth = { type: 'headers' as const, headers: [{ name: 'Authorization', prefix: 'Bearer ', value: SECRET }] };
+  for (const [name, place] of Object.entries(places)) {
+    const endpoints = [{ id: name, ...place }];
+    await using gateway = await start({ servers: { in: { endpoints, auth }, out: { endpoints } } });
+    await using inside = await client(`${gateway.url}/servers/in/mcp`);
+    expect((await call(inside, 'echo')).isError).toBeFalsy();
+    await using outside = await client(`${gateway.url}/servers/out/mcp`);
+    await expect(call(outside, 'echo')).rejects.toThrow();
+  }
 });
