@@ -49,8 +49,8 @@ export async function handle(
     if (wanted !== undefined && !response.headersSent) response.setHeader('WWW-Authenticate', wanted);
     refuse({ request, response, log: state.log, rpc: request.method === 'POST' && isMcpPath(path) }, error);
   }
-  if (!trace.allowed) state.denials.add(trace, generation.snapshot.commit);
   finish(state, { generation, request, response, trace });
+  if (!trace.allowed) state.denials.add(trace, generation.snapshot.commit);
 }
 
 async function route(exchange: Exchange): Promise<void> {

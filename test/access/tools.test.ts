@@ -324,5 +324,6 @@ test('what strangers are refused pushes out nothing that was refused to somebody
   expect((await told(refused.headers['x-request-id'])).json).toMatchObject({
     principal: 'token:nobody',
     reason: 'forbidden',
+    method: 'POST /mcp',
   });
 });
