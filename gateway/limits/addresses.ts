@@ -51,8 +51,8 @@ export class Addresses {
   }
 
   /**
-   * Guessing: it costs a guesser no less than us, and beyond a burst nobody hears whether a guess was right. Who has a good
-   * token is let in all the same, whatever others at its address do.
+   * Guessing, and floods of what must be checked before it is refused. Who has a good token is let in all the same, whatever
+   * others at its address do: else anybody behind the same proxy could keep it out.
    * @throws SlipwayError `rate-limited` instead of the error, beyond that
    */
   failed(exchange: Pick<Exchange, 'source' | 'request'>, error: unknown): void {

@@ -102,12 +102,15 @@ export class Budgets {
     for (const charge of charges) this.#add(charge, { calls: 1, cost: priceOf(charge.budget, spending).perCall });
   }
 
-  /** Counts the tokens of its result, when there is time. Calls that run meanwhile may go beyond the budget. */
-  takeResult(charges: readonly Charged[], spending: Spending, json: string): void {
+  /**
+   * Counts the tokens of its result, when there is time. Calls that run meanwhile may go beyond the budget.
+   * @param json asked for only where tokens matter
+   */
+  takeResult(charges: readonly Charged[], spending: Spending, json: () => string): void {
     const priced = charges.map((charge) => ({ charge, per1k: priceOf(charge.budget, spending).per1kTokens }));
     const wanted = priced.filter(({ charge, per1k }) => charge.budget.tokens !== undefined || per1k > 0);
     if (wanted.length === 0) return;
-    this.#counter.count(json, (tokens) => {
+    this.#counter.count(json(), (tokens) => {
       for (const { charge, per1k } of wanted) this.#add(charge, { tokens, cost: (tokens / 1000) * per1k });
     });
   }

@@ -2,7 +2,7 @@
 import type { SlipwayError } from '../../schemas/errors.ts';
 import { AMOUNTS, type BudgetStatus } from '../../schemas/budgets.ts';
 import type { Call } from '../era/era.ts';
-import type { Json } from '../rpc/json.ts';
+import { lineOf, type Json } from '../rpc/json.ts';
 import type { Server } from '../upstream/server.ts';
 import { policyResult } from './allowance.ts';
 import type { Charged, Spending } from './budgets.ts';
@@ -17,11 +17,11 @@ export interface Spend {
   /** It is made. */
   take(): void;
   /** It was answered. @returns the answer, with a word on budgets that come to their end */
-  answered(json: string): string;
+  answered(json: Json): Json;
 }
 
 /** `undefined` where no budget is about it. @param tool its own name at the server; none for what is no call of a tool */
-export function spendOf({ caller, request }: Call, server: Server, tool: string | undefined): Spend | undefined {
+export function spendOf({ caller, request, trace }: Call, server: Server, tool: string | undefined): Spend | undefined {
   const { budgets, limiter } = caller.state;
   const { identity, route } = caller;
   const charges = budgets.of({ identity, project: route.project });
@@ -32,8 +32,8 @@ export function spendOf({ caller, request }: Call, server: Server, tool: string 
     refusal: over && refusalOf(over),
     take: () => budgets.take(charges, spending),
     answered: (json) => {
-      budgets.takeResult(charges, spending, json);
-      return charges.some(({ account }) => account.unsaid) ? withNotice(json, charges) : json;
+      budgets.takeResult(charges, spending, () => lineOf(json));
+      return charges.some(({ account }) => account.unsaid) ? withNotice(lineOf(json), charges) : json;
     },
   };
 
@@ -46,6 +46,7 @@ export function spendOf({ caller, request }: Call, server: Server, tool: string 
   function withNotice(json: string, all: readonly Charged[]): string {
     const notices = all.filter(({ account }) => account.unsaid).map((charge) => noticeOf(budgets.status(charge)));
     for (const { account } of all) account.unsaid = false;
+    trace.detail = { ...trace.detail, budgets: notices };
     const result = JSON.parse(json) as { _meta?: object };
     return JSON.stringify({ ...result, _meta: { ...result._meta, 'slipway/budgets': notices } });
   }

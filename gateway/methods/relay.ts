@@ -8,7 +8,7 @@ import type { Bound } from '../limits/limiter.ts';
 import { clean, cleanError, redacts } from '../limits/redact.ts';
 import { refused, spendOf, type Spend } from '../limits/spend.ts';
 import { outcomeOf, type CallOutcome } from '../metrics.ts';
-import { lineOf, type Json } from '../rpc/json.ts';
+import type { Json } from '../rpc/json.ts';
 import type { Server } from '../upstream/server.ts';
 import { withContext } from '../tracing/context.ts';
 import type { UpstreamSpan } from '../tracing/tracing.ts';
@@ -44,7 +44,7 @@ async function within(
 ): Promise<Json> {
   try {
     const json = withinSize(call, server, result, await answer);
-    return spend ? spend.answered(lineOf(json)) : json;
+    return spend ? spend.answered(json) : json;
   } finally {
     permit?.release();
   }

@@ -74,7 +74,7 @@ export const budget = defineKind({
     .check((check) => {
       if (LIMITS.some((field) => check.value[field] !== undefined)) return;
       const message = `must have ${LIMITS.join(', ')} or several of them`;
-      check.issues.push({ code: 'custom', input: check.value, path: [], message, params: { conflict: true } });
+      check.issues.push({ code: 'custom', input: check.value, path: [], message });
     })
     .meta({ anyOf: LIMITS.map((field) => ({ required: [field] })) }),
   references: ({ subjects }) =>

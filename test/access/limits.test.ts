@@ -264,6 +264,31 @@ test('a result that is too large becomes an error that a model can read, never a
   ]);
 });
 
+test('what passes as the bytes that a server sent is measured, looked through and counted as well', async () => {
+  await using up = await httpUpstream('up');
+  const secret = `glpat-${'aB3dE6'.repeat(4)}`;
+  const text = `${secret} ${'hello '.repeat(30_000)}`;
+  const budget = { name: 'b', per: 'all', warnAt: 1, enforce: true } as const;
+  await using gateway = await start({
+    servers: { up: up.endpoint },
+    gateway: { maxBodyBytes: 4 * 1024 * 1024 },
+    routes: { '/projects/clean/mcp': { project: 'clean', servers: ['up'], separator: '__', redact: true } },
+    limits: { projects: { dev: { resultBytes: 100_000 } } },
+    budgets: [
+      { ...budget, principals: [], groups: [], projects: [], prices: [], window: { slidingMs: 60_000 }, tokens: 1e9 },
+    ],
+  });
+  const call = { name: 'up__echo', arguments: { text } };
+  const small = await ask(gateway.url, 'tools/call', call, { path: '/projects/dev/mcp' });
+  expect(small.json.result).toMatchObject({ isError: true, _meta: { 'slipway/policy': 'result-size' } });
+  const clean = await ask(gateway.url, 'tools/call', call, { path: '/projects/clean/mcp' });
+  expect(clean.text).toContain('up:[redacted:gitlab-token] hello');
+  expect(clean.text).not.toContain(secret);
+  const plain = await ask(gateway.url, 'tools/call', call);
+  expect(plain.text).toContain(secret);
+  await eventually(() => (gateway.budgets()[0]?.used.tokens ?? 0) > 60_000);
+});
+
 test('a new commit forgets nothing of what it does not change', async () => {
   await using up = await socketUpstream('up');
   const given = (burst: number, more: object = {}): Snapshot =>
