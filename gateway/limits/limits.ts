@@ -48,7 +48,8 @@ export class Limits {
 
   /** What applies to a request before it is known what it asks for. @param principal key of the identity */
   ofCaller(principal: string, project: string | undefined): Course {
-    const key = project === undefined ? principal : `${principal} ${project}`;
+    // A project's name has no space; what a provider calls a user may.
+    const key = `${project ?? ''} ${principal}`;
     let course = this.#callers.get(key);
     if (course) return course;
     course = this.#courseFor(principal, project);
