@@ -10,10 +10,12 @@ import { hashArguments, hashLarge } from '../../reconciler/record/audit/argument
 import { AuditLog, type AuditLogOptions } from '../../reconciler/record/audit/log.ts';
 import type { AuditEvent } from '../../reconciler/record/audit/line.ts';
 import { follow as followSchedule, isDue } from '../../reconciler/record/audit/schedule.ts';
+import { verifyBranch } from '../../reconciler/record/audit/branch-log.ts';
 import { verifyLocal } from '../../reconciler/record/audit/verify.ts';
-import { noRecorder } from '../../reconciler/record/recorder.ts';
+import { gitRecorder, noRecorder } from '../../reconciler/record/recorder.ts';
 import type { AuditDraft, AuditSettings } from '../../schemas/audit.ts';
 import { silent } from '../../schemas/log.ts';
+import { git, TestRepo } from '../helpers/repo.ts';
 import { tempDir } from '../helpers/temp.ts';
 import { eventually } from '../helpers/until.ts';
 
@@ -219,6 +221,39 @@ describe('the chain', () => {
     await written(dir.path, 1);
     expect(verify(dir.path)).toMatchObject({ problems: [], notes: [expect.stringContaining('a crash cost 2 lines')] });
   });
+});
+
+test('on its branch, too, a line that is altered or a file that is taken away is found', async () => {
+  using repo = new TestRepo();
+  using dir = tempDir();
+  mkdirSync(dir.at('outbox'));
+  {
+    const outbox = { outbox: dir.at('outbox'), repository: dir.at('records.git') };
+    await using recorder = gitRecorder({ ...outbox, remote: repo.url, log: silent });
+    await using log = start(dir.at('audit'), { recorder, settings: { ...SETTINGS, maxEvents: 4 } });
+    for (let n = 1; n <= 3; n++) {
+      for (let m = 0; m < 4; m++) log.record(call({ tool: `tool-${n}` }));
+      await log.flush();
+    }
+  }
+  const verify = () => verifyBranch(repo.url, 'slipway/audit', new AbortController().signal);
+  expect(await verify()).toMatchObject([{ lines: 13, problems: [] }]);
+  const work = dir.at('work');
+  git(dir.path, 'clone', '--quiet', '--branch', 'slipway/audit', repo.url, work);
+  const whole = git(work, 'rev-parse', 'HEAD');
+  const files = git(work, 'ls-files').split('\n');
+  const push = (): void => {
+    git(work, 'commit', '--quiet', '--all', '-m', 'nothing to see here');
+    git(work, 'push', '--quiet', '--force', 'origin', 'HEAD:slipway/audit');
+    git(work, 'reset', '--quiet', '--hard', whole);
+  };
+  const [first = ''] = files;
+  writeFileSync(join(work, first), readFileSync(join(work, first), 'utf8').replace('tool-1', 'tool-9'));
+  push();
+  expect((await verify())[0]?.problems).toEqual([expect.stringContaining('it was altered')]);
+  rmSync(join(work, files.at(-1) ?? ''));
+  push();
+  expect((await verify())[0]?.problems).toEqual([expect.stringContaining('are missing at the end')]);
 });
 
 test('what was gathered is committed when the schedule says so', async () => {
