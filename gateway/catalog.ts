@@ -164,9 +164,13 @@ export class Catalog {
 
   #current(): Prepared {
     const prepared = this.#prepared;
-    if (prepared && this.#servers.every((server, at) => server.state(this.#list) === prepared.states[at]))
-      return prepared;
-    return (this.#prepared = this.#prepare());
+    return prepared && this.#isFresh(prepared) ? prepared : (this.#prepared = this.#prepare());
+  }
+
+  /** A plain loop: it is on the way of every call. */
+  #isFresh({ states }: Prepared): boolean {
+    for (let at = 0; at < states.length; at++) if (this.#servers[at]?.state(this.#list) !== states[at]) return false;
+    return true;
   }
 
   #prepare(): Prepared {

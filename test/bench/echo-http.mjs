@@ -28,8 +28,9 @@ const server = createServer((request, response) => {
     if (id === undefined) return response.writeHead(202).end();
     const result = answers[method]?.(params);
     const answer = result ? { result } : { error: { code: -32601, message: 'Method not found' } };
-    response.writeHead(200, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
+    const bytes = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': bytes.length });
+    response.end(bytes);
   });
 });
 server.listen(0, '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}/mcp`));

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { GATEWAY, helloServer, HELLO_PROGRAM } from '../helpers/configs.ts';
 import { Desk, Running } from '../helpers/slipway.ts';
 import { callOf, load, type Load } from './load.ts';
-import { cpuMs, median, printRows, rssMb, type Row } from './measure.ts';
+import { cpuMs, median, peakOf, printRows, rssMb, type Row } from './measure.ts';
 import { greet, type Era } from './talk.ts';
 import { Wire } from './wire.ts';
 
@@ -14,6 +14,7 @@ const ECHO = fileURLToPath(new URL('echo-http.mjs', import.meta.url));
 const ROUND_MS = 2000;
 /** Streams held open to see what a session takes. */
 const SESSIONS = 2000;
+const HUGE_MB = 50;
 const MANY = Array.from({ length: 10 }, (_, at) => `many${at}`);
 
 export async function gatewayBench(program: string): Promise<Row[]> {
@@ -144,12 +145,21 @@ async function lists(url: string): Promise<Row> {
 async function large({ direct, url, gateway }: Target): Promise<Row[]> {
   const params = (name: string) => callOf(name, { size: 1024 * 1024 });
   const straight = await load({ url: direct, connections: 4, ms: ROUND_MS, params: params('echo') });
-  const before = rssMb(gateway.pid as number);
-  const through = await load({ url, connections: 4, ms: ROUND_MS, params: params('echo__echo') });
+  const pid = gateway.pid as number;
+  const through = { url, connections: 4, ms: ROUND_MS, params: params('echo__echo') };
+  await load({ ...through, ms: 500 });
+  const cpu = cpuMs(pid);
+  let perSecond = 0;
+  const peak = await peakOf(pid, async () => ({ perSecond } = await load(through)));
+  const each = (cpuMs(pid) - cpu) / ((perSecond * ROUND_MS) / 1000);
+  const huge = callOf('echo__echo', { size: HUGE_MB * 1024 * 1024 });
+  const hugePeak = await peakOf(pid, () => load({ url, connections: 1, ms: 1, params: huge }));
   return [
-    { name: 'results of 1 MB, 4 connections', value: through.perSecond, unit: '/s' },
-    { name: 'results of 1 MB: of direct', value: through.perSecond / straight.perSecond, unit: '×' },
-    { name: 'results of 1 MB: memory that came with them', value: rssMb(gateway.pid as number) - before, unit: 'MB' },
+    { name: 'results of 1 MB, 4 connections', value: perSecond, unit: '/s' },
+    { name: 'results of 1 MB: of direct', value: perSecond / straight.perSecond, unit: '×' },
+    { name: 'results of 1 MB: CPU each', value: each, unit: 'ms' },
+    { name: 'results of 1 MB: memory at its peak', value: peak, unit: 'MB' },
+    { name: `a result of ${HUGE_MB} MB: memory at its peak`, value: hugePeak, unit: 'MB', target: 2 * HUGE_MB },
   ];
 }
 

@@ -17,18 +17,35 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
-/** CPU time that a process has used, its waited-for children included, in ms (Linux). */
-export function cpuMs(pid: number): number {
+/** CPU time that a process itself has used, in ms (Linux). */
+export const cpuMs = (pid: number): number => ticks(pid, [11, 12]) * 10;
+
+/** The same with that of children which it has waited for, such as git. */
+export const cpuWithChildrenMs = (pid: number): number => ticks(pid, [11, 12, 13, 14]) * 10;
+
+function ticks(pid: number, which: readonly number[]): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const ticks = [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0);
-  return ticks * 10;
+  return which.reduce((sum, index) => sum + Number(fields[index]), 0);
 }
 
 /** Resident memory of a process in MB (Linux). */
 export function rssMb(pid: number): number {
   const kb = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return (Number(kb) * 1024) / 1e6;
+}
+
+/** @returns how far the memory of a process rose meanwhile, at its highest (MB) */
+export async function peakOf(pid: number, work: () => Promise<unknown>): Promise<number> {
+  const before = rssMb(pid);
+  let peak = before;
+  const watch = setInterval(() => (peak = Math.max(peak, rssMb(pid))), 20);
+  try {
+    await work();
+  } finally {
+    clearInterval(watch);
+  }
+  return Math.max(peak, rssMb(pid)) - before;
 }
 
 export async function timed(work: () => Promise<unknown>): Promise<number> {

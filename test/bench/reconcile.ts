@@ -5,7 +5,7 @@ import { gitSource, memoryParseCache, preview } from '../../reconciler/index.ts'
 import { GATEWAY, HELLO_PROGRAM, helloServer } from '../helpers/configs.ts';
 import { Desk, Running } from '../helpers/slipway.ts';
 import { asIfRunning, type Preview } from '../../reconciler/index.ts';
-import { cpuMs, median, printRows, rssMb, timed, type Row } from './measure.ts';
+import { cpuWithChildrenMs, median, printRows, rssMb, timed, type Row } from './measure.ts';
 
 const RESOURCES = 1000;
 const signal = new AbortController().signal;
@@ -83,9 +83,9 @@ async function ticks(desk: Desk, program: string): Promise<Row[]> {
   const state = join(desk.home, 'tick-state');
   const running = await start(program, desk, state, ['--interval', '250ms']);
   const pid = running.child.pid as number;
-  const before = cpuMs(pid);
+  const before = cpuWithChildrenMs(pid);
   await new Promise((resolve) => setTimeout(resolve, 250 * count));
-  const perTick = (cpuMs(pid) - before) / count;
+  const perTick = (cpuWithChildrenMs(pid) - before) / count;
   const edited = await timed(async () => {
     desk.push(
       Object.fromEntries(

@@ -18,6 +18,9 @@ export class Wire implements Disposable {
   readonly #path: string;
   readonly #host: string;
   #chunks: Buffer[] = [];
+  #size = 0;
+  /** How long the answer is with its head, once that is known. */
+  #whole: number | undefined;
   #waiting: { resolve(answer: Answer): void; reject(error: Error): void } | undefined;
 
   private constructor(socket: Socket, url: URL) {
@@ -51,15 +54,28 @@ export class Wire implements Disposable {
 
   #received(chunk: Buffer): void {
     this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    // What is large is put together once, and not again with each piece.
+    if (this.#whole !== undefined && this.#size < this.#whole) return;
     const bytes = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
     const answer = parse(bytes);
     if (!answer) {
       this.#chunks = [bytes];
+      this.#whole = lengthOf(bytes);
       return;
     }
     this.#chunks = [];
+    this.#size = 0;
+    this.#whole = undefined;
     this.#waiting?.resolve(answer);
   }
+}
+
+/** Of head and body, if the head is there and says so. */
+function lengthOf(bytes: Buffer): number | undefined {
+  const end = bytes.indexOf(HEAD_END);
+  const length = end < 0 ? undefined : headerOf(bytes.toString('latin1', 0, end), 'content-length');
+  return length === undefined ? undefined : end + HEAD_END.length + Number(length);
 }
 
 /** @returns `undefined` while something is missing */
