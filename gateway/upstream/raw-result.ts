@@ -1,5 +1,6 @@
 /** A large result as the bytes that a server sent: what nobody needs to look into is not taken apart and put together again. */
 import { isUtf8 } from 'node:buffer';
+import { SlipwayError } from '../../schemas/errors.ts';
 import type { Id } from '../../schemas/jsonrpc.ts';
 import { JsonBytes } from '../rpc/json.ts';
 
@@ -42,9 +43,13 @@ export class RawResult {
     return new JsonBytes(Buffer.from(`{${fields}${rest}`), this.#bytes.subarray(1));
   }
 
-  /** Taken apart after all. @throws SyntaxError */
+  /** Taken apart after all. @throws SlipwayError `upstream-unavailable` for what is no JSON inside */
   value(): unknown {
-    return JSON.parse(this.#bytes.toString('utf8'));
+    try {
+      return JSON.parse(this.#bytes.toString('utf8')) as unknown;
+    } catch (cause) {
+      throw new SlipwayError('upstream-unavailable', 'The server sent an answer that cannot be read.', { cause });
+    }
   }
 }
 

@@ -11,6 +11,8 @@ export const AUDIT_BRANCH = 'slipway/audit';
 
 /** Where the tip of a branch is kept in the repository that commits are built in. */
 export const localRef = (branch: string): string => `refs/slipway/records/${branch}`;
+/** Lines of hashes hardly shrink any further: the best effort takes half as much CPU again for 7 % less. */
+const QUICK = ['-c', 'core.compression=1', '-c', 'pack.compression=1'];
 const IDENTITY = 'slipway <slipway@localhost>';
 
 /** Where commits are built, where they go, and the name of the branch there. */
@@ -33,8 +35,8 @@ export async function appendToBranch(
   const tip = await fetchTip({ remote, branch }, options);
   const missing = tip === undefined ? entries : await withoutPresent(entries, tip, options);
   if (missing.length === 0 && tip !== undefined) return tip;
-  await git(['fast-import', '--quiet', '--force'], { ...options, input: importStream(missing, local, tip) });
-  await git(['push', '--quiet', '--', remote, `${local}:refs/heads/${branch}`], options);
+  await git([...QUICK, 'fast-import', '--quiet', '--force'], { ...options, input: importStream(missing, local, tip) });
+  await git([...QUICK, 'push', '--quiet', '--', remote, `${local}:refs/heads/${branch}`], options);
   return (await git(['rev-parse', local], options)).trim();
 }
 

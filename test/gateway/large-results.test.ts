@@ -89,6 +89,14 @@ for (const way of ['length', 'chunks'])
     });
   });
 
+test('what is no JSON inside reaches nobody as JSON', async () => {
+  const more = ',"_meta":{},"structuredContent":{"a":tru}';
+  const { json } = await ask(gateway.url, 'tools/call', big('length', { more }));
+  expect(json).toMatchObject({ error: { message: expect.stringContaining('cannot be read') } });
+  const { text } = await (await session(gateway.url)).rpc('tools/call', big('length', { more }));
+  expect(() => JSON.parse(text) as unknown).toThrow(SyntaxError);
+});
+
 test('that a tool failed is seen', async () => {
   const before = gateway.tally('up').errors;
   await (await session(gateway.url)).rpc('tools/call', big('length', { more: ',"isError":true' }));
