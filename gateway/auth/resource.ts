@@ -80,7 +80,11 @@ export function challenge(where: Where, error: unknown): string | undefined {
 /** Header injection: the path is as it was sent, and may hold quotes and worse. No route is called so. */
 const isPlain = (path: string): boolean => /^[\w.~%/-]*$/.test(path);
 
-/** The gateway as whoever calls knows it. The Host was checked, and is told back to nobody but who sent it. */
-function baseOf({ generation, request }: Where): string {
-  return generation.publicUrl ?? canonicalUrl(`http://${request.headers.host ?? 'localhost'}`);
+/**
+ * The gateway as whoever calls knows it. The Host was checked, but on a unix socket, where it means nothing, and is told
+ * back to nobody but who sent it.
+ */
+function baseOf({ generation, source, request }: Where): string {
+  const host = source.kind === 'unix' ? undefined : request.headers.host;
+  return generation.publicUrl ?? canonicalUrl(`http://${host ?? 'localhost'}`);
 }

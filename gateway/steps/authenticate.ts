@@ -7,6 +7,7 @@ import { isUser, type UserIdentity } from '../auth/people.ts';
 import { isAudience } from '../auth/resource.ts';
 import type { Exchange, Source } from '../exchange.ts';
 import type { Generation } from '../snapshot.ts';
+import { only } from './origin.ts';
 
 export type { Identity } from '../auth/identity.ts';
 
@@ -26,7 +27,7 @@ export function authenticate(exchange: Exchange): Identity | Promise<Identity> {
       hint: 'Create one with `slipway token create`.',
     });
   }
-  const token = bearer(request.headers.authorization);
+  const token = bearer(only(request, 'authorization', 'unauthorized'));
   const digest = hash('sha256', token, 'buffer');
   const hex = digest.toString('hex');
   const known = generation.tokens.find(digest, hex) ?? generation.people.find(hex);

@@ -55,18 +55,22 @@ export function checkOrigin(
 
 function hostAllowed(header: string | undefined, policies: readonly HostPolicy[]): boolean {
   const match = /^(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_-])?)(:\d{1,5})?$/.exec(header?.toLowerCase() ?? '');
-  const name = match?.[1];
-  if (name === undefined) return false;
+  const [, name, port = ''] = match ?? [];
+  // No machine has such a port, and no URL: what is made of the Host header would fail.
+  if (name === undefined || Number(port.slice(1)) > 65_535) return false;
   // Rebinding needs a name that resolves to us; an address literal cannot be rebound.
   if (isIP(name.replace(/^\[|\]$/g, '')) !== 0) return true;
-  return policies.some(({ hosts }) => hosts.has(name) || hosts.has(name + (match?.[2] ?? '')));
+  return policies.some(({ hosts }) => hosts.has(name) || hosts.has(name + port));
 }
 
-/** Two Host or Origin headers: this gateway and a proxy before it may each believe another one. */
-function only(
+/**
+ * Two headers of one name that there must be once: this gateway and a proxy before it may each believe another one.
+ * @param name in lower case @throws SlipwayError with the code that is given
+ */
+export function only(
   request: IncomingMessage,
   name: string,
-  code: 'host-not-allowed' | 'origin-not-allowed',
+  code: 'host-not-allowed' | 'origin-not-allowed' | 'unauthorized',
 ): string | undefined {
   const { rawHeaders } = request;
   let found: string | undefined;
