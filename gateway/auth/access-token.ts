@@ -1,5 +1,6 @@
 /** JWT access tokens (RFC 7519, RFC 9068): whose they are, checked as RFC 8725 asks. */
 import type { JWTPayload } from 'jose';
+import { canonicalEmail } from '../../schemas/email.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Provider } from '../../schemas/snapshot.ts';
 import type { Keys } from './keys.ts';
@@ -10,7 +11,7 @@ export interface AccessToken {
   readonly provider: Provider;
   /** What the provider's userClaim says. */
   readonly subject: string;
-  /** In lower case; absent unless the provider vouches for it. */
+  /** In one spelling; absent unless the provider vouches for it. */
   readonly email?: string;
   /** Groups as the provider calls them. */
   readonly groups: readonly string[];
@@ -75,7 +76,7 @@ function read(payload: JWTPayload, provider: Provider): AccessToken {
   return {
     provider,
     subject,
-    ...(typeof email === 'string' && vouched ? { email: email.toLowerCase() } : {}),
+    ...(typeof email === 'string' && vouched ? { email: canonicalEmail(email) } : {}),
     groups: texts(claim(payload, provider.groupsClaim)),
     audiences: texts(payload.aud),
     resources: new Set(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { canonicalEmail } from '../email.ts';
 import { name } from './fields.ts';
 import { callerLimits } from './fields/limits.ts';
 import { providerProblems } from './fields/provider.ts';
@@ -46,7 +47,7 @@ export const user = defineKind({
     const seen = new Map<string, string>();
     const twins = users.flatMap((resource) => {
       const { email, subject, provider } = resource.spec;
-      const key = JSON.stringify([email?.toLowerCase(), subject, provider]);
+      const key = JSON.stringify([email === undefined ? undefined : canonicalEmail(email), subject, provider]);
       const first = seen.get(key);
       seen.set(key, first ?? resource.metadata.name);
       if (first === undefined) return [];
