@@ -1,7 +1,7 @@
 /** What the CLI can ask a running reconciler. Reading for the most part: changes come from commits. */
 import type { Grant } from '../schemas/access.ts';
 import { ERRORS, SlipwayError, toSlipwayError } from '../schemas/errors.ts';
-import type { Control, ControlRequest, ControlResponse } from '../schemas/control.ts';
+import { decoded, type Control, type ControlRequest, type ControlResponse } from '../schemas/control.ts';
 import { findKind } from '../schemas/kinds/index.ts';
 import { pruneSchema, type PruneRequest } from '../schemas/operate.ts';
 import type { Resource } from '../schemas/resource.ts';
@@ -66,8 +66,8 @@ const ROUTES: Readonly<Record<string, Handler>> = {
 /** @param desk answers questions about the audit log */
 export function control(reconciler: Reconciler, desk?: AuditDesk): Control {
   return async (request) => {
-    const [first = '', ...parts] = request.path.split('/').filter(Boolean).map(decodeURIComponent);
     try {
+      const [first = '', ...parts] = request.path.split('/').filter(Boolean).map(decoded);
       const handler = ROUTES[`${request.method} ${first}`];
       if (!handler)
         throw new SlipwayError('not-found', `There is no ${request.method} /api/v1/${first}.`, {

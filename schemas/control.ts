@@ -1,5 +1,6 @@
 /** What the CLI asks a running Slipway (`/api/v1/…`). The reconciler answers; the gateway's listeners carry it. */
 import type { Grant } from './access.ts';
+import { SlipwayError } from './errors.ts';
 
 /** Who asks: it sees, and does, what its grant allows. */
 export interface ControlCaller {
@@ -27,3 +28,14 @@ export interface ControlResponse {
 }
 
 export type Control = (request: ControlRequest) => Promise<ControlResponse>;
+
+/** One part of a path, as it is meant: `Server%2Fgithub` → `Server/github`. @throws SlipwayError `bad-request` */
+export function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new SlipwayError('bad-request', 'The path has a % in it that stands for nothing.', {
+      hint: 'Write %25 for a percent sign.',
+    });
+  }
+}
