@@ -69,19 +69,35 @@ async function run(caller: Caller, message: RpcRequest, reply: Reply): Promise<J
   const request = { ...message, params };
   const carrier = { caller, request: message, reply };
   const lead = retry.requestState === undefined ? undefined : openState(caller, message, retry.requestState);
-  if (lead && 'parked' in lead) {
-    const round = caller.state.parked.take(lead.parked);
-    if (!round) throw badState();
-    round.attach(carrier);
-    round.answer(retry.inputResponses);
-    return settle(caller, message, round);
+  const parked = lead && 'parked' in lead ? comeBack(caller, message, lead.parked) : undefined;
+  if (parked) {
+    parked.attach(carrier);
+    parked.answer(retry.inputResponses);
+    return settle(caller, message, parked);
   }
   const round = new Round(asker, carrier);
-  const back = lead && 'anew' in lead ? undefined : returned(retry, lead);
+  const back = lead && !('server' in lead) ? undefined : returned(retry, lead);
   const call = new ModernCall(caller, message, request, round, back);
   if (message.method === 'subscriptions/listen') return void (await listen(call));
   round.run(resultOf(call), caller);
   return settle(caller, message, round);
+}
+
+/**
+ * The call that waits. Stale rights: while its client thought, a commit may have closed to it what it called; then the call is
+ * given up, and the request is judged as if it were the first.
+ * @throws RpcFailure invalid params
+ */
+function comeBack(caller: Caller, { method, params }: RpcRequest, id: string): Round | undefined {
+  const round = caller.state.parked.take(id);
+  if (!round) throw badState();
+  const { identity, route } = caller;
+  const { server } = round.trace;
+  const closed = server !== undefined && !identity.grant.at(server, route.project).run;
+  const denied = method === 'tools/call' && route.catalogs.tools.refused(String(params?.['name'])) !== undefined;
+  if (!closed && !denied) return round;
+  round.abandon();
+  return undefined;
 }
 
 function returned(
