@@ -20,8 +20,10 @@ export function blocked(call: Call, server: Server, tool: string, decision: Deci
   if (sees) {
     if (rule) about.push(`Rule: ${placeOf(rule)}, commit ${generation.snapshot.commit.slice(0, 12)}.`);
     about.push(`To lift it: ${remedyFor(decision, server.name, tool)} Then push.`);
-  } else about.push('To lift it, ask whoever keeps the config of this gateway.');
-  about.push(`\`slipway explain denied ${trace.requestId}\` says more.`);
+  }
+  const id = trace.requestId;
+  if (identity.grant.may('view', 'roles')) about.push(`\`slipway explain denied ${id}\` says more.`);
+  else about.push(`To lift it, ask whoever keeps the config of this gateway, and name the request ${id}.`);
   return call.encode(
     {
       content: [{ type: 'text', text: about.join('\n') }],
