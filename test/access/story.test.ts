@@ -58,7 +58,7 @@ test('the example does what its README says, and says why', { timeout: TIMEOUT }
   const [{ text }] = blocked.content as [{ text: string }];
   expect(text).toContain('Details: Ask an admin to delete it.');
   expect(text).not.toContain('slipway.yaml');
-  const id = /explain denied (\S+)`/.exec(text)?.[1] ?? '';
+  const id = /name the request (\S+)\.$/.exec(text)?.[1] ?? '';
   const line = files['slipway.yaml']?.split('\n').findIndex((one) => one.includes('delete_*')) ?? NaN;
   const told = await slipway('explain', 'denied', id);
   expect(told.out).toContain('token:dev');
