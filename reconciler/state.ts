@@ -1,21 +1,10 @@
 /** The state directory: where things are, who owns it, and how it is written so that a crash leaves the old or the new. */
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { SlipwayError } from '../schemas/errors.ts';
-import { identify, isSame } from './process-identity.ts';
+import { tryLock } from './lock-file.ts';
 
 export interface StateDir extends Disposable {
   readonly root: string;
@@ -114,11 +103,11 @@ export function openState(root: string): StateDir {
       mkdirSync(dir, { recursive: true, mode: 0o700 });
     }
     checkOwn(paths.sockets);
-    const unlock = lock(join(root, 'lock'));
+    const held = lock(join(root, 'lock'));
     const owner = once(join(root, 'owner'), 16);
     const sessionKey = Buffer.from(once(join(root, 'session.key'), 32), 'hex');
     const vaultKey = Buffer.from(once(join(root, 'vault.key'), 32), 'hex');
-    return { root, owner, sessionKey, vaultKey, paths, [Symbol.dispose]: unlock };
+    return { root, owner, sessionKey, vaultKey, paths, [Symbol.dispose]: () => held[Symbol.dispose]() };
   } catch (error) {
     if (error instanceof SlipwayError) throw error;
     throw unwritable(root, error);
@@ -180,21 +169,9 @@ function checkOwn(dir: string): void {
   if (!isOwn) throw new SlipwayError('state-unwritable', `${dir} is not a directory that only this user can use.`);
 }
 
-/** One Slipway per state directory. The lock of a dead process (or of another with its pid) is taken over. */
-function lock(path: string): () => void {
-  const mine = JSON.stringify(identify(process.pid));
-  for (;;) {
-    try {
-      const file = openSync(path, 'wx', 0o600);
-      writeSync(file, mine);
-      closeSync(file);
-      return () => rmSync(path, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const holder = readJson(path);
-    if (holder !== undefined && isSame(holder))
-      throw new SlipwayError('state-locked', `Another Slipway (pid ${holder.pid}) uses ${path}.`);
-    rmSync(path, { force: true });
-  }
+/** One Slipway per state directory. @throws SlipwayError state-locked */
+function lock(path: string): Disposable {
+  const taken = tryLock(path);
+  if (Symbol.dispose in taken) return taken;
+  throw new SlipwayError('state-locked', `Another Slipway (pid ${taken.pid}) uses ${path}.`);
 }
