@@ -66,9 +66,21 @@ export function heldBy(access: Access, subject: Subject, cap: ReadonlySet<string
   return [...own, ...bound];
 }
 
-function isMeant({ kind, name }: { kind: string; name: string }, subject: Subject): boolean {
-  return kind === 'Group' ? subject.groups.includes(name) : kind === subject.kind && name === subject.name;
-}
+type Wanted = Access['bindings'][number]['subjects'][number];
+
+const itself =
+  (kind: Subject['kind']) =>
+  (subject: Subject): readonly string[] =>
+    subject.kind === kind ? [subject.name] : [];
+
+/** What a caller is called, for each kind of subject that a binding may name. */
+const NAMES: Readonly<Record<Wanted['kind'], (subject: Subject) => readonly string[]>> = {
+  User: itself('User'),
+  Token: itself('Token'),
+  Group: ({ groups }) => groups,
+};
+
+const isMeant = ({ kind, name }: Wanted, subject: Subject): boolean => NAMES[kind](subject).includes(name);
 
 /** A binding cannot give a Token more projects than it says it has. */
 function narrower(
