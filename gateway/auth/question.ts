@@ -37,8 +37,9 @@ export function readQuestion(verb: string, thing: string): Question {
   const operation = OPERATIONS.find((word) => word === thing);
   if (known === 'run' && operation) return { about: 'operation', operation };
   const [word = '', name] = thing.split('/', 2);
-  const plural = findKind(word)?.plural ?? word;
-  const resource = RESOURCES.find((each) => each === plural || each === `${plural}s`);
+  // What verbs are about comes first: `rbac` is more than the kind that is called so for short.
+  const called = RESOURCES.some((each) => each === word) ? word : (findKind(word)?.plural ?? word);
+  const resource = RESOURCES.find((each) => each === called || each === `${called}s`);
   if (!resource) throw unknown('resource', word, [...RESOURCES, ...(known === 'run' ? OPERATIONS : [])]);
   return { about: 'resource', verb: known, resource, ...(name === undefined || name === '' ? {} : { name }) };
 }

@@ -5,7 +5,7 @@ import { defineKind } from './kind.ts';
 export const roleBinding = defineKind({
   kind: 'RoleBinding',
   plural: 'rolebindings',
-  short: ['rb'],
+  short: ['rb', 'rbac', 'rbac-definition'],
   description: 'Who has a role, and how far it reaches.',
   spec: z.strictObject({
     description: z.string().max(4096).optional().describe('Why they have it.'),

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { allSchemas, documentSchema, schemaFor } from '../../schemas/json-schema.ts';
-import { KINDS } from '../../schemas/kinds/index.ts';
+import { readQuestion } from '../../gateway/auth/question.ts';
+import { findKind, KINDS } from '../../schemas/kinds/index.ts';
 import type { Kind } from '../../schemas/kinds/kind.ts';
 import { parseFile } from '../../schemas/parse.ts';
 import { strictAjv } from './strict-ajv.ts';
@@ -56,6 +57,13 @@ describe('each kind', () => {
   test.each(kinds)('$kind is found as people type it', (kind) => {
     for (const word of [kind.kind, kind.kind.toUpperCase(), kind.plural, ...kind.short])
       expect(schemaFor(word)).toEqual(documentSchema(kind));
+  });
+
+  test('RoleBindings answer to the names that they have elsewhere', () => {
+    for (const word of ['rb', 'rbac', 'rbac-definition']) expect(findKind(word)?.kind, word).toBe('RoleBinding');
+    // What verbs are about is more than the kind.
+    expect(readQuestion('view', 'rbac')).toEqual({ about: 'resource', verb: 'view', resource: 'rbac' });
+    expect(readQuestion('view', 'rb/ops')).toMatchObject({ resource: 'rolebindings', name: 'ops' });
   });
 
   test('words that are no kind have no schema', () => {
