@@ -67,8 +67,8 @@ export class ModernCall implements Call {
 
   encode(result: unknown, server: Server): Json {
     const raw = result instanceof RawResult ? result : undefined;
-    const spliced = raw && completed(this.caller, raw);
-    if (spliced && this.request.method === 'tools/call') return spliced;
+    const spliced = raw && this.request.method === 'tools/call' ? completed(this.caller, raw) : undefined;
+    if (spliced) return spliced;
     const whole = (raw ? raw.value() : (result ?? {})) as Record<string, unknown>;
     if (whole['resultType'] === 'input_required') return this.#asks(whole, server);
     if (whole['resultType'] === 'task' || this.request.method.startsWith('tasks/'))
@@ -111,15 +111,15 @@ export function complete({ state }: Caller, result: Record<string, unknown>): st
   });
 }
 
+/** Fields of results that mean something to the gateway. */
+const OURS = ['resultType', 'cacheScope', '_meta'] as const;
+
 /** The same for one that is not taken apart; `undefined` for one that says something itself of what is added here. */
 function completed({ state }: Caller, raw: RawResult): JsonBytes | undefined {
   if (OURS.some((field) => raw.fields.has(field))) return undefined;
   const _meta = { [META.serverInfo]: { name: 'slipway', version: state.version } };
   return raw.with(JSON.stringify({ resultType: 'complete', _meta }).slice(1, -1));
 }
-
-/** Fields of results that mean something to the gateway. */
-const OURS = ['resultType', 'cacheScope', '_meta'] as const;
 
 export function inputRequired(result: Record<string, unknown>, requestState: string): string {
   return JSON.stringify({ ...result, resultType: 'input_required', requestState });

@@ -197,9 +197,11 @@ export class MessageReader implements Reader {
   }
 
   onEnd(): void {
-    const bytes = this.#whole ? this.#whole.subarray(0, this.#size) : Buffer.concat(this.#chunks);
+    const [first] = this.#chunks;
+    const joined = this.#chunks.length > 1 ? Buffer.concat(this.#chunks) : first;
+    const bytes = this.#whole?.subarray(0, this.#size) ?? joined;
     this.#chunks = [];
-    if (bytes.length === 0) return;
+    if (!bytes) return;
     if (bytes.length >= LARGE && this.onLarge?.(bytes)) return;
     this.#take(bytes.toString('utf8'));
   }
