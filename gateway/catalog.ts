@@ -153,6 +153,7 @@ export class Catalog {
 
   /** What may be there once a person has let us in: a call of it asks for that. */
   #behindLock(server: Server, name: string): Target | undefined {
+    if (name.length > this.#row.maxKey) return undefined;
     const own = name.slice(this.#prefix(server).length);
     const refused = this.#list === 'tools' && !this.#decide(server)(own, undefined).allowed;
     return refused ? undefined : { server, name: own, item: { inputSchema: {} } };

@@ -1,25 +1,38 @@
-/** Names with wildcards, as configs use them: `*` stands for anything, `?` for one character. */
+/** Patterns in names: `*` stands for anything, `?` for one character, all else for itself, in any case. */
 
 /**
- * Upper and lower case are alike. A loop with one place to go back to rather than a regular expression: patterns such as
- * `*a*a*a*b` would make one take time without end.
+ * Compiles a pattern. Catastrophic backtracking: rules are matched with names that servers choose, so this goes back to
+ * the last `*` only, and takes at most length × length steps.
  */
-export function matchesGlob(pattern: string, name: string): boolean {
-  const [wanted, text] = [pattern.toLowerCase(), name.toLowerCase()];
-  let [at, star, from] = [0, -1, 0];
+export function glob(pattern: string): (text: string) => boolean {
+  if (/^\*+$/.test(pattern)) return () => true;
+  const wanted = characters(pattern);
+  return (text) => matches(wanted, characters(text));
+}
+
+/** A string is its own list of characters, unless some of them take two places in it. */
+function characters(text: string): ArrayLike<string> {
+  const lower = text.toLowerCase();
+  return /[\uD800-\uDFFF]/.test(lower) ? [...lower] : lower;
+}
+
+function matches(pattern: ArrayLike<string>, text: ArrayLike<string>): boolean {
+  let at = 0;
+  let star = -1;
+  let resume = 0;
   for (let index = 0; index < text.length;) {
-    const sign = wanted[at];
-    if (sign === '*') {
+    const wanted = pattern[at];
+    if (wanted === '*') {
       star = at++;
-      from = index;
-    } else if (sign === '?' || sign === text[index]) {
+      resume = index;
+    } else if (wanted === '?' || wanted === text[index]) {
       at++;
       index++;
     } else if (star >= 0) {
       at = star + 1;
-      index = ++from;
+      index = ++resume;
     } else return false;
   }
-  while (wanted[at] === '*') at++;
-  return at === wanted.length;
+  while (pattern[at] === '*') at++;
+  return at === pattern.length;
 }

@@ -9,7 +9,7 @@ import {
   type BudgetWindow,
   type SavedAccount,
 } from '../../schemas/budgets.ts';
-import { matchesGlob } from '../../schemas/glob.ts';
+import { glob } from '../../schemas/glob.ts';
 import type { Log } from '../../schemas/log.ts';
 import type { Identity } from '../steps/authenticate.ts';
 import { Account, shareOf } from './account.ts';
@@ -216,7 +216,7 @@ function subjectOf(
 }
 
 function priceOf({ prices }: BudgetEntry, { server, tool = '' }: Spending): { perCall: number; per1kTokens: number } {
-  const found = prices.findLast((price) => matchesGlob(price.server, server) && matchesGlob(price.tool, tool));
+  const found = prices.findLast((price) => glob(price.server)(server) && glob(price.tool)(tool));
   return found ?? { perCall: 0, per1kTokens: 0 };
 }
 

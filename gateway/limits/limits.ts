@@ -1,5 +1,5 @@
 /** The limits of a snapshot, ready to be asked: which apply to a caller, and which to a call. */
-import { matchesGlob } from '../../schemas/glob.ts';
+import { glob } from '../../schemas/glob.ts';
 import type { LimitSet, SnapshotLimits } from '../../schemas/limits.ts';
 import { levelOf, type Bound, type Level } from './limiter.ts';
 
@@ -18,6 +18,8 @@ export interface Course extends Bounds {
 
 /** What is worked out for so many callers is kept. An identity provider may know any number. */
 const MAX_CALLERS = 10_000;
+/** The same of tools; while a server waits for a person’s consent, callers call it by any name. */
+const MAX_CALLS = 10_000;
 
 export class Limits {
   readonly #callers = new Map<string, Course>();
@@ -25,7 +27,7 @@ export class Limits {
   readonly #projects: ReadonlyMap<string, Level>;
   readonly #servers: ReadonlyMap<string, Level>;
   readonly #tools: SnapshotLimits['tools'];
-  /** Of those tools that were called; there are no more than servers list. */
+  /** Of those tools that were called. */
   readonly #calls = new Map<string, Course | undefined>();
   readonly #perPrincipal: LimitSet | undefined;
   readonly #principals: ReadonlyMap<string, LimitSet>;
@@ -76,11 +78,12 @@ export class Limits {
     if (!shared && !rules) return undefined;
     const key = tool === undefined ? server : `${server} ${tool}`;
     if (this.#calls.has(key)) return this.#calls.get(key);
-    const own = rules?.findLast(({ pattern }) => matchesGlob(pattern, tool ?? ''));
+    const own = rules?.findLast(({ pattern }) => glob(pattern)(tool ?? ''));
     const passed = [shared, own && levelOf('tool', `${server} ${tool}`, own.limits)].filter(
       (level) => level !== undefined,
     );
     const course = passed.length > 0 ? courseOf(passed, Infinity) : undefined;
+    if (this.#calls.size >= MAX_CALLS) this.#calls.clear();
     this.#calls.set(key, course);
     return course;
   }

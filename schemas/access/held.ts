@@ -1,6 +1,6 @@
 /** Which roles a subject has, and how far each reaches. Pure. */
 import type { Access, Cited, Permissions, RoleMeaning } from './compiled.ts';
-import { glob } from './glob.ts';
+import { glob } from '../glob.ts';
 import { canonicalRole, roleNamed } from './roles.ts';
 import { ANY, INCLUDED, RESOURCES, VERBS, type Verb } from './words.ts';
 

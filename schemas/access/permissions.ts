@@ -1,6 +1,6 @@
 /** Which tools may be called: the order of the rules. Pure. */
+import { glob } from '../glob.ts';
 import type { Access, Cited, Permissions, ToolRule } from './compiled.ts';
-import { glob } from './glob.ts';
 
 /** Who decided. `grant`: no role lets the caller use the server. `none`: nothing speaks against it. */
 export type Level = 'grant' | 'floor' | 'server' | 'project' | 'role' | 'global' | 'none';

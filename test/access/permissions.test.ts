@@ -12,7 +12,7 @@ import {
   type ToolRule,
 } from '../../schemas/access.ts';
 import { KINDS } from '../../schemas/kinds/index.ts';
-import { glob } from '../../schemas/access/glob.ts';
+import { glob } from '../../schemas/glob.ts';
 
 const at = { file: 'access.yaml', line: 1 };
 /** `-delete_*` denies, `+get_*` allows; `db/…` only for the server db. */
