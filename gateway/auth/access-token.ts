@@ -69,10 +69,12 @@ function read(payload: JWTPayload, provider: Provider): AccessToken {
     if (!texts(claim(payload, name)).some((value) => values.includes(value)))
       throw refused(`The token’s claim ${name} is not as required.`);
   const [subject = ''] = texts(claim(payload, provider.userClaim));
-  // Control characters and the like would end up in logs and records.
-  if (!/^[^\p{Cc}\p{Zl}\p{Zp}]{1,255}$/u.test(subject)) throw refused('The token names no user.');
   const { email, email_verified: verified, scope, scp } = payload;
   const vouched = verified === true || verified === 'true' || (verified === undefined && provider.trustEmail);
+  // Impersonation (nOAuth): at many providers users write their e-mail address themselves.
+  if (provider.userClaim === 'email' && !vouched) throw refused('The provider does not vouch for the e-mail address.');
+  // Control characters and the like would end up in logs and records.
+  if (!/^[^\p{Cc}\p{Zl}\p{Zp}]{1,255}$/u.test(subject)) throw refused('The token names no user.');
   return {
     provider,
     subject,

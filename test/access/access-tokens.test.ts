@@ -349,6 +349,16 @@ describe('who somebody is', () => {
     expect(await all()).toEqual([200, 403, 200]);
   });
 
+  test('impersonation (nOAuth): an e-mail address names a user only where the provider vouches for it', async () => {
+    await using issuer = await Issuer.make();
+    const users = [{ name: 'ada', subject: 'ada@example.com' }];
+    await using gateway = await start({ ...wish(issuer, { userClaim: 'email' }), users });
+    const as = async (claims: object): Promise<number> =>
+      status(gateway, await issuer.token({ aud: AUDIENCE, sub: 'x', email: 'ada@example.com', ...claims }));
+    expect(await as({ email_verified: true })).toBe(200);
+    expect([await as({}), await as({ email_verified: false })]).toEqual([401, 401]);
+  });
+
   test('claims of other names, and below others, name users and groups', async () => {
     await using issuer = await Issuer.make();
     await using gateway = await start({

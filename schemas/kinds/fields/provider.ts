@@ -43,7 +43,9 @@ const provider = z.strictObject({
     .min(1)
     .default(['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519'])
     .describe('Signatures that are taken.'),
-  userClaim: claimName.default('sub').describe('The claim that names the user. A dot leads into an object.'),
+  userClaim: claimName
+    .default('sub')
+    .describe('The claim that names the user, which users must not be able to choose. A dot leads into an object.'),
   groupsClaim: claimName.default('groups').describe('The claim that lists the user’s groups.'),
   trustEmail: z
     .boolean()
