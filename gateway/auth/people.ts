@@ -26,6 +26,8 @@ export class People {
   readonly #access: Access;
   readonly #known = new Map<string, { readonly identity: UserIdentity; readonly until: number }>();
   readonly #asking = new Map<string, Promise<UserIdentity>>();
+  /** Those who got in under an earlier snapshot and still listen. */
+  readonly #still = new WeakMap<AccessToken, UserIdentity>();
 
   constructor(providers: readonly Provider[], directory: Directory, access: Access, keysOf: KeysOf) {
     this.#providers = new Map(providers.map((provider) => [provider.issuer, { provider, keys: keysOf(provider) }]));
@@ -66,7 +68,10 @@ export class People {
   still({ token, credential = '' }: UserIdentity): UserIdentity | undefined {
     const now = this.#providers.get(token.provider.issuer)?.provider;
     if (!now || JSON.stringify(now) !== JSON.stringify(token.provider)) return undefined;
-    return this.#known.get(credential)?.identity ?? this.#identity(credential, token);
+    // Streams ask at each notice, and a grant is work.
+    const still = this.#known.get(credential)?.identity ?? this.#still.get(token) ?? this.#identity(credential, token);
+    this.#still.set(token, still);
+    return still;
   }
 
   async #learn(digest: string, token: string): Promise<UserIdentity> {
