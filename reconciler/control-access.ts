@@ -55,14 +55,36 @@ export function statusFor(grant: Grant, status: Status): Status {
   const servers = status.servers
     .filter(({ name }) => grant.may('view', 'servers', name))
     .map((server) => {
-      if (grant.may('view', 'instances', server.name)) return server;
-      const { upstreams: _, ...rest } = server;
-      return { ...rest, instances: [] };
+      const { upstreams, ...rest } = server;
+      if (!grant.may('view', 'instances', server.name)) return { ...rest, instances: [] };
+      return upstreams && !grant.may('view', 'users') ? { ...rest, upstreams: upstreams.map(unnamed) } : server;
     });
   const tokens = status.tokens.filter(({ name }) => grant.may('view', 'tokens', name));
   if (grant.may('view', 'servers')) return { ...status, servers, tokens };
-  const conditions = status.conditions.map((condition) => ({ ...condition, message: '' }));
-  return { ...status, servers, tokens, conditions, source: '', issues: [], outbox: { pending: status.outbox.pending } };
+  const { audit: _, lastAttempted, lastApplied, ...rest } = status;
+  return {
+    ...rest,
+    // What commits are called tells of resources that the caller may not see.
+    ...(lastAttempted ? { lastAttempted: bare(lastAttempted) } : {}),
+    ...(lastApplied ? { lastApplied: bare(lastApplied) } : {}),
+    servers,
+    tokens,
+    conditions: status.conditions.map((condition) => ({ ...condition, message: '' })),
+    source: '',
+    issues: [],
+    outbox: { pending: status.outbox.pending },
+  };
+}
+
+type Commit = NonNullable<Status['lastApplied']>;
+type Upstream = NonNullable<Status['servers'][0]['upstreams']>[0];
+
+const bare = ({ id, at }: Commit): Commit => ({ id, at });
+
+/** Who uses it is for those who may view users. */
+function unnamed(upstream: Upstream): Upstream {
+  const { principal: _, ...rest } = upstream;
+  return rest;
 }
 
 export function usageFor(grant: Grant, usage: Usage): Usage {

@@ -1,0 +1,75 @@
+/** What the control API tells those who may see a part of it: that part, and nothing that gives away the rest. */
+import { expect, test } from 'vitest';
+import { statusFor } from '../../reconciler/control-access.ts';
+import { grantOf, NO_ACCESS, type Access, type Grant } from '../../schemas/access.ts';
+import type { Status } from '../../schemas/status.ts';
+
+const at = { file: 'access.yaml', line: 1 };
+const now = '2026-01-02T03:04:05Z';
+
+const server = (name: string): Status['servers'][0] => ({
+  name,
+  address: `Server/${name}`,
+  runtime: 'remote',
+  enabled: true,
+  transport: 'http',
+  conditions: [],
+  instances: [{ name: `${name}-1`, state: 'running', hash: 'x', restarts: 0 }],
+  upstreams: [
+    {
+      id: name,
+      transport: 'http',
+      connected: true,
+      inFlight: 0,
+      calls: 1,
+      errors: 0,
+      breaker: 'closed',
+      principal: 'user:grace',
+    },
+  ],
+});
+
+const commit = { id: 'c0ffee', at: now, author: 'Hopper', subject: 'Hide the server vault from ada' };
+
+const STATUS: Status = {
+  formatVersion: 1,
+  version: '1.0.0',
+  pid: 1,
+  startedAt: now,
+  source: '/srv/hidden-repo',
+  conditions: [
+    { type: 'Ready', status: 'False', reason: 'CrashLoop', message: 'vault crashes', lastTransitionTime: now },
+  ],
+  lastAttempted: commit,
+  lastApplied: commit,
+  issues: [{ file: 'vault.yaml', line: 1, code: 'invalid-value', message: 'vault' }],
+  servers: [server('wiki'), server('vault')],
+  tokens: [{ address: 'Token/hopper', name: 'hopper' }],
+  outbox: { pending: 2, lastError: 'vault.example refused' },
+  audit: { events: 9, head: 'ab', waiting: 0, dropped: 0, lastError: '/srv/hidden-repo is full' },
+};
+
+function grant(role: string, servers?: string[]): Grant {
+  const subjects = [{ kind: 'User' as const, name: 'ada' }];
+  const rule = { verbs: ['view'], resources: ['servers'], ...at };
+  const access: Access = {
+    ...NO_ACCESS,
+    roles: { looker: { rules: [rule], operations: [], scopes: [], ...at } },
+    bindings: [{ name: 'b', subjects, role, ...(servers ? { servers } : {}), ...at }],
+  };
+  return grantOf(access, { kind: 'User', name: 'ada', groups: [], roles: [], scopes: [] });
+}
+
+test('who may view one server learns of no other, of nobody else, and of no commit about them', () => {
+  const seen = statusFor(grant('viewer', ['wiki']), STATUS);
+  expect(seen.servers.map(({ name, instances }) => [name, instances.length])).toEqual([['wiki', 1]]);
+  expect(JSON.stringify(seen)).not.toMatch(/vault|hidden|hopper|grace/i);
+  expect(seen).toMatchObject({ lastApplied: { id: 'c0ffee', at: now }, outbox: { pending: 2 } });
+});
+
+test('instances are for those who may view them; all of it is for whoever may view everything', () => {
+  const [wiki] = statusFor(grant('looker'), STATUS).servers;
+  expect([wiki?.instances, wiki?.upstreams]).toEqual([[], undefined]);
+  expect(statusFor(grant('viewer'), STATUS)).toEqual(STATUS);
+  expect(statusFor(grant('member'), STATUS)).toMatchObject({ servers: [], tokens: [], issues: [] });
+});
