@@ -2,6 +2,7 @@ import { ERRORS, SlipwayError, type ErrorCode } from '../../schemas/errors.ts';
 import { inWords, placeOf, remedyFor } from '../../schemas/access.ts';
 import type { Denial } from '../../schemas/operate.ts';
 import { outputOption, TARGET_OPTIONS, type Command } from '../command.ts';
+import { plain } from '../print/plain.ts';
 import { formatValue } from '../print/value.ts';
 import { findTarget } from '../target.ts';
 
@@ -35,7 +36,7 @@ function told(denial: Denial): string {
     ...more.map((line): [string, string] => ['', line]),
     ['Commit', commit.slice(0, 12)],
   ];
-  return rows.flatMap(([label, value]) => (value === undefined ? [] : [`${label.padEnd(10)}${value}`])).join('\n');
+  return rows.flatMap(([label, value]) => (value === undefined ? [] : [label.padEnd(10) + plain(value)])).join('\n');
 }
 
 function reasonOf({ reason, decision, server = '', tool = '' }: Denial): string[] {

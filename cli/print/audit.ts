@@ -1,5 +1,6 @@
 /** Audit events for people. */
 import type { AuditEvent, SessionRow } from '../../reconciler/index.ts';
+import { plain } from './plain.ts';
 import { age, table } from './table.ts';
 
 /** Oldest first, as one reads a log. */
@@ -29,7 +30,10 @@ export function eventTable(events: readonly AuditEvent[], wide: boolean): string
 export function eventLine(event: AuditEvent): string {
   const where = [event.project, event.server].filter(Boolean).join('/');
   const what = [event.method, event.tool].filter(Boolean).join(' ');
-  return [event.ts, event.principal ?? event.address ?? '-', what, where, outcomeOf(event)].filter(Boolean).join('  ');
+  return [event.ts, event.principal ?? event.address ?? '-', what, where, outcomeOf(event)]
+    .filter(Boolean)
+    .map(plain)
+    .join('  ');
 }
 
 function outcomeOf({ outcome, deniedReason, detail }: AuditEvent): string {

@@ -1,6 +1,8 @@
+import { plain } from './plain.ts';
+
 /** Tables as kubectl prints them: upper-case heads, three spaces between, no lines. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head.map((cell) => cell.toUpperCase()), ...rows];
+  const all = [head.map((cell) => cell.toUpperCase()), ...rows.map((row) => row.map(plain))];
   const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
   return all
     .map((row) =>

@@ -2,7 +2,9 @@
 import { expect, test } from 'vitest';
 import { driftLines } from '../../cli/commands/status.ts';
 import { serverSections } from '../../cli/print/server.ts';
+import { plain } from '../../cli/print/plain.ts';
 import { bytesText, secondsText } from '../../cli/print/size.ts';
+import { table } from '../../cli/print/table.ts';
 import type { Condition, ServerStatus } from '../../schemas/status.ts';
 
 const condition = (type: Condition['type'], status: Condition['status'], message: string): Condition => ({
@@ -54,8 +56,8 @@ test('describe says so where all of it is in force, and nothing where nobody ask
   expect(serverSections(whole, { sandbox: 'strict' }, []).join('\n')).toContain(
     'Isolation\n  sandbox: strict\n  shut in as far as its runtime can',
   );
-  const plain = { ...whole, conditions: conditions.slice(0, 1) };
-  expect(serverSections(plain, undefined, []).join('\n')).not.toContain('Isolation\n');
+  const bare = { ...whole, conditions: conditions.slice(0, 1) };
+  expect(serverSections(bare, undefined, []).join('\n')).not.toContain('Isolation\n');
 });
 
 test('describe tells what it speaks, how the gateway stands with it, and which lists clients did without', () => {
@@ -94,6 +96,13 @@ test('describe tells what it speaks, how the gateway stands with it, and which l
 test('status tells what drifted', () => {
   expect(driftLines({ servers: [SERVER] })).toEqual(['Drifted  db: slipway-db-0a1b2c3d-0: its image is another']);
   expect(driftLines({ servers: [{ ...SERVER, conditions: [] }] })).toEqual([]);
+});
+
+test('terminal injection: names from servers and clients are printed, not obeyed', () => {
+  const name = '\u001B[2Jx\u202Etxt.\u001B]0;title\u0007\r\nyes';
+  expect(plain(name)).toBe('\\u{1b}[2Jx\\u{202e}txt.\\u{1b}]0;title\\u{7}\\u{d}\\u{a}yes');
+  expect(table(['tool'], [[name]]).split('\n')).toEqual(['TOOL', plain(name)]);
+  expect(plain('Zoë – 日本語 👩‍👩‍👧')).toBe('Zoë – 日本語 👩‍👩‍👧');
 });
 
 test.each([
