@@ -1,8 +1,10 @@
 /** What an import has made so far: resources, and remarks on what a person must know or do. */
 import { stringify } from 'yaml';
+import { envName } from '../../schemas/kinds/fields.ts';
 import { kindOf } from '../../schemas/kinds/index.ts';
 import { parseFile } from '../../schemas/parse.ts';
 import { addressOf, API_VERSION } from '../../schemas/resource.ts';
+import { hideArguments, hideText } from './hide.ts';
 
 export interface Draft {
   readonly kind: string;
@@ -25,6 +27,8 @@ export interface SecretRef {
 export class Drafts {
   readonly resources: Draft[] = [];
   readonly remarks: Remark[] = [];
+  /** What each variable that a value was left out for is to hold. */
+  readonly #variables = new Map<string, string>();
 
   /** It is called what was wanted, if that is a name and free. */
   add(kind: string, wanted: string, spec: Record<string, unknown>, labels?: Readonly<Record<string, string>>): Draft {
@@ -35,15 +39,41 @@ export class Drafts {
     return draft;
   }
 
-  /** Where the value of a secret is to come from, in the Secret of that name. */
-  secret(name: string, key: string, from: { readonly env: string } | { readonly file: string }): SecretRef {
+  /** Where the value of a secret is to come from, in the Secret of that name; under another key if that one is taken. */
+  secret(name: string, wanted: string, from: { readonly env: string } | { readonly file: string }): SecretRef {
     let secret = this.#find('Secret', slug(name));
     if (!secret) {
       secret = { kind: 'Secret', metadata: { name: slug(name) }, spec: { data: {} } };
       this.resources.push(secret);
     }
-    (secret.spec['data'] as Record<string, unknown>)[key] = from;
+    const data = secret.spec['data'] as Record<string, unknown>;
+    const isFree = (key: string): boolean => !(key in data) || JSON.stringify(data[key]) === JSON.stringify(from);
+    let key = wanted;
+    for (let count = 2; !isFree(key); count++) key = `${wanted}_${count}`;
+    data[key] = from;
     return { secretRef: { name: secret.metadata.name, key } };
+  }
+
+  /** The variable that Slipway is to be given a value in: two different values cannot come from one. */
+  variable(owner: string, name: string, value: string): string {
+    const wanted = [name, `${owner}_${name}`].map(variableName);
+    for (let count = 2; ; count++) {
+      const candidate = wanted.shift() ?? variableName(`${owner}_${name}_${count}`);
+      const taken = this.#variables.get(candidate);
+      if (taken !== undefined && taken !== value) continue;
+      this.#variables.set(candidate, value);
+      return candidate;
+    }
+  }
+
+  /** A variable that is set already: what it holds is not ours to say. */
+  known(about: string, variable: string): string {
+    const taken = this.#variables.get(variable);
+    const own = `\${${variable}}`;
+    if (taken !== undefined && taken !== own)
+      this.lose(about, `$${variable} is another value elsewhere: rename one of them`);
+    else this.#variables.set(variable, own);
+    return variable;
   }
 
   note(about: string, text: string): void {
@@ -56,6 +86,7 @@ export class Drafts {
 
   /** The config as it would be pushed, one document a resource. What Slipway would refuse is left out, and told. */
   documents(): string[] {
+    for (const draft of this.resources) this.#hide(draft);
     const good = this.resources.flatMap((draft) => {
       const { resources, issues } = parseFile('import.yaml', Buffer.from(yamlOf(draft)));
       for (const issue of issues)
@@ -65,6 +96,26 @@ export class Drafts {
     const there = new Set(good.map(({ draft }) => addressOf(draft)));
     for (const { draft, spec } of good) unlist(draft, spec, there);
     return good.map(({ draft }) => yamlOf(draft));
+  }
+
+  /** What is started with, and where it is, stands in the repo for all to read. */
+  #hide({ kind, metadata, spec }: Draft): void {
+    const hide = (holder: Record<string, unknown>, field: string): void => {
+      const before = holder[field];
+      const after = Array.isArray(before)
+        ? hideArguments(textsOf(before))
+        : typeof before === 'string'
+          ? hideText(before)
+          : before;
+      if (JSON.stringify(after) === JSON.stringify(before)) return;
+      holder[field] = after;
+      this.lose(
+        `${kind}/${metadata.name}`,
+        `${field}: what looks secret is ***; the config holds no secrets, so give it by env or auth`,
+      );
+    };
+    for (const field of ['command', 'args', 'entrypoint', 'url']) hide(spec, field);
+    hide(objectOf(spec['package']), 'args');
   }
 
   #find(kind: string, name: string): Draft | undefined {
@@ -102,6 +153,11 @@ export function slug(text: string): string {
     .slice(0, 63)
     .replace(/^-+|-+$/g, '');
   return name || 'imported';
+}
+
+export function variableName(text: string): string {
+  const name = text.replace(/[^A-Za-z0-9]+/g, '_').toUpperCase();
+  return envName.safeParse(name).success ? name : `_${name}`;
 }
 
 /** What somebody wrote, as an object; an empty one for anything else. */

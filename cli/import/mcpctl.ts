@@ -1,7 +1,7 @@
 /** mcpctl's YAML: one document with plural keys, whose items carry their names. */
 import { objectOf, textsOf, type Drafts } from './draft.ts';
 import { programOf } from './program.ts';
-import { valueOf, variableName } from './values.ts';
+import { valueOf } from './values.ts';
 
 const KEYS = ['servers', 'projects', 'secrets', 'users', 'groups'] as const;
 const LEFT_OUT = ['serverattachments', 'prompts', 'promptrequests', 'templates', 'rbac', 'proxymodels'] as const;
@@ -22,8 +22,8 @@ function isOwn(raw: unknown): boolean {
 export function fromMcpctl(root: Record<string, unknown>, drafts: Drafts): void {
   const items = (key: string): Record<string, unknown>[] => (Array.isArray(root[key]) ? root[key].map(objectOf) : []);
   for (const { name, data } of items('secrets'))
-    for (const key of Object.keys(objectOf(data))) {
-      const variable = variableName(`${String(name)}_${key}`);
+    for (const [key, value] of Object.entries(objectOf(data))) {
+      const variable = drafts.variable(String(name), `${String(name)}_${key}`, String(value));
       drafts.secret(String(name), key, { env: variable });
       drafts.note(`Secret/${String(name)}`, `${key}: the value was left out; give it to Slipway as $${variable}`);
     }

@@ -1,5 +1,6 @@
 /** One server as MCP clients write it down → a Server. */
 import { objectOf, textsOf, type Draft, type Drafts } from './draft.ts';
+import { hideArguments } from './hide.ts';
 import { programOf } from './program.ts';
 import { authOf, valueOf } from './values.ts';
 
@@ -101,10 +102,10 @@ function remoteOf(drafts: Drafts, name: string, url: string, entry: Record<strin
 function oauthOf(drafts: Drafts, name: string, raw: unknown): Record<string, unknown> | undefined {
   if (raw === undefined || raw === false) return undefined;
   const { clientId, clientSecret, scopes } = objectOf(raw);
-  const secret =
-    clientSecret === undefined ? {} : { clientSecret: drafts.secret(name, 'clientSecret', { env: 'CLIENT_SECRET' }) };
-  if (clientSecret !== undefined)
-    drafts.note(`Server/${name}`, 'the client’s secret was left out; give it to Slipway as $CLIENT_SECRET');
+  const variable = clientSecret === undefined ? '' : drafts.variable(name, 'CLIENT_SECRET', String(clientSecret));
+  const secret = variable === '' ? {} : { clientSecret: drafts.secret(name, 'clientSecret', { env: variable }) };
+  if (variable !== '')
+    drafts.note(`Server/${name}`, `the client’s secret was left out; give it to Slipway as $${variable}`);
   return {
     oauth: {
       ...(typeof clientId === 'string' ? { clientId, ...secret } : {}),
@@ -131,7 +132,7 @@ function localOf(drafts: Drafts, name: string, entry: Record<string, unknown>): 
     name: variable,
     ...valueOf({ drafts, owner: name }, variable, value),
   }));
-  for (const word of argv)
+  for (const word of hideArguments(argv))
     if (/\$\{[^}]+\}/.test(word))
       drafts.note(about, `${word} holds a variable; arguments are taken as they are, so use env`);
   return { ...spec, ...(env.length > 0 ? { env } : {}) };

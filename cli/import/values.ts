@@ -1,14 +1,10 @@
 /** Values of variables and headers: those that are secret, or come from elsewhere, become references. */
-import { envName } from '../../schemas/kinds/fields.ts';
 import { looksSecret } from '../../schemas/sensitive.ts';
-import type { Drafts, SecretRef } from './draft.ts';
+import { looksSecretHeader } from '../../schemas/kinds/fields/auth.ts';
+import { variableName, type Drafts, type SecretRef } from './draft.ts';
+import { holdsSecret, secretShaped } from './hide.ts';
 
 export type Value = { readonly value: string } | { readonly valueFrom: SecretRef };
-
-/** Token shapes that are secret whatever they are called: long and mixed, or with a prefix that issuers give. */
-const SECRET_SHAPE =
-  /^(gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|sk-|pk_live_|sk_live_|AKIA|AIza|ya29\.|npm_|pypi-|slw_|eyJ[\w-]+\.[\w-]+\.|-----BEGIN )/;
-const MIXED = /^(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[\w+/=.-]{32,}$/;
 
 /** `${VAR}`, `${env:VAR}`, `${VAR:-default}`, `$VAR`. */
 const VARIABLE = /^\$(?:\{(?:env:)?([A-Za-z_]\w*)(:-[^}]*)?\}|([A-Za-z_]\w*))$/;
@@ -24,44 +20,35 @@ export interface Named {
   readonly owner: string;
 }
 
-/** @param name of the variable or header @param raw as somebody wrote it */
-export function valueOf({ drafts, owner }: Named, name: string, raw: unknown): Value {
+/** @param name of the variable or header @param raw as somebody wrote it @param isSecret whatever it looks like */
+export function valueOf({ drafts, owner }: Named, name: string, raw: unknown, isSecret = looksSecret(name)): Value {
   const text = String(raw ?? '');
   const about = `Server/${owner}`;
   const fromEnv = (variable: string): Value => ({ valueFrom: drafts.secret(owner, name, { env: variable }) });
   const variable = VARIABLE.exec(text);
   if (variable) {
-    if (variable[2] !== undefined) drafts.lose(about, `${name}: the default in ${text} was left out`);
-    return fromEnv(variable[1] ?? variable[3] ?? name);
+    if (variable[2] !== undefined) drafts.lose(about, `${name}: the default of $${variable[1]} was left out`);
+    return fromEnv(drafts.known(about, variable[1] ?? variable[3] ?? name));
   }
   const input = INPUT.exec(text)?.[1];
   if (input !== undefined) {
-    const asked = variableName(input);
+    const asked = drafts.known(about, variableName(input));
     drafts.note(about, `${name}: the editor asked for “${input}”; give it to Slipway as $${asked}`);
     return fromEnv(asked);
   }
   const file = FILE.exec(text)?.[1];
   if (file !== undefined) return { valueFrom: drafts.secret(owner, name, { file }) };
   if (ANY_REFERENCE.test(text)) {
-    drafts.note(
-      about,
-      `${name} was put together from other values; give Slipway the whole of it as $${variableName(name)}`,
-    );
-    return fromEnv(variableName(name));
+    const whole = drafts.variable(owner, name, text);
+    drafts.note(about, `${name} was put together from other values; give Slipway the whole of it as $${whole}`);
+    return fromEnv(whole);
   }
-  if (looksSecret(name) || SECRET_SHAPE.test(text) || MIXED.test(text)) {
-    drafts.note(
-      about,
-      `${name}: the value looks secret and was left out; give it to Slipway as $${variableName(name)}`,
-    );
-    return fromEnv(variableName(name));
+  if (isSecret || secretShaped(text) || holdsSecret(text)) {
+    const own = drafts.variable(owner, name, text);
+    drafts.note(about, `${name}: the value looks secret and was left out; give it to Slipway as $${own}`);
+    return fromEnv(own);
   }
   return { value: text };
-}
-
-export function variableName(text: string): string {
-  const name = text.replace(/[^A-Za-z0-9]+/g, '_').toUpperCase();
-  return envName.safeParse(name).success ? name : `_${name}`;
 }
 
 /** How a remote server is shown that it may be used. */
@@ -74,5 +61,5 @@ export function authOf(named: Named, headers: Readonly<Record<string, unknown>>)
     const value = valueOf(named, 'token', bearer);
     return 'valueFrom' in value ? { bearer: value.valueFrom } : undefined;
   }
-  return { headers: entries.map(([name, raw]) => ({ name, ...valueOf(named, name, raw) })) };
+  return { headers: entries.map(([name, raw]) => ({ name, ...valueOf(named, name, raw, looksSecretHeader(name)) })) };
 }

@@ -77,11 +77,112 @@ describe('secrets never stand in the YAML', () => {
     ['a value that looks so', { command: 'x', env: { THING: SECRET } }],
     ['a header', { url: 'https://example.com/mcp', headers: { Authorization: `Bearer ${SECRET}` } }],
     ['another header', { url: 'https://example.com/mcp', headers: { 'X-Api-Key': SECRET, 'X-Team': 'a' } }],
+    [
+      'a header that sounds so',
+      { url: 'https://example.com/mcp', headers: { Cookie: `sid=${SECRET}`, 'X-Team': 'a' } },
+    ],
+    ['a default', { command: 'x', env: { A_TOKEN: `\${TOKEN:-${SECRET}}` } }],
+    ['an address with a password', { command: 'x', env: { DATABASE_URL: `postgres://me:${SECRET}@db/x` } }],
     ['a container’s variable', { command: 'docker', args: ['run', '-e', `TOKEN=${SECRET}`, 'example/mcp:1'] }],
   ])('%s', async (_, server) => {
     const { out, err, specs } = await imported('.mcp.json', { mcpServers: { it: server } });
     expect(out + err).not.toContain(SECRET);
     expect(Object.keys(specs).sort()).toEqual(['Secret/it', 'Server/it']);
+  });
+
+  test.each([
+    [
+      ['--api-key', 'hunter2', '--fast'],
+      ['--api-key', '***', '--fast'],
+    ],
+    [
+      ['--token=hunter2', 'API_KEY=hunter2'],
+      ['--token=***', 'API_KEY=***'],
+    ],
+    [
+      ['--header', 'Authorization: Bearer hunter2'],
+      ['--header', 'Authorization: Bearer ***'],
+    ],
+    [['postgresql://me:hunter2@db/x'], ['postgresql://me:***@db/x']],
+    [['https://example.com/?api_key=hunter2&b=1'], ['https://example.com/?api_key=***&b=1']],
+    [
+      ['--token', '${TOKEN:-hunter2}'],
+      ['--token', '${TOKEN}'],
+    ],
+    [[SECRET], ['***']],
+    [
+      ['--header=Authorization: Bearer hunter2', 'TOKEN_TYPE=x', 'MODE_TOKEN=hunter2'],
+      ['--header=Authorization: Bearer ***', 'TOKEN_TYPE=x', 'MODE_TOKEN=***'],
+    ],
+    [
+      [
+        '-c',
+        `export API_KEY=hunter2 && it --password hunter2 --url=https://me:hunt@er2@h/${SECRET}/x  -H "X-Token: hunter2"`,
+      ],
+      ['-c', 'export API_KEY=*** && it --password *** --url=https://me:***@h/***/x  -H "X-Token: ***'],
+    ],
+    [
+      ['--config', '{"apiKey": "hunter2", "mode": "fast"}'],
+      ['--config', '{"apiKey": "***", "mode": "fast"}'],
+    ],
+    [[`https://${SECRET}@example.com/#access_token=hunter2`], ['https://***@example.com/#access_token=***']],
+    [
+      ['--token', 'hunter2${X}', 'sk-learn'],
+      ['--token', '***', 'sk-learn'],
+    ],
+    [
+      ['--token-file', '/run/t', '--no-auth', 'x', '/Users/Ada/Documents/2026/servers/index.mjs'],
+      ['--token-file', '/run/t', '--no-auth', 'x', '/Users/Ada/Documents/2026/servers/index.mjs'],
+    ],
+    [
+      ['--header', 'Authorization:${AUTH}'],
+      ['--header', 'Authorization:${AUTH}'],
+    ],
+  ])('among arguments: %j', async (args, expected) => {
+    const ways = {
+      a: { command: 'x', args },
+      b: { command: 'npx', args: ['-y', 'pkg@1.0.0', ...args] },
+      c: { command: 'docker', args: ['run', '-i', 'example/mcp:1', ...args] },
+    };
+    const { specs, out, err } = await imported('.mcp.json', { mcpServers: ways });
+    expect(out + err).not.toContain('hunter2');
+    expect(specs['Server/a']).toMatchObject({ command: ['x', ...expected] });
+    expect(specs['Server/b']).toMatchObject({ package: { args: expected } });
+    expect(specs['Server/c']).toMatchObject({ args: expected });
+    if (JSON.stringify(args) !== JSON.stringify(expected)) expect(err).toContain('what looks secret is ***');
+  });
+
+  test('nor in an address', async () => {
+    const { specs } = await imported('.mcp.json', {
+      mcpServers: { it: { url: 'https://example.com/mcp?token=hunter2&x=1' } },
+    });
+    expect(specs['Server/it']).toEqual({ url: 'https://example.com/mcp?token=***&x=1' });
+  });
+
+  test('two different values are asked for in two variables', async () => {
+    const { specs, err } = await imported('.mcp.json', {
+      mcpServers: {
+        a: { command: 'x', env: { API_KEY: 'one' } },
+        b: { command: 'x', env: { API_KEY: 'two' } },
+        c: { command: 'x', env: { API_KEY: 'one' } },
+        d: { command: 'x', env: { API_KEY: '${API_KEY}' } },
+      },
+    });
+    const variables = ['a', 'b', 'c', 'd'].map((name) => specs[`Secret/${name}`]);
+    const expected = ['API_KEY', 'B_API_KEY', 'API_KEY', 'API_KEY'];
+    expect(variables).toEqual(expected.map((env) => ({ data: { API_KEY: { env } } })));
+    expect(err).toContain('Server/d: $API_KEY is another value elsewhere');
+  });
+
+  test('a Secret that is there already keeps its values', async () => {
+    const { specs } = await imported('mcpctl.json', {
+      secrets: [{ name: 'it', data: { API_KEY: 'one' } }],
+      servers: [
+        { name: 'it', externalUrl: 'https://example.com/mcp' },
+        { name: 'It', command: ['x'], env: [{ name: 'API_KEY', value: 'two' }] },
+      ],
+    });
+    expect(specs['Secret/it']).toEqual({ data: { API_KEY: { env: 'IT_API_KEY' } } });
   });
 
   test('what refers to a value elsewhere goes on doing so', async () => {

@@ -11,6 +11,9 @@ const SECRET_HEADER = anyCase(
   'token|secret|passw|credential|api-key|apikey|private-key|access-key|auth|cookie|session|signature',
 );
 
+/** True if a header of this name most likely carries a secret. */
+export const looksSecretHeader = (name: string): boolean => new RegExp(SECRET_HEADER).test(name);
+
 /** Request smuggling and session hijack: what frames a message, and what MCP says in headers, is not the config's. */
 const OWN_HEADERS = anyCase(
   'host|connection|content-.*|transfer-encoding|te|trailer|upgrade|expect|keep-alive|proxy-.*|via|accept|origin|mcp-.*|last-event-id',
@@ -35,7 +38,7 @@ const header = z
       check.issues.push({ code: 'custom', input: check.value, path: [], message, params: { conflict: true } });
     };
     if ((value === undefined) === (valueFrom === undefined)) refuse('must have either value or valueFrom');
-    else if (value !== undefined && new RegExp(SECRET_HEADER).test(name))
+    else if (value !== undefined && looksSecretHeader(name))
       refuse(`${name} sounds like a secret: give its value with valueFrom, from a Secret`);
   })
   .meta({
