@@ -38,6 +38,14 @@ export interface Subcommand {
   make(): Command;
 }
 
+/** What every command has. */
+export const GLOBAL_OPTIONS: readonly Option[] = [
+  { flags: '-q, --quiet', description: 'say nothing but data and errors' },
+  { flags: '-v, --verbose', description: 'say what is done' },
+  { flags: '--no-input', description: 'never ask: what is missing is an error' },
+  { flags: '--debug', description: 'show where an error happened' },
+];
+
 /** Which Slipway to speak to. */
 export const TARGET_OPTIONS: readonly Option[] = [
   { flags: '--state-dir <dir>', description: 'state directory of the running Slipway' },

@@ -1,8 +1,8 @@
 /** The outside world as one object, so that commands can be tested without a terminal. */
 import { createInterface } from 'node:readline/promises';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { styleText } from 'node:util';
-import type { Log } from '../schemas/log.ts';
+import type { Level, Log } from '../schemas/log.ts';
 import { Logger } from './log.ts';
 
 export interface Io {
@@ -23,9 +23,32 @@ export interface Io {
   readonly logger?: Logger;
   /** Asks whoever sits at the terminal; absent where nobody does. */
   readonly confirm?: (question: string) => Promise<boolean>;
+  /** True where nobody may be asked in any other way either: no editor is opened. */
+  readonly unasked?: boolean;
 }
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
+
+/** What a person wants of how a command talks, whatever the command is. */
+export interface Wishes {
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  /** Nobody is to be asked. */
+  readonly noInput: boolean;
+}
+
+/** The same world with less talk, or more. Errors are reported past it. */
+export function quietOrLoud(io: Io, { quiet, verbose, noInput }: Wishes): Io {
+  const { confirm: _, ...unasked } = io;
+  const isTerminal = (io.input as { isTTY?: boolean }).isTTY === true;
+  if (verbose) io.logger?.sayAll();
+  return {
+    ...(noInput ? { ...unasked, unasked: true, ...(isTerminal ? { input: Readable.from([]) } : {}) } : io),
+    ...(quiet ? { err: () => {}, log: (level, ...rest) => (isTold(level) ? io.log(level, ...rest) : undefined) } : {}),
+  };
+}
+
+const isTold = (level: Level): boolean => level === 'warn' || level === 'error';
 
 export function processIo(signal: AbortSignal): Io {
   const { stdout, stderr, env } = process;

@@ -18,9 +18,16 @@ export class Logger {
   readonly #options: LoggerOptions;
   #settings: LogSettings = { level: 'info', format: 'plain', redactKeys: [] };
   #hidden: ReadonlySet<string> = new Set();
+  #isAll: boolean;
 
   constructor(options: LoggerOptions) {
     this.#options = options;
+    this.#isAll = options.debug;
+  }
+
+  /** Whatever the config says. */
+  sayAll(): void {
+    this.#isAll = true;
   }
 
   /** In force from the next line on. */
@@ -30,8 +37,8 @@ export class Logger {
   }
 
   readonly log: Log = (level, message, fields = {}) => {
-    const { write, debug } = this.#options;
-    if (!debug && LEVELS.indexOf(level) < LEVELS.indexOf(this.#settings.level)) return;
+    const { write } = this.#options;
+    if (!this.#isAll && LEVELS.indexOf(level) < LEVELS.indexOf(this.#settings.level)) return;
     const masked = this.#masked(fields);
     const time = new Date().toISOString();
     if (this.#settings.format === 'json') write(JSON.stringify({ time, level, message, ...masked }));

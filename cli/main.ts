@@ -15,8 +15,9 @@ process.on('SIGINT', () => {
 process.on('SIGTERM', () => stop.abort());
 // A fault of ours must not leave servers behind: everything is still brought to its end.
 process.on('unhandledRejection', (error) => {
+  const isDebugged = process.argv.includes('--debug') || process.env['SLIPWAY_DEBUG'];
   io.log('error', 'something unexpected happened; stopping', {
-    cause: error instanceof Error ? error.stack : String(error),
+    cause: error instanceof Error && isDebugged ? error.stack : String(error),
   });
   process.exitCode = 1;
   stop.abort();

@@ -1,25 +1,29 @@
 /** From arguments to an exit code. The one place that turns errors into words and codes. */
+import { inspect } from 'node:util';
 import { Command as Commander, CommanderError, Option as CommanderOption } from 'commander';
-import { ERRORS, toSlipwayError } from '../schemas/errors.ts';
+import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import { suggest } from '../schemas/suggest.ts';
-import type { Command } from './command.ts';
+import { GLOBAL_OPTIONS, type Command, type Option } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
-import type { Io } from './io.ts';
+import { quietOrLoud, type Io, type Wishes } from './io.ts';
 
 /** @returns 0 fine, 1 error, 2 changes (plan, diff), 3 blocked by a guard, 64 wrong usage */
-export async function run(argv: readonly string[], io: Io): Promise<number> {
-  const name = argv.find((word) => !word.startsWith('-'));
-  if (name !== undefined && name !== 'help' && !(name in COMMANDS)) return unknownCommand(name, io);
+export async function run(given: readonly string[], io: Io): Promise<number> {
+  const argv = given[0] === '--version' || given[0] === '-V' ? ['version', ...given.slice(1)] : given;
+  const words = argv.slice(0, argv.indexOf('--') < 0 ? argv.length : argv.indexOf('--'));
+  const [name, asked] = words.filter((word) => !word.startsWith('-'));
   let exit = 0;
   try {
+    for (const word of name === 'help' ? [asked] : [name])
+      if (word !== undefined && word !== 'help' && !Object.hasOwn(COMMANDS, word)) throw unknownCommand(word);
     const program = await build(argv, io, (code) => {
       exit = code;
     });
     await program.parseAsync([...argv], { from: 'user' });
     return exit;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : ERRORS.usage.exit;
-    return report(error, io);
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    return report(error instanceof CommanderError ? wrongUsage(error, name) : error, io, words.includes('--debug'));
   }
 }
 
@@ -36,15 +40,17 @@ async function build(argv: readonly string[], io: Io, onExit: (code: number) => 
     const { command } = await listed.load();
     define(child, command, { argv, io, onExit });
   }
-  if (argv.length === 0) program.action(() => program.outputHelp());
+  if (argv.every((word) => word.startsWith('-'))) program.action(() => program.outputHelp());
   return program;
 }
 
 function configured(commander: Commander, io: Io): Commander {
-  return commander
-    .exitOverride()
-    .showHelpAfterError('(see `slipway help`)')
-    .configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.err(text.trimEnd()) });
+  for (const option of GLOBAL_OPTIONS) commander.addOption(made(option).helpGroup('Global options:'));
+  return commander.exitOverride().configureOutput({
+    writeOut: (text) => io.out(text.trimEnd()),
+    writeErr: (text) => io.err(text.trimEnd()),
+    outputError: () => {}, // Said where all errors are.
+  });
 }
 
 interface Run {
@@ -67,33 +73,48 @@ function define(commander: Commander, command: Command, { argv, io, onExit }: Ru
     if ([name, ...aliases].some((word) => argv.includes(word))) define(child, make(), { argv, io, onExit });
   }
   if (command.usage) commander.arguments(command.usage);
-  for (const option of command.options ?? []) {
-    const made = new CommanderOption(option.flags, option.description);
-    if (option.choices) made.choices(option.choices);
-    if (option.default !== undefined) made.default(option.default);
-    if (option.repeated) made.argParser((value, before: readonly string[] = []) => [...before, value]);
-    commander.addOption(made);
-  }
+  for (const option of command.options ?? []) commander.addOption(made(option));
   if (command.examples)
     commander.addHelpText('after', `\nExamples:\n${command.examples.map((example) => `  ${example}`).join('\n')}`);
   commander.action(async () => {
     const args = commander.processedArgs.flat().filter((argument): argument is string => typeof argument === 'string');
-    onExit(await command.run({ args, options: commander.opts(), io }));
+    onExit(await command.run({ args, options: commander.opts(), io: quietOrLoud(io, wishesOf(commander)) }));
   });
 }
 
-function unknownCommand(name: string, io: Io): number {
-  const nearest = suggest(name, Object.keys(COMMANDS));
-  io.err(
-    `slipway: there is no command ${name}${nearest ? `; did you mean ${nearest}?` : ''}\nhint: ${ERRORS.usage.hint}`,
-  );
-  return ERRORS.usage.exit;
+function made({ flags, description, choices, default: value, repeated }: Option): CommanderOption {
+  const option = new CommanderOption(flags, description);
+  if (choices) option.choices(choices);
+  if (value !== undefined) option.default(value);
+  if (repeated) option.argParser((one, before: readonly string[] = []) => [...before, one]);
+  return option;
 }
 
-function report(error: unknown, io: Io): number {
+/** Which global options were given, before the command or after it. */
+function wishesOf(commander: Commander): Wishes {
+  const levels: Commander[] = [];
+  for (let level: Commander | null = commander; level; level = level.parent) levels.push(level);
+  const isGiven = (name: string): boolean => levels.some((level) => level.getOptionValueSource(name) === 'cli');
+  return { quiet: isGiven('quiet'), verbose: isGiven('verbose'), noInput: isGiven('input') };
+}
+
+function unknownCommand(name: string): SlipwayError {
+  const nearest = suggest(name, Object.keys(COMMANDS));
+  return new SlipwayError('usage', `There is no command ${name}.`, nearest ? { hint: `Did you mean ${nearest}?` } : {});
+}
+
+/** `error: unknown option '--outptu'\n(Did you mean --output?)`, as all other errors are said. */
+function wrongUsage({ message }: CommanderError, name: string | undefined): SlipwayError {
+  const [first = '', more] = message.replace(/^error: /, '').split('\n');
+  const hint = more?.replace(/^\(|\)$/g, '') ?? `See \`slipway ${name === undefined ? 'help' : `${name} --help`}\`.`;
+  return new SlipwayError('usage', `${first.charAt(0).toUpperCase()}${first.slice(1).replace(/\.$/, '')}.`, { hint });
+}
+
+function report(error: unknown, io: Io, isDebugged: boolean): number {
   const known = toSlipwayError(error);
   if (io.signal.aborted && known.code === 'cancelled') return 130;
   io.err(`error: ${known.message} [${known.code}]\nhint: ${known.hint}`);
-  if (known.code === 'internal') io.err(String(known.cause instanceof Error ? known.cause.stack : known.cause));
+  if (isDebugged || io.env['SLIPWAY_DEBUG']) io.err(inspect(known));
+  else if (known.code === 'internal') io.err('Run it again with --debug to see where it happened.');
   return known.row.exit;
 }

@@ -38,8 +38,13 @@ export async function findTarget(options: Options, io: Io, scope: Scope = 'any')
   const address = server === undefined ? await findSocket(options, io, scope) : remoteAddress(server, options, io);
   return {
     description: address.description,
-    json: async (method, path, { body } = {}) =>
-      readJson(await send(address, method, `/api/v1${path}`, body, io.signal)),
+    async json(method, path, { body } = {}) {
+      const began = performance.now();
+      const response = await send(address, method, `/api/v1${path}`, body, io.signal);
+      const ms = Math.round(performance.now() - began);
+      io.log('debug', `${method} ${path} at ${address.description}: ${response.statusCode} after ${ms} ms`);
+      return readJson(response);
+    },
     async *lines(path) {
       const response = await send(address, 'GET', `/api/v1${path}`, undefined, io.signal);
       if (response.statusCode !== 200) await readJson(response);

@@ -12,6 +12,7 @@ import {
   type Verdict,
 } from '../../reconciler/index.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
+import { suggest } from '../../schemas/suggest.ts';
 import { SOURCE_OPTIONS, TARGET_OPTIONS, text, type Command, type Invocation, type Options } from '../command.ts';
 import type { Io } from '../io.ts';
 import { eventLine, eventTable, sessionTable } from '../print/audit.ts';
@@ -68,8 +69,11 @@ export const command: Command = {
   async run(invocation) {
     const [name = ''] = invocation.args;
     const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
-    if (!verb)
-      throw new SlipwayError('usage', `There is no \`audit ${name}\`; there are ${Object.keys(VERBS).join(', ')}.`);
+    if (!verb) {
+      const [names, nearest] = [Object.keys(VERBS).join(', '), suggest(name, Object.keys(VERBS))];
+      const hint = nearest ? `Did you mean ${nearest}?` : 'For example `slipway audit query --since 1h`.';
+      throw new SlipwayError('usage', `There is no \`audit ${name}\`; there are ${names}.`, { hint });
+    }
     return verb(invocation);
   },
 };

@@ -2,7 +2,16 @@ import { SlipwayError } from '../../schemas/errors.ts';
 import { KINDS } from '../../schemas/kinds/index.ts';
 import type { Kind } from '../../schemas/kinds/kind.ts';
 import { API_VERSION } from '../../schemas/resource.ts';
-import { text, texts, WRITE_OPTIONS, type Command, type Option, type Options, type Subcommand } from '../command.ts';
+import {
+  GLOBAL_OPTIONS,
+  text,
+  texts,
+  WRITE_OPTIONS,
+  type Command,
+  type Option,
+  type Options,
+  type Subcommand,
+} from '../command.ts';
 import type { Json } from '../document/json.ts';
 import { kindFor } from '../select.ts';
 import { change } from '../write/change.ts';
@@ -14,7 +23,9 @@ const FILE: Option = {
   description: 'where it goes, below the config path (default: <plural>/<name>.yaml)',
 };
 const TAKEN = new Set(
-  [...WRITE_OPTIONS, FILE].flatMap(({ flags }) => [...flags.matchAll(/--([a-zA-Z-]+)/g)].map(([, name]) => name)),
+  [...WRITE_OPTIONS, ...GLOBAL_OPTIONS, FILE].flatMap(({ flags }) =>
+    [...flags.matchAll(/--([a-zA-Z-]+)/g)].map(([, name]) => name),
+  ),
 );
 
 export const command: Command = {

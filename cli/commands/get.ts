@@ -4,6 +4,7 @@ import type { Kind } from '../../schemas/kinds/kind.ts';
 import type { OrphanRow } from '../../schemas/operate.ts';
 import type { Resource } from '../../schemas/resource.ts';
 import type { Status } from '../../schemas/status.ts';
+import { suggest } from '../../schemas/suggest.ts';
 import { outputOption, SOURCE_OPTIONS, TARGET_OPTIONS, text, type Command, type Invocation } from '../command.ts';
 import { localResources } from '../local.ts';
 import { budgetTable } from '../print/budgets.ts';
@@ -123,14 +124,21 @@ function chosen(resources: readonly Resource[], { kind, names }: Group, selector
   const isLabelled = selector === undefined ? () => true : labelSelector(selector);
   const matches = names.map(nameMatcher);
   const missing = names.find((name) => !isPattern(name) && !all.some(({ metadata }) => metadata.name === name));
-  if (missing !== undefined)
-    throw new SlipwayError('not-found', `There is no ${kind?.kind ?? 'resource'} named ${missing}.`, {
-      hint: `See \`slipway get ${kind?.plural ?? 'all'}\`.`,
-    });
+  if (missing !== undefined) throw noSuch(kind, missing, all);
   return all.filter(
     ({ metadata }) =>
       (names.length === 0 || matches.some((match) => match(metadata.name))) && isLabelled(metadata.labels),
   );
+}
+
+function noSuch(kind: Kind | undefined, name: string, all: readonly Resource[]): SlipwayError {
+  const nearest = suggest(
+    name,
+    all.map(({ metadata }) => metadata.name),
+  );
+  return new SlipwayError('not-found', `There is no ${kind?.kind ?? 'resource'} named ${name}.`, {
+    hint: nearest ? `Did you mean ${nearest}?` : `See \`slipway get ${kind?.plural ?? 'all'}\`.`,
+  });
 }
 
 const notLocal = ([word]: readonly string[]): SlipwayError =>

@@ -11,6 +11,7 @@ export const command: Command = {
     { flags: '--tail <lines>', description: 'only the last lines' },
     { flags: '-i, --index <n>', description: 'which instance, counting from 0' },
   ],
+  examples: ['slipway logs github', 'slipway logs github -f --tail 20'],
 
   async run({ args: [server = ''], options, io }) {
     const query = new URLSearchParams({ follow: String(options['follow'] === true) });

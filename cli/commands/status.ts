@@ -8,6 +8,7 @@ import { findTarget } from '../target.ts';
 export const command: Command = {
   summary: 'tell how a running Slipway does: exit 0 if it is ready',
   options: [...TARGET_OPTIONS, outputOption(['text', 'json', 'yaml'])],
+  examples: ['slipway status', 'slipway status -o json --server https://mcp.example.com'],
 
   async run({ options, io }) {
     const target = await findTarget(options, io);

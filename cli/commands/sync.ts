@@ -21,6 +21,7 @@ export const command: Command = {
     { flags: '--wait', description: 'wait until the commit is applied, and tell how it went' },
     { flags: '--retry', description: 'also try again what failed before' },
   ],
+  examples: ['slipway sync', 'slipway sync --wait --retry'],
 
   async run({ options, io }) {
     const target = await findTarget(options, io);

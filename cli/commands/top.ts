@@ -12,6 +12,7 @@ const WATCHED_MS = 1000;
 export const command: Command = {
   summary: 'show what instances use: CPU, memory, processes',
   options: [...TARGET_OPTIONS, outputOption(['table', 'json', 'yaml'])],
+  examples: ['slipway top', 'slipway top -o json'],
 
   async run({ options, io }) {
     const target = await findTarget(options, io);

@@ -18,8 +18,10 @@ export class EditedFile implements Disposable {
     this.path = join(this.#folder, `${name.replaceAll(/[^A-Za-z0-9-]/g, '_')}.yaml`);
   }
 
-  /** @returns the text as it was saved @throws SlipwayError tool-missing, cancelled */
+  /** @returns the text as it was saved @throws SlipwayError usage, tool-missing, cancelled */
   async edit(text: string, io: Io): Promise<string> {
+    if (io.unasked)
+      throw new SlipwayError('usage', 'An editor asks for input.', { hint: 'Use `slipway patch` or `apply`.' });
     writeFileSync(this.path, text, { mode: 0o600 });
     await run(io.env['VISUAL'] || io.env['EDITOR'] || 'vi', this.path, io);
     return readFileSync(this.path, 'utf8');

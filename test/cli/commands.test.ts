@@ -66,7 +66,7 @@ describe('without a running Slipway', () => {
     await using desk = new Desk();
     const typo = await desk.slipway(['pln']);
     expect(typo).toMatchObject({ code: 64, out: '' });
-    expect(typo.err).toContain('did you mean plan?');
+    expect(typo.err).toContain('hint: Did you mean plan?');
     expect((await desk.slipway(['plan', '--nonsense'])).code).toBe(64);
     expect((await desk.slipway(['get', 'servers', '-o', 'xml'])).code).toBe(64);
     expect((await desk.slipway(['call', 'a', 'b', 'not json'])).code).toBe(64);

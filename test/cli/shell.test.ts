@@ -1,0 +1,157 @@
+/** What every command has in common: how it talks, what it says of mistakes, and how it ends. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { GLOBAL_OPTIONS } from '../../cli/command.ts';
+import { COMMANDS } from '../../cli/commands/index.ts';
+import { quietOrLoud, type Io } from '../../cli/io.ts';
+import { Logger } from '../../cli/log.ts';
+import { cli, type Said } from '../helpers/cli.ts';
+import { MAIN } from '../helpers/slipway.ts';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'slipway-shell-'));
+  writeFileSync(
+    join(folder, 'srv.yaml'),
+    'apiVersion: slipway/v1\nkind: Server\nmetadata: { name: github }\nspec: { command: [node] }\n',
+  );
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Somewhere where no Slipway runs. */
+const said = (...args: string[]): Promise<Said> =>
+  cli(args, { cwd: folder, env: { XDG_STATE_HOME: join(folder, 'none') } });
+
+describe('mistakes', () => {
+  test.each([
+    ['gett servers', 'There is no command gett.', 'Did you mean get?'],
+    ['help gett', 'There is no command gett.', 'Did you mean get?'],
+    ['get servers --outptu json', 'Unknown option', 'Did you mean --output?'],
+    ['get servers -o xml', 'Allowed choices are table, wide, json, yaml, name.', 'See `slipway get --help`.'],
+    ['get', 'Missing required argument', 'See `slipway get --help`.'],
+    ['audit qery', 'There is no `audit qery`', 'Did you mean query?'],
+    ['call a b nojson', 'JSON', ''],
+    ['up --interval soon', '--interval soon', ''],
+    ['logs x --tail many', '--tail', ''],
+    ['edit server github --local --no-input', 'nknown option', ''],
+    ['edit server github --no-input', 'An editor asks for input.', 'slipway patch'],
+  ])('%s: exit 64, what is wrong, and what to do', async (line, what, next) => {
+    const { code, out, err } = await said(...line.split(' '));
+    expect({ code, out }).toEqual({ code: 64, out: '' });
+    expect(err).toMatch(/^error: .* \[usage\]\nhint: \S/);
+    expect(err).toContain(what);
+    expect(err).toContain(next);
+  });
+
+  test.each([
+    ['get srvs --local', 'unknown-kind', 'Did you mean srv?'],
+    ['get servers githb --local', 'not-found', 'Did you mean github?'],
+    ['status', 'not-running', 'slipway up'],
+    ['validate nowhere', '', ''],
+    ['import nothing.json', 'invalid-value', ''],
+  ])('%s: exit 1, a code, and what to do', async (line, code, next) => {
+    const result = await said(...line.split(' '));
+    expect({ code: result.code, out: result.out }).toEqual({ code: 1, out: '' });
+    expect(result.err).toMatch(/\[[a-z-]+\]\nhint: \S/);
+    expect(result.err).toContain(code);
+    expect(result.err).toContain(next);
+  });
+
+  test('a stack only with --debug, which may stand anywhere', async () => {
+    for (const line of ['get srvs --local', 'status', 'plan --repo nowhere', 'get --nope'])
+      expect((await said(...line.split(' '))).err, line).not.toMatch(/\n\s+at /);
+    expect((await said('--debug', 'get', 'srvs', '--local')).err).toMatch(/\n\s+at .*select\.ts/);
+    expect((await said('get', 'srvs', '--local', '--debug')).err).toMatch(/\n\s+at .*select\.ts/);
+    // What is not ours to read is data.
+    expect((await said('get', 'srvs', '--local', '--', '--debug')).err).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe('every command', () => {
+  test.each(Object.keys(COMMANDS))(
+    '%s: --help says what it is for, by example, with the global options',
+    async (name) => {
+      const { code, out } = await said(name, '--help');
+      expect(code).toBe(0);
+      expect(out).toMatch(new RegExp(`^Usage: slipway ${name} `));
+      for (const { flags } of GLOBAL_OPTIONS) expect(out).toContain(flags);
+      const { command } = (await COMMANDS[name]?.load()) ?? {};
+      for (const example of command?.examples ?? []) {
+        expect(out).toContain(`\n  ${example}`);
+        expect(example).toContain(`slipway ${name}`);
+      }
+      if (name !== 'version') expect(command?.examples?.length, 'examples').toBeGreaterThan(0);
+    },
+  );
+
+  test('the version has a flag of its own', async () => {
+    expect((await said('--version')).out).toBe((await said('version')).out);
+    expect((await said('-V')).out).toContain('slipway ');
+  });
+
+  test('without a command, all of them', async () => {
+    const { code, out } = await said();
+    expect(code).toBe(0);
+    for (const name of Object.keys(COMMANDS)) expect(out).toContain(`\n  ${name} `);
+    expect((await said('--verbose')).out).toBe(out);
+  });
+});
+
+describe('talk', () => {
+  test('--quiet keeps data and errors', async () => {
+    writeFileSync(join(folder, 'mcp.json'), '{ "mcpServers": { "it": { "command": "x" } } }');
+    const [talk, quiet] = [await said('import', 'mcp.json'), await said('import', 'mcp.json', '--quiet')];
+    expect(quiet.out).toBe(talk.out);
+    expect(talk.err).toContain('Read as the config of an MCP client');
+    expect(quiet.err).toBe('');
+    expect((await said('--quiet', 'import', 'none.json')).err).toContain('[invalid-value]');
+  });
+
+  test('--verbose says what is done, whatever the level of the log', () => {
+    const lines: string[] = [];
+    const logger = new Logger({ write: (line) => void lines.push(line), paint: (_, text) => text, debug: false });
+    const io = { ...EMPTY, log: logger.log, logger };
+    io.log('debug', 'before');
+    quietOrLoud(io, { quiet: false, verbose: true, noInput: false }).log('debug', 'after');
+    expect(lines.map((line) => line.split(' ').at(-1))).toEqual(['after']);
+  });
+
+  test('--no-input: nobody is asked', () => {
+    const wishes = { quiet: false, verbose: false, noInput: true };
+    expect(quietOrLoud({ ...EMPTY, confirm: async () => true }, wishes)).not.toHaveProperty('confirm');
+    expect(quietOrLoud({ ...EMPTY, confirm: async () => true }, { ...wishes, noInput: false })).toHaveProperty(
+      'confirm',
+    );
+  });
+
+  const terminal = spawnSync('script', ['--version']).status === 0;
+  test.skipIf(!terminal)('colours are for terminals, unless NO_COLOR is set', () => {
+    const plan = (env: NodeJS.ProcessEnv): string => {
+      const { FORCE_COLOR: _, NO_COLOR: __, CI: ___, ...rest } = process.env;
+      const line = `'${process.execPath}' '${MAIN}' plan --repo '${folder}'`;
+      return spawnSync('script', ['-qec', line, '/dev/null'], {
+        env: { ...rest, TERM: 'xterm-256color', XDG_STATE_HOME: join(folder, 'none'), ...env },
+        encoding: 'utf8',
+      }).stdout;
+    };
+    const [coloured, bare] = [plan({}), plan({ NO_COLOR: '1' })];
+    expect(coloured).toContain('\u001B[');
+    expect(bare).toContain('Server/github');
+    expect(bare).not.toContain('\u001B[');
+  });
+});
+
+const EMPTY: Io = {
+  input: Readable.from([]),
+  out: () => {},
+  err: () => {},
+  env: {},
+  cwd: '/',
+  signal: new AbortController().signal,
+  paint: (_, text) => text,
+  log: () => {},
+};
