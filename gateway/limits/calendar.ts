@@ -2,6 +2,7 @@
 import type { Period } from '../../schemas/budgets.ts';
 
 const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
 
 /** From `start` to before `end` (unix time, ms). */
 export interface Span {
@@ -26,11 +27,14 @@ function offsetAt(timeZone: string, at: number): number {
   return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(at / 1000) * 1000;
 }
 
-/** When the clocks of the zone show a time, which is given as if it were one of UTC. */
+/**
+ * When the clocks of the zone show a time, which is given as if it were one of UTC: for the first time, where they are put back
+ * over it, and when they jump, where they are put forward over it (in some zones that is at midnight).
+ */
 function instantOf(timeZone: string, local: number): number {
-  const guess = local - offsetAt(timeZone, local);
-  // Where the guess fell on the other side of a change of the clocks, its offset is the one that holds.
-  return local - offsetAt(timeZone, guess);
+  const [before, after] = [-DAY, DAY].map((away) => local - offsetAt(timeZone, local + away)) as [number, number];
+  const isShown = (at: number): boolean => at + offsetAt(timeZone, at) === local;
+  return isShown(before) || !isShown(after) ? before : after;
 }
 
 /** The hour, day, week (from Monday) or month that a time is in. A day on which clocks change has 23 or 25 hours. */

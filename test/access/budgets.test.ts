@@ -218,6 +218,11 @@ describe('windows', () => {
     ['day', 'UTC', '2026-03-01T10:20:00Z', '2026-03-01T00:00:00Z', '2026-03-02T00:00:00Z'],
     ['day', 'Europe/Vienna', '2026-03-29T12:00:00Z', '2026-03-28T23:00:00Z', '2026-03-29T22:00:00Z'],
     ['day', 'Europe/Vienna', '2026-10-25T12:00:00Z', '2026-10-24T22:00:00Z', '2026-10-25T23:00:00Z'],
+    // At midnight the clocks of Santiago and Cairo are put forward, and those of Havana back over it.
+    ['day', 'America/Santiago', '2026-09-06T03:59:59Z', '2026-09-05T04:00:00Z', '2026-09-06T04:00:00Z'],
+    ['day', 'America/Santiago', '2026-09-06T04:00:00Z', '2026-09-06T04:00:00Z', '2026-09-07T03:00:00Z'],
+    ['day', 'Africa/Cairo', '2026-04-24T12:00:00Z', '2026-04-23T22:00:00Z', '2026-04-24T21:00:00Z'],
+    ['day', 'America/Havana', '2026-11-01T05:30:00Z', '2026-11-01T04:00:00Z', '2026-11-02T05:00:00Z'],
     ['week', 'America/New_York', '2026-03-09T03:59:59Z', '2026-03-02T05:00:00Z', '2026-03-09T04:00:00Z'],
     ['week', 'America/New_York', '2026-03-09T04:00:00Z', '2026-03-09T04:00:00Z', '2026-03-16T04:00:00Z'],
     ['month', 'Pacific/Auckland', '2026-12-31T10:59:59Z', '2026-11-30T11:00:00Z', '2026-12-31T11:00:00Z'],
@@ -227,7 +232,15 @@ describe('windows', () => {
   });
 
   test('every moment is in its own window, and windows follow each other, over the changes of the clocks', () => {
-    for (const zone of ['Europe/Vienna', 'America/Sao_Paulo', 'Australia/Lord_Howe', 'Asia/Kathmandu'])
+    const zones = [
+      'Europe/Vienna',
+      'America/Santiago',
+      'America/Havana',
+      'Africa/Cairo',
+      'Asia/Beirut',
+      'Asia/Kathmandu',
+    ];
+    for (const zone of [...zones, 'Australia/Lord_Howe'])
       for (const period of ['hour', 'day', 'week', 'month'] as const)
         for (let now = at('2026-01-01T00:00:00Z'); now < at('2027-01-01T00:00:00Z'); now += 37 * 3_600_000 + 61_007) {
           const { start: from, end } = spanOf(period, zone, now);
