@@ -25,18 +25,29 @@ const KINDS: ReadonlyMap<string, AuditKind> = new Map<string, AuditKind>([
 export function traceRequest(trace: Trace, { method, params }: RpcRequest): void {
   trace.follows(contextIn(params));
   const kind = KINDS.get(method);
-  if (!kind) return void (trace.method = method);
+  if (!kind) return void (trace.method = shortened(method));
   trace.event(kind, method);
   const name = params?.['name'] ?? params?.['uri'];
-  if (typeof name === 'string') trace.tool = name;
+  if (typeof name === 'string') trace.tool = shortened(name);
   trace.arguments = params?.['arguments'];
+}
+
+/** More is kept of no name (characters). */
+const LONGEST = 512;
+
+/**
+ * Memory exhaustion: names are the client's and outlive its request, in queues, spans and caches. One of megabytes is cut; as a
+ * copy, because a slice would hold on to all of it.
+ */
+function shortened(name: string): string {
+  return name.length <= LONGEST ? name : (JSON.parse(JSON.stringify(`${name.slice(0, LONGEST)}…`)) as string);
 }
 
 /** It is for this server. @param name the server's own, of the tool */
 export function traceServer(trace: Trace, { name, entry }: Server, tool?: string): void {
   trace.server = name;
   trace.level = entry.audit;
-  if (tool !== undefined) trace.tool = tool;
+  if (tool !== undefined) trace.tool = shortened(tool);
 }
 
 /** Reading how it stands is no event: people and scripts do it all the time. Refusals of it are. */

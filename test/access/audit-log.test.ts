@@ -1,11 +1,25 @@
 /** The log itself: what a line says, what the chain proves, what a crash and a full disk cost. */
 import { spawnSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import canonicalize from 'canonicalize';
 import * as fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
+import { Trace } from '../../gateway/audit/trace.ts';
+import { traceRequest } from '../../gateway/audit/requests.ts';
 import { hashArguments, hashLarge } from '../../reconciler/record/audit/arguments.ts';
 import { AuditLog, type AuditLogOptions } from '../../reconciler/record/audit/log.ts';
 import type { AuditEvent } from '../../reconciler/record/audit/line.ts';
@@ -60,6 +74,17 @@ const filesOf = (dir: string): string[] =>
 const linesIn = (dir: string): string[] =>
   filesOf(dir).flatMap((name) => readFileSync(join(dir, name), 'utf8').split('\n').slice(0, -1));
 const eventsIn = (dir: string): AuditEvent[] => linesIn(dir).map((line) => JSON.parse(line) as AuditEvent);
+
+/** What a commit says of the file that it is made of. */
+const saidOf = ({ subject, trailers }: { subject: string; trailers: readonly string[] }): string =>
+  `${subject} ${trailers.at(-1)}`;
+
+/** What is kept once everything that nobody needs is gone. */
+function heldBytes(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc(); gc()');
+  return process.memoryUsage().heapUsed;
+}
 
 /** A log of so many calls, closed. */
 async function written(dir: string, calls: number, settings = SETTINGS): Promise<void> {
@@ -209,17 +234,86 @@ describe('the chain', () => {
     await written(dir.path, 5);
     const { problems, notes, lines } = verify(dir.path);
     expect({ problems, lines }).toEqual({ problems: [], lines: 12 });
-    expect(notes).toEqual([expect.stringMatching(/a crash cost 0 lines \(22 bytes/)]);
+    expect(notes).toEqual([expect.stringMatching(/22 bytes were cut off at a start, and 0 lines were gone/)]);
     expect(readFileSync(dir.at(`${name}.cut`), 'utf8')).toBe('{"ts":"2026-01-02T03:0');
   });
 
-  test('lines that a power failure took are told of by number', async () => {
+  test('lines that were on disk and are gone are missed after the next start, too, and their numbers are not given again', async () => {
     using dir = tempDir();
-    await written(dir.path, 5);
-    const [name = ''] = filesOf(dir.path);
-    writeFileSync(dir.at(name), `${linesIn(dir.path).slice(0, -2).join('\n')}\n`);
-    await written(dir.path, 1);
-    expect(verify(dir.path)).toMatchObject({ problems: [], notes: [expect.stringContaining('a crash cost 2 lines')] });
+    const crashed = dir.at('crashed');
+    {
+      await using log = start(dir.at('log'));
+      for (let n = 0; n < 5; n++) log.record(call());
+      await log.flush();
+      cpSync(dir.at('log'), crashed, { recursive: true });
+    }
+    const [name = ''] = filesOf(crashed);
+    writeFileSync(join(crashed, name), `${linesIn(crashed).slice(0, -2).join('\n')}\n`);
+    const commits: string[] = [];
+    {
+      await using log = start(crashed, { recorder: { ...noRecorder, hand: (entry) => commits.push(saidOf(entry)) } });
+      log.record(call());
+    }
+    const { problems, notes } = verify(crashed);
+    expect(problems).toEqual([expect.stringContaining('lines 5–6 are missing')]);
+    expect(notes).toEqual([expect.stringContaining('2 lines were gone')]);
+    const events = eventsIn(crashed);
+    expect(events.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 7, 8]);
+    expect(commits).toEqual([
+      `audit: 4 events (1–4) Slipway-Audit-Head: 4 ${events[3]?.hash}`,
+      `audit: 2 events (7–8) Slipway-Audit-Head: 8 ${events[5]?.hash}`,
+    ]);
+  });
+
+  test('old files go when the log says so, and a crash while they do looks like nothing else', async () => {
+    using dir = tempDir();
+    await using log = start(dir.at('log'));
+    for (const tool of ['one', 'two', 'three']) {
+      log.record(call({ tool }));
+      await log.rotate();
+    }
+    log.record(call());
+    await log.flush();
+    const [oldest = '', ...newer] = filesOf(dir.at('log'));
+    // As it is on disk at some moment is what a SIGKILL would leave: here the oldest is gone, and no other yet.
+    const crashed = dir.at('crashed');
+    cpSync(dir.at('log'), crashed, { recursive: true });
+    rmSync(join(crashed, oldest));
+    log.configure({ ...SETTINGS, keepMs: -1 });
+    await log.rotate();
+    expect(eventsIn(dir.at('log')).map(({ seq, method }) => [seq, method])).toEqual([[6, 'pruned']]);
+    expect(verify(dir.at('log')).problems).toEqual([]);
+    expect(verify(crashed).problems).toEqual([expect.stringContaining('the log does not say why')]);
+    cpSync(dir.at('log'), crashed, { recursive: true });
+    expect(filesOf(crashed)).toEqual([...newer, ...filesOf(dir.at('log'))]);
+    expect(verify(crashed).problems).toEqual([]);
+  });
+
+  test('a file that was handed over just before a crash is not added to, and not handed over twice', async () => {
+    using dir = tempDir();
+    const handed: string[] = [];
+    const recorder = {
+      ...noRecorder,
+      waiting: () => new Set(handed),
+      hand: ({ file }: { file: string }) => {
+        handed.push(file);
+        if (handed.length === 1) throw new Error('as far as the first run came');
+      },
+    };
+    {
+      await using log = start(dir.path, { recorder });
+      log.record(call());
+    }
+    const [file = ''] = handed;
+    const before = readFileSync(file, 'utf8');
+    {
+      await using log = start(dir.path, { recorder });
+      log.record(call());
+    }
+    expect(readFileSync(file, 'utf8')).toBe(before);
+    expect(new Set(handed).size).toBe(handed.length);
+    expect(handed).toHaveLength(2);
+    expect(verify(dir.path)).toMatchObject({ lines: 3, problems: [] });
   });
 });
 
@@ -306,6 +400,16 @@ describe('in bad times', () => {
     expect(verifyLocal(dir.path, new Map()).problems).toEqual([]);
   });
 
+  test('what was refused is counted, not kept', async () => {
+    using dir = tempDir();
+    await using log = start(dir.path);
+    const before = heldBytes();
+    for (let n = 0; n < 64; n++)
+      log.record(refusal({ principal: `user:${n}`, kind: 'limit', arguments: { a: `${n}`.repeat(2 ** 20) } }));
+    await log.flush();
+    expect(heldBytes() - before).toBeLessThan(2 ** 24);
+  });
+
   test('addresses without number fill neither memory nor disk', async () => {
     using dir = tempDir();
     {
@@ -314,6 +418,55 @@ describe('in bad times', () => {
         log.record(refusal({ principal: undefined, address: `10.0.${n >> 8}.${n & 255}` }));
     }
     expect(linesIn(dir.path).length).toBeLessThan(1100);
+  });
+
+  test('beyond so many callers refusals are counted for all of them, and put on none', async () => {
+    using dir = tempDir();
+    {
+      await using log = start(dir.path);
+      for (let n = 0; n < 1100; n++)
+        log.record(refusal({ principal: undefined, address: `10.1.${n >> 8}.${n & 255}` }));
+    }
+    const summaries = eventsIn(dir.path).filter(({ method }) => method === 'summary');
+    expect(summaries).toMatchObject([{ kind: 'auth_failure', deniedReason: 'various', detail: { count: 80 } }]);
+    expect(summaries[0]).not.toHaveProperty('address');
+  });
+
+  test('names of any length are kept short', async () => {
+    const trace = new Trace({ headers: {} });
+    const params = { name: `${'n'.repeat(600)}\ud83d` };
+    traceRequest(trace, { jsonrpc: '2.0', id: 1, method: 'tools/call', params });
+    expect(trace.tool).toBe(`${'n'.repeat(512)}…`);
+    traceRequest(trace, { jsonrpc: '2.0', id: 2, method: 'm'.repeat(1_000_000) });
+    expect(trace.method).toBe(`${'m'.repeat(512)}…`);
+    // Wherever they come from, they are gone with their event.
+    using dir = tempDir();
+    await using log = start(dir.path);
+    const before = heldBytes();
+    for (let n = 0; n < 64; n++) log.record(call({ principal: `${n}`.repeat(2 ** 20) }));
+    await log.flush();
+    expect(heldBytes() - before).toBeLessThan(2 ** 24);
+  });
+
+  test('large bodies that come faster than they are hashed do not pile up', async () => {
+    using dir = tempDir();
+    let hashed = 0;
+    const large = () => ({
+      get a(): number {
+        hashed++;
+        return 1;
+      },
+    });
+    {
+      await using log = start(dir.path);
+      for (let n = 0; n < 20; n++) log.record(call({ arguments: large(), bodyBytes: 8 * 2 ** 20 }));
+      // Of 160 MB, no more than 64 are held; the first is being hashed.
+      expect(hashed).toBeGreaterThanOrEqual(20 - 8 - 1);
+    }
+    expect(hashed).toBe(20);
+    const events = eventsIn(dir.path).filter(({ kind }) => kind === 'tool_call_trace');
+    const { sha256 } = hashArguments({ a: 1 });
+    expect(events.map(({ argumentsSha256 }) => argumentsSha256)).toEqual(Array<string>(20).fill(sha256));
   });
 
   test.runIf(process.platform === 'linux' && process.getuid?.() === 0).for(['continue', 'stop'] as const)(
@@ -349,6 +502,27 @@ describe('in bad times', () => {
       }
     },
   );
+
+  test('what a disk took only half of, and would not give back, stands before no line', async () => {
+    using dir = tempDir();
+    await using log = start(dir.path);
+    await log.flush();
+    const handle = await open(dir.at('any'), 'w');
+    await handle.close();
+    const handles = Object.getPrototypeOf(handle) as FileHandle;
+    using append = vi.spyOn(handles, 'appendFile').mockImplementationOnce(async function (this: FileHandle) {
+      await this.write('{"ts":"half');
+      throw new Error('EIO: i/o error, write');
+    });
+    using truncate = vi.spyOn(handles, 'truncate').mockRejectedValueOnce(new Error('EIO: i/o error, ftruncate'));
+    log.record(call());
+    await log.flush();
+    expect(log.state().lastError).toContain('EIO');
+    expect(linesIn(dir.path)).toHaveLength(1);
+    await eventually(() => log.state().lastError === undefined);
+    expect([append.mock.calls.length, truncate.mock.calls.length]).toEqual([2, 2]);
+    expect(verifyLocal(dir.path, new Map())).toMatchObject({ lines: 2, problems: [], notes: [] });
+  });
 
   test('a place in the outbox that cannot be had for a while stops the log only that long, with nothing new to write', async () => {
     using dir = tempDir();

@@ -11,7 +11,8 @@ const MAX_CALLERS = 1000;
 
 interface Bucket {
   count: number;
-  readonly first: AuditDraft;
+  /** What they have in common. Not the first of them itself: it may hold megabytes. */
+  readonly common: AuditDraft;
   last: number;
 }
 
@@ -41,38 +42,31 @@ export class Flood implements Disposable {
     this.#timer = undefined;
     const buckets = [...this.#buckets.values()];
     this.#buckets.clear();
-    for (const { count, first, last } of buckets) if (count > TOLD) this.#tell(summaryOf(first, count - TOLD, last));
+    for (const { count, common, last } of buckets) if (count > TOLD) this.#tell(summaryOf(common, count - TOLD, last));
   }
 
   #bucketOf(draft: AuditDraft): Bucket {
     const { principal, address, kind, deniedReason } = draft;
     const key = `${principal ?? address} ${kind} ${deniedReason}`;
-    const free = this.#buckets.size < MAX_CALLERS ? key : 'others';
+    const free = this.#buckets.size < MAX_CALLERS ? key : `others ${kind}`;
     const found = this.#buckets.get(key) ?? this.#buckets.get(free);
     if (found) return found;
-    const fresh = { count: 0, first: draft, last: draft.at };
+    const fresh = { count: 0, common: commonTo(draft, free === key), last: draft.at };
     this.#buckets.set(free, fresh);
     this.#timer ??= setTimeout(() => this[Symbol.dispose](), this.#window).unref();
     return fresh;
   }
 }
 
-/** What they had in common; what each asked for is not kept. */
-function summaryOf(first: AuditDraft, count: number, last: number): AuditDraft {
-  const { kind, source, outcome, requestId, principal, address, allowed, deniedReason, status, commit } = first;
-  return {
-    at: last,
-    kind,
-    source,
-    outcome,
-    requestId,
-    principal,
-    address,
-    allowed,
-    deniedReason,
-    status,
-    commit,
-    method: 'summary',
-    detail: { count, since: new Date(first.at).toISOString() },
-  };
+/** What each asked for is not kept. @param isOne whether all are of one caller; else nobody is named for what others did */
+function commonTo(draft: AuditDraft, isOne: boolean): AuditDraft {
+  const { at, kind, source, outcome, requestId, principal, address, allowed, deniedReason, status, commit } = draft;
+  const one = isOne ? { principal, address, deniedReason, status } : { deniedReason: 'various' };
+  return { at, kind, source, outcome, requestId, ...one, allowed, commit, method: 'summary' };
 }
+
+const summaryOf = (common: AuditDraft, count: number, last: number): AuditDraft => ({
+  ...common,
+  at: last,
+  detail: { count, since: new Date(common.at).toISOString() },
+});

@@ -11,6 +11,12 @@ import { lineAt, type Segment, type Segments } from './segments.ts';
 export const branchPath = (chain: string, day: string, first: number): string =>
   `events/${chain}/${day.replaceAll('-', '/')}/${String(first).padStart(12, '0')}.jsonl`;
 
+/** Files that may go from here, and where the chain stands after them. */
+export interface Old {
+  readonly head: Head;
+  readonly files: readonly string[];
+}
+
 export class Handover implements Disposable {
   readonly #segments: Segments;
   readonly #recorder: Pick<Recorder, 'hand' | 'waiting' | 'useBranch'>;
@@ -45,15 +51,14 @@ export class Handover implements Disposable {
   take({ file, first, last }: Segment): void {
     const { chain } = this.#segments;
     const head = follow(lineAt(file, 'last'), undefined);
+    // Where lines are gone it ends sooner than the next one begins.
+    const [end, hash] = typeof head === 'string' ? [last, 'unreadable'] : [head.seq, head.hash];
     const at = new Date().toISOString();
-    const count = last - first + 1;
+    const count = end - first + 1;
     this.#recorder.hand({
       at,
-      subject: `audit: ${count} event${count === 1 ? '' : 's'} (${first}–${last})`,
-      trailers: [
-        `Slipway-Audit-Chain: ${chain}`,
-        `Slipway-Audit-Head: ${last} ${typeof head === 'string' ? 'unreadable' : head.hash}`,
-      ],
+      subject: `audit: ${count} event${count === 1 ? '' : 's'} (${first}–${end})`,
+      trailers: [`Slipway-Audit-Chain: ${chain}`, `Slipway-Audit-Head: ${end} ${hash}`],
       path: branchPath(chain, dayOf(file) ?? at.slice(0, 10), first),
       file,
     });
@@ -63,11 +68,18 @@ export class Handover implements Disposable {
   /** Takes what is full, and what the last run could not hand over any more. @throws SlipwayError state-unwritable */
   left(): void {
     const { through } = this.#segments;
-    for (const segment of this.#segments.closed()) if (segment.first > through) this.take(segment);
+    const left = this.#segments.closed().filter(({ first }) => first > through);
+    if (left.length === 0) return;
+    const waiting = this.#recorder.waiting();
+    for (const segment of left) {
+      // A crash came after it was handed over, and before that was noted.
+      if (waiting.has(segment.file)) this.#segments.handed(segment.last);
+      else this.take(segment);
+    }
   }
 
-  /** Removes what is old and out of the house. @returns how far the log is gone from here */
-  prune(): Head | undefined {
+  /** What is old and out of the house. */
+  old(): Old | undefined {
     const { keepMs } = this.#settings ?? {};
     if (keepMs === undefined) return undefined;
     const { through } = this.#segments;
@@ -80,9 +92,14 @@ export class Handover implements Disposable {
     const old = kept < 0 ? closed : closed.slice(0, kept);
     const newest = old.at(-1);
     const head = newest && follow(lineAt(newest.file, 'last'), undefined);
-    for (const { file } of old) rmSync(file, { force: true });
-    if (old.length > 0) this.#log('debug', 'old audit files removed', { files: old.length });
-    return typeof head === 'string' ? undefined : head;
+    if (head === undefined || typeof head === 'string') return undefined;
+    return { head, files: old.map(({ file }) => file) };
+  }
+
+  /** To be called when the log says so: a crash in between must not look like lines that somebody took away. */
+  remove({ files }: Old): void {
+    for (const file of files) for (const each of [file, `${file}.cut`]) rmSync(each, { force: true });
+    this.#log('debug', 'old audit files removed', { files: files.length });
   }
 
   [Symbol.dispose](): void {

@@ -3,7 +3,7 @@
  * last its own hash, which is the SHA-256 of the line up to there. A line that is altered, removed, added or moved
  * breaks the chain, unless every line after it is written anew.
  */
-import { hash } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import type { AuditDraft, AuditKind, AuditOutcome } from '../../../schemas/audit.ts';
 import type { ArgumentHashes } from './arguments.ts';
 
@@ -50,6 +50,18 @@ export interface Head {
 
 /** What the first line of a chain follows. */
 export const genesis = (chain: string): Head => ({ seq: 0, hash: hash('sha256', `slipway audit ${chain}`) });
+
+/** An event that the log tells of itself. @param method what happened to it */
+export const aboutItself = (method: string, detail: Readonly<Record<string, unknown>>): AuditDraft => ({
+  at: Date.now(),
+  kind: 'audit',
+  source: 'audit',
+  outcome: 'ok',
+  requestId: randomUUID(),
+  method,
+  allowed: true,
+  detail,
+});
 
 /** Room for a few hundred lines (bytes). */
 const PAGE = 512 * 1024;
@@ -144,7 +156,9 @@ function quoted(text: string | undefined): string {
   if (text === undefined) return 'null';
   const known = quotes.get(text);
   if (known !== undefined) return known;
-  const fresh = JSON.stringify(text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
+  // What is long comes once, and would stay for long.
+  if (text.length > LONGEST) return JSON.stringify(`${text.slice(0, LONGEST)}…`);
+  const fresh = JSON.stringify(text);
   if (quotes.size >= MAX_QUOTES) quotes.clear();
   quotes.set(text, fresh);
   return fresh;

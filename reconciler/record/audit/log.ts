@@ -1,5 +1,4 @@
 /** The audit log: takes events at once, writes them when there is time, and hands whole files over to git. */
-import { randomUUID } from 'node:crypto';
 import type { AuditDraft, AuditKeeper, AuditSettings, AuditState } from '../../../schemas/audit.ts';
 import { auditLog } from '../../../schemas/kinds/fields/audit.ts';
 import type { Log } from '../../../schemas/log.ts';
@@ -7,10 +6,10 @@ import { coalesce } from '../../async.ts';
 import { auditSettings } from '../../kinds/gateway.ts';
 import { unwritable } from '../../state.ts';
 import type { Recorder } from '../recorder.ts';
-import { hashArguments, hashLarge } from './arguments.ts';
+import { hashArguments, hashLarge, type ArgumentHashes } from './arguments.ts';
 import { Flood } from './flood.ts';
 import { Handover } from './handover.ts';
-import { Lines, type Head } from './line.ts';
+import { aboutItself, Lines, type Head } from './line.ts';
 import { Segments } from './segments.ts';
 
 /**
@@ -26,10 +25,21 @@ const MAX_WAITING = 20_000;
 const LARGE = 128 * 1024;
 /** What may wait to be hashed before it is begun with at once (bytes of bodies). */
 const MAX_BODIES = 8 * 1024 * 1024;
+/** What may wait in all, whether turns are rare or the disk is full (bytes of bodies). */
+const MOST_BODIES = 8 * MAX_BODIES;
 /** How long until a disk that failed is tried again (ms). */
 const RETRY = 1000;
 
 const DEFAULTS = auditSettings(auditLog.parse({}));
+
+/** An event in the queue; with the hashes of its arguments where it holds them no more. */
+type Waiting = AuditDraft & { readonly hashes?: ArgumentHashes };
+
+const hashed = (draft: AuditDraft): Waiting => ({
+  ...draft,
+  arguments: undefined,
+  hashes: hashArguments(draft.arguments),
+});
 
 export interface AuditLogOptions {
   /** Below the state directory. */
@@ -48,10 +58,11 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
   readonly #handover: Handover;
   readonly #log: Log;
   readonly #onState: () => void;
-  readonly #flood = new Flood((summary) => this.#queue.push(summary) && this.#soon());
+  readonly #flood = new Flood((summary) => this.#take(summary));
   readonly #followers = new Set<(lines: string) => void>();
   #settings: AuditSettings;
-  #queue: AuditDraft[] = [];
+  #queue: Waiting[] = [];
+  /** Of what waits to be hashed. */
   #bodies = 0;
   /** Lines that are not written yet, and where the chain stands after them. */
   readonly #lines = new Lines();
@@ -71,13 +82,14 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     this.#settings = settings;
     this.#log = log;
     this.#onState = onState;
-    this.#segments = opened(dir);
+    this.#segments = opened(dir, recorder);
     this.#head = this.#segments.head;
     this.#handover = new Handover(this.#segments, recorder, log, () => void this.rotate());
     const { chain, cut } = this.#segments;
     if (this.#head.seq === 0) this.#tell('chain.begun', { chain });
     if (cut) {
-      log('warn', 'the audit log was cut short by a crash', { ...cut });
+      if (cut.lost > 0) log('error', 'lines of the audit log are gone that were on disk', { ...cut });
+      else log('warn', 'the audit log was cut short by a crash', { ...cut });
       this.#tell('gap', { bytes: cut.bytes, lost: cut.lost });
     }
     if (this.#segments.unhanded) this.#soon();
@@ -93,11 +105,7 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     if (!draft.allowed) {
       if (!this.#flood.passes(draft)) return;
     } else if (draft.level === 'off') return;
-    if (this.#waiting >= MAX_WAITING) return this.#drop();
-    this.#queue.push(draft);
-    this.#bodies += draft.bodyBytes ?? 0;
-    if (this.#gathering === undefined) this.#soon();
-    else if (this.#bodies > MAX_BODIES) void this.#drain();
+    this.#take(draft);
   }
 
   /** New settings are in force at once. */
@@ -156,6 +164,19 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     return this.#queue.length + this.#lines.count;
   }
 
+  #take(draft: AuditDraft): void {
+    if (this.#waiting >= MAX_WAITING) return this.#drop();
+    const { bodyBytes = 0 } = draft;
+    // Memory exhaustion: bodies may come faster than they are hashed in turns. From here on who sends one waits for it.
+    if (this.#bodies + bodyBytes > MOST_BODIES) this.#queue.push(hashed(draft));
+    else {
+      this.#queue.push(draft);
+      this.#bodies += bodyBytes;
+    }
+    if (this.#gathering === undefined) this.#soon();
+    else if (this.#bodies > MAX_BODIES) void this.#drain();
+  }
+
   #soon(): void {
     const { fsyncMs } = this.#settings;
     this.#gathering ??= setTimeout(() => void this.#drain(), Math.min(GATHER, fsyncMs)).unref();
@@ -184,7 +205,6 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
         this.#failed(error);
       }
     } while (this.#queue.length > 0 && this.#failure === undefined);
-    this.#bodies = 0;
   });
 
   /** What is due after lines were written. @throws as `node:fs` does */
@@ -194,18 +214,20 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     const isLast = this.#queue.length === 0;
     if (isFull || (this.#wantsRotation && isLast)) await this.#segments.rotate();
     else if (this.#wantsSync && isLast) await this.#segments.sync();
-    if (this.#segments.unhanded) this.#handOver();
+    if (this.#segments.unhanded) await this.#handOver();
     if (!isLast) return;
     this.#wantsSync = this.#wantsRotation = false;
   }
 
-  #chain(draft: AuditDraft): void | Promise<void> {
-    const { bodyBytes = 0 } = draft;
-    if (bodyBytes > LARGE) return hashLarge(draft.arguments).then((hashes) => this.#add(draft, hashes));
+  #chain(draft: Waiting): void | Promise<void> {
+    const { bodyBytes = 0, hashes } = draft;
+    if (hashes) return this.#add(draft, hashes);
+    this.#bodies -= bodyBytes;
+    if (bodyBytes > LARGE) return hashLarge(draft.arguments).then((found) => this.#add(draft, found));
     this.#add(draft, hashArguments(draft.arguments));
   }
 
-  #add(draft: AuditDraft, hashes: ReturnType<typeof hashArguments>): void {
+  #add(draft: AuditDraft, hashes: ArgumentHashes): void {
     this.#head = this.#lines.add(draft, hashes, this.#head);
   }
 
@@ -223,10 +245,16 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     this.#untold = 0;
   }
 
-  #handOver(): void {
+  /** @throws as `node:fs` does, SlipwayError state-unwritable */
+  async #handOver(): Promise<void> {
     this.#handover.left();
-    const gone = this.#closed ? undefined : this.#handover.prune();
-    if (gone) this.#tell('pruned', { through: gone.seq, hash: gone.hash });
+    const old = this.#closed ? undefined : this.#handover.old();
+    if (!old) return;
+    const { seq, hash } = old.head;
+    this.#head = this.#lines.add(aboutItself('pruned', { through: seq, hash }), hashArguments(undefined), this.#head);
+    await this.#write();
+    await this.#segments.sync();
+    this.#handover.remove(old);
   }
 
   #drop(): void {
@@ -254,24 +282,15 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
 
   /** The log about itself. */
   #tell(method: string, detail: Readonly<Record<string, unknown>>): void {
-    const requestId = randomUUID();
-    this.#queue.push({
-      at: Date.now(),
-      kind: 'audit',
-      source: 'audit',
-      outcome: 'ok',
-      requestId,
-      method,
-      allowed: true,
-      detail,
-    });
+    this.#queue.push(aboutItself(method, detail));
     this.#soon();
   }
 }
 
-function opened(dir: string): Segments {
+function opened(dir: string, recorder: Pick<Recorder, 'waiting'>): Segments {
   try {
-    return new Segments(dir);
+    const waiting = recorder.waiting();
+    return new Segments(dir, (file) => waiting.has(file));
   } catch (error) {
     throw unwritable(dir, error);
   }

@@ -30,7 +30,7 @@ export interface Segment {
 /** What the last run left that cannot be read. */
 export interface Cut {
   readonly bytes: number;
-  /** Lines that were written once and are not there. */
+  /** Lines that were safely on disk once and are not there: a crash does not do that. */
   readonly lost: number;
 }
 
@@ -81,9 +81,11 @@ export class Segments implements AsyncDisposable {
   #size = 0;
   #through: number;
   #isDirty = false;
+  /** Whether something may stand after the last whole line. */
+  #isTorn = false;
 
-  /** @throws as `node:fs` does */
-  constructor(dir: string) {
+  /** @param isHanded whether a file is on its way to git, although it is not noted here yet @throws as `node:fs` does */
+  constructor(dir: string, isHanded: (file: string) => boolean = () => false) {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     this.dir = dir;
     const known = anchorOf(dir);
@@ -91,12 +93,15 @@ export class Segments implements AsyncDisposable {
     if (!known) writeAtomically(join(dir, 'chain'), `${this.chain}\n`);
     const found = recover(dir);
     this.#head = found?.head ?? genesis(this.chain);
+    const lost = Math.max(0, (known?.head?.seq ?? 0) - this.#head.seq);
+    // No number is given twice: the lines that are gone may be on the branch, and if not, they are missed.
+    if (known?.head && lost > 0) this.#head = known.head;
     this.#through = (readJson(join(dir, HANDED)) as { through?: number } | undefined)?.through ?? 0;
     // What was handed over is never added to.
-    const isOpen = found !== undefined && found.head.seq > this.#through;
+    const isOpen =
+      found !== undefined && lost === 0 && found.head.seq > this.#through && !isHanded(this.#path(found.first));
     this.#first = isOpen ? found.first : this.#head.seq + 1;
     this.#size = isOpen ? found.size : 0;
-    const lost = Math.max(0, (known?.head?.seq ?? 0) - this.#head.seq);
     this.cut = lost > 0 || (found?.cut ?? 0) > 0 ? { bytes: found?.cut ?? 0, lost } : undefined;
   }
 
@@ -136,12 +141,18 @@ export class Segments implements AsyncDisposable {
    */
   async append(lines: Uint8Array, head: Head): Promise<void> {
     this.#file ??= await open(this.#path(this.#first), 'a', 0o600);
+    if (this.#isTorn) await this.#file.truncate(this.#size);
+    this.#isTorn = true;
     try {
       await this.#file.appendFile(lines);
     } catch (error) {
-      await this.#file.truncate(this.#size).catch(() => {});
+      await this.#file.truncate(this.#size).then(
+        () => (this.#isTorn = false),
+        () => {}, // Before the next try, then.
+      );
       throw error;
     }
+    this.#isTorn = false;
     this.#size += lines.length;
     this.#head = head;
     this.#isDirty = true;

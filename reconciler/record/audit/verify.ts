@@ -72,8 +72,11 @@ class Reader {
     const lines = linesOf(text);
     const rest = text.length - lines.reduce((sum, line) => sum + line.length + 1, 0);
     if (this.#lines === 0) this.#begin(first, lines[0] ?? '');
-    if (first !== (this.#head?.seq ?? 0) + 1)
-      this.#wrong(`${name}: lines ${(this.#head?.seq ?? 0) + 1}–${first - 1} are missing`);
+    const before = this.#head?.seq ?? 0;
+    if (first > before + 1) {
+      this.#wrong(`${name}: lines ${before + 1}–${first - 1} are missing`);
+      this.#head = { seq: first - 1, hash: prevOf(lines[0] ?? '') };
+    } else if (first <= before) this.#wrong(`${name}: its lines should begin with ${before + 1}`);
     for (const [index, line] of lines.entries()) {
       const next = follow(line, this.#head);
       this.#lines++;
@@ -111,15 +114,11 @@ class Reader {
       this.#wrong(`${where}: line ${seq} is not the one that was committed to git`);
     if (!line.includes('"source":"audit"')) return;
     const { ts, method, detail } = eventOf(line);
-    if (
-      method === 'pruned' &&
-      this.#missing &&
-      detail['through'] === this.#missing.seq &&
-      detail['hash'] === this.#missing.hash
-    )
-      this.#missing = undefined;
+    if (method === 'pruned' && this.#missing && isAbout(detail, this.#missing)) this.#missing = undefined;
     if (method === 'gap')
-      this.#notes.push(`${ts}: a crash cost ${detail['lost']} lines (${detail['bytes']} bytes were cut off)`);
+      this.#notes.push(
+        `${ts}: ${detail['bytes']} bytes were cut off at a start, and ${detail['lost']} lines were gone`,
+      );
     if (method === 'dropped') this.#notes.push(`${ts}: ${detail['count']} events were left out`);
   }
 
@@ -128,6 +127,10 @@ class Reader {
     else if (this.#problems.length === MAX_PROBLEMS) this.#problems.push('and more');
   }
 }
+
+/** A crash while files were removed leaves the newer of them: the chain itself goes from there to the line that is named. */
+const isAbout = ({ through, hash }: Readonly<Record<string, unknown>>, missing: Head): boolean =>
+  Number(through) > missing.seq || (through === missing.seq && hash === missing.hash);
 
 function eventOf(line: string): { ts?: string; method?: string; detail: Readonly<Record<string, unknown>> } {
   try {
