@@ -24,10 +24,11 @@ export function serveMetadata(exchange: Exchange): void {
   const { publicUrl } = generation;
   const { providers } = generation.snapshot.gateway;
   const after = path.slice(METADATA_PATH.length).replace(/^\/$/, '');
-  // Asked for at the root of a host that knows the gateway by a path of its own.
+  // Asked for at the root of a host that knows the gateway by a path of its own, or else below that path.
   const prefix = publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/^\/$/, '');
-  const route = prefix !== '' && after.startsWith(prefix) ? after.slice(prefix.length) : after;
-  if (providers.length === 0 || (route !== '' && !isMcpPath(route))) throw new SlipwayError('not-found');
+  const inside = after.startsWith(prefix) ? [after.slice(prefix.length)] : [];
+  const route = [...inside, after].find((one) => one === '' || isMcpPath(one));
+  if (providers.length === 0 || route === undefined) throw new SlipwayError('not-found');
   response.setHeader('Access-Control-Allow-Origin', '*');
   response.setHeader('Access-Control-Allow-Headers', '*');
   if (request.method === 'OPTIONS') return sendEmpty(response, 204);

@@ -147,6 +147,12 @@ test('metadata: of the gateway and of each route, at the public URL, also below 
     'Bearer resource_metadata="https://example.com/tools/.well-known/oauth-protected-resource/projects/dev/mcp", scope="mcp"',
   ]);
 
+  // A path of its own that looks like the beginning of a route.
+  await gateway.swap(snapshot({ ...wish, gateway: { publicUrl: 'https://example.com/servers', providers: [corp] } }));
+  for (const path of ['/servers/a/mcp', '/servers/servers/a/mcp'])
+    expect(await at(path)).toEqual(said('https://example.com/servers/servers/a/mcp'));
+  expect(await at('/servers')).toEqual(said('https://example.com/servers'));
+
   await gateway.swap(snapshot({ ...wish, principals: [principal('ci', 'tok')] }));
   expect(await at('/mcp')).toBe(404);
   expect((await raw(gateway.url, { path: '/mcp' })).headers['www-authenticate']).toBe('Bearer');
