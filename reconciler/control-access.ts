@@ -60,7 +60,7 @@ export function statusFor(grant: Grant, status: Status): Status {
       return upstreams && !grant.may('view', 'users') ? { ...rest, upstreams: upstreams.map(unnamed) } : server;
     });
   const tokens = status.tokens.filter(({ name }) => grant.may('view', 'tokens', name));
-  if (grant.may('view', 'servers')) return { ...status, servers, tokens };
+  if (RESOURCES.every((word) => grant.may('view', word))) return { ...status, servers, tokens };
   const { audit: _, lastAttempted, lastApplied, ...rest } = status;
   return {
     ...rest,

@@ -8,7 +8,7 @@ export {
   type Permissions,
   type ToolRule,
 } from './access/compiled.ts';
-export { inWords, placeOf, remedyFor } from './access/explain.ts';
+export { inWords, maySeePlace, placeOf, remedyFor } from './access/explain.ts';
 export { grantOf, type Grant, type Reason, type Standing } from './access/grant.ts';
 export { LOCAL, type Subject } from './access/held.ts';
 export { deciderFor, type Annotations, type Decide, type Decision, type Level } from './access/permissions.ts';

@@ -1,5 +1,5 @@
 /** What a call of a tool gets that is not open to its caller. The server never hears of it. */
-import { inWords, placeOf, remedyFor, type Decision } from '../../schemas/access.ts';
+import { inWords, maySeePlace, placeOf, remedyFor, type Decision } from '../../schemas/access.ts';
 import type { Call } from '../era/era.ts';
 import { traceServer } from '../audit/requests.ts';
 import type { RouteView } from '../route-view.ts';
@@ -15,9 +15,8 @@ export function blocked(call: Call, server: Server, tool: string, decision: Deci
   trace.detail = { decision };
   const about = [`${server.name}:${tool} is blocked: ${inWords(decision)}.`];
   if (rule?.message !== undefined) about.push(`Details: ${rule.message}`);
-  // Where rules stand, and with it how the config is laid out, is for those who may look at it.
-  const sees = identity.grant.may('view', 'servers', server.name, route.project) || identity.grant.may('view', 'roles');
-  if (sees) {
+  // How the config is laid out is for those who may look at it.
+  if (maySeePlace(identity.grant, decision, server.name, route.project)) {
     if (rule) about.push(`Rule: ${placeOf(rule)}, commit ${generation.snapshot.commit.slice(0, 12)}.`);
     about.push(`To lift it: ${remedyFor(decision, server.name, tool)} Then push.`);
   }

@@ -1,5 +1,7 @@
 /** Decisions in words. */
+import type { Grant } from './grant.ts';
 import type { Decision, Level } from './permissions.ts';
+import type { ResourceWord } from './words.ts';
 
 const PLACES: Readonly<Record<Exclude<Level, 'grant' | 'none'>, string>> = {
   floor: 'the floor of the gateway',
@@ -18,6 +20,18 @@ export function inWords({ allowed, level, rule }: Decision): string {
     return `a rule in ${place} ${allowed ? 'allows' : 'denies'} ${rule?.pattern ?? 'it'}`;
   if (rule.what === 'default') return `the default in ${place} is to ${allowed ? 'allow' : 'deny'}`;
   return `with readOnly in ${place}, only tools that say that they change nothing are open`;
+}
+
+/** Who may look at what a rule stands in may know where it stands. */
+export function maySeePlace(grant: Grant, { level }: Decision, server: string, project: string | undefined): boolean {
+  const at: Partial<Record<Level, readonly [ResourceWord, name?: string]>> = {
+    floor: ['gateways'],
+    global: ['gateways'],
+    server: ['servers', server],
+    ...(project === undefined ? {} : { project: ['projects', project] }),
+  };
+  const [word, name] = at[level] ?? ['roles'];
+  return grant.may('view', 'roles') || grant.may('view', word, name, project);
 }
 
 /** What would open a tool that is denied. */

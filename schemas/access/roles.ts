@@ -38,11 +38,16 @@ const BUILT_IN: ReadonlyMap<string, RoleMeaning> = new Map([
       readOnly: true,
     }),
   ],
-  /** Uses what there is through the gateway, and nothing of the control API. */
+  /** Uses what there is through the gateway, and may see what that is. */
   [
     'member',
     builtIn({
-      rules: [[['run'], ['servers', 'projects', 'prompts']]],
+      rules: [
+        [
+          ['view', 'run'],
+          ['servers', 'projects', 'prompts'],
+        ],
+      ],
       scopes: ['search', 'graph', 'index', 'knowledge', 'events'],
     }),
   ],

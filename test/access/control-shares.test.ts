@@ -67,9 +67,18 @@ test('who may view one server learns of no other, of nobody else, and of no comm
   expect(seen).toMatchObject({ lastApplied: { id: 'c0ffee', at: now }, outbox: { pending: 2 } });
 });
 
+test('who may view servers and nothing else learns nothing else, by way of issues or commits neither', () => {
+  for (const role of ['looker', 'member']) {
+    const seen = statusFor(grant(role), STATUS);
+    expect(seen.servers.map(({ name }) => name)).toEqual(['wiki', 'vault']);
+    expect(JSON.stringify(seen)).not.toMatch(/hidden|hopper|grace|crashes/i);
+    expect(seen).toMatchObject({ tokens: [], issues: [], lastApplied: { id: 'c0ffee', at: now } });
+  }
+  expect(statusFor(grant('member', ['wiki']), STATUS).servers.map(({ name }) => name)).toEqual(['wiki']);
+});
+
 test('instances are for those who may view them; all of it is for whoever may view everything', () => {
   const [wiki] = statusFor(grant('looker'), STATUS).servers;
   expect([wiki?.instances, wiki?.upstreams]).toEqual([[], undefined]);
   expect(statusFor(grant('viewer'), STATUS)).toEqual(STATUS);
-  expect(statusFor(grant('member'), STATUS)).toMatchObject({ servers: [], tokens: [], issues: [] });
 });

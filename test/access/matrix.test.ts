@@ -46,8 +46,8 @@ const NAMES: readonly Name[] = ['viewer', 'member', 'admin', 'unbound', 'auditor
 /** Who gets past the door of a row. */
 function admitted({ access, pattern }: RouteRow, name: Name): boolean {
   if (access === 'public' || access === 'caller') return true;
-  // Looking at something, or an operation: members only use tools.
-  if (access === 'control') return ['viewer', 'admin', 'elsewhere'].includes(name);
+  // Looking at something, or an operation.
+  if (access === 'control') return ['viewer', 'member', 'admin', 'elsewhere'].includes(name);
   // Only the routes of its own project, and this is another's.
   if (access === 'mcp') return ['viewer', 'member', 'admin'].includes(name);
   expect(access.scope, pattern).toBe('audit');

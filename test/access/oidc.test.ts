@@ -6,6 +6,7 @@ import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { decodeJwt } from 'jose';
 import { expect, test } from 'vitest';
+import type { Control } from '../../schemas/control.ts';
 import { client as withToken, principal, raw, snapshot, start } from '../gateway/helpers/gateway.ts';
 import { socketUpstream } from '../gateway/helpers/upstreams.ts';
 import { identityProvider, KNOWN_CLIENT, logIn, Visitor } from '../helpers/identity-provider.ts';
@@ -88,7 +89,7 @@ test('step-up: a route that needs more says so, and the client comes back with m
 test('step-up: a role that the access token does not extend to does not count, and it is told what to ask for', async () => {
   await using idp = await identityProvider();
   await using up = await socketUpstream('up');
-  const control = async (): Promise<{ status: number; body: object }> => ({ status: 200, body: {} });
+  const control: Control = async ({ caller }) => ({ status: caller.grant.operation('sync') ? 200 : 403, body: {} });
   const requiredScopes = ['mcp'];
   const wish = {
     servers: { up: up.endpoint },
@@ -106,11 +107,14 @@ test('step-up: a role that the access token does not extend to does not count, a
   const corp = provider(idp.issuer, { audiences, requiredScopes, stepUp });
   await using admins = await start({ ...wish, gateway: { providers: [corp] } }, { control });
   const headers = { Authorization: `Bearer ${token}` };
-  const refused = await raw(admins.url, { path: '/api/v1/status', headers });
-  expect([refused.status, refused.json.error_code]).toEqual([403, 'insufficient-scope']);
-  expect(refused.headers['www-authenticate']).toBe(
-    `Bearer error="insufficient_scope", resource_metadata="http://127.0.0.1:${new URL(admins.url).port}/.well-known/oauth-protected-resource", scope="mcp mcp:admin"`,
-  );
+  // Refused by the gateway, and by who answers behind it.
+  for (const path of ['/metrics', '/api/v1/sync']) {
+    const refused = await raw(admins.url, { path, headers });
+    expect([path, refused.status, refused.json.error_code]).toEqual([path, 403, 'insufficient-scope']);
+    expect(refused.headers['www-authenticate']).toBe(
+      `Bearer error="insufficient_scope", resource_metadata="http://127.0.0.1:${new URL(admins.url).port}/.well-known/oauth-protected-resource", scope="mcp mcp:admin"`,
+    );
+  }
   // As a member it goes on.
   await using member = await withToken(`${admins.url}/mcp`, token);
   expect((await member.listTools()).tools.length).toBeGreaterThan(0);

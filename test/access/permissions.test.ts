@@ -203,7 +203,11 @@ describe('roles', () => {
       'member',
       'member',
     ]);
-    expect(grant({ roles: ['member'] }).operates).toBe(false);
+    // Who may use something may see what it is; what goes on around it is for viewers.
+    const seen = (name: string): string[] =>
+      [...RESOURCES].filter((word) => grant({ roles: [name] }).may('view', word));
+    expect(seen('member')).toEqual(['servers', 'projects', 'prompts']);
+    expect(seen('viewer')).toEqual(RESOURCES);
     expect(grant({ roles: ['viewer'] }).may('view', 'secrets')).toBe(true);
     expect(grant({ roles: ['viewer'] }).decide('web', undefined, 'get', { readOnlyHint: true }).allowed).toBe(true);
     expect(grant({ roles: ['viewer'] }).decide('web', undefined, 'get').allowed).toBe(false);

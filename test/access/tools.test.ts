@@ -22,7 +22,9 @@ const principals = [
   principal('nobody', 'tok-nobody', { roles: [] }),
   principal('web-only', 'tok-web', { roles: [] }),
   principal('looker', 'tok-looker', { roles: ['looker'] }),
+  principal('runner', 'tok-runner', { roles: ['runner'] }),
 ];
+const runner = { rules: [{ verbs: ['run'], resources: ['servers'], ...at }], operations: [], scopes: [], ...at };
 const looker = { rules: [{ verbs: ['view'], resources: ['servers'], ...at }], operations: [], scopes: [], ...at };
 const bindings: Access['bindings'] = [
   { name: 'web', subjects: [{ kind: 'Token', name: 'web-only' }], role: 'member', servers: ['web'], ...at },
@@ -37,7 +39,7 @@ async function world(access: Partial<Access> = {}) {
   const wish: Wish = {
     servers: { db: db.endpoint, web: web.endpoint },
     principals,
-    access: { roles: { looker }, bindings, ...access },
+    access: { roles: { looker, runner }, bindings, ...access },
   };
   const gateway = await start(wish);
   const disposables = new AsyncDisposableStack();
@@ -88,7 +90,7 @@ test('a blocked call: the result says so, and the server never hears of it', asy
   expect(calls(w.web)).toBe(1);
 
   // One who may not look at the config is not told how it is laid out.
-  const other = await ask(w.gateway.url, 'tools/call', { name: 'db__echo', arguments: {} }, { token: 'tok-user' });
+  const other = await ask(w.gateway.url, 'tools/call', { name: 'db__echo', arguments: {} }, { token: 'tok-runner' });
   expect(other.json.result).toMatchObject({
     isError: true,
     resultType: 'complete',
@@ -99,6 +101,22 @@ test('a blocked call: the result says so, and the server never hears of it', asy
   await using modern = await modernClient(`${w.gateway.url}/mcp`, { token: 'tok-user' });
   expect((await modern.listTools()).tools.map(({ name }) => name)).not.toContain('db__echo');
   expect(calls(w.db)).toBe(0);
+});
+
+test.each<[string, Partial<Access>, toMember: boolean]>([
+  ['the server', { servers: { db: said([rule('echo')]) } }, true],
+  ['the project', { projects: { dev: said([rule('echo')]) } }, true],
+  ['the gateway', { global: said([rule('echo')]) }, false],
+  ['the floor', { floor: [rule('echo')] }, false],
+])('where a rule of %s stands is told to whoever may look at that', async (_, access, toMember) => {
+  await using w = await world(access);
+  const told = async (token: string): Promise<boolean> => {
+    const params = { name: 'db__echo', arguments: {} };
+    const { text } = await ask(w.gateway.url, 'tools/call', params, { token, path: '/projects/dev/mcp' });
+    expect(text).toContain('db:echo is blocked');
+    return text.includes('access.yaml:7');
+  };
+  expect([await told('tok-runner'), await told('tok-user'), await told('tok-boss')]).toEqual([false, toMember, true]);
 });
 
 test('the floor holds for everybody, the local user included', async () => {
