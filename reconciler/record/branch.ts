@@ -2,7 +2,7 @@
  * Appends records to an orphan branch of a remote, one commit each, without any working tree. Fast-forward only: history
  * that somebody else wrote meanwhile is fetched and built upon, never overwritten.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { createReadStream, existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { git, type GitOptions } from '../source/git-command.ts';
 import type { Entry } from './outbox.ts';
@@ -16,32 +16,56 @@ const QUICK = ['-c', 'core.compression=1', '-c', 'pack.compression=1'];
 const IDENTITY = 'slipway <slipway@localhost>';
 
 /** Where commits are built, where they go, and the name of the branch there. */
-export interface Branch {
+export interface Place {
   readonly mirror: string;
   readonly remote: string;
   readonly branch: string;
 }
 
-/** @returns the id of the newest commit @throws SlipwayError source-unreachable when the remote does not take it */
-export async function appendToBranch(
-  { mirror, remote, branch }: Branch,
-  entries: readonly Entry[],
-  signal: AbortSignal,
-): Promise<string> {
-  const options: GitOptions = { cwd: mirror, signal };
-  if (!existsSync(join(mirror, 'HEAD'))) await git(['init', '--quiet', '--bare', mirror], { signal });
-  const local = localRef(branch);
-  rmSync(join(mirror, `${local}.lock`), { force: true }); // Left by a git that was killed with us; nobody else writes here.
-  const tip = await fetchTip({ remote, branch }, options);
-  const missing = tip === undefined ? entries : await withoutPresent(entries, tip, options);
-  if (missing.length === 0 && tip !== undefined) return tip;
-  await git([...QUICK, 'fast-import', '--quiet', '--force'], { ...options, input: importStream(missing, local, tip) });
-  await git([...QUICK, 'push', '--quiet', '--', remote, `${local}:refs/heads/${branch}`], options);
-  return (await git(['rev-parse', local], options)).trim();
+/** One that is written to again and again, most often by nobody else. */
+export class Branch {
+  readonly #place: Place;
+  /** What the remote took from us last. As long as nobody else writes, it is not asked what it has. */
+  #tip: string | undefined;
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  /** @returns the id of the newest commit @throws SlipwayError source-unreachable when the remote does not take it */
+  async append(entries: readonly Entry[], signal: AbortSignal): Promise<string> {
+    const { mirror, branch } = this.#place;
+    // Calls go first: what became of them can wait for a processor.
+    const options: GitOptions = { cwd: mirror, signal, background: true };
+    const known = this.#tip;
+    this.#tip = undefined;
+    rmSync(join(mirror, `${localRef(branch)}.lock`), { force: true }); // Left by a git that was killed with us; nobody else writes here.
+    const quick = known === undefined ? undefined : await this.#push(entries, known, options).catch(() => undefined);
+    return (this.#tip = quick ?? (await this.#appendToWhatIsThere(entries, options)));
+  }
+
+  async #appendToWhatIsThere(entries: readonly Entry[], options: GitOptions): Promise<string> {
+    const { mirror } = this.#place;
+    const { signal } = options;
+    signal.throwIfAborted();
+    if (!existsSync(join(mirror, 'HEAD'))) await git(['init', '--quiet', '--bare', mirror], { signal });
+    const tip = await fetchTip(this.#place, options);
+    const missing = tip === undefined ? entries : await withoutPresent(entries, tip, options);
+    return missing.length === 0 && tip !== undefined ? tip : this.#push(missing, tip, options);
+  }
+
+  async #push(entries: readonly Entry[], tip: string | undefined, options: GitOptions): Promise<string> {
+    const { remote, branch } = this.#place;
+    const local = localRef(branch);
+    const input = importStream(entries, local, tip);
+    const made = await git([...QUICK, 'fast-import', '--quiet', '--force'], { ...options, input });
+    await git([...QUICK, 'push', '--quiet', '--', remote, `${local}:refs/heads/${branch}`], options);
+    return made.trim();
+  }
 }
 
 /** What the remote has now; undefined where it has no such branch yet. */
-async function fetchTip({ remote, branch }: Omit<Branch, 'mirror'>, options: GitOptions): Promise<string | undefined> {
+async function fetchTip({ remote, branch }: Place, options: GitOptions): Promise<string | undefined> {
   const listed = await git(['ls-remote', '--quiet', '--', remote, `refs/heads/${branch}`], options);
   const id = listed.split('\t')[0];
   if (!id) return undefined;
@@ -70,21 +94,22 @@ async function withoutPresent(entries: readonly Entry[], tip: string, options: G
   return entries.filter((entry) => !present.has(entry.path));
 }
 
-/** Input for git-fast-import(1): whole commits with their files inline. Lengths count bytes. */
-function importStream(entries: readonly Entry[], local: string, tip: string | undefined): string {
-  return entries
-    .map((entry, index) => {
-      const content = entry.file === undefined ? entry.content : readFileSync(entry.file, 'utf8');
-      const seconds = Math.floor(Date.parse(entry.at) / 1000);
-      const message = `${entry.subject}\n\n${entry.trailers.join('\n')}\n`;
-      const from = index === 0 && tip !== undefined ? `from ${tip}\n` : '';
-      return [
-        `commit ${local}`,
-        `committer ${IDENTITY} ${seconds} +0000`,
-        `data ${Buffer.byteLength(message)}\n${message}`,
-        `${from}M 100644 inline ${entry.path}`,
-        `data ${Buffer.byteLength(content)}\n${content}\n`,
-      ].join('\n');
-    })
-    .join('');
+/** Input for git-fast-import(1): whole commits with their files inline; it answers with the id of the last. Lengths count bytes. */
+async function* importStream(
+  entries: readonly Entry[],
+  local: string,
+  tip: string | undefined,
+): AsyncGenerator<string | Buffer> {
+  for (const [index, { at, subject, trailers, path, file, content }] of entries.entries()) {
+    const seconds = Math.floor(Date.parse(at) / 1000);
+    const message = `${subject}\n\n${trailers.join('\n')}\n`;
+    const from = index === 0 && tip !== undefined ? `from ${tip}\n` : '';
+    const bytes = file === undefined ? Buffer.byteLength(content) : statSync(file).size;
+    yield `commit ${local}\nmark :1\ncommitter ${IDENTITY} ${seconds} +0000\n`;
+    yield `data ${Buffer.byteLength(message)}\n${message}${from}M 100644 inline ${path}\ndata ${bytes}\n`;
+    if (file === undefined) yield content;
+    else yield* createReadStream(file) as AsyncIterable<Buffer>;
+    yield '\n';
+  }
+  yield 'get-mark :1\n';
 }

@@ -6,7 +6,7 @@ import type { Log } from '../../schemas/log.ts';
 import type { Plan } from '../../schemas/plan.ts';
 import type { Status } from '../../schemas/status.ts';
 import { coalesce } from '../async.ts';
-import { appendToBranch, AUDIT_BRANCH } from './branch.ts';
+import { AUDIT_BRANCH, Branch } from './branch.ts';
 import { outbox, type Entry } from './outbox.ts';
 import { subjectOf, type AuditRecord } from './record.ts';
 
@@ -42,7 +42,10 @@ const LAST_FLUSH_MS = 5000;
 export function gitRecorder(options: RecorderOptions): Recorder {
   const box = outbox(options.outbox);
   const stop = new AbortController();
-  let branch = AUDIT_BRANCH;
+  const remote = options.remote ?? options.repository;
+  const branchOf = (name: string): Branch => new Branch({ mirror: options.repository, remote, branch: name });
+  let name = AUDIT_BRANCH;
+  let branch = branchOf(name);
   let timer: NodeJS.Timeout | undefined;
   let lastError: string | undefined;
   let lastCommit: string | undefined;
@@ -51,11 +54,10 @@ export function gitRecorder(options: RecorderOptions): Recorder {
     clearTimeout(timer);
     const entries = box.pending().filter(isThere);
     if (entries.length === 0 || stop.signal.aborted) return;
-    const target = { mirror: options.repository, remote: options.remote ?? options.repository, branch };
     try {
       for (let at = 0; at < entries.length; at += AT_ONCE) {
         const some = entries.slice(at, at + AT_ONCE);
-        lastCommit = await appendToBranch(target, some, stop.signal);
+        lastCommit = await branch.append(some, stop.signal);
         for (const entry of some) box.remove(entry.id);
       }
       lastError = undefined;
@@ -63,6 +65,7 @@ export function gitRecorder(options: RecorderOptions): Recorder {
       if (stop.signal.aborted) return;
       // Only a place to build commits in: were it damaged, the next try starts with a new one.
       if (options.remote !== undefined) rmSync(options.repository, { recursive: true, force: true });
+      branch = branchOf(name);
       lastError = toSlipwayError(error).message;
       options.log('warn', 'audit records wait for the remote', { pending: entries.length, error: lastError });
       timer = setTimeout(() => void flush(), options.retryMs ?? RETRY_MS);
@@ -92,7 +95,9 @@ export function gitRecorder(options: RecorderOptions): Recorder {
       void flush();
     },
     waiting: () => new Set(box.pending().flatMap(({ file }) => file ?? [])),
-    useBranch: (name) => void (branch = name),
+    useBranch(wanted) {
+      if (wanted !== name) branch = branchOf((name = wanted));
+    },
     flush,
     state: () => ({
       pending: box.pending().length,

@@ -1,11 +1,16 @@
 /** Runs git: argv only, no prompt, no hooks, nothing of the repository's own configuration that could run a program. */
 import { spawn } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
+import type { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { SlipwayError } from '../../schemas/errors.ts';
 
 export interface GitOptions {
   readonly cwd?: string;
   readonly signal: AbortSignal;
-  readonly input?: string | Buffer;
+  readonly input?: string | AsyncIterable<string | Buffer>;
+  /** Only when no other process wants the processor. */
+  readonly background?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   /** How long it may take; a first clone of a large repo over a slow line takes its time. */
   readonly timeoutMs?: number;
@@ -61,8 +66,8 @@ export function gitStream(args: readonly string[], options: GitOptions): Promise
     const errors: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
-    child.stdin.on('error', () => {}); // git may end before it has read everything; its exit code tells why.
-    child.stdin.end(options.input ?? '');
+    if (options.background) yieldProcessor(child.pid);
+    feed(options.input ?? '', child.stdin).catch(reject);
     child.once('error', (error: NodeJS.ErrnoException) => reject(failure(error, options.signal)));
     child.once('close', (code) => {
       if (code === 0) resolve(Buffer.concat(output));
@@ -70,6 +75,26 @@ export function gitStream(args: readonly string[], options: GitOptions): Promise
       else reject(refusal(args, Buffer.concat(errors).toString('utf8')));
     });
   });
+}
+
+function yieldProcessor(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // It has ended already, or this host does not let us: then it is as any other.
+  }
+}
+
+const ENDED = new Set(['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED']);
+
+/** @throws what reading the input throws */
+async function feed(input: string | AsyncIterable<string | Buffer>, stdin: Writable): Promise<void> {
+  try {
+    await pipeline(typeof input === 'string' ? [input] : input, stdin);
+  } catch (error) {
+    // git may end before it has read everything; its exit code tells why.
+    if (!ENDED.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
 }
 
 /** Without what git tells its hooks (`GIT_DIR` …): it would lead us into a repository that is not ours. */
