@@ -32,6 +32,8 @@ interface Peer {
   /** Where it takes clients: Streamable HTTP unless `sse`. */
   readonly path: string;
   readonly sse?: true;
+  /** To come near to, rather than to be ahead of. */
+  readonly yardstick?: true;
   start(site: Site, port: number): { argv: readonly string[]; env?: Record<string, string> };
 }
 
@@ -53,7 +55,24 @@ function hub(to: 'HTTP' | 'stdio', tool: string): Peer {
   };
 }
 
+function forwarder(to: 'HTTP' | 'stdio', tool: string): Peer {
+  const program = join(import.meta.dirname, 'forwarder.mjs');
+  return {
+    name: 'a forwarder that checks nothing',
+    to,
+    tool,
+    path: '/mcp',
+    yardstick: true,
+    start: (site, port) => {
+      const behind = to === 'HTTP' ? [site.direct] : ['--', process.execPath, site.program];
+      return { argv: [program, String(port), ...behind] };
+    },
+  };
+}
+
 const PEERS: readonly Peer[] = [
+  forwarder('HTTP', 'echo'),
+  forwarder('stdio', 'hello'),
   hub('HTTP', 'up__echo'),
   {
     name: 'mcp-proxy',
@@ -118,18 +137,19 @@ interface Measured {
   readonly cpu: number;
   /** How many calls Slipway did in the same time, beside one of these. */
   readonly beside?: number;
+  readonly yardstick?: true;
 }
 
-const rowsOf = ({ name, to, perSecond, ratio, cpu, beside }: Measured): Row[] => [
+const rowsOf = ({ name, to, perSecond, ratio, cpu, beside, yardstick }: Measured): Row[] => [
   { name: `to ${to}: ${name}: calls/s`, value: perSecond, unit: '/s' },
   { name: `to ${to}: ${name}: of direct`, value: ratio, unit: '×' },
   { name: `to ${to}: ${name}: CPU a call`, value: cpu, unit: 'µs' },
-  ...(beside === undefined ? [] : [against(name, to, beside)]),
+  ...(beside === undefined ? [] : [against(name, to, beside, yardstick)]),
 ];
 
-function against(name: string, to: Measured['to'], value: number): Row {
-  const target = to === 'HTTP' ? 5 : 3.5;
-  return { name: `to ${to}: Slipway in turn with ${name}`, value, unit: '×', target, atLeast: true };
+function against(name: string, to: Measured['to'], value: number, yardstick = false): Row {
+  const row = { name: `to ${to}: Slipway in turn with ${name}`, value, unit: '×' };
+  return yardstick ? row : { ...row, target: to === 'HTTP' ? 5 : 3.5, atLeast: true };
 }
 
 type Through = (ms: number) => Promise<Load>;
@@ -177,7 +197,8 @@ async function meet(peer: Peer, site: Site, own: Through): Promise<Measured[]> {
     peer.sse ? loadSse(new URL(url), ms, peer.tool) : load({ url, connections: CONNECTIONS, ms, params });
   try {
     await untilItAnswers(() => through(50), child);
-    return [{ name: peer.name, to: peer.to, ...(await inTurn(site.direct, child, through, own)) }];
+    const measured = await inTurn(site.direct, child, through, own);
+    return [{ name: peer.name, to: peer.to, ...measured, ...(peer.yardstick ? { yardstick: true } : {}) }];
   } catch (error) {
     console.error(`${peer.name} to ${peer.to} was left out: ${String(error).slice(0, 300)}`);
     return [];
