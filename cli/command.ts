@@ -25,6 +25,8 @@ export interface Command {
   /** Positional arguments as commander reads them: `<server> [json]`. */
   readonly usage?: string;
   readonly options?: readonly Option[];
+  /** Words that shells offer for an argument, besides what its placeholder stands for: `{ kind: ['all'] }`. */
+  readonly words?: Readonly<Record<string, readonly string[]>>;
   /** Shown below the help. */
   readonly examples?: readonly string[];
   /** Commands below this one, by name; each is asked for only when it is called. */

@@ -5,10 +5,15 @@ import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import { suggest } from '../schemas/suggest.ts';
 import { GLOBAL_OPTIONS, type Command, type Option } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
+import { COMPLETE } from './complete/scripts.ts';
 import { quietOrLoud, type Io, type Wishes } from './io.ts';
 
 /** @returns 0 fine, 1 error, 2 changes (plan, diff), 3 blocked by a guard, 64 wrong usage */
 export async function run(given: readonly string[], io: Io): Promise<number> {
+  if (given[0] === COMPLETE) {
+    const { answer } = await import('./complete/answer.ts');
+    return answer(await build(given, io, () => {}), given.slice(1), io);
+  }
   const argv = given[0] === '--version' || given[0] === '-V' ? ['version', ...given.slice(1)] : given;
   const words = argv.slice(0, argv.indexOf('--') < 0 ? argv.length : argv.indexOf('--'));
   const [name, asked] = words.filter((word) => !word.startsWith('-'));
@@ -27,7 +32,8 @@ export async function run(given: readonly string[], io: Io): Promise<number> {
   }
 }
 
-async function build(argv: readonly string[], io: Io, onExit: (code: number) => void): Promise<Commander> {
+/** The program as far as `argv` needs it. @param onExit is told how the command ended */
+export async function build(argv: readonly string[], io: Io, onExit: (code: number) => void): Promise<Commander> {
   const program = configured(new Commander('slipway'), io);
   program.description(
     'GitOps for MCP: push YAML to git, Slipway runs the MCP servers it names and serves them through one gateway.',

@@ -29,7 +29,7 @@ const VERBS: Readonly<Record<string, Verb>> = { query, sessions, tail, verify };
 
 export const command: Command = {
   summary: 'ask who did what: query, sessions, tail, verify',
-  usage: '<verb>',
+  usage: '<query|sessions|tail|verify>',
   options: [
     ...TARGET_OPTIONS.map((option) =>
       option.flags.startsWith('--server') ? { ...option, flags: '--url <url>' } : option,
@@ -39,7 +39,7 @@ export const command: Command = {
     { flags: '--tool <name>', description: "a tool, prompt or URI, by the server's own name" },
     { flags: '--server <name>', description: 'events about this server' },
     { flags: '--project <name>', description: 'events about this project' },
-    { flags: '--kind <kind>', description: 'for example tool_call_trace, auth_failure, reconcile' },
+    { flags: '--kind <event>', description: 'for example tool_call_trace, auth_failure, reconcile' },
     { flags: '--outcome <outcome>', description: 'ok, error, timeout, cancelled, failed or denied' },
     { flags: '--session <hash>', description: 'one session' },
     { flags: '--request <id>', description: 'the X-Request-Id of an answer' },

@@ -8,6 +8,7 @@ import { findTarget, type Target } from '../target.ts';
 export const command: Command = {
   summary: 'tell whether somebody may do something, and why',
   usage: '<can-i> [verb] [thing]',
+  words: { 'can-i': ['can-i'] },
   options: [
     ...TARGET_OPTIONS,
     { flags: '--as <principal>', description: 'somebody else: token:<name>, user:<name>, group:<name> or local' },

@@ -37,6 +37,7 @@ interface Listing {
 export const command: Command = {
   summary: 'list resources and how they do',
   usage: '<kind> [names...]',
+  words: { kind: ['all', ...LISTS.flatMap(({ words }) => words.slice(0, 1))] },
   options: [
     ...TARGET_OPTIONS,
     { flags: '-l, --selector <labels>', description: 'only those with these labels: a=b, a!=b, a, !a, a in (b, c)' },

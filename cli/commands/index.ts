@@ -39,6 +39,7 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   auth: { summary: 'tell whether somebody may do something, and why', load: () => import('./auth.ts') },
   explain: { summary: 'tell why a request was refused', load: () => import('./explain.ts') },
   token: { summary: 'make, list, revoke and rotate access tokens', load: () => import('./token.ts') },
+  completion: { summary: 'print the completion script of a shell', load: () => import('./completion.ts') },
   schema: { summary: 'print JSON Schemas for editors', load: () => import('./schema.ts') },
   version: { summary: 'print versions', load: () => import('./version.ts') },
 };

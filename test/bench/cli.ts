@@ -31,6 +31,18 @@ export async function cliBench(program: string): Promise<Row[]> {
       target: 200,
     },
     {
+      name: 'completion of a name, in a folder',
+      value: wall(program, '__complete', 'edit', 'server', 'he'),
+      unit: 'ms',
+      target: 200,
+    },
+    {
+      name: 'completion of a name, of a running one',
+      value: wall(program, '__complete', 'describe', '--state-dir', desk.state, 'server', 'he'),
+      unit: 'ms',
+      target: 200,
+    },
+    {
       name: 'slipway create server --help',
       value: wall(program, 'create', 'server', '--help'),
       unit: 'ms',

@@ -1,0 +1,31 @@
+/** `slipway __complete <words…>`: what the scripts of shells ask for at every press of the key. */
+import type { Command as Commander } from 'commander';
+import { COMMANDS } from '../commands/index.ts';
+import type { Io } from '../io.ts';
+import { plain } from '../print/plain.ts';
+import { complete, type Offering } from './complete.ts';
+import { offeringFor } from './offerings.ts';
+
+/**
+ * Prints a line for each word, with a tab and what it is about where that is known, then one that begins with a colon: what
+ * else the shell is to do (`files`, `folders`; `open` where no space may follow).
+ * @param words those after the program's name, the one that is being written included
+ */
+export async function answer(program: Commander, words: readonly string[], io: Io): Promise<number> {
+  const name = words.slice(0, -1).find((word) => Object.hasOwn(COMMANDS, word)) ?? '';
+  const command = (await COMMANDS[name]?.load())?.command;
+  const offering = (placeholder: string): Offering => {
+    const usual = offeringFor(placeholder);
+    const own = (command?.words?.[placeholder] ?? []).map((word) => ({ word }));
+    return async (place) => {
+      const offers = await usual(place);
+      return { ...offers, words: [...offers.words, ...own] };
+    };
+  };
+  const { words: offered, paths, isOpen } = await complete(program, words, offering, io);
+  for (const { word, about } of offered) if (!/\s/.test(word)) io.out(about ? `${word}\t${line(about)}` : word);
+  io.out(`:${[paths ?? [], isOpen ? 'open' : []].flat().join(' ')}`);
+  return 0;
+}
+
+const line = (text: string): string => plain(text.replaceAll(/\s+/g, ' '));
