@@ -57,3 +57,35 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   const timer = setTimeout(resolve, ms);
   return untilAborted(promise, signal).finally(() => clearTimeout(timer));
 }
+
+/** Wakes whoever listens. What rings while a listener is busy is one ring for it. */
+export class Bell {
+  readonly #listeners = new Set<() => void>();
+
+  ring(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Whether anybody listens. */
+  get isHeard(): boolean {
+    return this.#listeners.size > 0;
+  }
+
+  /** Ends with the signal. */
+  async *rings(signal: AbortSignal): AsyncGenerator<void> {
+    let wake = Promise.withResolvers<void>();
+    const listener = (): void => wake.resolve();
+    this.#listeners.add(listener);
+    signal.addEventListener('abort', listener, { once: true });
+    try {
+      while (!signal.aborted) {
+        await wake.promise;
+        wake = Promise.withResolvers();
+        if (!signal.aborted) yield;
+      }
+    } finally {
+      this.#listeners.delete(listener);
+      signal.removeEventListener('abort', listener);
+    }
+  }
+}

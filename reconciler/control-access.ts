@@ -3,7 +3,7 @@ import { RESOURCES, type Grant, type Operation, type ResourceWord } from '../sch
 import type { ControlCaller } from '../schemas/control.ts';
 import { SlipwayError } from '../schemas/errors.ts';
 import { kindOf } from '../schemas/kinds/index.ts';
-import type { Usage } from '../schemas/operate.ts';
+import { ALL, type EventRow, type Usage } from '../schemas/operate.ts';
 import type { Resource } from '../schemas/resource.ts';
 import type { Status } from '../schemas/status.ts';
 
@@ -50,6 +50,8 @@ function maySee(grant: Grant, { kind, metadata }: Resource): boolean {
 
 const isWord = (word: string | undefined): word is ResourceWord => (RESOURCES as readonly unknown[]).includes(word);
 
+const seesEverything = (grant: Grant): boolean => RESOURCES.every((word) => grant.may('view', word));
+
 /** The servers and Tokens that the caller may see, their instances where it may see those, and the rest if it may see all. */
 export function statusFor(grant: Grant, status: Status): Status {
   const servers = status.servers
@@ -60,11 +62,10 @@ export function statusFor(grant: Grant, status: Status): Status {
       return upstreams && !grant.may('view', 'users') ? { ...rest, upstreams: upstreams.map(unnamed) } : server;
     });
   const tokens = status.tokens.filter(({ name }) => grant.may('view', 'tokens', name));
-  if (RESOURCES.every((word) => grant.may('view', word))) return { ...status, servers, tokens };
+  if (seesEverything(grant)) return { ...status, servers, tokens };
   const { audit: _, lastAttempted, lastApplied, ...rest } = status;
   return {
     ...rest,
-    // What commits are called tells of resources that the caller may not see.
     ...(lastAttempted ? { lastAttempted: bare(lastAttempted) } : {}),
     ...(lastApplied ? { lastApplied: bare(lastApplied) } : {}),
     servers,
@@ -79,12 +80,25 @@ export function statusFor(grant: Grant, status: Status): Status {
 type Commit = NonNullable<Status['lastApplied']>;
 type Upstream = NonNullable<Status['servers'][0]['upstreams']>[0];
 
+/** Without what it is called. */
 const bare = ({ id, at }: Commit): Commit => ({ id, at });
 
 /** Who uses it is for those who may view users. */
 function unnamed(upstream: Upstream): Upstream {
   const { principal: _, ...rest } = upstream;
   return rest;
+}
+
+/** What commits are called tells of resources that the caller may not see. */
+export const changeFor = (grant: Grant, commit: Commit): Commit => (seesEverything(grant) ? commit : bare(commit));
+
+/** As with the status: what is about all is for who may see all, and instances are for who may view those. */
+export function maySeeEvent(grant: Grant, { about, instance }: EventRow): boolean {
+  if (about === ALL) return seesEverything(grant);
+  return (
+    grant.may('view', instance === undefined ? 'servers' : 'instances', nameIn(about)) &&
+    grant.may('view', 'servers', nameIn(about))
+  );
 }
 
 export function usageFor(grant: Grant, usage: Usage): Usage {

@@ -1,14 +1,11 @@
 /** What the CLI can ask a running reconciler. Reading for the most part: changes come from commits. */
-import type { Grant } from '../schemas/access.ts';
 import { ERRORS, SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import { decoded, type Control, type ControlRequest, type ControlResponse } from '../schemas/control.ts';
-import { findKind } from '../schemas/kinds/index.ts';
 import { pruneSchema, type PruneRequest } from '../schemas/operate.ts';
-import type { Resource } from '../schemas/resource.ts';
 import type { InstanceStatus, Status } from '../schemas/status.ts';
 import { audit, type AuditDesk } from './audit-control.ts';
-import { checkAuditor, checkEditor, checkOperation, nameIn, statusFor, usageFor, visible } from './control-access.ts';
-import { maskedResource } from './diff.ts';
+import { changes, events, history, logs, resources } from './control-reading.ts';
+import { checkAuditor, checkEditor, checkOperation, statusFor, usageFor } from './control-access.ts';
 import { orphansOf, prune, statsOf, usageOf } from './operate.ts';
 import { observe } from './world.ts';
 import type { Reconciler } from './reconciler.ts';
@@ -46,7 +43,10 @@ const ROUTES: Readonly<Record<string, Handler>> = {
     checkAuditor(request.caller, request.query);
     return audit(desk, request, parts);
   },
-  'GET logs': async (reconciler, request, parts) => logs(reconciler, request, parts),
+  'GET logs': logs,
+  'GET events': async (reconciler, request) => events(reconciler, request),
+  'GET changes': async (reconciler, request) => changes(reconciler, request),
+  'GET history': async (reconciler, request, parts) => ok(await history(reconciler, request, parts)),
   'POST sync': async (reconciler, { query, caller: { grant } }) => {
     checkOperation(grant, 'sync');
     const passing = reconciler.sync({ retry: query.get('retry') === 'true' });
@@ -100,39 +100,3 @@ function pruneRequest(body: unknown): PruneRequest {
 }
 
 const ok = (body: unknown): ControlResponse => ({ status: 200, body });
-
-/** `/resources`, `/resources/<kind>`, `/resources/<kind>/<name>`: what the last good commit says. */
-function resources(reconciler: Reconciler, grant: Grant, [word, name]: readonly string[]): readonly Resource[] {
-  const all = reconciler.world.compiled.resources;
-  if (word === undefined) return visible(grant, all).map(maskedResource);
-  const kind = findKind(word);
-  if (!kind) throw new SlipwayError('unknown-kind', `There is no kind ${word}.`);
-  const found = all.filter(
-    (resource) => resource.kind === kind.kind && (name === undefined || resource.metadata.name === name),
-  );
-  const seen = visible(grant, found, { word: kind.plural, ...(name === undefined ? {} : { name }) });
-  if (name !== undefined && seen.length === 0)
-    throw new SlipwayError('not-found', `There is no ${kind.kind} named ${name}.`);
-  return seen.map(maskedResource);
-}
-
-async function logs(
-  reconciler: Reconciler,
-  { query, signal, caller: { grant } }: ControlRequest,
-  parts: readonly string[],
-): Promise<ControlResponse> {
-  const address = parts.join('/');
-  checkOperation(grant, 'logs', nameIn(address));
-  const [index, tail] = [query.get('index'), query.get('tail')];
-  const options = {
-    signal,
-    follow: query.get('follow') === 'true',
-    ...(index === null ? {} : { index: Number(index) }),
-    ...(tail === null ? {} : { tail: Number(tail) }),
-  };
-  for (const driver of reconciler.world.drivers.values()) {
-    const lines = driver.logs?.(address, options);
-    if (lines) return { status: 200, lines };
-  }
-  throw new SlipwayError('not-found', `There is no log of ${address}${index === null ? '' : ` with index ${index}`}.`);
-}

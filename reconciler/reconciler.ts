@@ -4,6 +4,7 @@ import type { BudgetStatus } from '../schemas/budgets.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
 import type { Status } from '../schemas/status.ts';
 import { coalesce, pause } from './async.ts';
+import { Changes, EventLog } from './event-log.ts';
 import { Loop, type Priority } from './loop.ts';
 import { presentFamilies } from './metrics.ts';
 import { usageOf } from './operate.ts';
@@ -43,6 +44,9 @@ export class Reconciler implements AsyncDisposable {
   #resume: boolean;
   readonly #lastLines = new LastLines();
   readonly #usage: TokenUsage;
+  /** What happened since the start. */
+  readonly events = new EventLog();
+  readonly changes = new Changes();
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -82,7 +86,8 @@ export class Reconciler implements AsyncDisposable {
   /** How it stands with the budgets, as far as a gateway counts them. */
   readonly budgets = (): readonly BudgetStatus[] => this.#options.budgets?.() ?? [];
 
-  async status(): Promise<Status> {
+  /** One at a time: what is older must not come after what is newer. */
+  readonly status = coalesce(async (): Promise<Status> => {
     const { world } = this;
     const instances = await listInstances(world, this.#stop.signal);
     const facts = {
@@ -113,10 +118,14 @@ export class Reconciler implements AsyncDisposable {
       outbox: world.recorder.state(),
       audit: world.audit?.state(),
     };
-    this.#status = summarize(facts, this.#status, new Date().toISOString());
-    this.#options.onStatus?.(this.#status);
-    return this.#status;
-  }
+    const [before, now] = [this.#status, new Date().toISOString()];
+    const status = summarize(facts, before, now);
+    this.#status = status;
+    this.events.note(before, status, now);
+    this.changes.note(status);
+    this.#options.onStatus?.(status);
+    return status;
+  });
 
   /** For `/metrics`. Whoever asks while somebody is being answered shares the next answer: measuring costs. */
   readonly metrics = coalesce(async (): Promise<MetricFamily[]> => {

@@ -1,6 +1,7 @@
 /** What operators ask of a running Slipway besides its status: what runs costs, and what others left behind. */
 import { z } from 'zod';
 import type { Decision } from './access.ts';
+import type { CommitInfo } from './status.ts';
 
 /** What an instance uses right now, as its driver measures it. */
 export const statsSchema = z.strictObject({
@@ -56,6 +57,35 @@ export interface PruneResult {
   readonly removed: readonly string[];
   /** What was asked for and is still there. */
   readonly kept: readonly { readonly id: string; readonly reason: string }[];
+}
+
+/** What an event is about that is about no resource. */
+export const ALL = 'Slipway';
+
+/** `GET /events`: something became another way. Kept in memory, oldest first. */
+export interface EventRow {
+  /** Grows with each; the same happening again gets a new one. */
+  readonly seq: number;
+  /** ISO times of the first and of the last of them. */
+  readonly firstAt: string;
+  readonly at: string;
+  /** How often it happened in the same words. */
+  readonly count: number;
+  readonly type: 'Normal' | 'Warning';
+  /** `Server/github`, or {@link ALL}. */
+  readonly about: string;
+  readonly instance?: string;
+  /** For machines: `Applied`, `CrashLoop`, `Started` … */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** `GET /history/<kind>/<name>`: where a resource stands, and who changed it last. */
+export interface History {
+  readonly file: string;
+  readonly line: number;
+  /** The commit that its lines come from; absent for a plain folder. Author and subject are told to those who may view everything. */
+  readonly change?: CommitInfo;
 }
 
 /** A request that the gateway refused. */

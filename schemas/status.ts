@@ -62,6 +62,10 @@ const upstream = z.strictObject({
   inFlight: z.int(),
   calls: z.int(),
   errors: z.int(),
+  /** Calls a second, over the last minute or, of many, over the last of them. */
+  perSecond: z.number(),
+  /** Of its last calls, how long 95 of 100 took at most. Absent before the first. */
+  p95Ms: z.number().optional(),
   /** `open`: it failed too often, and requests are refused at once until the next try. */
   breaker: z.enum(['closed', 'half-open', 'open']),
   lastError: z.string().optional(),

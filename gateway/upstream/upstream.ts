@@ -15,6 +15,7 @@ import type { UpstreamStatus } from '../../schemas/status.ts';
 import { Breaker } from './breaker.ts';
 import { NeedsAuthorization } from './auth/needs.ts';
 import { NotDelivered, type Audience, type Open, type Welcome } from './link.ts';
+import { Pace } from './pace.ts';
 import { count, failed, isFault, isVerdict } from './tally.ts';
 
 /** How long a server may take from the first byte to its answer to `initialize`; a sleeping one has to start (ms). */
@@ -43,6 +44,7 @@ export class Upstream {
   #busy = 0;
   #idle: (() => void)[] = [];
   readonly #tally = { calls: 0, errors: 0 };
+  readonly #pace = new Pace();
   #closed = false;
   /** Why nobody was let in when it was asked last. */
   #locked: string | undefined;
@@ -64,6 +66,7 @@ export class Upstream {
     this.#busy++;
     const { client } = options;
     if (client) this.#clients.push(client);
+    const began = performance.now();
     try {
       this.#breaker.pass();
       const connection = this.#connection ?? (await within(this.#open(), options.signal));
@@ -75,6 +78,7 @@ export class Upstream {
       if (client && !this.#closed && isVerdict(error)) count(this.#tally, isFault(error));
       throw error;
     } finally {
+      if (client) this.#pace.add(began, performance.now());
       if (client) this.#clients.splice(this.#clients.indexOf(client), 1);
       if (--this.#busy === 0) for (const resolve of this.#idle.splice(0)) resolve();
     }
@@ -103,6 +107,7 @@ export class Upstream {
   /** For `slipway describe`. */
   get status(): UpstreamStatus {
     const { lastError, state } = this.#breaker;
+    const { p95 } = this.#pace;
     return {
       id: this.endpoint.id,
       transport: this.endpoint.transport,
@@ -111,6 +116,8 @@ export class Upstream {
       inFlight: this.#busy,
       calls: this.#tally.calls,
       errors: this.#tally.errors,
+      perSecond: rounded(this.#pace.perSecond(performance.now())),
+      ...(p95 === undefined ? {} : { p95Ms: rounded(p95) }),
       breaker: state,
       ...(lastError === undefined ? {} : { lastError }),
       ...(this.#locked === undefined ? {} : { needsAuthorization: this.#locked }),
@@ -241,6 +248,8 @@ export class Upstream {
     };
   }
 }
+
+const rounded = (value: number): number => Number(value.toPrecision(3));
 
 function tooSlow(): SlipwayError {
   return new SlipwayError('upstream-timeout', 'The server did not initialize in time.');

@@ -74,6 +74,12 @@ export function gitSource(options: GitSourceOptions): Source {
       return files.filter((file) => isVisible(file.path));
     },
     read: (_revision, files, signal) => readBlobs(mirror, files, signal),
+    async lastChange(revision, file, { first, last }, signal) {
+      if (!COMMIT_ID.test(revision)) return undefined;
+      const where = `-L${first},${last ?? ''}:${path === '' ? '' : `${path}/`}${file}`;
+      const output = await git([...LOG, '-s', where, revision], { cwd: mirror, signal });
+      return output === '' ? undefined : revisionIn(output);
+    },
     async [Symbol.asyncDispose]() {},
   };
 }
@@ -111,10 +117,12 @@ async function resolveRef(url: string, ref: string | undefined, signal: AbortSig
 
 /** What was fetched, which may be newer than what the remote named a moment before. */
 async function describe(mirror: string, signal: AbortSignal): Promise<Revision> {
-  const output = await git(['log', '-1', '--no-show-signature', '--format=%H%x00%an <%ae>%x00%s%x00%cI', HEAD_REF], {
-    cwd: mirror,
-    signal,
-  });
+  return revisionIn(await git([...LOG, HEAD_REF], { cwd: mirror, signal }));
+}
+
+const LOG = ['log', '-1', '--no-show-signature', '--format=%H%x00%an <%ae>%x00%s%x00%cI'];
+
+function revisionIn(output: string): Revision {
   const [id = '', author = '', subject = '', at = ''] = output.trimEnd().split('\0');
   return { id, author, subject, at };
 }

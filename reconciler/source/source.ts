@@ -31,6 +31,13 @@ export interface Source extends AsyncDisposable {
   files(revision: string, signal: AbortSignal): Promise<SourceFile[]>;
   /** The contents of files of a revision that was fetched, in the order asked for. */
   read(revision: string, files: readonly SourceFile[], signal: AbortSignal): Promise<Buffer[]>;
+  /** The commit that lines of a file come from; `last` is absent for all to the end. A source without history leaves it out. */
+  lastChange?(
+    revision: string,
+    file: string,
+    lines: { readonly first: number; readonly last?: number },
+    signal: AbortSignal,
+  ): Promise<Revision | undefined>;
   /** Calls back when something may have changed. A source that cannot tell leaves it out and is polled. */
   watch?(listener: () => void): Disposable;
 }

@@ -1,7 +1,8 @@
 /** What the control API tells those who may see a part of it: that part, and nothing that gives away the rest. */
 import { expect, test } from 'vitest';
-import { statusFor } from '../../reconciler/control-access.ts';
+import { changeFor, maySeeEvent, statusFor } from '../../reconciler/control-access.ts';
 import { grantOf, NO_ACCESS, type Access, type Grant } from '../../schemas/access.ts';
+import { ALL, type EventRow } from '../../schemas/operate.ts';
 import type { Status } from '../../schemas/status.ts';
 
 const at = { file: 'access.yaml', line: 1 };
@@ -23,6 +24,7 @@ const server = (name: string): Status['servers'][0] => ({
       inFlight: 0,
       calls: 1,
       errors: 0,
+      perSecond: 0,
       breaker: 'closed',
       principal: 'user:grace',
     },
@@ -81,4 +83,29 @@ test('instances are for those who may view them; all of it is for whoever may vi
   const [wiki] = statusFor(grant('looker'), STATUS).servers;
   expect([wiki?.instances, wiki?.upstreams]).toEqual([[], undefined]);
   expect(statusFor(grant('viewer'), STATUS)).toEqual(STATUS);
+});
+
+test('events of what one may not view are not told, nor those about all', () => {
+  const event = (about: string, instance?: string): EventRow => ({
+    seq: 1,
+    firstAt: now,
+    at: now,
+    count: 1,
+    type: 'Normal',
+    about,
+    ...(instance === undefined ? {} : { instance }),
+    reason: 'x',
+    message: 'x',
+  });
+  const all = [event(ALL), event('Server/wiki'), event('Server/wiki', 'wiki-1'), event('Server/vault', 'vault-1')];
+  const seen = (by: Grant): EventRow[] => all.filter((one) => maySeeEvent(by, one));
+  expect(seen(grant('viewer'))).toEqual(all);
+  expect(seen(grant('viewer', ['wiki']))).toEqual(all.slice(1, 3));
+  expect(seen(grant('looker'))).toEqual(all.slice(1, 2));
+  expect(seen(grant('nobody'))).toEqual([]);
+});
+
+test('what the last change of a resource is called is for who may view everything', () => {
+  expect(changeFor(grant('viewer'), commit)).toEqual(commit);
+  expect(changeFor(grant('viewer', ['wiki']), commit)).toEqual({ id: 'c0ffee', at: now });
 });

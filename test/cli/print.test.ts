@@ -70,6 +70,7 @@ test('describe tells what it speaks, how the gateway stands with it, and which l
       inFlight: 2,
       calls: 7,
       errors: 1,
+      perSecond: 0.5,
       breaker: 'closed',
     },
     {
@@ -80,6 +81,7 @@ test('describe tells what it speaks, how the gateway stands with it, and which l
       inFlight: 0,
       calls: 3,
       errors: 3,
+      perSecond: 0,
       breaker: 'open',
       lastError: 'It cannot be reached.',
     },

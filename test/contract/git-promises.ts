@@ -23,6 +23,24 @@ export function gitPromises(serve: () => Promise<Served>): void {
     return { repo: served.repo, url: served.url, open, [Symbol.asyncDispose]: () => stack.disposeAsync() };
   };
 
+  test('whose lines are whose', async () => {
+    await using served = await serve();
+    using dir = tempDir();
+    const { repo, url } = served;
+    const first = repo.push({ 'prod/x:y.yaml': 'a\n---\nb\nc\n' }, 'Both');
+    const second = repo.push({ 'prod/x:y.yaml': 'a\n---\nb\nd\n' }, 'The second');
+    const third = repo.push({ 'other.yaml': 'x' }, 'Something else');
+    await using source = gitSource({ url, path: 'prod', mirror: dir.at('m.git') });
+    await source.fetch(never());
+    const change = (from: number, last?: number, file = 'x:y.yaml', at = third) =>
+      source.lastChange?.(at, file, { first: from, ...(last === undefined ? {} : { last }) }, never());
+    expect(await change(1, 2)).toMatchObject({ id: first, subject: 'Both', author: 'Ada <ada@example.com>' });
+    expect(await change(3)).toMatchObject({ id: second, subject: 'The second' });
+    expect(await change(3, undefined, 'x:y.yaml', first)).toMatchObject({ id: first });
+    expect(await change(1, 1, 'x:y.yaml', '--output=/tmp/x')).toBeUndefined();
+    await expect(change(1, 1, 'none.yaml')).rejects.toThrow();
+  });
+
   test('a revision says who asked for it, and why', async () => {
     await using it = await setUp();
     const id = it.repo.push({ 'a.yaml': 'a: 1\n' }, 'Füge a hinzu\n\nBecause.');

@@ -56,8 +56,8 @@ function numberOf(params: URLSearchParams, name: string): number | undefined {
   return Number(text);
 }
 
-/** A date, or how long ago: `2026-01-02T03:04:05Z`, `1h`. */
-function timeOf<N extends string>(params: URLSearchParams, name: N, now: number): { [key in N]?: number } {
+/** A date, or how long ago: `2026-01-02T03:04:05Z`, `1h`. @throws SlipwayError bad-request */
+export function timeOf<N extends string>(params: URLSearchParams, name: N, now: number): { [key in N]?: number } {
   const text = params.get(name);
   if (text === null) return {};
   const time = duration.safeParse(text).success ? now - milliseconds(text) : Date.parse(text);
