@@ -22,6 +22,7 @@ export type Fetch = (url: string, options?: FetchOptions) => Promise<Response>;
  */
 export function guardedFetch(publicOnly: boolean): Fetch {
   return async (address, { method = 'GET', headers = {}, body, signal } = {}) => {
+    if (!URL.canParse(address)) throw new SlipwayError('authorization-failed', `${address.slice(0, 200)} is no URL.`);
     const url = new URL(address);
     if (url.protocol !== 'https:' && (publicOnly || url.protocol !== 'http:'))
       throw new SlipwayError('authorization-failed', `${url.origin} is not https.`);
@@ -45,6 +46,9 @@ export function guardedFetch(publicOnly: boolean): Fetch {
       });
       return responseOf(head, Buffer.concat(chunks));
     } catch (cause) {
+      // An answer that is none (a status of 999, a header that no header can be) is nothing unforeseen from a stranger.
+      if (cause instanceof RangeError || cause instanceof TypeError)
+        throw new SlipwayError('authorization-failed', `${url.origin} answers what cannot be read.`, { cause });
       if (!timeout.aborted && signal?.aborted !== true) throw cause;
       throw new SlipwayError('authorization-failed', `${url.origin} does not answer in time.`, { cause });
     } finally {
