@@ -63,7 +63,9 @@ export async function openHeaders(
   open: OpenSecret,
 ): Promise<Readonly<Record<string, string>>> {
   const opened = headers.map(async ({ name, prefix = '', value }) => {
-    if (typeof value === 'string') return [name, prefix + value] as const;
+    // In one spelling: what is set besides must replace it, not stand next to it.
+    const key = name.toLowerCase();
+    if (typeof value === 'string') return [key, prefix + value] as const;
     const secret = await open(value);
     // Header injection: a secret with a line break in it would become a header of its own.
     if (!/^[\t !-~]+$/.test(secret))
@@ -71,7 +73,7 @@ export async function openHeaders(
         'secret-unavailable',
         `Secret ${value.secret}, key ${value.key}: it is empty, or has characters that no header can hold.`,
       );
-    return [name, prefix + secret] as const;
+    return [key, prefix + secret] as const;
   });
   return Object.fromEntries(await Promise.all(opened));
 }

@@ -47,7 +47,7 @@ export class GrantAuthorization implements Authorization {
     const held = this.#held && this.#held.until > Date.now() ? this.#held : await this.#renew();
     const { headers, secrets } = this.#options;
     return {
-      headers: { ...(await openHeaders(headers, secrets)), Authorization: `Bearer ${held.token}` },
+      headers: { ...(await openHeaders(headers, secrets)), authorization: `Bearer ${held.token}` },
       token: held.token,
     };
   }
