@@ -112,6 +112,7 @@ export class RunningGateway implements Gateway {
       closing: false,
     };
     this.#unasked = new Unasked(this.#state);
+    authorizer.follow(snapshot);
     this.#pool.adopt(this.#state.current.servers);
     this.#state.tracing.configure(snapshot.gateway.tracing);
     this.#state.budgets.configure(snapshot.budgets);
@@ -180,6 +181,7 @@ export class RunningGateway implements Gateway {
     this.#state.current = generation;
     this.#state.tracing.configure(snapshot.gateway.tracing);
     this.#state.budgets.configure(snapshot.budgets);
+    this.#state.authorizer.follow(snapshot);
     this.#pool.adopt(generation.servers);
     this.#warnIfShut(snapshot);
     this.#state.streams.review();

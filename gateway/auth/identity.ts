@@ -1,5 +1,6 @@
 /** Whom a request comes from, as everything after authentication sees it. */
 import { grantOf, LOCAL, type Access, type Grant, type Subject } from '../../schemas/access.ts';
+import type { Snapshot } from '../../schemas/snapshot.ts';
 
 export interface Identity {
   /** Names the caller in sessions, limits and audit: `token:ci`, `user:ada`, `local`. None can take another's. */
@@ -21,4 +22,14 @@ export interface Identity {
 /** The user of this machine, who needs no credential. */
 export function localIdentity(kind: 'socket' | 'anonymous', access: Access): Identity {
   return { key: 'local', kind, name: 'local', groups: [], subject: LOCAL, grant: grantOf(access, LOCAL) };
+}
+
+/** The keys of all whom the config names: its Tokens and Users. */
+export function namedIn({ principals, users }: Snapshot): Set<string> {
+  return new Set([...principals.map(({ name }) => `token:${name}`), ...users.map(({ name }) => `user:${name}`)]);
+}
+
+/** Whether nobody of that key can come any more. A user whose name has a colon is its provider’s to know, not the config’s. */
+export function isGone(key: string, named: ReadonlySet<string>): boolean {
+  return /^(token|user):[^:]+$/.test(key) && !named.has(key);
 }

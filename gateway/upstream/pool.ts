@@ -4,6 +4,7 @@ import type { RpcNotification } from '../../schemas/jsonrpc.ts';
 import type { Endpoint, ServerEntry, Snapshot, Tally } from '../../schemas/snapshot.ts';
 import type { UpstreamStatus } from '../../schemas/status.ts';
 import type { Authorization } from './auth/authorization.ts';
+import { isGone, namedIn } from '../auth/identity.ts';
 import { isPersonal, type Door } from './auth/authorizer.ts';
 import { Known, Wishes } from './known.ts';
 import type { Audience, Open } from './link.ts';
@@ -45,9 +46,13 @@ export class Pool {
   /** The servers of a snapshot, on connections that stand already where their endpoints are the same. */
   servers(snapshot: Snapshot): ReadonlyMap<string, Server> {
     const { listTimeoutMs } = snapshot.gateway;
-    return new Map(
-      Object.entries(snapshot.servers).map(([name, entry]) => [name, this.#server(name, entry, listTimeoutMs)]),
-    );
+    const made = Object.entries(snapshot.servers).map(([name, entry]) => this.#server(name, entry, listTimeoutMs));
+    const named = namedIn(snapshot);
+    // Who has connections keeps them, but for whom the config does not name any more.
+    for (const { name, personal } of made)
+      for (const each of this.#servers.get(name)?.personal?.principals ?? [])
+        if (!isGone(each, named)) personal?.of(each);
+    return new Map(made.map((server) => [server.name, server]));
   }
 
   server(name: string): Server | undefined {
@@ -143,8 +148,6 @@ export class Pool {
             onDropped: (server) => this.#drop(server),
           })
         : undefined;
-    // Who has connections keeps them.
-    for (const each of this.#servers.get(name)?.personal?.principals ?? []) personal?.of(each);
     const upstreams = personal ? [] : entry.endpoints.map((each) => this.#upstream(name, each, entry, principal));
     const isolated = personal ? undefined : this.#apart(name, entry, principal);
     const known = principal === undefined ? this.#known(name, entry) : this.#knownOf(name, entry, principal);
@@ -184,6 +187,7 @@ export class Pool {
   /** A principal has not come for long. What it had is opened again when it does. */
   #drop(server: Server): void {
     server.isolated?.close();
+    for (const [key, isolated] of this.#isolated) if (isolated === server.isolated) this.#isolated.delete(key);
     for (const [key, upstream] of this.#upstreams) {
       if (!server.upstreams.includes(upstream)) continue;
       upstream.close();

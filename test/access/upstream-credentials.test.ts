@@ -99,7 +99,13 @@ test('client credentials: one token for all, another one when it is refused', as
   const scene = await Scene.set({ clients: [machine] });
   const use = { secret: 'doors', key: 'key', from: { env: 'X' } };
   const { url } = await scene.upWith(
-    { type: 'clientCredentials', clientId: 'machine', clientSecret: use, headers: [{ name: 'X-Team', value: 'a' }] },
+    {
+      type: 'clientCredentials',
+      clientId: 'machine',
+      clientSecret: use,
+      scopes: ['mcp:write'],
+      headers: [{ name: 'AUTHORIZATION', value: 'Basic stale' }],
+    },
     {},
     { secrets: () => Promise.resolve(SECRET) },
   );
@@ -110,6 +116,10 @@ test('client credentials: one token for all, another one when it is refused', as
   scene.server.refused.add(lastToken(scene.server).token);
   expect(await call(ada, 'whoami')).toMatchObject({ content: [{ text: 'whoami: machine' }] });
   expect(scene.provider.count('/token', 'client_credentials')).toBe(2);
+  // The server's challenge names other scopes, which nobody would see being asked for; and a header of that name takes no token's place.
+  const asked = scene.provider.requests.filter(({ path }) => path === '/token');
+  expect(asked.map(({ body }) => body.get('scope'))).toEqual(['mcp:write', 'mcp:write']);
+  expect(scene.server.seen).not.toContain('Basic stale');
 });
 
 test('token exchange: each caller as who they are, and their own token goes to its issuer only', async () => {

@@ -3,9 +3,14 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { client, principal, raw, start } from '../gateway/helpers/gateway.ts';
+import { Consents } from '../../gateway/upstream/auth/consents.ts';
+import { guardedFetch } from '../../gateway/upstream/auth/guarded-fetch.ts';
+import { Holders } from '../../gateway/upstream/auth/holders.ts';
+import { Vault } from '../../gateway/upstream/auth/vault.ts';
+import { silent } from '../../schemas/log.ts';
+import { client, principal, raw, snapshot, start } from '../gateway/helpers/gateway.ts';
 import { Browser } from './helpers/consent-provider.ts';
-import { call, consented, Scene, urlIn } from './helpers/scene.ts';
+import { call, consented, Scene, urlIn, type OAuth } from './helpers/scene.ts';
 
 /** Somebody who signed in and consented, on the way back: the address that their browser is about to open. */
 async function wayBack(gateway: string, account: string, token?: string): Promise<URL> {
@@ -203,9 +208,16 @@ test.each([
     (self: string) => ({ as: { ...good(self), registration_endpoint: undefined } }),
     /give its clientId/,
   ],
+  [
+    'nowhere to register',
+    (self: string) => ({ as: { ...good(self), registration_endpoint: 'over there' } }),
+    /over there is no URL/,
+  ],
+  ['a status that is none', () => ({ status: 999 }), /answers what cannot be read/],
 ])('metadata is not believed: %s', async (_, make, wanted) => {
   const { url } = await hostile((path, self) => {
-    const { resource, as } = make(self) as { resource?: object; as?: object };
+    const { resource, as, status } = make(self) as { resource?: object; as?: object; status?: number };
+    if (status !== undefined && path.startsWith(WELL_KNOWN)) return { status };
     if (path.startsWith(`${WELL_KNOWN}oauth-protected-resource`))
       return { body: resource ?? { resource: `${self}/mcp`, authorization_servers: [self] } };
     if (path.startsWith(WELL_KNOWN)) return { body: as ?? good(self) };
@@ -245,7 +257,6 @@ test('what a public server names cannot lead into a private network, nor by a re
   expect(asked.some((path) => path.startsWith(WELL_KNOWN))).toBe(true);
   expect(inside.asked).toEqual([]);
 
-  const { guardedFetch } = await import('../../gateway/upstream/auth/guarded-fetch.ts');
   for (const address of [
     `${inside.url}/x`,
     inside.url.replace('http', 'https'),
@@ -257,4 +268,35 @@ test('what a public server names cannot lead into a private network, nor by a re
   ])
     await expect(guardedFetch(true)(address)).rejects.toThrow();
   expect(inside.asked).toEqual([]);
+});
+
+test('a server that asks for something else each time fills no memory, however many calls it is asked by at once', async () => {
+  const scene = await Scene.set();
+  const spec: OAuth = { type: 'oauth', perPrincipal: true, headers: [] };
+  const holder = { server: 'docs', url: new URL(scene.server.url), principal: 'local' };
+  const vault = new Vault(undefined, silent);
+  const holders = new Holders(vault);
+  const endpoints = [{ id: 'docs', transport: 'http' as const, address: scene.server.url }];
+  holders.follow(snapshot({ servers: { docs: { endpoints, auth: spec } } }));
+  const consents = new Consents({
+    vault,
+    holders,
+    secrets: () => Promise.reject(new Error('there are none')),
+    base: () => 'http://127.0.0.1',
+    onGranted: () => {},
+  });
+  const wanted = { holder, spec, key: 'hers', fetch: guardedFetch(false), publicOnly: false, scopes: [], steps: 0 };
+  const links = await Promise.all(
+    Array.from({ length: 12 }, (_, turn) =>
+      consents.begin({ ...wanted, challenge: { status: 401, scope: `s${turn}` } }, AbortSignal.timeout(60_000)),
+    ),
+  );
+  const arrivals = await Promise.all(
+    links.map(({ url }) => {
+      const state = new URL(url).searchParams.get('state') ?? '';
+      return consents.arrive(new URLSearchParams({ state, error: 'access_denied', iss: scene.provider.url }));
+    }),
+  );
+  expect(arrivals.filter(({ text }) => text.startsWith('Consent was refused'))).toHaveLength(5);
+  expect(arrivals.filter(({ text }) => text.startsWith('Nobody is waited for'))).toHaveLength(7);
 });

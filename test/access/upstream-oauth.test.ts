@@ -232,7 +232,8 @@ test('what is kept is sealed, only for this user, and a damaged file costs a con
   await call(ada, 'whoami');
   const { token } = lastToken(scene.server);
   const files = readdirSync(scene.dir).map((name) => join(scene.dir, name));
-  expect(files).toHaveLength(2);
+  // The tokens, the registration, and for what and whom there are any.
+  expect(files).toHaveLength(3);
   for (const file of files) {
     expect(statSync(file).mode & 0o777).toBe(0o600);
     const text = readFileSync(file, 'latin1');

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
-import type { Endpoint } from '../../../schemas/snapshot.ts';
+import type { Endpoint, Snapshot } from '../../../schemas/snapshot.ts';
 import type { OpenSecret, UpstreamAuth } from '../../../schemas/upstream-auth.ts';
 import { StaticAuthorization, type Authorization, type Challenge } from './authorization.ts';
 import { introduce } from './client.ts';
@@ -10,6 +10,7 @@ import { Consents, type ConsentsOptions } from './consents.ts';
 import { canonical, discoverResource, discoverServer } from './discovery.ts';
 import { GrantAuthorization, type Grant } from './grants.ts';
 import { guardedFetch, type Fetch } from './guarded-fetch.ts';
+import { Holders } from './holders.ts';
 import { OAuthAuthorization } from './oauth.ts';
 import type { Tokens } from './tokens.ts';
 import { Vault, type VaultOptions } from './vault.ts';
@@ -50,6 +51,7 @@ export class Authorizer {
   readonly consents: Consents;
   readonly #options: AuthorizerOptions;
   readonly #vault: Vault;
+  readonly #holders: Holders;
   readonly #flights = new Map<string, Promise<Tokens | undefined>>();
   /** By principal, the token that it last proved with who it is. In memory only. */
   readonly #presented = new Map<string, string>();
@@ -57,7 +59,8 @@ export class Authorizer {
   constructor(options: AuthorizerOptions) {
     this.#options = options;
     this.#vault = new Vault(options.vault, options.log);
-    this.consents = new Consents({ ...options, vault: this.#vault });
+    this.#holders = new Holders(this.#vault);
+    this.consents = new Consents({ ...options, vault: this.#vault, holders: this.#holders });
   }
 
   /** A caller is here, with a token of an identity provider that was verified. */
@@ -66,6 +69,12 @@ export class Authorizer {
     this.#presented.set(principal, token);
     const [oldest] = this.#presented.keys();
     if (this.#presented.size > MAX_PRESENTED && oldest !== undefined) this.#presented.delete(oldest);
+  }
+
+  /** A snapshot is in force. */
+  follow(snapshot: Snapshot): void {
+    this.#holders.follow(snapshot);
+    this.consents.review();
   }
 
   /** Resolves when no renewal runs: one whose answer nobody kept would cost a consent. Never rejects, nor takes long. */
@@ -103,7 +112,8 @@ export class Authorizer {
         const url = new URL(endpoint.address);
         const found = await discoverResource({ fetch, url, challenge, issuer: auth.issuer });
         const as = await discoverServer(fetch, found.issuer);
-        const scopes = challenge.scope ?? (auth.scopes ?? found.scopes ?? []).join(' ');
+        // Nobody sees what is asked for: a server does not get its fingers on more than the config says.
+        const scopes = auth.scopes?.join(' ') ?? challenge.scope ?? (found.scopes ?? []).join(' ');
         return {
           as,
           known: await this.#introduce(server, auth, fetch, as),

@@ -36,6 +36,11 @@ interface Introduction {
   readonly signal?: AbortSignal | undefined;
 }
 
+interface Forgotten extends Pick<Introduction, 'vault' | 'base'> {
+  readonly issuer: string;
+  readonly client: Client | undefined;
+}
+
 const failed = (message: string, cause?: unknown): SlipwayError =>
   new SlipwayError('authorization-failed', message, { cause });
 
@@ -57,9 +62,17 @@ export async function introduce(introduction: Introduction): Promise<KnownClient
   return known(as, await registration(introduction));
 }
 
-/** Forgets a client that its authorization server does not know any more. */
-export function forget({ vault, as, base }: Pick<Introduction, 'vault' | 'as' | 'base'>): void {
-  vault.remove(registrationKey(as, base));
+/**
+ * Forgets a client that its authorization server does not know any more, so that another one is registered: people would be
+ * sent to a page that knows nobody of that name.
+ * @returns whether it is the one that was registered on the spot. One that somebody registered by hand is not ours to forget.
+ */
+export function forget({ vault, issuer, base, client }: Forgotten): boolean {
+  const name = registrationKey(issuer, base);
+  const registered = vault.read(name) as Client | undefined;
+  if (registered === undefined || registered.client_id !== client?.client_id) return false;
+  vault.remove(name);
+  return true;
 }
 
 /** What the gateway says about itself: served where {@link CLIENT_PATH} says, and sent to register. */
@@ -92,13 +105,12 @@ function pin({ vault, key, as }: Introduction, clientId: string): void {
     );
 }
 
-const registrationKey = ({ issuer }: AuthorizationServer, base: string): string =>
-  `client ${JSON.stringify([issuer, base])}`;
+const registrationKey = (issuer: string, base: string): string => `client ${JSON.stringify([issuer, base])}`;
 
 /** Two at once would be two clients, and the tokens of one are nothing to the other. */
 function registration(introduction: Introduction): Promise<Client> {
   const { as, base, vault } = introduction;
-  return vault.once(registrationKey(as, base), isCurrent, () => register(introduction));
+  return vault.once(registrationKey(as.issuer, base), isCurrent, () => register(introduction));
 }
 
 function isCurrent(value: unknown): value is Client {
@@ -149,6 +161,15 @@ function basic(secret: string): ClientAuth {
 
 /** What an authorization server said, as far as it can be shown: its error code, not its prose. */
 export function wordsOf(error: unknown): string {
-  const { error: code, code: ours } = error as { error?: unknown; code?: unknown };
-  return typeof code === 'string' && /^[\w-]{1,64}$/.test(code) ? `${code}.` : `its answer is none (${String(ours)}).`;
+  return `${codeOf(error) ?? `its answer is none (${String((error as { code?: unknown }).code)})`}.`;
+}
+
+/**
+ * The code of an OAuth error. A client whose secret is wrong, or that is not known, is challenged at the token endpoint (RFC
+ * 6749 §5.2), and the library reads no further than that.
+ */
+export function codeOf(error: unknown): string | undefined {
+  const { error: code, code: ours, status } = error as { error?: unknown; code?: unknown; status?: unknown };
+  if (ours === 'OAUTH_WWW_AUTHENTICATE_CHALLENGE' && status === 401) return 'invalid_client';
+  return typeof code === 'string' && /^[\w-]{1,64}$/.test(code) ? code : undefined;
 }

@@ -4,9 +4,10 @@ import type { AuthorizationServer } from 'oauth4webapi';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { OpenSecret } from '../../../schemas/upstream-auth.ts';
 import type { Challenge } from './authorization.ts';
-import { CALLBACK_PATH, forget, introduce, isLocal, wordsOf, type KnownClient } from './client.ts';
+import { CALLBACK_PATH, codeOf, forget, introduce, isLocal, wordsOf, type KnownClient } from './client.ts';
 import { discoverResource, discoverServer, type Protected } from './discovery.ts';
 import type { Fetch } from './guarded-fetch.ts';
+import type { Holders } from './holders.ts';
 import type { Consent } from './needs.ts';
 import type { Holder, OAuthSpec } from './oauth.ts';
 import { tokensFrom, words } from './tokens.ts';
@@ -39,6 +40,7 @@ export interface ConsentsOptions {
   readonly secrets: OpenSecret;
   /** How the gateway is reached from outside, without a final slash. */
   readonly base: () => string;
+  readonly holders: Holders;
   /** Called when there are new tokens. */
   readonly onGranted: (holder: Holder, consentId: string) => void;
 }
@@ -87,11 +89,9 @@ export class Consents {
   async begin(wanted: Wanted, signal: AbortSignal): Promise<Consent> {
     this.#sweep();
     const asked = JSON.stringify([wanted.key, wanted.challenge, wanted.scopes]);
-    const others = [...this.#journeys].filter(([, other]) => other.wanted.key === wanted.key);
-    const same = others.find(([, other]) => other.asked === asked && other.expires - Date.now() > PATIENCE / 2);
-    if (same) return same[1].consent;
-    // A server that asks for something else each time fills no memory.
-    if (others.length >= MAX_EACH) this.#journeys.delete(others[0]?.[0] ?? '');
+    const soon = Date.now() + PATIENCE / 2;
+    for (const other of this.#journeys.values())
+      if (other.asked === asked && other.expires > soon) return other.consent;
     let planning = this.#planning.get(asked);
     if (!planning) {
       planning = this.#set(asked, wanted, signal).finally(() => this.#planning.delete(asked));
@@ -103,8 +103,23 @@ export class Consents {
   async #set(asked: string, wanted: Wanted, signal: AbortSignal): Promise<Consent> {
     const state = randomBytes(32).toString('base64url');
     const journey = { ...(await this.#plan(wanted, state, signal)), asked };
+    this.#checkWanted(wanted);
+    // A server that asks for something else each time fills no memory, however many calls it is asked by at once.
+    const others = [...this.#journeys].filter(([, other]) => other.wanted.key === wanted.key);
+    if (others.length >= MAX_EACH) this.#journeys.delete(others[0]?.[0] ?? '');
     this.#journeys.set(state, journey);
     return journey.consent;
+  }
+
+  /** The config has changed: nobody is waited for any more who set out as, or for, what it does not have now. */
+  review(): void {
+    for (const [state, { wanted }] of this.#journeys)
+      if (!this.#options.holders.has(wanted.holder, wanted.spec)) this.#journeys.delete(state);
+  }
+
+  #checkWanted({ holder, spec }: Wanted): void {
+    if (!this.#options.holders.has(holder, spec))
+      throw failed('It is not asked for any more: the config has changed meanwhile.');
   }
 
   /**
@@ -199,11 +214,11 @@ export class Consents {
       const response = await oauth.authorizationCodeGrantRequest(as, client, auth, code, back, verifier, options);
       const answer = await oauth.processAuthorizationCodeResponse(as, client, response);
       const { key, steps, holder } = wanted;
+      this.#checkWanted(wanted);
       this.#options.vault.write(key, tokensFrom(answer, { issuer: as.issuer, base, resource, scopes, steps }));
       this.#options.onGranted(holder, journey.consent.id);
     } catch (cause) {
-      if (cause instanceof oauth.ResponseBodyError && cause.error === 'invalid_client')
-        forget({ vault: this.#options.vault, as, base });
+      if (codeOf(cause) === 'invalid_client') forget({ vault: this.#options.vault, issuer: as.issuer, base, client });
       if (cause instanceof SlipwayError) throw cause;
       wrong(`The authorization server gave no token: ${wordsOf(cause)}`, cause);
     }
@@ -228,9 +243,11 @@ function checkServer(
     throw failed(`${issuer} does not say that it protects codes with PKCE (S256).`);
 }
 
-/** What the server asks for, else the config, else what the server says it has; and all that was asked for before. */
+/** What the config says, else what the server asks for, else what it says it has; and all that was asked for before. */
 function scopesFor({ challenge, spec, scopes }: Wanted, found: Protected, as: AuthorizationServer): string[] {
-  const wanted = challenge.scope === undefined ? (spec.scopes ?? found.scopes ?? []) : words(challenge.scope);
+  const named = challenge.scope === undefined ? undefined : words(challenge.scope);
+  // What the config says is enough to begin with; a server that wants more says so when it does (403).
+  const wanted = (challenge.status === 403 ? named : undefined) ?? spec.scopes ?? named ?? found.scopes ?? [];
   const all = [...scopes, ...wanted];
   // Alone it would take the place of the scopes that are given by default.
   const lasting = all.length > 0 && as.scopes_supported?.includes('offline_access') === true;

@@ -1,20 +1,21 @@
 /** OAuth 2.1 with a person's consent: what is sent, when it is renewed, and when a person must be asked (again). */
+import type { Client } from 'oauth4webapi';
 import type { OpenSecret, UpstreamAuth } from '../../../schemas/upstream-auth.ts';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import { NotDelivered } from '../link.ts';
 import { openHeaders, type Authorization, type Challenge, type Credentials } from './authorization.ts';
-import { introduce } from './client.ts';
+import { codeOf, forget, introduce } from './client.ts';
 import type { Consents } from './consents.ts';
 import { discoverServer } from './discovery.ts';
 import type { Fetch } from './guarded-fetch.ts';
 import { NeedsAuthorization } from './needs.ts';
 import { asTokens, tokensFrom, words, type Tokens } from './tokens.ts';
-import type { Vault } from './vault.ts';
+import { onShelf, type Vault } from './vault.ts';
 
 /** How often a server may ask for more scopes, one consent after the other. */
 const MAX_STEPS = 3;
-/** What an authorization server says of tokens and clients that it does not know any more. */
-const GONE: ReadonlySet<unknown> = new Set(['invalid_grant', 'invalid_client', 'unauthorized_client']);
+/** What an authorization server says of a refresh token that is worth nothing any more, or nothing to this client. */
+const GONE: ReadonlySet<unknown> = new Set(['invalid_grant', 'unauthorized_client']);
 
 export type OAuthSpec = Extract<UpstreamAuth, { type: 'oauth' }>;
 
@@ -25,6 +26,14 @@ export interface Holder {
   readonly url: URL;
   /** `undefined`: all. */
   readonly principal: string | undefined;
+}
+
+/**
+ * Where the tokens for one way into one server lie. Whatever changes of it leaves them behind: to an issuer of yesterday
+ * nobody shows the client secret of today.
+ */
+export function shelfOf({ server, url }: Omit<Holder, 'principal'>, { issuer, clientId }: OAuthSpec): string {
+  return `tokens ${JSON.stringify([server, url.href, issuer ?? null, clientId ?? null])}`;
 }
 
 export interface OAuthParts {
@@ -47,8 +56,7 @@ export class OAuthAuthorization implements Authorization {
     this.#holder = holder;
     this.#spec = spec;
     this.#parts = parts;
-    const { server, url, principal } = holder;
-    this.#key = `tokens ${JSON.stringify([server, url.href, principal ?? null])}`;
+    this.#key = onShelf(shelfOf(holder, spec), holder.principal ?? '');
   }
 
   async credentials(): Promise<Credentials> {
@@ -57,7 +65,7 @@ export class OAuthAuthorization implements Authorization {
     const held = this.#tokens;
     if (!held) return { headers };
     const { accessToken: token } = await this.#fresh(held);
-    return { headers: { ...headers, Authorization: `Bearer ${token}` }, token };
+    return { headers: { ...headers, authorization: `Bearer ${token}` }, token };
   }
 
   async refused(challenge: Challenge, { token }: Credentials, last: boolean): Promise<void> {
@@ -117,13 +125,19 @@ export class OAuthAuthorization implements Authorization {
     return flight;
   }
 
+  /** Whether a consent has brought others meanwhile, or they were forgotten: a renewal undoes neither. */
+  #replaced({ accessToken }: Tokens): boolean {
+    return this.#tokens?.accessToken !== accessToken;
+  }
+
   async #ask(tokens: Tokens): Promise<Tokens | undefined> {
     const { vault, fetch, secrets } = this.#parts;
     const oauth = await import('oauth4webapi');
     const { issuer, base, resource, refreshToken = '' } = tokens;
+    let client: Client | undefined;
     try {
       const as = await discoverServer(fetch, issuer);
-      const { client, auth } = await introduce({
+      const known = await introduce({
         as,
         base,
         vault,
@@ -132,18 +146,22 @@ export class OAuthAuthorization implements Authorization {
         registered: this.#spec,
         key: this.#holder.server,
       });
-      const response = await oauth.refreshTokenGrantRequest(as, client, auth, refreshToken, {
+      ({ client } = known);
+      const response = await oauth.refreshTokenGrantRequest(as, client, known.auth, refreshToken, {
         [oauth.customFetch]: fetch,
         [oauth.allowInsecureRequests]: true,
         additionalParameters: { resource },
       });
       const renewed = tokensFrom(await oauth.processRefreshTokenResponse(as, client, response), tokens);
+      if (this.#replaced(tokens)) return this.#tokens;
       vault.write(this.#key, renewed);
       return renewed;
     } catch (cause) {
-      if (!(cause instanceof oauth.ResponseBodyError) || !GONE.has(cause.error))
-        throw new NotDelivered('Its authorization server gives no new token just now.', cause);
-      // Used up, or taken back: it is worth nothing any more.
+      const error = codeOf(cause);
+      // A secret in the config that is wrong for a while costs nobody's consent.
+      const gone = error === 'invalid_client' ? forget({ vault, issuer, base, client }) : GONE.has(error);
+      if (this.#replaced(tokens)) return this.#tokens;
+      if (!gone) throw new NotDelivered('Its authorization server gives no new token just now.', cause);
       const { refreshToken: _, ...rest } = tokens;
       vault.write(this.#key, rest);
       return undefined;

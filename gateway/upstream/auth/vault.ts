@@ -1,11 +1,27 @@
 /** Tokens and registrations at rest: a file each, sealed, and only for this user. */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../../../schemas/log.ts';
 
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
+
+const NUL = '\0';
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** The name of something on a shelf, which can be cleared as a whole ({@link Vault.clear}). Neither has a NUL in it. */
+export const onShelf = (shelf: string, item: string): string => shelf + NUL + item;
 
 export interface VaultOptions {
   /** Made if it does not exist. */
@@ -68,9 +84,27 @@ export class Vault {
     return value;
   }
 
+  /** What cannot be removed is forgotten all the same, until the end of the process. Never throws. */
   remove(name: string): void {
     this.#known.set(name, undefined);
-    if (this.#options) rmSync(this.#path(name), { force: true });
+    this.#erase(() => [this.#path(name)]);
+  }
+
+  /** Removes all that is on a shelf, also what was never read. Never throws. */
+  clear(shelf: string): void {
+    for (const name of this.#known.keys()) if (name.startsWith(shelf + NUL)) this.#known.delete(name);
+    const mine = `${digest(shelf)}-`;
+    this.#erase((dir) => readdirSync(dir).flatMap((file) => (file.startsWith(mine) ? [join(dir, file)] : [])));
+  }
+
+  #erase(paths: (dir: string) => readonly string[]): void {
+    if (!this.#options) return;
+    const { dir } = this.#options;
+    try {
+      for (const path of paths(dir)) rmSync(path, { force: true });
+    } catch (error) {
+      this.#log('error', 'tokens cannot be removed', { dir, why: (error as Error).message });
+    }
   }
 
   #load(name: string): unknown {
@@ -116,6 +150,6 @@ export class Vault {
   }
 
   #path(name: string): string {
-    return join(this.#options?.dir ?? '', createHash('sha256').update(name).digest('hex'));
+    return join(this.#options?.dir ?? '', name.split(NUL).map(digest).join('-'));
   }
 }

@@ -87,7 +87,9 @@ const oauth = z
       .describe('A client that was registered by hand. Default: the gateway introduces itself (CIMD, or RFC 7591).'),
     clientSecret: clientSecret.optional(),
     issuer: issuer.optional(),
-    scopes: scopes.describe('Scopes to ask for. Default: those that the server asks for, or says it has.'),
+    scopes: scopes.describe(
+      'Scopes to ask for; more where the server wants more for a call. Default: those that it asks for, or says it has.',
+    ),
     headers: extra,
   })
   .meta(SECRET_NEEDS_ID);

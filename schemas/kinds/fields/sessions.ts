@@ -11,7 +11,9 @@ export const maxInstances = z
   .min(1)
   .max(1000)
   .default(10)
-  .describe('With sessions isolated: how many clients may have one at a time.');
+  .describe(
+    'With sessions isolated: how many clients may have one at a time; for each caller where all come with credentials of their own.',
+  );
 
 export const warm = z
   .int()

@@ -16,8 +16,11 @@ export class ConsentProvider implements AsyncDisposable {
   readonly #server: Server;
   readonly provider: Provider;
   readonly url: string;
+  readonly #registered: string[] = [];
   /** Path, and the body of a POST as it came. */
   readonly requests: { readonly path: string; body: URLSearchParams }[] = [];
+  /** Asked about each answer before it is sent. */
+  hold: ((path: string, body: URLSearchParams) => Promise<void>) | undefined;
 
   private constructor(server: Server, provider: Provider, url: string) {
     this.#server = server;
@@ -37,6 +40,14 @@ export class ConsentProvider implements AsyncDisposable {
     const provider = new Provider(url, configuration(clients, accessTokenTtl));
     exchange(provider);
     const made = new ConsentProvider(server, provider, url);
+    provider.on('registration_create.success', (_, { clientId }) => void made.#registered.push(clientId));
+    provider.use(async (ctx, next) => {
+      await next();
+      await made.hold?.(
+        ctx.path,
+        made.requests.findLast(({ path }) => path === ctx.path)?.body ?? new URLSearchParams(),
+      );
+    });
     const serve = provider.callback();
     server.on('request', (request, response) => {
       const path = (request.url ?? '').split('?')[0] ?? '';
@@ -58,6 +69,12 @@ export class ConsentProvider implements AsyncDisposable {
   /** All consents that an account gave are taken back, with what came of them. */
   async revoke(account: string): Promise<void> {
     for (const [, grant] of grants) if (grant.accountId === account) await grant.destroy();
+  }
+
+  /** It knows nobody any more who has registered on the spot. */
+  async forgetClients(): Promise<void> {
+    const { adapter } = this.provider.Client as unknown as { adapter: { destroy(id: string): Promise<void> } };
+    for (const id of this.#registered.splice(0)) await adapter.destroy(id);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

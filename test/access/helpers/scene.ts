@@ -17,6 +17,7 @@ export type Answer = { content: { text: string }[]; isError?: boolean; _meta?: R
 export class Scene implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
   readonly dir = mkdtempSync(join(tmpdir(), 'slipway-vault-'));
+  readonly vault = { dir: this.dir, key: new Uint8Array(32).fill(9) };
   readonly log: string[] = [];
   readonly provider: ConsentProvider;
   readonly server: ProtectedServer;
@@ -50,10 +51,7 @@ export class Scene implements AsyncDisposable {
       plain: { endpoints: [{ id: 'plain', transport: 'http', address: 'http://127.0.0.1:1/mcp' }] },
       docs: { endpoints: [{ id: 'docs', transport: 'http', address: this.server.url }], auth },
     };
-    this.#gateway = await start(
-      { servers: this.servers, ...wish },
-      { log, vault: { dir: this.dir, key: new Uint8Array(32).fill(9) }, ...options },
-    );
+    this.#gateway = await start({ servers: this.servers, ...wish }, { log, vault: this.vault, ...options });
     return this.#gateway;
   }
 
