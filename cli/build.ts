@@ -52,14 +52,25 @@ function licences(modules: readonly string[]): string {
   return [...packages]
     .sort()
     .map((folder) => {
-      const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<
-        string,
-        string
-      >;
-      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-      return `${name} ${version} (${license})\n\n${file ? readFileSync(join(folder, file), 'utf8').trim() : ''}\n`;
+      const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+      const { name, version, author, license = manifest.licenses?.map(({ type }) => type).join(' or ') } = manifest;
+      const files = readdirSync(folder).filter((entry) => /^(licen[cs]e|copying|notice)/i.test(entry));
+      const texts = files.map((file) => readFileSync(join(folder, file), 'utf8').trim());
+      // Not all bring the text along; whose it is, all say.
+      const text =
+        texts.length > 0 ? texts.join('\n\n') : `Copyright ${typeof author === 'string' ? author : author?.name}`;
+      return `${name} ${version} (${license})\n\n${text}\n`;
     })
     .join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+/** What licences need of a `package.json`; `licenses` is how it was said before npm 2. */
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly author?: string | { readonly name: string };
+  readonly license?: string;
+  readonly licenses?: readonly { readonly type: string }[];
 }
 
 if (import.meta.main) await build();
