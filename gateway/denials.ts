@@ -14,7 +14,8 @@ export class Denials {
   /** Apart, so that a flood of bad tokens pushes out nothing else. */
   readonly #strange = new Map<string, Denial>();
 
-  add({ requestId, at, principal, method, project, server, tool, deniedReason, detail }: Trace, commit: string): void {
+  add(trace: Trace, commit: string): void {
+    const { requestId, at, principal, grant, method, project, server, tool, deniedReason, said, detail } = trace;
     const [kept, most] = principal === undefined ? [this.#strange, MAX_STRANGE] : [this.#kept, MAX_KEPT];
     kept.set(requestId, {
       requestId,
@@ -25,6 +26,9 @@ export class Denials {
       server,
       tool: tool?.slice(0, MAX_TEXT),
       reason: deniedReason ?? 'forbidden',
+      message: said?.slice(0, MAX_TEXT),
+      roles: grant?.roles,
+      given: grant?.given,
       decision: detail?.['decision'] as Decision | undefined,
       commit,
     });

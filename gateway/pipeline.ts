@@ -107,6 +107,7 @@ function identify(exchange: Exchange): Identity | Promise<Identity> {
   const { state, trace } = exchange;
   const name = (identity: Identity): Identity => {
     trace.principal = identity.key;
+    trace.grant = identity.grant;
     return identity;
   };
   const failed = (error: unknown): never => {

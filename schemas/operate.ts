@@ -1,6 +1,6 @@
 /** What operators ask of a running Slipway besides its status: what runs costs, and what others left behind. */
 import { z } from 'zod';
-import type { Decision } from './access.ts';
+import type { Cited, Decision } from './access.ts';
 import type { CommitInfo } from './status.ts';
 
 /** What an instance uses right now, as its driver measures it. */
@@ -101,6 +101,11 @@ export interface Denial {
   readonly tool: string | undefined;
   /** An error code, or `blocked` for a tool. */
   readonly reason: string;
+  /** What the caller was told. */
+  readonly message: string | undefined;
+  /** Names of the roles that the caller had, and where it is written that it has them; absent for nobody known. */
+  readonly roles: readonly string[] | undefined;
+  readonly given: readonly Cited[] | undefined;
   /** Of a tool: what decided, and where that is written. */
   readonly decision: Decision | undefined;
   readonly commit: string;

@@ -74,6 +74,8 @@ const principal = z.strictObject({
   projects: z.array(z.string()).optional(),
   /** Unix time in ms. */
   expiresAt: z.number().optional(),
+  /** Where it is written. */
+  at: z.strictObject({ file: z.string(), line: z.number() }).optional(),
 });
 
 /** Whom an identity provider's claims make. What is absent is not looked at. */

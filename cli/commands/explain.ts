@@ -39,16 +39,25 @@ function told(denial: Denial): string {
   return rows.flatMap(([label, value]) => (value === undefined ? [] : [label.padEnd(10) + plain(value)])).join('\n');
 }
 
-function reasonOf({ reason, decision, server = '', tool = '' }: Denial): string[] {
+function reasonOf(denial: Denial): string[] {
+  const { reason, message, decision, server = '', tool = '' } = denial;
   if (!decision) {
     const row = reason in ERRORS ? ERRORS[reason as ErrorCode] : undefined;
-    return row ? [row.meaning, row.hint] : [reason];
+    return [message ?? row?.meaning ?? reason, ...(row ? [row.hint] : []), ...rolesIn(denial)];
   }
   const { rule } = decision;
   return [
     `${inWords(decision)}.`,
-    ...(rule ? [`It stands at ${placeOf(rule)}.`] : []),
+    ...(rule ? [`It stands at ${placeOf(rule)}.`] : rolesIn(denial)),
     ...(rule?.message === undefined ? [] : [`Details: ${rule.message}`]),
     `To lift it: ${remedyFor(decision, server, tool)}`,
   ];
+}
+
+/** What the caller had, where no rule but the lack of one decided. */
+function rolesIn({ principal, roles, given = [] }: Denial): string[] {
+  if (principal === undefined || !roles) return [];
+  if (roles.length === 0) return [`${principal} is bound to no role.`];
+  const places = given.length > 0 ? `, as written at ${given.map(placeOf).join(', ')}` : '';
+  return [`${principal} has the roles ${roles.join(', ')}${places}.`];
 }

@@ -5,6 +5,7 @@ import { toSlipwayError, type ErrorCode } from '../../schemas/errors.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { outcomeOf } from '../metrics.ts';
 import { readContext, type TraceContext } from '../tracing/context.ts';
+import type { Grant } from '../../schemas/access.ts';
 import type { AuditDraft, AuditKind, AuditLevel, AuditOutcome } from '../../schemas/audit.ts';
 
 /** A client's own id is only a claim: short, and of characters that harm no log. */
@@ -52,6 +53,8 @@ export class Trace implements AuditDraft {
   matters = false;
   outcome: AuditOutcome = 'ok';
   principal: string | undefined;
+  /** What the principal may do. */
+  grant: Grant | undefined;
   address: string | undefined;
   session: string | undefined;
   project: string | undefined;
@@ -60,6 +63,8 @@ export class Trace implements AuditDraft {
   method = '';
   allowed = true;
   deniedReason: string | undefined;
+  /** What the caller is told of a refusal, where it is not told in the answer of a tool. */
+  said: string | undefined;
   arguments: unknown;
   bodyBytes: number | undefined;
   level: AuditLevel | undefined;
@@ -100,10 +105,13 @@ export class Trace implements AuditDraft {
 
   /** It was thrown on the way. What is a refusal of ours makes any request an event; other failures only tell how one went. */
   failed(error: unknown): void {
-    const { code, row, details } = toSlipwayError(error);
+    const { code, row, details, message } = toSlipwayError(error);
     if (details?.limit) this.detail = { limit: details.limit };
     const refusal = error instanceof RpcFailure ? undefined : REFUSALS[row.http];
-    if (refusal) return this.denied(code, refusal);
+    if (refusal) {
+      this.said = message;
+      return this.denied(code, refusal);
+    }
     if (!this.allowed) return;
     this.outcome = outcomeOf(error);
     this.deniedReason = error instanceof RpcFailure ? reasonOf(error) : (REASONS[code] ?? code);

@@ -1,4 +1,4 @@
-/** What people ask whether somebody may do it: `view servers/github`, `call github/create_issue`, `run sync`, `scope audit`. */
+/** What people ask whether somebody may do it: `view servers/github`, `call github/create_issue`, `run sync`, `run logs/github`, `scope audit`. */
 import { SlipwayError } from '../../schemas/errors.ts';
 import { findKind } from '../../schemas/kinds/index.ts';
 import { suggest } from '../../schemas/suggest.ts';
@@ -16,7 +16,7 @@ import {
 
 export type Question =
   | { readonly about: 'tool'; readonly server: string; readonly tool: string }
-  | { readonly about: 'operation'; readonly operation: Operation }
+  | { readonly about: 'operation'; readonly operation: Operation; readonly server?: string }
   | { readonly about: 'scope'; readonly scope: Scope }
   | { readonly about: 'resource'; readonly verb: Verb; readonly resource: ResourceWord; readonly name?: string };
 
@@ -34,14 +34,16 @@ export function readQuestion(verb: string, thing: string): Question {
   }
   const known = VERBS.find((word) => word === verb);
   if (!known) throw unknown('verb', verb, [...VERBS, 'call', 'scope']);
-  const operation = OPERATIONS.find((word) => word === thing);
-  if (known === 'run' && operation) return { about: 'operation', operation };
   const [word = '', name] = thing.split('/', 2);
+  const named = name === undefined || name === '' ? undefined : name;
+  const operation = OPERATIONS.find((each) => each === word);
+  if (known === 'run' && operation)
+    return { about: 'operation', operation, ...(named === undefined ? {} : { server: named }) };
   // What verbs are about comes first: `rbac` is more than the kind that is called so for short.
   const called = RESOURCES.some((each) => each === word) ? word : (findKind(word)?.plural ?? word);
   const resource = RESOURCES.find((each) => each === called || each === `${called}s`);
   if (!resource) throw unknown('resource', word, [...RESOURCES, ...(known === 'run' ? OPERATIONS : [])]);
-  return { about: 'resource', verb: known, resource, ...(name === undefined || name === '' ? {} : { name }) };
+  return { about: 'resource', verb: known, resource, ...(named === undefined ? {} : { name: named }) };
 }
 
 function unknown(what: string, word: string, all: readonly string[]): SlipwayError {

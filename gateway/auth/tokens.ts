@@ -57,7 +57,7 @@ export class Tokens {
 }
 
 /** Whom a Token stands for. */
-export function subjectOf({ name, roles, scopes, projects }: Principal, directory: Directory): Subject {
+export function subjectOf({ name, roles, scopes, projects, at }: Principal, directory: Directory): Subject {
   const groups = directory.groupsOfToken(name);
-  return { kind: 'Token', name, groups, roles, scopes, ...(projects ? { projects } : {}) };
+  return { kind: 'Token', name, groups, roles, scopes, ...(projects ? { projects } : {}), ...(at ? { at } : {}) };
 }

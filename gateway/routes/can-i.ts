@@ -7,6 +7,7 @@ import {
   type Annotations,
   type Decision,
   type Cited,
+  type Reason,
 } from '../../schemas/access.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Abilities, CanI } from '../../schemas/operate.ts';
@@ -46,57 +47,57 @@ interface Answer extends Pick<CanI, 'allowed' | 'reason' | 'remedy'> {
 
 function answerTo(question: Question, asked: Asked, generation: Generation, project: string | undefined): Answer {
   const { grant, key } = asked;
-  const has = grant.roles.length > 0 ? `has the roles ${grant.roles.join(', ')}` : 'is bound to no role';
   switch (question.about) {
     case 'tool':
       return aboutTool(question, asked, generation, project);
     case 'operation': {
-      const allowed = grant.operation(question.operation);
-      return {
-        allowed,
-        reason: `${key} ${has}`,
-        cited: [],
-        ...(allowed
-          ? {}
-          : { remedy: `Bind ${key} to a Role with the operation ${question.operation}, without limits.` }),
-      };
+      const { operation, server } = question;
+      const thing = `run ${operation}${server === undefined ? '' : ` for ${server}`}`;
+      const remedy = `Bind ${key} to a Role with the operation ${operation}${server === undefined ? ', without limits' : ''}.`;
+      return answerOf(asked, grant.whyOperation(operation, server), thing, remedy);
     }
     case 'scope': {
-      const allowed = grant.scope(question.scope, project);
-      return {
-        allowed,
-        reason: `${key} ${has}`,
-        cited: [],
-        ...(allowed ? {} : { remedy: `Give ${key} the scope, or a Role with it.` }),
-      };
+      const { scope } = question;
+      return answerOf(
+        asked,
+        grant.whyScope(scope, project),
+        `use the scope ${scope}`,
+        `Give ${key} the scope, or a Role with it.`,
+      );
     }
     case 'resource': {
       const { verb, resource, name } = question;
-      const why = grant.why(verb, resource, name, project);
-      const thing = name === undefined ? `all ${resource}` : `${resource}/${name}`;
-      if (!why) {
-        const remedy = `Bind ${key} to a Role that may ${verb} ${thing}.`;
-        return { allowed: false, reason: `no role lets ${key} ${verb} ${thing}; it ${has}`, cited: [], remedy };
-      }
-      const by = why.binding ? `, by RoleBinding ${why.binding.name}` : '';
-      return {
-        allowed: true,
-        reason: `${key} has the role ${why.role}${by}`,
-        cited: [...(why.binding ? [why.binding] : []), why.rule],
-      };
+      const thing = `${verb} ${name === undefined ? `all ${resource}` : `${resource}/${name}`}`;
+      return answerOf(
+        asked,
+        grant.why(verb, resource, name, project),
+        thing,
+        `Bind ${key} to a Role that may ${thing}.`,
+      );
     }
   }
 }
 
+function answerOf({ grant, key }: Asked, why: Reason | undefined, thing: string, remedy: string): Answer {
+  if (why) return { allowed: true, reason: because(key, why), cited: why.places };
+  const has = grant.roles.length > 0 ? `has the roles ${grant.roles.join(', ')}` : 'is bound to no role';
+  return { allowed: false, reason: `no role lets ${key} ${thing}; it ${has}`, cited: grant.given, remedy };
+}
+
+function because(key: string, { role, binding }: Reason): string {
+  if (role === undefined) return `${key} has it of itself`;
+  return `${key} has the role ${role}${binding === undefined ? '' : `, by RoleBinding ${binding}`}`;
+}
+
 function aboutTool(
   { server, tool }: Question & { about: 'tool' },
-  { grant }: Asked,
+  { grant, key }: Asked,
   { servers, snapshot }: Generation,
   project: string | undefined,
 ): Answer {
   const standing = grant.at(server, project);
   // Whoever may not use a server does not learn here whether there is one of that name.
-  if (!standing.run) return denied({ allowed: false, level: 'grant' }, server, tool);
+  if (!standing.why) return { ...denied({ allowed: false, level: 'grant' }, server, tool), cited: grant.given };
   const there = servers.get(server);
   if (!there) throw new SlipwayError('not-found', `There is no server ${server}.`);
   if (project !== undefined && !isMember(snapshot.access, project, server))
@@ -105,7 +106,12 @@ function aboutTool(
   const decision = standing.decide(tool, item?.['annotations'] as Annotations);
   const missing = item ? '' : `; as far as is known, ${server} has no such tool`;
   if (!decision.allowed) return denied(decision, server, tool, missing);
-  return { allowed: true, reason: inWords(decision) + missing, cited: decision.rule ? [decision.rule] : [] };
+  const { rule } = decision;
+  return {
+    allowed: true,
+    reason: `${because(key, standing.why)}, and ${inWords(decision)}${missing}`,
+    cited: [...(rule ? [rule] : []), ...standing.why.places],
+  };
 }
 
 function denied(decision: Decision, server: string, tool: string, missing = ''): Answer {

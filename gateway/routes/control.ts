@@ -40,7 +40,9 @@ export async function serveControl(exchange: Known): Promise<void> {
 /** What is refused there is a refusal like any other: it can be asked about. */
 function named({ trace }: Known, { status, body = {} }: ControlResponse): unknown {
   if (status !== 403) return body;
-  trace.denied((body as { error_code?: string }).error_code ?? 'forbidden');
+  const { error, error_code: code = 'forbidden' } = body as { error?: string; error_code?: string };
+  trace.denied(code);
+  trace.said = error;
   return { ...(body as object), requestId: trace.requestId };
 }
 

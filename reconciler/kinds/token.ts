@@ -1,11 +1,13 @@
 import type { z } from 'zod';
 import type { token as schema } from '../../schemas/kinds/token.ts';
 import { canonicalRole, canonicalScope } from '../../schemas/access.ts';
+import { cite } from './fields/permissions.ts';
 import type { KindBehaviour } from './kind.ts';
 import { addLimits } from '../limits.ts';
 
 export const token: KindBehaviour<z.output<typeof schema.spec>> = {
-  contribute({ metadata, spec }, draft) {
+  contribute(resource, draft) {
+    const { metadata, spec } = resource;
     draft.principals.push({
       name: metadata.name,
       sha256: spec.sha256,
@@ -14,6 +16,7 @@ export const token: KindBehaviour<z.output<typeof schema.spec>> = {
       scopes: [...new Set((spec.scopes ?? []).flatMap((scope) => canonicalScope(scope) ?? []))],
       ...(spec.projects === undefined ? {} : { projects: spec.projects }),
       ...(spec.expiresAt === undefined ? {} : { expiresAt: Date.parse(spec.expiresAt) }),
+      at: cite(resource),
     });
     addLimits(draft, 'principals', `token:${metadata.name}`, spec.limits);
   },

@@ -1,8 +1,9 @@
 /** What one caller may do: all that its roles give, wherever it has them from. Pure. */
 import { isMember, type Access, type Cited } from './compiled.ts';
-import { allows, heldBy, inside, isUnlimited, ruleFor, type Held, type Subject } from './held.ts';
+import { heldBy, inside, isUnlimited, ruleFor, ruleOnRoute, type Held, type Subject } from './held.ts';
 import { deciderFor, type Annotations, type Decide, type Decision } from './permissions.ts';
 import type { Abilities } from '../operate.ts';
+import { isBuiltIn } from './roles.ts';
 import { OPERATIONS, SCOPES, type Operation, type ResourceWord, type Scope, type Verb } from './words.ts';
 
 /** What a caller may do with one server on one route. */
@@ -11,6 +12,8 @@ export interface Standing {
   readonly view: boolean;
   /** Whether it may use it. */
   readonly run: boolean;
+  /** Why it may use it. */
+  readonly why?: Reason;
   /** Equal for callers to whom the same tools are open. */
   readonly key: string;
   readonly decide: Decide;
@@ -18,9 +21,12 @@ export interface Standing {
 
 /** Why something is allowed. */
 export interface Reason {
-  readonly role: string;
-  readonly binding?: Cited & { readonly name: string };
-  readonly rule: Cited;
+  /** Absent for a scope that the caller has of itself. */
+  readonly role?: string;
+  /** The RoleBinding that gives the role; absent where the caller has it of itself. */
+  readonly binding?: string;
+  /** Where both are written, and the rule of the role; what is built in is written nowhere. */
+  readonly places: readonly Cited[];
 }
 
 /** Computed once for an identity and a snapshot. */
@@ -29,6 +35,8 @@ export interface Grant {
   readonly operates: boolean;
   /** Names of the roles, for people. */
   readonly roles: readonly string[];
+  /** Where it is written that it has them. */
+  readonly given: readonly Cited[];
   /** Names of the scopes, for people. */
   readonly scopes: ReadonlySet<Scope>;
   /** Roles that it would have, but for {@link Subject.withheld}. */
@@ -44,8 +52,10 @@ export interface Grant {
   mayAny(verb: Verb, resource: ResourceWord): boolean;
   /** @param server where the operation is about one; else it is about all */
   operation(name: Operation, server?: string): boolean;
+  whyOperation(name: Operation, server?: string): Reason | undefined;
   /** @param project where what the scope opens belongs to one; else it is about all */
   scope(name: Scope, project?: string): boolean;
+  whyScope(name: Scope, project?: string): Reason | undefined;
   /** All of it, for people. */
   list(): Pick<Abilities, 'operations' | 'rules'>;
   /** How it stands with a server on a route; `project` is absent on routes of no project. */
@@ -59,6 +69,7 @@ export function grantOf(access: Access, subject: Subject): Grant {
 
 class RoleGrant implements Grant {
   readonly roles: readonly string[];
+  readonly given: readonly Cited[];
   readonly scopes: ReadonlySet<Scope>;
   readonly withheld: readonly string[];
   readonly #access: Access;
@@ -74,6 +85,7 @@ class RoleGrant implements Grant {
     const isWithheld = ({ name }: Held): boolean => subject.withheld?.includes(name) ?? false;
     this.#held = held.filter((each) => !isWithheld(each));
     this.roles = [...new Set(this.#held.map(({ name }) => name))];
+    this.given = [...new Set(this.#held.flatMap(({ at }) => at ?? []))];
     this.withheld = [...new Set(held.filter(isWithheld).map(({ name }) => name))];
     this.scopes = new Set(
       SCOPES.filter((scope) => subject.scopes.includes(scope) || this.#held.some(({ role }) => role.scopes.has(scope))),
@@ -92,12 +104,7 @@ class RoleGrant implements Grant {
     for (const held of this.#held) {
       if (!this.#reaches(held, resource, name, project)) continue;
       const rule = ruleFor(held.role, verb, resource, name);
-      if (rule)
-        return {
-          role: held.name,
-          rule: { file: rule.said.file, line: rule.said.line },
-          ...(held.binding === undefined ? {} : { binding: held.binding }),
-        };
+      if (rule) return because(held, rule.said);
     }
     return undefined;
   }
@@ -109,18 +116,29 @@ class RoleGrant implements Grant {
   }
 
   operation(name: Operation, server?: string): boolean {
-    return this.#held.some(
+    return this.whyOperation(name, server) !== undefined;
+  }
+
+  whyOperation(name: Operation, server?: string): Reason | undefined {
+    const found = this.#held.find(
       (held) =>
         held.role.operations.has(name) &&
         (server === undefined ? isUnlimited(held) : this.#reaches(held, 'servers', server, undefined)),
     );
+    return found && because(found, found.role.place);
   }
 
   scope(name: Scope, project?: string): boolean {
-    if (this.#subject.scopes.includes(name) && inside(this.#cap, project)) return true;
-    return this.#held.some(
+    return this.whyScope(name, project) !== undefined;
+  }
+
+  whyScope(name: Scope, project?: string): Reason | undefined {
+    const { scopes, at } = this.#subject;
+    if (scopes.includes(name) && inside(this.#cap, project)) return { places: at ? [at] : [] };
+    const found = this.#held.find(
       ({ role, projects, servers }) => role.scopes.has(name) && !servers && inside(projects, project),
     );
+    return found && because(found, found.role.place);
   }
 
   list(): Pick<Abilities, 'operations' | 'rules'> {
@@ -144,14 +162,15 @@ class RoleGrant implements Grant {
     const here = this.#held.filter(
       (held) => inside(held.projects, project) && (held.servers === undefined || held.servers.has(server)),
     );
-    const running = here.filter(({ role }) => allows(role, 'run', server, project));
-    const view = running.length > 0 || here.some(({ role }) => allows(role, 'view', server, project));
-    if (running.length === 0)
-      return { view, run: false, key: view ? 'view' : '', decide: () => ({ allowed: false, level: 'grant' }) };
+    const running = here.filter(({ role }) => ruleOnRoute(role, 'run', server, project));
+    const [first] = running;
+    const rule = first && ruleOnRoute(first.role, 'run', server, project);
+    const view = running.length > 0 || here.some(({ role }) => ruleOnRoute(role, 'view', server, project));
+    if (!rule) return { view, run: false, key: view ? 'view' : '', decide: () => ({ allowed: false, level: 'grant' }) };
     const permissions = [...new Set(running.map(({ role }) => role.permissions))];
     const deciders = permissions.map((said) => deciderFor(this.#access, server, project, said));
     const key = JSON.stringify(permissions.map((said) => JSON.stringify(said) ?? '').sort());
-    return { view, run: true, key, decide: anyOf(deciders) };
+    return { view, run: true, why: because(first, rule.said), key, decide: anyOf(deciders) };
   }
 
   decide(server: string, project: string | undefined, tool: string, annotations?: Annotations): Decision {
@@ -174,6 +193,12 @@ class RoleGrant implements Grant {
     if (project !== undefined && projects.has(project)) return true;
     return [...projects].some((each) => isMember(this.#access, each, server));
   }
+}
+
+/** @param rule the part of the role that allows it */
+function because({ name, binding, at }: Held, { file, line }: Cited): Reason {
+  const places = [...(at ? [at] : []), { file, line }].filter((place) => !isBuiltIn(place));
+  return { role: name, ...(binding === undefined ? {} : { binding }), places };
 }
 
 /** Each role is judged alone, and one that allows is enough: having another role takes nothing away. */

@@ -15,6 +15,8 @@ export interface Subject {
   readonly projects?: readonly string[];
   /** Roles that do not count just now, wherever they come from: the access token lacks the OAuth scopes for them. */
   readonly withheld?: readonly string[];
+  /** Where its own roles and scopes are written. */
+  readonly at?: Cited;
 }
 
 /** Whoever may open the control socket, or is on this machine while nobody else is known. */
@@ -27,7 +29,9 @@ export interface Held {
   readonly projects: ReadonlySet<string> | undefined;
   readonly servers: ReadonlySet<string> | undefined;
   /** The RoleBinding that gives it; absent where the caller has it of itself. */
-  readonly binding?: Cited & { readonly name: string };
+  readonly binding?: string;
+  /** Where that is written. */
+  readonly at: Cited | undefined;
 }
 
 export interface Expanded {
@@ -41,13 +45,15 @@ export interface Expanded {
   readonly operations: ReadonlySet<string>;
   readonly scopes: ReadonlySet<string>;
   readonly permissions: Permissions | undefined;
+  readonly place: Cited;
 }
 
 /** Unknown roles give nothing: whoever is bound to nothing may do nothing. */
 export function heldBy(access: Access, subject: Subject, cap: ReadonlySet<string> | undefined): Held[] {
   const own = subject.roles.flatMap((name): Held[] => {
     const role = roleNamed(access, name);
-    return role ? [{ name: canonicalRole(name), role: expanded(role), projects: cap, servers: undefined }] : [];
+    if (!role) return [];
+    return [{ name: canonicalRole(name), role: expanded(role), projects: cap, servers: undefined, at: subject.at }];
   });
   const bound = access.bindings.flatMap((binding): Held[] => {
     const role = roleNamed(access, binding.role);
@@ -59,7 +65,8 @@ export function heldBy(access: Access, subject: Subject, cap: ReadonlySet<string
         role: expanded(role),
         projects: narrower(cap, binding.projects),
         servers: binding.servers && new Set(binding.servers),
-        binding: { name, file, line },
+        binding: name,
+        at: { file, line },
       },
     ];
   });
@@ -110,6 +117,7 @@ function expanded(role: RoleMeaning): Expanded {
     operations: new Set(role.operations),
     scopes: new Set(role.scopes),
     permissions: role.permissions,
+    place: { file: role.file, line: role.line },
   };
   known.set(role, made);
   return made;
@@ -131,9 +139,16 @@ export function ruleFor(
 }
 
 /** A project that may be used may be used with all of its servers, on its own route. */
-export function allows(role: Expanded, verb: Verb, server: string, project: string | undefined): boolean {
-  if (ruleFor(role, verb, 'servers', server)) return true;
-  return project !== undefined && ruleFor(role, verb, 'projects', project) !== undefined;
+export function ruleOnRoute(
+  role: Expanded,
+  verb: Verb,
+  server: string,
+  project: string | undefined,
+): Expanded['rules'][0] | undefined {
+  return (
+    ruleFor(role, verb, 'servers', server) ??
+    (project === undefined ? undefined : ruleFor(role, verb, 'projects', project))
+  );
 }
 
 export const isUnlimited = ({ projects, servers }: Held): boolean => !projects && !servers;

@@ -1,9 +1,11 @@
 /** The roles that exist without being written. */
-import type { Access, RoleMeaning } from './compiled.ts';
+import type { Access, Cited, RoleMeaning } from './compiled.ts';
 import { ANY, OPERATIONS, SCOPES, type Operation, type ResourceWord, type Scope, type Verb } from './words.ts';
 
 /** They are written nowhere but here. */
 const BUILT_IN_FILE = '(built in)';
+
+export const isBuiltIn = ({ file }: Cited): boolean => file === BUILT_IN_FILE;
 
 interface Wish {
   readonly rules: readonly (readonly [verbs: readonly (Verb | '*')[], resources: readonly (ResourceWord | '*')[]])[];

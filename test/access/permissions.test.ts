@@ -254,6 +254,27 @@ describe('roles', () => {
     expect(grantOf(access, token({ scopes: ['audit'] })).scope('audit')).toBe(true);
   });
 
+  test('each yes says which role it is from, who gives that, and where both are written', () => {
+    const own = { file: 'tokens.yaml', line: 9 };
+    const ci = grant({ roles: ['runner', 'owner'], scopes: ['audit'], groups: ['devs'], at: own });
+    expect(ci.why('run', 'servers', 'db-x')).toEqual({ role: 'runner', places: [own, at] });
+    // What is built in is written nowhere.
+    expect(ci.why('edit', 'secrets')).toEqual({ role: 'owner', places: [own] });
+    expect(ci.whyOperation('sync')).toEqual({ role: 'owner', places: [own] });
+    expect(ci.whyScope('audit')).toEqual({ places: [own] });
+    expect(ci.whyScope('graph')).toEqual({ role: 'owner', places: [own] });
+    expect(ci.at('db-x', undefined).why).toEqual({ role: 'runner', places: [own, at] });
+    expect(ci.given).toEqual([own, at]);
+    const dev = grant({ kind: 'User', name: 'eve', groups: ['devs'] });
+    expect(dev.why('view', 'servers', 'web')).toEqual({ role: 'viewer', binding: 'a', places: [at] });
+    expect(dev.at('web', 'dev').why).toEqual({ role: 'viewer', binding: 'a', places: [at] });
+    expect([dev.whyOperation('logs', 'web'), dev.whyScope('audit', 'dev'), dev.at('web', 'ops').why]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
   test('roles that an access token does not extend to do not count', () => {
     const some = grant({ roles: ['viewer', 'admin'], withheld: ['admin'] });
     expect([some.roles, some.withheld, some.may('edit', 'servers')]).toEqual([['viewer'], ['admin'], false]);

@@ -79,6 +79,22 @@ test('the example does what its README says, and says why', { timeout: TIMEOUT }
     403, 404,
   ]);
 
+  // So does any other refusal.
+  for (const [path, why] of [
+    ['/api/v1/resources/tokens', 'No role of yours may view tokens.'],
+    ['/metrics', 'This needs the scope audit.'],
+    ['/servers/notes/mcp', 'The caller may not do this.'],
+  ] as const) {
+    const refused = await raw(url, { path, headers: { Authorization: 'Bearer example-dev' } });
+    const said = (await slipway('explain', 'denied', String(refused.headers['x-request-id']))).out;
+    for (const part of ['token:dev', why, 'has the roles member', 'access.yaml:', commit.slice(0, 12)])
+      expect([path, said]).toEqual([path, expect.stringContaining(part)]);
+  }
+  const stranger = await raw(url, { path: '/mcp', headers: { Authorization: 'Bearer wrong' } });
+  expect((await slipway('explain', 'denied', String(stranger.headers['x-request-id']))).out).toContain(
+    'The token is not known.',
+  );
+
   // The same decision, asked for beforehand.
   const no = await slipway('auth', 'can-i', 'call', 'notes/delete_note', '--as', 'token:dev', '--project', 'dev');
   expect([no.code, no.out]).toEqual([
@@ -103,6 +119,23 @@ test('the example does what its README says, and says why', { timeout: TIMEOUT }
   expect(await can('call', 'notes/none', 'token:admin')).toContain('has no such tool');
   expect(await can('run', 'sync', 'token:minutes')).toMatch(/^no/);
   expect(await can('scope', 'audit', 'token:admin')).toMatch(/^yes/);
+  // Whatever it is about, the answer says where what decides is written.
+  const lines = (file: string): string[] => files[file]?.split('\n') ?? [];
+  const bound = [`access.yaml:${lines('access.yaml').indexOf('kind: RoleBinding')}`];
+  const own = [`tokens.yaml:${lines('tokens.yaml').lastIndexOf('kind: Token')}`];
+  const placesOf = async (verb: string, thing: string, as: string, more = ''): Promise<readonly string[]> =>
+    (await api<CanI>('admin', `/auth/can-i?verb=${verb}&thing=${thing}&as=${as}${more}`)).body.places;
+  expect(await placesOf('call', 'notes/save_note', 'token:dev', '&project=dev')).toEqual(bound);
+  expect(await placesOf('call', 'notes/save_note', 'token:dev')).toEqual(bound);
+  for (const [verb, thing] of [
+    ['run', 'sync'],
+    ['run', 'logs/notes'],
+    ['scope', 'audit'],
+    ['view', 'tokens'],
+    ['call', 'notes/save_note'],
+  ] as const)
+    expect([verb, thing, await placesOf(verb, thing, 'token:admin')]).toEqual([verb, thing, own]);
+  expect(await can('run', 'logs/notes', 'token:minutes')).toMatch(/^yes/);
   expect((await api('admin', '/auth/can-i?verb=view&thing=servers&as=token:mintes')).text).toContain(
     'Did you mean token:minutes?',
   );
