@@ -1,8 +1,11 @@
 /** Bundles the program for publishing: one entry that starts fast, the rest in chunks that are loaded when needed. */
-import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { completionFiles } from './complete/scripts.ts';
+import { manPages } from './manual/man.ts';
+import { VERSION } from './version.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
@@ -41,9 +44,25 @@ export async function build(): Promise<string> {
   writeFileSync(program, ENTRY);
   chmodSync(program, 0o755);
   cpSync(join(root, 'examples/quickstart'), join(dist, 'starter'), { recursive: true });
+  await beside(dist);
   const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []));
   writeFileSync(join(dist, 'THIRD-PARTY.txt'), licences(modules));
   return program;
+}
+
+/** Man pages and completion scripts, where packages pick them up. */
+async function beside(folder: string): Promise<void> {
+  const files = { man: await manPages(VERSION, dateOfBuild()), completions: completionFiles() };
+  for (const [name, contents] of Object.entries(files)) {
+    mkdirSync(join(folder, name));
+    for (const [file, content] of Object.entries(contents)) writeFileSync(join(folder, name, file), content);
+  }
+}
+
+/** `SOURCE_DATE_EPOCH`, as builds that can be repeated give it (reproducible-builds.org). */
+function dateOfBuild(): string {
+  const given = Number(process.env['SOURCE_DATE_EPOCH'] ?? Number.NaN);
+  return new Date(Number.isFinite(given) ? given * 1000 : Date.now()).toISOString().slice(0, 10);
 }
 
 /** The licences of what was bundled, as they ask for. */

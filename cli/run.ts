@@ -80,7 +80,7 @@ function define(commander: Commander, command: Command, { argv, io, onExit }: Ru
   }
   if (command.usage) commander.arguments(command.usage);
   for (const option of command.options ?? []) commander.addOption(made(option));
-  if (command.examples)
+  if (command.examples?.length)
     commander.addHelpText('after', `\nExamples:\n${command.examples.map((example) => `  ${example}`).join('\n')}`);
   commander.action(async () => {
     const args = commander.processedArgs.flat().filter((argument): argument is string => typeof argument === 'string');

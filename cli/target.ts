@@ -48,7 +48,11 @@ export async function findTarget(options: Options, io: Io, scope: Scope = 'any')
     async *lines(path) {
       const response = await send(address, 'GET', `/api/v1${path}`, undefined, io.signal);
       if (response.statusCode !== 200) await readJson(response);
-      yield* createInterface({ input: response });
+      try {
+        yield* createInterface({ input: response });
+      } catch (error) {
+        throw io.signal.aborted ? new SlipwayError('cancelled') : error;
+      }
     },
     fetch: (input, init) => fetchOver(address, input, init),
   };

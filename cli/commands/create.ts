@@ -1,5 +1,5 @@
 import { SlipwayError } from '../../schemas/errors.ts';
-import { KINDS } from '../../schemas/kinds/index.ts';
+import { findKind, KINDS } from '../../schemas/kinds/index.ts';
 import type { Kind } from '../../schemas/kinds/kind.ts';
 import { API_VERSION } from '../../schemas/resource.ts';
 import {
@@ -28,20 +28,22 @@ const TAKEN = new Set(
   ),
 );
 
+const EXAMPLES = [
+  'slipway create server fetch --package.pypi mcp-server-fetch --package.version 2026.1.1',
+  'slipway create server docs --url https://docs.example.com/mcp --labels team=core',
+  'slipway create srv tool --command node --command tool.mjs --env MODE=fast --dry-run -o yaml',
+  'slipway create project ops --servers github --servers pager --description "On call"',
+  'slipway create secret pager --data token.env=PAGER_TOKEN',
+  'slipway create server --help',
+];
+
 export const command: Command = {
   summary: 'add a resource; every field of a kind is a flag',
   usage: '<kind> <name>',
   commands: Object.fromEntries(
     (Object.values(KINDS) as Kind[]).map((kind) => [kind.kind.toLowerCase(), subcommand(kind)]),
   ),
-  examples: [
-    'slipway create server fetch --package.pypi mcp-server-fetch --package.version 2026.1.1',
-    'slipway create server docs --url https://docs.example.com/mcp --labels team=core',
-    'slipway create srv tool --command node --command tool.mjs --env MODE=fast --dry-run -o yaml',
-    'slipway create project ops --servers github --servers pager --description "On call"',
-    'slipway create secret pager --data token.env=PAGER_TOKEN',
-    'slipway create server --help',
-  ],
+  examples: EXAMPLES,
 
   async run({ args: [word = ''] }) {
     throw word === '' ? new SlipwayError('usage', 'Name a kind and a name.') : unlisted(word);
@@ -67,6 +69,7 @@ function createOne(kind: Kind): Command {
   const fields = fieldsOf(kind);
   const word = kind.kind.toLowerCase();
   return {
+    examples: EXAMPLES.filter((example) => findKind(example.split(' ')[2] ?? '') === kind),
     summary: `add a ${kind.kind}: ${kind.description}`,
     usage: '<name>',
     options: [...WRITE_OPTIONS, FILE, ...fields.map((field) => flagOf(field, fields))],

@@ -14,7 +14,7 @@ export const command: Command = {
   examples: [
     'slipway import .mcp.json > servers.yaml',
     'slipway import ~/.config/lazy-mcp/servers.json',
-    'slipway import compose.yaml > servers.yaml && slipway validate .',
+    'slipway import ../compose.yaml > servers.yaml && slipway validate',
   ],
 
   async run({ args: [file = ''], io }) {

@@ -5,6 +5,7 @@ import { VERSION } from '../version.ts';
 
 export const command: Command = {
   summary: 'print versions',
+  examples: ['slipway version'],
   async run({ io }) {
     io.out(
       `slipway ${VERSION}\nnode ${process.versions.node}\nconfig ${API_VERSION}\nmcp ${LEGACY_VERSIONS.join(', ')}`,

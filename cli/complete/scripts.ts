@@ -92,3 +92,10 @@ complete -c slipway -f -k -a '(__slipway_offers)'
 
 export const SCRIPTS = { bash: BASH, zsh: ZSH, fish: FISH } as const;
 export type Shell = keyof typeof SCRIPTS;
+
+/** By the names under which each shell looks for them. */
+export const completionFiles = (): Record<string, string> => ({
+  slipway: BASH,
+  _slipway: ZSH,
+  'slipway.fish': FISH,
+});

@@ -1,6 +1,6 @@
 /** What shells offer: asked of the program itself, and by the shells that people use, with the key pressed on a terminal. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../cli/commands/index.ts';
@@ -9,7 +9,8 @@ import { addressesIn } from '../../cli/complete/names.ts';
 import { FREE, OFFERINGS } from '../../cli/complete/offerings.ts';
 import { cli } from '../helpers/cli.ts';
 import { GATEWAY, HELLO_PROGRAM, helloServer } from '../helpers/configs.ts';
-import { Desk, MAIN } from '../helpers/slipway.ts';
+import { required } from '../helpers/required.ts';
+import { Desk } from '../helpers/slipway.ts';
 import { KEYS, Terminal } from '../helpers/terminal.ts';
 
 const TEAM = `apiVersion: slipway/v1
@@ -37,10 +38,6 @@ beforeAll(() => {
     'team.yaml': TEAM,
     'broken.yaml': 'apiVersion: slipway/v1\nkind: Server\nmetadata: { name: search }\nspec: { nonsense: true, [\n',
   });
-  // For shells: the program under its own name.
-  mkdirSync(join(desk.home, 'bin'));
-  writeFileSync(join(desk.home, 'bin/slipway'), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`);
-  chmodSync(join(desk.home, 'bin/slipway'), 0o755);
 });
 afterAll(() => desk[Symbol.asyncDispose]());
 
@@ -156,14 +153,13 @@ test('names are found in YAML as people write it, valid or not', () => {
 
 /** Whether a shell is there; one that `SLIPWAY_REQUIRE` names must be. */
 function has(shell: string): boolean {
-  const required = (process.env['SLIPWAY_REQUIRE'] ?? '').split(/[\s,]+/).includes(shell);
   const found = spawnSync(shell, ['--version']).status === 0;
-  if (required && !found) throw new Error(`SLIPWAY_REQUIRE asks for ${shell}, which is not installed.`);
+  required(shell, found);
   return found;
 }
 
 describe('in a real shell', () => {
-  const env = (): NodeJS.ProcessEnv => ({ ...desk.env(), PATH: `${join(desk.home, 'bin')}:${process.env['PATH']}` });
+  const env = (): NodeJS.ProcessEnv => ({ ...desk.env(), PATH: desk.path() });
 
   /** Loads the script as the docs say, and then completes words as people do. */
   async function story(command: string, load: string): Promise<void> {

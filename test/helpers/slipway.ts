@@ -33,6 +33,14 @@ export class Desk implements AsyncDisposable {
     return { ...process.env, XDG_STATE_HOME: join(this.home, 'xdg'), NO_COLOR: '1' };
   }
 
+  /** A `PATH` with the program under its own name, for shells. */
+  path(): string {
+    const folder = join(this.home, 'bin');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'slipway'), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`, { mode: 0o755 });
+    return `${folder}:${process.env['PATH'] ?? ''}`;
+  }
+
   git(cwd: string, ...args: string[]): string {
     const identity = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com', '-c', 'init.defaultBranch=main'];
     const { status, stdout, stderr } = spawnSync('git', [...identity, ...args], { cwd, encoding: 'utf8' });
