@@ -18,6 +18,7 @@ import type { Calls } from './sessions/calls.ts';
 import type { Tasks } from './sessions/tasks.ts';
 import type { Elicitations } from './sessions/elicitations.ts';
 import type { EndedSessions } from './sessions/ended.ts';
+import type { Followers } from './sessions/followers.ts';
 import type { Levels } from './sessions/levels.ts';
 import type { OldSessions } from './sessions/old-sessions.ts';
 import type { Parked } from './sessions/parked.ts';
@@ -61,8 +62,7 @@ export interface State {
   readonly denials: Denials;
   /** Gives back what a session had of its own. */
   readonly onEnded: (sessionId: string) => void;
-  /** Control answers that are streamed line by line; a shutdown ends them at once. */
-  readonly followers: Set<AbortController>;
+  readonly followers: Followers;
   current: Generation;
   closing: boolean;
 }

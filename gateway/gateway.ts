@@ -26,6 +26,7 @@ import { Asks } from './sessions/asks.ts';
 import { Calls } from './sessions/calls.ts';
 import { Elicitations } from './sessions/elicitations.ts';
 import { EndedSessions } from './sessions/ended.ts';
+import { Followers } from './sessions/followers.ts';
 import { Levels } from './sessions/levels.ts';
 import { Parked } from './sessions/parked.ts';
 import { Replays } from './sessions/replay.ts';
@@ -107,7 +108,7 @@ export class RunningGateway implements Gateway {
       replays: new Replays(),
       denials: new Denials(),
       onEnded: (sessionId) => this.#pool.endSession(sessionId),
-      followers: new Set(),
+      followers: new Followers(() => this.#state.current),
       current: this.#generation(snapshot),
       closing: false,
     };
@@ -185,6 +186,7 @@ export class RunningGateway implements Gateway {
     this.#pool.adopt(generation.servers);
     this.#warnIfShut(snapshot);
     this.#state.streams.review();
+    this.#state.followers.review();
     this.#state.streams.notifyEach((stream) => noticesAfter(before, generation, stream));
     for (const living of this.#living) if (living !== generation) void living.idle().then(() => this.#retire(living));
   }
@@ -257,7 +259,7 @@ export class RunningGateway implements Gateway {
     state.subscriptions.close();
     state.replays.close();
     state.parked.close();
-    for (const follower of state.followers) follower.abort(new SlipwayError('shutting-down'));
+    state.followers.close();
     if (!(await this.#idleWithin(state.current.snapshot.gateway.shutdownTimeoutMs))) {
       state.calls.abortAll(new SlipwayError('shutting-down'));
       await this.#idleWithin(LAST_WORDS);

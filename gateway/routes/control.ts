@@ -13,7 +13,7 @@ export const CONTROL_PREFIX = '/api/v1';
 
 /** @throws SlipwayError `not-found` where nobody answers, `bad-request` for a body that is not JSON, InsufficientScope */
 export async function serveControl(exchange: Known): Promise<void> {
-  const { state, request, response, path, identity } = exchange;
+  const { state, source, generation, request, response, path, identity } = exchange;
   if (!state.control) throw new SlipwayError('not-found');
   const body = await bodyOf(exchange);
   const controller = new AbortController();
@@ -29,12 +29,8 @@ export async function serveControl(exchange: Known): Promise<void> {
   const more = answer.status === 403 ? stepUpFor(identity, undefined) : undefined;
   if (more) throw more;
   if (!answer.lines) return sendJson(response, answer.status, named(exchange, answer));
-  state.followers.add(controller);
-  try {
-    await sendLines(response, answer.status, answer.lines, controller.signal);
-  } finally {
-    state.followers.delete(controller);
-  }
+  using _ = state.followers.add({ identity, source, generation, controller });
+  await sendLines(response, answer.status, answer.lines, controller.signal);
 }
 
 /** What is refused there is a refusal like any other: it can be asked about. */

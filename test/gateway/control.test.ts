@@ -1,9 +1,13 @@
 import { once } from 'node:events';
+import { mkdtempDisposableSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Control, ControlRequest } from '../../schemas/control.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
-import { principal, raw, start } from './helpers/gateway.ts';
+import type { Principal } from '../../schemas/snapshot.ts';
+import { principal, raw, snapshot, start } from './helpers/gateway.ts';
 
 const wish = { principals: [principal('all', 'tok')] };
 const headers = { Authorization: 'Bearer tok' };
@@ -75,4 +79,56 @@ test('readiness follows whoever composes; liveness does not', async () => {
   expect([await status('/readyz'), await status('/healthz'), await status('/health')]).toEqual([503, 200, 200]);
   ready = true;
   expect(await status('/readyz')).toBe(200);
+});
+
+test('lines end for whoever they are no longer for: revoked, expired, or with other rights', async () => {
+  const control: Control = async ({ signal }) => ({
+    status: 200,
+    lines: (async function* () {
+      yield 'one';
+      await once(signal, 'abort');
+    })(),
+  });
+  const token = (name: string, more: Partial<Principal> = {}) => principal(name, name, { roles: ['viewer'], ...more });
+  const [ci, eve] = [token('ci'), token('eve')];
+  const soon = Date.now() + 2_000;
+  using dir = mkdtempDisposableSync(join(tmpdir(), 'slw-'));
+  const socketPath = join(dir.path, 'control.sock');
+  await using gateway = await start(
+    { principals: [ci, eve, token('brief', { expiresAt: soon })] },
+    { control, socketPath },
+  );
+  const open: string[] = [];
+  const follow = async (by: string): Promise<{ ended: Promise<unknown> }> => {
+    const path = '/api/v1/logs/Server/a?follow=true';
+    const { port } = new URL(gateway.url);
+    const call = get({
+      ...(by === 'socket' ? { socketPath } : { host: '127.0.0.1', port }),
+      path,
+      headers: { Authorization: `Bearer ${by}` },
+      agent: false,
+    });
+    const [answer] = (await once(call, 'response')) as [IncomingMessage];
+    await once(answer, 'data');
+    open.push(by);
+    const ended = once(answer.resume(), 'end').then(() => open.splice(open.indexOf(by), 1));
+    return { ended };
+  };
+  await follow('socket');
+  const [ofCi, ofEve, ofBrief] = [await follow('ci'), await follow('eve'), await follow('brief')];
+  // A commit about something else leaves them alone.
+  await gateway.swap(
+    snapshot({ principals: [ci, eve, token('brief', { expiresAt: soon })], gateway: { httpSse: true } }),
+  );
+  await gateway.swap(snapshot({ principals: [eve, token('brief', { expiresAt: soon })] }));
+  await ofCi.ended;
+  expect(open).toEqual(['socket', 'eve', 'brief']);
+  await gateway.swap(
+    snapshot({ principals: [token('eve', { projects: ['dev'] }), token('brief', { expiresAt: soon })] }),
+  );
+  await ofEve.ended;
+  await ofBrief.ended;
+  await gateway.swap(snapshot({ principals: [eve], access: { members: { dev: ['a'] } } }));
+  expect(open).toEqual(['socket']);
+  expect(Date.now()).toBeGreaterThanOrEqual(soon);
 });
