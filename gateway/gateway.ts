@@ -68,6 +68,7 @@ export class RunningGateway implements Gateway {
       vault: options.vault,
       log,
       base: () => baseOf(this.#state.current.snapshot.gateway.publicUrl) ?? this.url,
+      onForgotten: (server, principal) => this.#pool.reauthorized(server, principal),
       onGranted: ({ server, principal }, consentId) => {
         this.#pool.reauthorized(server, principal);
         this.#unasked.consented(server, consentId);

@@ -5,10 +5,43 @@ import { table } from '../print/table.ts';
 import { formatValue } from '../print/value.ts';
 import { findTarget, type Target } from '../target.ts';
 
+const SUMMARY = 'tell whether somebody may do something, and why';
+const FORGET = 'take back the consent for a server: whoever uses it next is asked again';
+
 export const command: Command = {
-  summary: 'tell whether somebody may do something, and why',
-  usage: '<can-i> [verb] [thing]',
-  words: { 'can-i': ['can-i'] },
+  summary: 'what somebody may do, and what they consented to',
+  usage: '<can-i|forget>',
+  commands: {
+    'can-i': { summary: SUMMARY, make: () => canI },
+    forget: { summary: FORGET, make: () => forget },
+  },
+  run: ({ args: [action] }) =>
+    Promise.reject(
+      new SlipwayError('usage', `There is no \`auth ${action}\`; there are \`auth can-i\` and \`auth forget\`.`),
+    ),
+};
+
+const forget: Command = {
+  summary: FORGET,
+  usage: '<server>',
+  options: [
+    ...TARGET_OPTIONS,
+    { flags: '--as <principal>', description: 'that of somebody else: token:<name>, user:<name> or local' },
+  ],
+  examples: ['slipway auth forget tracker', 'slipway auth forget tracker --as token:ci'],
+
+  async run({ args: [server = ''], options, io }) {
+    const target = await findTarget(options, io);
+    const path = ['consents', server, text(options, 'as') ?? []].flat().map(encodeURIComponent).join('/');
+    const { principal } = await target.json<{ principal: string | null }>('DELETE', `/${path}`);
+    io.out(`forgotten: the consent of ${principal ?? 'all'} for ${server}`);
+    return 0;
+  },
+};
+
+const canI: Command = {
+  summary: SUMMARY,
+  usage: '[verb] [thing]',
   options: [
     ...TARGET_OPTIONS,
     { flags: '--as <principal>', description: 'somebody else: token:<name>, user:<name>, group:<name> or local' },
@@ -26,8 +59,7 @@ export const command: Command = {
 
   async run(invocation) {
     const { args, options, io } = invocation;
-    const [action, verb, thing] = args;
-    if (action !== 'can-i') throw new SlipwayError('usage', `There is no \`auth ${action}\`; there is \`auth can-i\`.`);
+    const [verb, thing] = args;
     const target = await findTarget(options, io);
     if (options['list'] === true) return list(target, invocation);
     if (verb === undefined || thing === undefined)

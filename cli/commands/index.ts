@@ -36,7 +36,7 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   },
   login: { summary: 'keep a token for a gateway', load: () => import('./login.ts') },
   logout: { summary: 'forget the token for a gateway', load: () => import('./logout.ts') },
-  auth: { summary: 'tell whether somebody may do something, and why', load: () => import('./auth.ts') },
+  auth: { summary: 'what somebody may do, and what they consented to', load: () => import('./auth.ts') },
   explain: { summary: 'tell why a request was refused', load: () => import('./explain.ts') },
   token: { summary: 'make, list, revoke and rotate access tokens', load: () => import('./token.ts') },
   completion: { summary: 'print the completion script of a shell', load: () => import('./completion.ts') },

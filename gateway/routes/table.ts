@@ -9,6 +9,7 @@ import { serveCallback, serveClientDocument } from './consent.ts';
 import { serveCanI } from './can-i.ts';
 import { CONTROL_PREFIX, serveControl } from './control.ts';
 import { serveDenied } from './denied.ts';
+import { serveForget } from './forget.ts';
 import { serveHealth } from './health.ts';
 import { openOld, postOld } from './http-sse.ts';
 import { serveMcp } from './mcp.ts';
@@ -95,6 +96,8 @@ export const ROUTES: readonly RouteRow[] = [
     serve: serveAudit,
   })),
   { pattern: `${CONTROL_PREFIX}/auth/can-i`, access: 'caller', methods: ['GET'], serve: serveCanI },
+  { pattern: `${CONTROL_PREFIX}/consents/{}`, access: 'caller', methods: ['DELETE'], serve: serveForget },
+  { pattern: `${CONTROL_PREFIX}/consents/{}/{}`, access: 'control', methods: ['DELETE'], serve: serveForget },
   { pattern: `${CONTROL_PREFIX}/denied/{}`, access: 'control', methods: ['GET'], serve: serveDenied },
   ...[CONTROL_PREFIX, `${CONTROL_PREFIX}/*`].map((pattern): ControlRow => ({
     pattern,

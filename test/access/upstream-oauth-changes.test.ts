@@ -2,7 +2,8 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Gateway } from '../../gateway/index.ts';
-import { client, principal, snapshot, start, type Wish } from '../gateway/helpers/gateway.ts';
+import type { AuditDraft } from '../../schemas/audit.ts';
+import { client, principal, raw, snapshot, start, type Wish } from '../gateway/helpers/gateway.ts';
 import { Browser, ConsentProvider } from './helpers/consent-provider.ts';
 import { bound, provider } from './helpers/identities.ts';
 import { Issuer } from './helpers/issuer.ts';
@@ -37,6 +38,7 @@ async function consent(gateway: Gateway, token: string, account: string): Promis
   expect(await call(caller, 'whoami')).toMatchObject({ content: [{ text: `whoami: ${account}` }] });
 }
 
+const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
 const to = (gateway: Gateway, wish: Wish): Promise<void> => gateway.swap(snapshot(wish));
 
 /** From now on, the first answer of that kind is kept back. */
@@ -123,6 +125,60 @@ test('what cannot be removed is told, stops no commit, and lets nobody in', asyn
   await to(gateway, { servers: scene.servers, principals: [ADA, BOB] });
   expect(scene.log.filter((line) => line.includes('tokens cannot be removed'))).toHaveLength(2);
   expect(await whoami(gateway, 'ada-token')).toMatchObject(REFUSED);
+});
+
+test('a consent is taken back: one’s own, others’ by who may edit the server, and never by a guess', async () => {
+  const scene = await Scene.set();
+  const events: AuditDraft[] = [];
+  const audit = { blocked: false, record: (draft: AuditDraft) => void events.push(draft) };
+  const member = principal('eve', 'eve-token', { roles: ['member'] });
+  const viewer = principal('vic', 'vic-token', { roles: ['viewer'] });
+  const hers = principal('ada', 'ada-token', { roles: ['member'] });
+  const wish = { principals: [hers, BOB, member, viewer] };
+  const gateway = await scene.up({}, wish, { audit });
+  await consent(gateway, 'ada-token', 'ada');
+  await consent(gateway, 'bob-token', 'bob');
+  const forget = async (token: string, path: string): Promise<number> =>
+    (await raw(gateway.url, { method: 'DELETE', path: `/api/v1/consents/${path}`, headers: bearer(token) })).status;
+
+  for (const [token, path, status] of [
+    ['eve-token', 'docs', 404],
+    ['eve-token', 'docs/token:ada', 403],
+    ['vic-token', 'docs/token%3Aada', 403],
+    ['vic-token', 'none/token:ada', 403],
+    ['eve-token', 'none', 404],
+    ['bob-token', 'docs/token:nobody', 404],
+    ['bob-token', '%zz', 400],
+    ['wrong', 'docs', 401],
+  ] as const)
+    expect([token, path, await forget(token, path)]).toEqual([token, path, status]);
+  expect(await whoami(gateway, 'ada-token')).toMatchObject(GIVEN);
+
+  expect(await forget('ada-token', 'docs')).toBe(200);
+  expect(await forget('ada-token', 'docs')).toBe(404);
+  expect(await whoami(gateway, 'ada-token')).toMatchObject(REFUSED);
+  expect(await whoami(gateway, 'bob-token')).toMatchObject(HIS);
+  await consent(gateway, 'ada-token', 'ada');
+  expect(await forget('bob-token', 'docs/token%3Aada')).toBe(200);
+  expect(await whoami(gateway, 'ada-token')).toMatchObject(REFUSED);
+  expect(events).toContainEqual(
+    expect.objectContaining({
+      kind: 'control',
+      method: 'DELETE /api/v1/consents/docs/token%3Aada',
+      principal: 'token:bob',
+      server: 'docs',
+      allowed: true,
+    }),
+  );
+
+  const shared = await scene.up({ perPrincipal: false }, wish);
+  await consent(shared, 'bob-token', 'all');
+  const all = async (token: string): Promise<number> =>
+    (await raw(shared.url, { method: 'DELETE', path: '/api/v1/consents/docs', headers: bearer(token) })).status;
+  expect(await all('ada-token')).toBe(404);
+  expect((await whoami(shared, 'ada-token')).isError).toBeFalsy();
+  expect(await all('bob-token')).toBe(200);
+  expect(await whoami(shared, 'ada-token')).toMatchObject(REFUSED);
 });
 
 test('a gateway that begins without any config forgets nothing', async () => {

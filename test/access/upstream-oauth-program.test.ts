@@ -10,7 +10,7 @@ import { Browser, ConsentProvider } from './helpers/consent-provider.ts';
 import { lastToken, ProtectedServer } from './helpers/protected-server.ts';
 import { call, urlIn, type Answer } from './helpers/scene.ts';
 
-test('a consent outlives Slipway, and stands nowhere in clear', async () => {
+test('a consent outlives Slipway, stands nowhere in clear, and can be taken back', async () => {
   const provider = await ConsentProvider.start();
   onTestFinished(() => provider[Symbol.asyncDispose]());
   const server = await ProtectedServer.start(provider.url);
@@ -52,4 +52,12 @@ test('a consent outlives Slipway, and stands nowhere in clear', async () => {
   expect(statSync(join(desk.state, 'vault')).mode & 0o777).toBe(0o700);
   expect(statSync(join(desk.state, 'vault.key')).mode & 0o777).toBe(0o600);
   expect(provider.count('/token', 'authorization_code')).toBe(1);
+
+  const forget = ['auth', 'forget', 'docs', '--state-dir', desk.state];
+  expect(await desk.slipway(forget)).toMatchObject({
+    code: 0,
+    out: expect.stringContaining('consent of local for docs'),
+  });
+  expect((await ask(await again.serving)).isError).toBe(true);
+  expect(await desk.slipway(forget)).toMatchObject({ code: 1, err: expect.stringContaining('is kept here') });
 });

@@ -17,6 +17,8 @@ import { Vault, type VaultOptions } from './vault.ts';
 
 export interface AuthorizerOptions extends Pick<ConsentsOptions, 'base' | 'onGranted'> {
   readonly secrets: OpenSecret;
+  /** Called when a consent was taken back here. */
+  readonly onForgotten: (server: string, principal: string | undefined) => void;
   /** Absent: tokens are kept in memory only. */
   readonly vault?: VaultOptions | undefined;
   readonly log: Log;
@@ -75,6 +77,13 @@ export class Authorizer {
   follow(snapshot: Snapshot): void {
     this.#holders.follow(snapshot);
     this.consents.review();
+  }
+
+  /** Takes a consent back. @param principal `undefined`: the one that all share @returns whether there was one */
+  forget(server: string, principal: string | undefined): boolean {
+    const isForgotten = this.#holders.forget(server, principal);
+    if (isForgotten) this.#options.onForgotten(server, principal);
+    return isForgotten;
   }
 
   /** Resolves when no renewal runs: one whose answer nobody kept would cost a consent. Never rejects, nor takes long. */

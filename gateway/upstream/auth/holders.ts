@@ -17,8 +17,8 @@ const NOBODY: Followed = { shelves: [], named: [] };
 
 export class Holders {
   readonly #vault: Vault;
-  /** Of the snapshot in force. */
-  #shelves: ReadonlySet<string> = new Set();
+  /** Of the snapshot in force; servers by shelf. */
+  #shelves: ReadonlyMap<string, string> = new Map();
   #named: ReadonlySet<string> = new Set();
 
   constructor(vault: Vault) {
@@ -37,9 +37,17 @@ export class Holders {
     const before = (this.#vault.read(FOLLOWED) ?? NOBODY) as Followed;
     for (const shelf of before.shelves) if (!this.#shelves.has(shelf)) this.#vault.clear(shelf);
     for (const key of before.named)
-      if (!this.#named.has(key)) for (const shelf of this.#shelves) this.#vault.remove(onShelf(shelf, key));
-    const now = this.#shelves.size === 0 ? NOBODY : { shelves: [...this.#shelves], named: [...this.#named] };
+      if (!this.#named.has(key)) for (const shelf of this.#shelves.keys()) this.#vault.remove(onShelf(shelf, key));
+    const now = this.#shelves.size === 0 ? NOBODY : { shelves: [...this.#shelves.keys()], named: [...this.#named] };
     if (JSON.stringify(now) !== JSON.stringify(before)) this.#vault.write(FOLLOWED, now);
+  }
+
+  /** @param principal `undefined`: the one that all share @returns whether there was anything */
+  forget(server: string, principal: string | undefined): boolean {
+    const names = [...this.#shelves].flatMap(([shelf, of]) => (of === server ? [onShelf(shelf, principal ?? '')] : []));
+    const kept = names.filter((name) => this.#vault.read(name) !== undefined);
+    for (const name of kept) this.#vault.remove(name);
+    return kept.length > 0;
   }
 
   /** Whether there is still somebody, and something, that tokens are for. */
@@ -49,9 +57,11 @@ export class Holders {
   }
 }
 
-function shelvesIn({ servers }: Snapshot): Set<string> {
+function shelvesIn({ servers }: Snapshot): Map<string, string> {
   const shelves = Object.entries(servers).flatMap(([server, { auth, endpoints }]) =>
-    auth?.type === 'oauth' ? endpoints.map(({ address }) => shelfOf({ server, url: new URL(address) }, auth)) : [],
+    auth?.type === 'oauth'
+      ? endpoints.map(({ address }) => [shelfOf({ server, url: new URL(address) }, auth), server] as const)
+      : [],
   );
-  return new Set(shelves);
+  return new Map(shelves);
 }
