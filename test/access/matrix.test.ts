@@ -9,6 +9,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { ROUTES, type RouteRow } from '../../gateway/routes/table.ts';
 import type { Gateway } from '../../gateway/index.ts';
 import { principal, raw, snapshot, start } from '../gateway/helpers/gateway.ts';
+import { bound, provider } from './helpers/identities.ts';
+import { Issuer, signer } from './helpers/issuer.ts';
 
 /** A path for each pattern of the table, for the parts of it that stand for names. */
 const SAMPLES: Readonly<Record<string, string>> = Object.fromEntries(
@@ -42,35 +44,60 @@ const STRANGERS = [
   'Bearer tok-expired',
   `Bearer ${'x'.repeat(4_000)}`,
 ];
-type Name = 'viewer' | 'member' | 'admin' | 'unbound' | 'auditor' | 'elsewhere';
-const NAMES: readonly Name[] = ['viewer', 'member', 'admin', 'unbound', 'auditor', 'elsewhere'];
+const NAMES = ['viewer', 'member', 'admin', 'unbound', 'auditor', 'elsewhere', 'ada', 'eve'] as const;
+type Name = (typeof NAMES)[number];
 
 /** Who gets past the door of a row. */
 function admitted({ access, pattern }: RouteRow, name: Name): boolean {
   if (access === 'public' || access === 'caller') return true;
   // Looking at something, or an operation.
-  if (access === 'control') return ['viewer', 'member', 'admin', 'elsewhere'].includes(name);
+  if (access === 'control') return ['viewer', 'member', 'admin', 'elsewhere', 'ada'].includes(name);
   // Only the routes of its own project, and this is another's.
-  if (access === 'mcp') return ['viewer', 'member', 'admin'].includes(name);
+  if (access === 'mcp') return ['viewer', 'member', 'admin', 'ada'].includes(name);
   expect(access.scope, pattern).toBe('audit');
   return ['admin', 'auditor'].includes(name);
 }
 
-async function door(): Promise<{ gateway: Gateway; socketPath: string }> {
+interface Door {
+  readonly gateway: Gateway;
+  readonly socketPath: string;
+  /** Credentials that look good and are not: of the identity provider. */
+  readonly forged: readonly string[];
+  token(name: Name): string;
+}
+
+async function door(): Promise<Door> {
+  const issuer = await Issuer.make();
   const folder = mkdtempSync(join(tmpdir(), 'slw-'));
   const socketPath = join(folder, 'control.sock');
   const given = snapshot({
     servers: { a: { unavailable: { code: 'x', message: 'x' } } },
     principals,
-    gateway: { httpSse: true },
+    users: [{ name: 'ada', subject: 'ada' }],
+    access: bound({ kind: 'User', name: 'ada', role: 'viewer' }),
+    gateway: { httpSse: true, providers: [provider(issuer.url)] },
   });
   given.routes['/projects/ops/mcp'] = { project: 'ops', servers: [] };
   const gateway = await start(given, { socketPath, control: async () => ({ status: 200, body: { ok: true } }) });
   onTestFinished(async () => {
     await gateway[Symbol.asyncDispose]();
+    await issuer[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true });
   });
-  return { gateway, socketPath };
+  const aud = gateway.url;
+  const people = { ada: await issuer.token({ aud }), eve: await issuer.token({ aud, sub: 'eve' }) };
+  const forged = await Promise.all([
+    issuer.token({ aud: 'https://other.example' }),
+    issuer.token({ aud, iss: 'https://other.example' }),
+    issuer.token({ aud, exp: 1 }),
+    issuer.token({ aud }, {}, await signer('one')),
+  ]);
+  return {
+    gateway,
+    socketPath,
+    forged: forged.map((token) => `Bearer ${token}`),
+    token: (name) => (name === 'ada' || name === 'eve' ? people[name] : `tok-${name}`),
+  };
 }
 
 const methodOf = ({ methods }: RouteRow): string => methods?.[0] ?? 'GET';
@@ -97,7 +124,7 @@ test('each row says who may come in', () => {
 });
 
 test.each(ROUTES.map((row) => [row.pattern, row] as const))('%s', async (pattern, row) => {
-  const { gateway, socketPath } = await door();
+  const { gateway, socketPath, forged, token } = await door();
   const path = SAMPLES[pattern] ?? '';
   const method = methodOf(row);
   const send = (authorization: string, more = {}): ReturnType<typeof raw> =>
@@ -108,7 +135,7 @@ test.each(ROUTES.map((row) => [row.pattern, row] as const))('%s', async (pattern
       ...more,
     });
 
-  for (const credential of STRANGERS) {
+  for (const credential of [...STRANGERS, ...forged]) {
     const answer = await send(credential);
     if (row.access === 'public') expect(opened(answer.status), credential).toBe(true);
     else {
@@ -119,7 +146,7 @@ test.each(ROUTES.map((row) => [row.pattern, row] as const))('%s', async (pattern
     expect(answer.headers['x-request-id']).toMatch(/\S/);
   }
   for (const name of NAMES) {
-    const answer = await send(`Bearer tok-${name}`);
+    const answer = await send(`Bearer ${token(name)}`);
     const may = admitted(row, name);
     expect([name, opened(answer.status) || (may && answer.status === 403 && /denied|consents/.test(pattern))]).toEqual([
       name,

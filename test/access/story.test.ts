@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import type { Abilities, CanI, Denial } from '../../schemas/operate.ts';
+import { ALL, type Abilities, type CanI, type Denial, type EventRow, type History } from '../../schemas/operate.ts';
 import type { Status } from '../../schemas/status.ts';
 import { client, raw } from '../gateway/helpers/gateway.ts';
 import { Desk, type Result } from '../helpers/slipway.ts';
@@ -169,6 +169,7 @@ test('the example does what its README says, and says why', { timeout: TIMEOUT }
     '/audit',
     '/resources/tokens',
     '/resources/tokens/admin',
+    '/history/tokens/admin',
     '/resources/roles/none',
   ])
     for (const name of ['dev', 'minutes']) expect([path, name, await statusOf(name, path)]).toEqual([path, name, 403]);
@@ -176,7 +177,19 @@ test('the example does what its README says, and says why', { timeout: TIMEOUT }
     for (const name of ['dev', 'minutes'])
       expect([path, name, await statusOf(name, path, 'POST')]).toEqual([path, name, 403]);
   expect(await statusOf('admin', '/resources/roles/none')).toBe(404);
-  expect((await api<Status>('minutes', '/status')).body.servers.map(({ name }) => name)).toEqual(['notes']);
+  for (const name of ['dev', 'minutes', 'admin'])
+    expect((await api<Status>(name, '/status')).body.servers.map((server) => server.name)).toEqual(['notes']);
+  const eventsOf = async (name: string): Promise<Set<string>> =>
+    new Set((await api<EventRow[]>(name, '/events')).body.map(({ about }) => about));
+  expect([await eventsOf('dev'), await eventsOf('admin')]).toEqual([
+    new Set(['Server/notes']),
+    new Set(['Server/notes', ALL]),
+  ]);
+  expect((await api<History>('dev', '/history/servers/notes')).body.change).toEqual({
+    id: commit,
+    at: expect.any(String),
+  });
+  expect((await api<History>('admin', '/history/servers/notes')).body.change).toMatchObject({ subject: 'a change' });
 
   // A commit that takes a right away is in force with its sync; one that cannot be read changes nothing.
   desk.push({ 'access.yaml': files['access.yaml']?.replace('role: scribe', 'role: scrib') });
