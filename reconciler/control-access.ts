@@ -1,10 +1,11 @@
 /** What a caller of the control API may see and do: every answer goes through here. Pure. */
-import { RESOURCES, type Grant, type Operation, type ResourceWord } from '../schemas/access.ts';
+import { RESOURCES, type Annotations, type Grant, type Operation, type ResourceWord } from '../schemas/access.ts';
 import type { ControlCaller } from '../schemas/control.ts';
 import { SlipwayError } from '../schemas/errors.ts';
 import { kindOf } from '../schemas/kinds/index.ts';
 import { ALL, type EventRow, type Usage } from '../schemas/operate.ts';
 import type { Resource } from '../schemas/resource.ts';
+import type { Tool } from '../schemas/snapshot.ts';
 import type { Status } from '../schemas/status.ts';
 
 /** @throws SlipwayError `forbidden` @param server where it is about one; else it is about all */
@@ -52,17 +53,27 @@ const isWord = (word: string | undefined): word is ResourceWord => (RESOURCES as
 
 const seesEverything = (grant: Grant): boolean => RESOURCES.every((word) => grant.may('view', word));
 
+/** What a caller's share of the status depends on besides what it may. */
+export interface Offer {
+  /** What a server offers. @param address `Server/github` */
+  tools(address: string): readonly Tool[];
+  /** Names of the projects that hold a server, by its name. */
+  projects(server: string): readonly string[];
+}
+
 /** The servers and Tokens that the caller may see, their instances where it may see those, and the rest if it may see all. */
-export function statusFor(grant: Grant, status: Status): Status {
+export function statusFor(grant: Grant, status: Status, offer: Offer): Status {
+  const all = seesEverything(grant);
   const servers = status.servers
     .filter(({ name }) => grant.may('view', 'servers', name))
-    .map((server) => {
+    .map((whole) => {
+      const server = all ? whole : withOpenTools(grant, whole, offer);
       const { upstreams, ...rest } = server;
       if (!grant.may('view', 'instances', server.name)) return { ...rest, instances: [] };
       return upstreams && !grant.may('view', 'users') ? { ...rest, upstreams: upstreams.map(unnamed) } : server;
     });
   const tokens = status.tokens.filter(({ name }) => grant.may('view', 'tokens', name));
-  if (seesEverything(grant)) return { ...status, servers, tokens };
+  if (all) return { ...status, servers, tokens };
   const { audit: _, lastAttempted, lastApplied, ...rest } = status;
   return {
     ...rest,
@@ -75,6 +86,19 @@ export function statusFor(grant: Grant, status: Status): Status {
     issues: [],
     outbox: { pending: status.outbox.pending },
   };
+}
+
+type ServerStatus = Status['servers'][0];
+
+/** What one may not call, on any route, one does not see; but for whoever may see the rules and all else. */
+function withOpenTools(grant: Grant, server: ServerStatus, offer: Offer): ServerStatus {
+  if (!server.tools) return server;
+  const { name, address } = server;
+  const deciders = [undefined, ...offer.projects(name)].map((project) => grant.at(name, project).decide);
+  const open = offer
+    .tools(address)
+    .filter((tool) => deciders.some((decide) => decide(tool.name, tool['annotations'] as Annotations).allowed));
+  return { ...server, tools: open.map((tool) => tool.name) };
 }
 
 type Commit = NonNullable<Status['lastApplied']>;

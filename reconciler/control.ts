@@ -5,7 +5,7 @@ import { pruneSchema, type PruneRequest } from '../schemas/operate.ts';
 import type { InstanceStatus, Status } from '../schemas/status.ts';
 import { audit, type AuditDesk } from './audit-control.ts';
 import { changes, events, history, logs, resources } from './control-reading.ts';
-import { checkAuditor, checkEditor, checkOperation, statusFor, usageFor } from './control-access.ts';
+import { checkAuditor, checkEditor, checkOperation, statusFor, usageFor, type Offer } from './control-access.ts';
 import { orphansOf, prune, statsOf, usageOf } from './operate.ts';
 import { observe } from './world.ts';
 import type { Reconciler } from './reconciler.ts';
@@ -21,7 +21,7 @@ type Handler = (
 const ROUTES: Readonly<Record<string, Handler>> = {
   'GET status': async (reconciler, { query, signal, caller: { grant } }) => {
     const wanted = query.get('stats') === 'true' ? withStats(reconciler, signal) : reconciler.status();
-    return ok(statusFor(grant, await wanted));
+    return ok(statusFor(grant, await wanted, offerOf(reconciler)));
   },
   'GET resources': async (reconciler, { caller: { grant } }, parts) => ok(resources(reconciler, grant, parts)),
   'GET budgets': async (reconciler, { caller: { grant } }) =>
@@ -79,6 +79,14 @@ export function control(reconciler: Reconciler, desk?: AuditDesk): Control {
       const issues = known.code === 'invalid-config' ? { issues: reconciler.world.issues } : {};
       return { status: known.row.http, body: { ...known.toJSON(), ...issues } };
     }
+  };
+}
+
+function offerOf({ world: { served, compiled } }: Reconciler): Offer {
+  const { members } = compiled.draft.access;
+  return {
+    tools: (address) => served.get(address)?.readiness.tools ?? [],
+    projects: (server) => Object.keys(members).filter((project) => members[project]?.includes(server)),
   };
 }
 

@@ -1,6 +1,6 @@
 /** What the control API tells those who may see a part of it: that part, and nothing that gives away the rest. */
 import { expect, test } from 'vitest';
-import { changeFor, maySeeEvent, statusFor } from '../../reconciler/control-access.ts';
+import { changeFor, maySeeEvent, statusFor, type Offer } from '../../reconciler/control-access.ts';
 import { grantOf, NO_ACCESS, type Access, type Grant } from '../../schemas/access.ts';
 import { ALL, type EventRow } from '../../schemas/operate.ts';
 import type { Status } from '../../schemas/status.ts';
@@ -51,6 +51,8 @@ const STATUS: Status = {
   audit: { events: 9, head: 'ab', waiting: 0, dropped: 0, lastError: '/srv/hidden-repo is full' },
 };
 
+const OFFER: Offer = { tools: () => [], projects: () => [] };
+
 function grant(role: string, servers?: string[]): Grant {
   const subjects = [{ kind: 'User' as const, name: 'ada' }];
   const rule = { verbs: ['view'], resources: ['servers'], ...at };
@@ -63,7 +65,7 @@ function grant(role: string, servers?: string[]): Grant {
 }
 
 test('who may view one server learns of no other, of nobody else, and of no commit about them', () => {
-  const seen = statusFor(grant('viewer', ['wiki']), STATUS);
+  const seen = statusFor(grant('viewer', ['wiki']), STATUS, OFFER);
   expect(seen.servers.map(({ name, instances }) => [name, instances.length])).toEqual([['wiki', 1]]);
   expect(JSON.stringify(seen)).not.toMatch(/vault|hidden|hopper|grace/i);
   expect(seen).toMatchObject({ lastApplied: { id: 'c0ffee', at: now }, outbox: { pending: 2 } });
@@ -71,18 +73,18 @@ test('who may view one server learns of no other, of nobody else, and of no comm
 
 test('who may view servers and nothing else learns nothing else, by way of issues or commits neither', () => {
   for (const role of ['looker', 'member']) {
-    const seen = statusFor(grant(role), STATUS);
+    const seen = statusFor(grant(role), STATUS, OFFER);
     expect(seen.servers.map(({ name }) => name)).toEqual(['wiki', 'vault']);
     expect(JSON.stringify(seen)).not.toMatch(/hidden|hopper|grace|crashes/i);
     expect(seen).toMatchObject({ tokens: [], issues: [], lastApplied: { id: 'c0ffee', at: now } });
   }
-  expect(statusFor(grant('member', ['wiki']), STATUS).servers.map(({ name }) => name)).toEqual(['wiki']);
+  expect(statusFor(grant('member', ['wiki']), STATUS, OFFER).servers.map(({ name }) => name)).toEqual(['wiki']);
 });
 
 test('instances are for those who may view them; all of it is for whoever may view everything', () => {
-  const [wiki] = statusFor(grant('looker'), STATUS).servers;
+  const [wiki] = statusFor(grant('looker'), STATUS, OFFER).servers;
   expect([wiki?.instances, wiki?.upstreams]).toEqual([[], undefined]);
-  expect(statusFor(grant('viewer'), STATUS)).toEqual(STATUS);
+  expect(statusFor(grant('viewer'), STATUS, OFFER)).toEqual(STATUS);
 });
 
 test('events of what one may not view are not told, nor those about all', () => {

@@ -177,8 +177,17 @@ test('the example does what its README says, and says why', { timeout: TIMEOUT }
     for (const name of ['dev', 'minutes'])
       expect([path, name, await statusOf(name, path, 'POST')]).toEqual([path, name, 403]);
   expect(await statusOf('admin', '/resources/roles/none')).toBe(404);
-  for (const name of ['dev', 'minutes', 'admin'])
-    expect((await api<Status>(name, '/status')).body.servers.map((server) => server.name)).toEqual(['notes']);
+  // What may not be called is not seen here either, but by those who may see the rules.
+  const [open, shut] = [
+    ['list_notes', 'get_note', 'save_note'],
+    ['delete_note', 'wipe'],
+  ];
+  for (const [name, there] of [
+    ['dev', open],
+    ['minutes', open],
+    ['admin', [...open, ...shut]],
+  ] as const)
+    expect((await api<Status>(name, '/status')).body.servers).toMatchObject([{ name: 'notes', tools: there }]);
   const eventsOf = async (name: string): Promise<Set<string>> =>
     new Set((await api<EventRow[]>(name, '/events')).body.map(({ about }) => about));
   expect([await eventsOf('dev'), await eventsOf('admin')]).toEqual([
