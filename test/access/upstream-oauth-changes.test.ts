@@ -32,8 +32,8 @@ async function whoami({ url }: Gateway, token?: string, server = 'docs'): Promis
   return await call(caller, 'whoami');
 }
 
-async function consent(gateway: Gateway, token: string, account: string): Promise<void> {
-  await using caller = await client(`${gateway.url}/servers/docs/mcp`, token);
+async function consent(gateway: Gateway, token: string, account: string, server = 'docs'): Promise<void> {
+  await using caller = await client(`${gateway.url}/servers/${server}/mcp`, token);
   await consented(caller, account);
   expect(await call(caller, 'whoami')).toMatchObject({ content: [{ text: `whoami: ${account}` }] });
 }
@@ -136,7 +136,10 @@ test('a consent is taken back: one’s own, others’ by who may edit the server
   const hers = principal('ada', 'ada-token', { roles: ['member'] });
   const wish = { principals: [hers, BOB, member, viewer] };
   const gateway = await scene.up({}, wish, { audit });
+  const twin = { ...scene.servers['docs'] };
+  await to(gateway, { servers: { ...scene.servers, twin }, ...wish });
   await consent(gateway, 'ada-token', 'ada');
+  await consent(gateway, 'ada-token', 'ada', 'twin');
   await consent(gateway, 'bob-token', 'bob');
   const forget = async (token: string, path: string): Promise<number> =>
     (await raw(gateway.url, { method: 'DELETE', path: `/api/v1/consents/${path}`, headers: bearer(token) })).status;
@@ -155,6 +158,10 @@ test('a consent is taken back: one’s own, others’ by who may edit the server
   expect(await whoami(gateway, 'ada-token')).toMatchObject(GIVEN);
 
   expect(await forget('ada-token', 'docs')).toBe(200);
+  // Nor does what was open with it stay open.
+  const open = gateway.upstreams('docs').filter(({ connected }) => connected);
+  expect(open.map(({ principal: whose }) => whose)).toEqual(['token:bob']);
+  expect(await whoami(gateway, 'ada-token', 'twin')).toMatchObject(GIVEN);
   expect(await forget('ada-token', 'docs')).toBe(404);
   expect(await whoami(gateway, 'ada-token')).toMatchObject(REFUSED);
   expect(await whoami(gateway, 'bob-token')).toMatchObject(HIS);
