@@ -121,7 +121,9 @@ for (const [kind, open] of Object.entries(kinds)) {
     await eve.send(answer('file:///eve'));
     await ada.send(answer('file:///ada'));
     expect(JSON.stringify(await call.next())).toContain('file:///ada');
-    up.say({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
+    // What is for everybody is the first that the other hears.
+    up.say({ jsonrpc: '2.0', method: 'notifications/prompts/list_changed' });
+    expect(await other.next()).toMatchObject({ method: 'notifications/prompts/list_changed' });
     other.close();
   });
 

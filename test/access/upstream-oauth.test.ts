@@ -56,6 +56,15 @@ test('call, consent, call again', async () => {
   expect(await call(ada, 'whoami')).toEqual({ content: [{ type: 'text', text: 'whoami: ada' }] });
 });
 
+test('a server that says nothing about itself is got into by the issuer in the config', async () => {
+  const scene = await Scene.set({ isSilent: true });
+  const { url } = await scene.up({ issuer: scene.provider.url, scopes: ['mcp:read'] });
+  await using ada = await client(`${url}/servers/docs/mcp`);
+  await consented(ada, 'ada');
+  expect(await call(ada, 'whoami')).toMatchObject({ content: [{ text: 'whoami: ada' }] });
+  expect(decodeJwt(lastToken(scene.server).token).aud).toBe(scene.server.url);
+});
+
 test('a client that knows no tool yet is given one that says where to go, and hears of the real ones', async () => {
   const scene = await Scene.set();
   const { url } = await scene.up();

@@ -21,6 +21,8 @@ interface Session {
 export interface ProtectedOptions {
   /** Refuse this tool to tokens without the scope. */
   readonly scopeOf?: Readonly<Record<string, string>>;
+  /** Says nothing about itself: no metadata, and of refusals only that they are some. */
+  readonly isSilent?: boolean;
   /** A secret that is let in as it is, in the place of tokens of an issuer. */
   readonly secret?: { readonly header: string; readonly value: string };
 }
@@ -126,13 +128,14 @@ export class ProtectedServer implements AsyncDisposable {
     this.turnedAway++;
     const metadata = new URL('/.well-known/oauth-protected-resource/mcp', this.url).href;
     const scope = status === 401 ? ', scope="mcp:read"' : '';
-    const challenge = this.#options.secret ? 'Custom' : `Bearer resource_metadata="${metadata}"${scope}${more}`;
+    const { secret, isSilent = false } = this.#options;
+    const challenge = isSilent ? 'Bearer' : secret ? 'Custom' : `Bearer resource_metadata="${metadata}"${scope}${more}`;
     response.writeHead(status, { 'WWW-Authenticate': challenge, 'Content-Type': 'application/json' });
     response.end(JSON.stringify({ jsonrpc: '2.0', id: null, error: { code: -32_001, message: 'who are you?' } }));
   }
 
   #metadata(response: ServerResponse): void {
-    if (this.#options.secret) return void response.writeHead(404).end();
+    if (this.#options.secret || this.#options.isSilent) return void response.writeHead(404).end();
     response.writeHead(200, { 'Content-Type': 'application/json' });
     response.end(JSON.stringify({ resource: this.url, authorization_servers: [this.issuer] }));
   }
