@@ -7,13 +7,16 @@ import type { Identity } from './identity.ts';
 import type { Usage, Use } from './usage.ts';
 
 interface Known {
+  /** Its hex digits. */
   readonly digest: Buffer;
   readonly identity: Identity;
   readonly use: Use;
 }
 
 /** What is compared with when nothing is known, so that a wrong token costs what a right one does. */
-const NOBODY = Buffer.alloc(32);
+const NOBODY = Buffer.alloc(64);
+/** What came, while it is compared. */
+const given = Buffer.alloc(64);
 
 export class Tokens {
   readonly #known = new Map<string, Known>();
@@ -26,7 +29,7 @@ export class Tokens {
       const grant = grantOf(access, subject);
       const add = (hash: string, until: number | undefined): void => {
         const credential = hash.toLowerCase();
-        const digest = Buffer.from(credential, 'hex');
+        const digest = Buffer.from(credential, 'latin1');
         const known = { ...identity, grant, expiresAt: until, credential };
         this.#known.set(credential, { digest, identity: known, use: usage.of(name) });
       };
@@ -38,12 +41,13 @@ export class Tokens {
   /**
    * Timing attack: the look-up goes by digest, which a caller cannot steer byte by byte; the last word is constant-time,
    * and is had whether or not something was found.
-   * @param digest SHA-256 of what the caller sent; @param hex the same in lower-case hex
+   * @param hex SHA-256 of what the caller sent, in lower-case hex
    */
-  find(digest: Buffer, hex: string): Identity | undefined {
+  find(hex: string): Identity | undefined {
     const known = this.#known.get(hex);
-    const expected = known?.digest.length === digest.length ? known.digest : NOBODY;
-    if (!timingSafeEqual(expected, digest) || !known) return undefined;
+    const expected = known?.digest.length === given.length ? known.digest : NOBODY;
+    given.write(hex, 'latin1');
+    if (!timingSafeEqual(expected, given) || !known) return undefined;
     const now = Date.now();
     const { expiresAt } = known.identity;
     if (expiresAt === undefined || expiresAt > now) known.use.at = now;

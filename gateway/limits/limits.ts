@@ -16,13 +16,14 @@ export interface Course extends Bounds {
   readonly counted: readonly Level[];
 }
 
-/** What is worked out for so many callers is kept. An identity provider may know any number. */
+/** What is worked out for so many callers of a project is kept. */
 const MAX_CALLERS = 10_000;
 /** The same of tools; while a server waits for a person’s consent, callers call it by any name. */
 const MAX_CALLS = 10_000;
 
 export class Limits {
-  readonly #callers = new Map<string, Course>();
+  /** By project, then by principal: two look-ups cost less than a name that is put together of both. */
+  readonly #callers = new Map<string | undefined, Map<string, Course>>();
   readonly #gateway: Level | undefined;
   readonly #projects: ReadonlyMap<string, Level>;
   readonly #servers: ReadonlyMap<string, Level>;
@@ -50,13 +51,15 @@ export class Limits {
 
   /** What applies to a request before it is known what it asks for. @param principal key of the identity */
   ofCaller(principal: string, project: string | undefined): Course {
-    // A project's name has no space; what a provider calls a user may.
-    const key = `${project ?? ''} ${principal}`;
-    let course = this.#callers.get(key);
-    if (course) return course;
-    course = this.#courseFor(principal, project);
-    if (this.#callers.size >= MAX_CALLERS) this.#callers.clear();
-    this.#callers.set(key, course);
+    const known = this.#callers.get(project);
+    return known?.get(principal) ?? this.#learn(principal, project, known);
+  }
+
+  #learn(principal: string, project: string | undefined, known = new Map<string, Course>()): Course {
+    const course = this.#courseFor(principal, project);
+    // There are as many projects as the config has; of principals an identity provider may know any number.
+    if (known.size >= MAX_CALLERS) known.clear();
+    this.#callers.set(project, known.set(principal, course));
     return course;
   }
 

@@ -16,7 +16,8 @@ export const noHosts: HostPolicy = { hosts: new Set(), origins: new Set() };
 export function ownHosts(host: string, port: number): HostPolicy {
   const hosts = ['localhost', '127.0.0.1', '[::1]', host.includes(':') ? `[${host}]` : host.toLowerCase()];
   const origins = hosts.flatMap((name) => ['http', 'https'].map((scheme) => originOf(`${scheme}://${name}:${port}`)));
-  return { hosts: new Set(hosts), origins: new Set(origins) };
+  // As clients send it, it is found without being taken apart.
+  return { hosts: new Set([...hosts, ...hosts.map((name) => `${name}:${port}`)]), origins: new Set(origins) };
 }
 
 /** What the operator allows besides. */
@@ -54,7 +55,9 @@ export function checkOrigin(
 }
 
 function hostAllowed(header: string | undefined, policies: readonly HostPolicy[]): boolean {
-  const match = /^(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_-])?)(:\d{1,5})?$/.exec(header?.toLowerCase() ?? '');
+  if (header === undefined) return false;
+  for (const { hosts } of policies) if (hosts.has(header)) return true;
+  const match = /^(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_-])?)(:\d{1,5})?$/.exec(header.toLowerCase());
   const [, name, port = ''] = match ?? [];
   // No machine has such a port, and no URL: what is made of the Host header would fail.
   if (name === undefined || Number(port.slice(1)) > 65_535) return false;

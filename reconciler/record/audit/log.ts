@@ -17,7 +17,7 @@ import { Segments } from './segments.ts';
  * half of what they cost one by one.
  */
 const GATHER = 250;
-/** Events in one turn, so that requests are not held up. */
+/** Events in one turn, so that requests are not held up; no more wait, as what lives long costs the collector. */
 const TURN = 256;
 /** Events that wait to be written, whether the disk is slow or full. */
 const MAX_WAITING = 20_000;
@@ -174,7 +174,7 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
       this.#bodies += bodyBytes;
     }
     if (this.#gathering === undefined) this.#soon();
-    else if (this.#bodies > MAX_BODIES) void this.#drain();
+    else if (this.#queue.length >= TURN || this.#bodies > MAX_BODIES) void this.#drain();
   }
 
   #soon(): void {

@@ -28,8 +28,8 @@ export const auditLog = z
     commit: z
       .strictObject({
         schedule: cron.default('*/5 * * * *').describe('When what was gathered is committed. Cron, in UTC.'),
-        maxEvents: z.int().min(1).max(1_000_000).default(10_000).describe('Committed at once when it is this much.'),
-        maxSize: size.default('4Mi').describe('The same in bytes.'),
+        maxEvents: z.int().min(1).max(1_000_000).default(25_000).describe('Committed at once when it is this much.'),
+        maxSize: size.default('16Mi').describe('The same in bytes.'),
       })
       .prefault({})
       .describe('When events become a commit.'),
