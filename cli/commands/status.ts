@@ -33,8 +33,10 @@ function print(status: Status, io: Io): void {
           ? 'Reconciling'
           : 'Not ready';
   const { lastApplied, lastAttempted, outbox } = status;
-  io.out(`${io.paint(style, state)}: ${ready?.message ?? ''} (${ready?.reason ?? ''})`);
-  io.out(`Source   ${status.source}, reached ${age(status.lastReached)} ago`);
+  // Whoever may see a part only is told neither.
+  const message = ready?.message === '' ? '' : `: ${ready?.message ?? ''}`;
+  io.out(`${io.paint(style, state)}${message} (${ready?.reason ?? ''})`);
+  io.out(`Source   ${status.source === '' ? '' : `${status.source}, `}reached ${age(status.lastReached)} ago`);
   if (lastApplied) io.out(`Applied  ${lastApplied.id.slice(0, 12)} ${lastApplied.subject ?? ''}`);
   if (lastAttempted && lastAttempted.id !== lastApplied?.id)
     io.out(`Tried    ${lastAttempted.id.slice(0, 12)} ${lastAttempted.subject ?? ''}`);

@@ -200,6 +200,9 @@ test('the example does what its README says, and says why', { timeout: TIMEOUT }
   });
   expect((await api<History>('admin', '/history/servers/notes')).body.change).toMatchObject({ subject: 'a change' });
 
+  const status = (await desk.slipway(['status', '--server', url, '--token', 'example-dev'])).out;
+  expect(status).toMatch(/^Ready \(Succeeded\)\nSource   reached .*\nApplied  [0-9a-f]{12} *\n/);
+
   // A commit that takes a right away is in force with its sync; one that cannot be read changes nothing.
   desk.push({ 'access.yaml': files['access.yaml']?.replace('role: scribe', 'role: scrib') });
   expect((await desk.sync()).err).toContain('Did you mean scribe?');
