@@ -28,5 +28,6 @@ export { openSecret } from './secrets/secrets.ts';
 export { directorySource } from './source/directory.ts';
 export { commitTo, headBranch } from './source/commit.ts';
 export { gitSource, resolveCommit } from './source/git.ts';
+export { revertOf, type Revert } from './source/history.ts';
 export type { Source, SourceFile } from './source/source.ts';
 export { defaultStateDir, openState, stateHome, statePaths, type StateDir } from './state.ts';

@@ -18,6 +18,7 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   edit: { summary: 'open a resource in $EDITOR', load: () => import('./edit.ts') },
   patch: { summary: 'change single fields of a resource', load: () => import('./patch.ts') },
   delete: { summary: 'take resources out of the config repo', load: () => import('./delete.ts') },
+  rollback: { summary: 'undo what a commit did to the config', load: () => import('./rollback.ts') },
   attach: { summary: 'put a server into a project', load: () => import('./attach.ts') },
   detach: { summary: 'take a server out of a project', load: () => import('./detach.ts') },
   describe: { summary: 'tell all about one resource', load: () => import('./describe.ts') },

@@ -50,6 +50,7 @@ export const OFFERINGS: Readonly<Record<string, Offering>> = {
   client: () => ({ words: Object.entries(CLIENTS).map(([word, { title }]) => ({ word, about: title })) }),
   url: ({ io }) => offer(quietly(() => known(io.env))),
   ref: refs,
+  commit: refs,
   from: refs,
   to: refs,
   file: () => ({ words: [], paths: 'files' }),

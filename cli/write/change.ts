@@ -34,12 +34,15 @@ export class Invalid extends SlipwayError {
   }
 }
 
-/** @param edit changes the draft; called again where the config has changed meanwhile @returns the exit code */
-export async function change(
-  invocation: Invocation,
-  edit: (draft: Draft) => Promise<readonly Outcome[]>,
-): Promise<number> {
-  const done = await printingIssues(invocation.io, () => made(invocation, edit));
+export type Edit = (draft: Draft, repo: ConfigRepo) => Promise<readonly Outcome[]>;
+
+/**
+ * @param edit changes the draft; called again where the config has changed meanwhile
+ * @param message of a commit that is made in a working tree, too, whether or not one was asked for
+ * @returns the exit code
+ */
+export async function change(invocation: Invocation, edit: Edit, message?: () => string): Promise<number> {
+  const done = await printingIssues(invocation.io, () => made(invocation, edit, message));
   print(invocation, done);
   return 0;
 }
@@ -63,20 +66,17 @@ export interface Made {
 }
 
 /** @throws Invalid where the config would have issues, SlipwayError */
-export async function made(
-  { options, io }: Invocation,
-  edit: (draft: Draft) => Promise<readonly Outcome[]>,
-): Promise<Made> {
+export async function made({ options, io }: Invocation, edit: Edit, message?: () => string): Promise<Made> {
   for (let tries = 1; ; tries++) {
-    await using repo = await open(options, io);
+    await using repo = await open(options, io, message !== undefined);
     const draft = await Draft.open(repo.source, io.signal);
-    const outcomes = await edit(draft);
+    const outcomes = await edit(draft, repo);
     if (draft.changes().after.size === 0) return { outcomes, draft, told: '' };
     const { issues } = await draft.check();
     if (issues.length > 0) throw new Invalid(issues);
     if (options['dryRun'] === true) return { outcomes, draft, told: '' };
     try {
-      return { outcomes, draft, told: await repo.write(draft, messageOf(options, outcomes)) };
+      return { outcomes, draft, told: await repo.write(draft, messageOf(options, outcomes, message)) };
     } catch (error) {
       const again = error instanceof SlipwayError && error.code === 'conflict' && tries < MAX_TRIES;
       if (!again) throw error;
@@ -93,7 +93,7 @@ export async function look<T>({ options, io }: Invocation, use: (draft: Draft) =
 }
 
 /** A folder on this disk is edited; a URL, a bare repository, or any with --ref or --branch gets a commit. */
-function open(options: Options, io: Io): Promise<ConfigRepo> {
+function open(options: Options, io: Io, isCommitted = false): Promise<ConfigRepo> {
   const place = placeOf(text(options, 'repo') ?? '.', io.cwd);
   const [ref, branch, path] = [text(options, 'ref'), text(options, 'branch'), text(options, 'path')];
   const isFolder = place.isWorkingTree && ref === undefined && branch === undefined;
@@ -109,8 +109,8 @@ function open(options: Options, io: Io): Promise<ConfigRepo> {
       log: io.log,
       signal: io.signal,
     });
-  const commit = text(options, 'message') !== undefined;
-  if (commit && place.kind === 'folder')
+  const isAsked = text(options, 'message') !== undefined;
+  if (isAsked && place.kind === 'folder')
     throw new SlipwayError(
       'usage',
       `${place.repo} is no git repository, so nothing is committed there; leave out --message.`,
@@ -118,14 +118,15 @@ function open(options: Options, io: Io): Promise<ConfigRepo> {
   return openFolder({
     root: join(place.repo, path ?? ''),
     lock: `${defaultStateDir(place.repo, io.env)}.write.lock`,
-    commit,
+    commit: isAsked || isCommitted,
+    ...(place.kind === 'git' ? { history: { repository: place.repo, tip: 'HEAD', path: path ?? '' } } : {}),
     signal: io.signal,
   });
 }
 
 /** `patched server/github`, or how many where there are many. */
-function messageOf(options: Options, outcomes: readonly Outcome[]): string {
-  const given = text(options, 'message');
+function messageOf(options: Options, outcomes: readonly Outcome[], usual?: () => string): string {
+  const given = text(options, 'message') || usual?.();
   if (given) return given;
   const changed = outcomes.filter(({ verb }) => verb !== 'unchanged');
   const names = changed.map((outcome) => `${outcome.verb} ${nameOf(outcome)}`);

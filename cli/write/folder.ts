@@ -18,7 +18,7 @@ import { directorySource } from '../../reconciler/index.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { commitPaths } from '../git.ts';
 import { takeLock } from './lock.ts';
-import type { ConfigRepo } from './repo.ts';
+import type { ConfigRepo, History } from './repo.ts';
 
 export interface FolderOptions {
   /** Absolute: the folder that holds the config. */
@@ -27,14 +27,16 @@ export interface FolderOptions {
   readonly lock: string;
   /** Commit what was changed, and nothing else. */
   readonly commit: boolean;
+  readonly history?: History;
   readonly signal: AbortSignal;
 }
 
 /** Holds the folder's lock until it is disposed of. */
-export async function openFolder({ root, lock, commit, signal }: FolderOptions): Promise<ConfigRepo> {
+export async function openFolder({ root, lock, commit, history, signal }: FolderOptions): Promise<ConfigRepo> {
   const held = await takeLock(lock, signal);
   return {
     source: directorySource(root),
+    ...(history ? { history } : {}),
     async write(draft, message) {
       const { before, after } = draft.changes();
       const staged: Staged[] = [];

@@ -33,6 +33,7 @@ export async function openRemote({ url, ref, branch, path, env, log, signal }: R
   const below = (file: string): string => posix.join(path ?? '', file);
   return {
     source,
+    history: { repository: mirror, path: path ?? '' },
     async write(draft, message) {
       const target = branch ?? from ?? '';
       const modes = new Map(draft.tree.map((file) => [file.path, file.type]));

@@ -4,6 +4,8 @@ import type { Draft } from './draft.ts';
 
 export interface ConfigRepo extends AsyncDisposable {
   readonly source: Source;
+  /** What the draft builds on, where there is a git to ask about it. */
+  readonly history?: History;
   /**
    * Writes what a draft of this source changes. A commit has all of it or is not made; in a folder, each file has its old
    * content or its new one, and what can be foreseen to fail fails before the first is touched.
@@ -11,4 +13,12 @@ export interface ConfigRepo extends AsyncDisposable {
    * @throws SlipwayError conflict when what the draft was made from has changed meanwhile
    */
   write(draft: Draft, message: string): Promise<string>;
+}
+
+export interface History {
+  readonly repository: string;
+  /** A commit as git names it; absent where the draft's revision is one. */
+  readonly tip?: string;
+  /** Folder of the repo that holds the config; `''` for all of it. */
+  readonly path: string;
 }
