@@ -104,7 +104,22 @@ function wishesOf(commander: Commander): Wishes {
   return { quiet: isGiven('quiet'), verbose: isGiven('verbose'), noInput: isGiven('input') };
 }
 
+/** What kubectl has and Slipway calls otherwise. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  rollout: '`slipway rollback` undoes a commit, `slipway status` tells how a rollout does.',
+  undo: '`slipway rollback` undoes a commit.',
+  scale: 'For example `slipway patch server <name> replicas=3`.',
+  set: 'For example `slipway patch server <name> timeout=90s`.',
+  label: 'For example `slipway patch server <name> metadata.labels.team=core`.',
+  replace: '`slipway apply -f`.',
+  run: '`slipway create server <name>`.',
+  exec: '`slipway call <server> <tool>`.',
+  'cluster-info': '`slipway status`.',
+};
+
 function unknownCommand(name: string): SlipwayError {
+  const known = Object.hasOwn(ELSEWHERE, name) ? ELSEWHERE[name] : undefined;
+  if (known !== undefined) return new SlipwayError('usage', `There is no command ${name}.`, { hint: known });
   const nearest = suggest(name, Object.keys(COMMANDS));
   return new SlipwayError('usage', `There is no command ${name}.`, nearest ? { hint: `Did you mean ${nearest}?` } : {});
 }

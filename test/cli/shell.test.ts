@@ -29,6 +29,7 @@ const said = (...args: string[]): Promise<Said> =>
 describe('mistakes', () => {
   test.each([
     ['gett servers', 'There is no command gett.', 'Did you mean get?'],
+    ['rollout undo server hello', 'There is no command rollout.', 'slipway rollback'],
     ['help gett', 'There is no command gett.', 'Did you mean get?'],
     ['get servers --outptu json', 'Unknown option', 'Did you mean --output?'],
     ['get servers -o xml', 'Allowed choices are table, wide, json, yaml, name.', 'See `slipway get --help`.'],
