@@ -1,12 +1,12 @@
 /** The walk for whoever knows kubectl, as it stands in its page: every command is run, and says what the page says. */
 import { spawn } from 'node:child_process';
-import { chmodSync, cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { expect, test } from 'vitest';
-import { Desk, MAIN, Running } from './helpers/slipway.ts';
+import { Desk, Running } from './helpers/slipway.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PAGE = readFileSync(join(ROOT, 'examples/kubectl-walk/README.md'), 'utf8');
@@ -50,15 +50,12 @@ test('the page can fail', () => {
 
 test('a newcomer lists, describes, changes, rolls back and connects', { timeout: 300_000 }, async () => {
   await using desk = new Desk();
-  const bin = join(desk.home, 'slipway');
-  writeFileSync(bin, `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`);
-  chmodSync(bin, 0o755);
   cpSync(join(ROOT, 'examples/kubectl-walk'), join(desk.home, 'examples/kubectl-walk'), { recursive: true });
   const env = {
     ...desk.env(),
     HOME: desk.home,
     XDG_CONFIG_HOME: join(desk.home, 'xdg-config'),
-    PATH: `${desk.home}:${process.env['PATH']}`,
+    PATH: desk.path(),
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_AUTHOR_NAME: 'Ada',
     GIT_AUTHOR_EMAIL: 'ada@example.com',
@@ -78,7 +75,7 @@ test('a newcomer lists, describes, changes, rolls back and connects', { timeout:
   expect(start).toMatch(/\nslipway up\n$/);
   expect(await bash(`{ ${start.replace(/slipway up\n$/, '')}}`, desk.home)).toBe('');
   // Any port, for the page's own may be taken here; and it looks when it is told to, however slow this machine is.
-  const up = new Running(spawn(bin, ['up', '--listen', '127.0.0.1:0', '--interval', '1h'], { cwd: shop, env }));
+  const up = new Running(spawn('slipway', ['up', '--listen', '127.0.0.1:0', '--interval', '1h'], { cwd: shop, env }));
   try {
     await up.serving;
     for (const { line, says } of steps) {

@@ -15,6 +15,7 @@ export const command: Command = {
     'can-i': { summary: SUMMARY, make: () => canI },
     forget: { summary: FORGET, make: () => forget },
   },
+  examples: ['slipway auth can-i --list', 'slipway auth can-i run sync'],
   run: ({ args: [action] }) =>
     Promise.reject(
       new SlipwayError('usage', `There is no \`auth ${action}\`; there are \`auth can-i\` and \`auth forget\`.`),

@@ -60,7 +60,9 @@ export async function revertOf({ repository, tip, commit, path, signal }: Revert
 
 async function named(repository: string, tip: string, commit: string, signal: AbortSignal): Promise<string> {
   const back = /^-([1-9]\d{0,5})$/.exec(commit)?.[1];
-  const id = await resolveCommit(repository, back === undefined ? commit : `${tip}~${Number(back) - 1}`, signal);
+  // A mirror has no HEAD of its own.
+  const name = back === undefined ? commit.replace(/^HEAD(?![\w-])/, tip) : `${tip}~${Number(back) - 1}`;
+  const id = await resolveCommit(repository, name, signal);
   const isBelow = id && (await isAncestor(repository, id, tip, signal));
   if (!id || !isBelow)
     throw new SlipwayError('ref-not-found', `The history of the config has no commit ${commit}.`, {

@@ -70,7 +70,7 @@ describe('rollback', () => {
     expect(branched.code).toBe(0);
     expect(branched.err).toMatch(/Left as it is, for it is no config: \.github\/x\.yaml\ncommitted \w{8} to undo/);
     expect(it.repo.git('ls-remote', it.repo.remote, 'refs/heads/main')).toBe(before);
-    expect((await it.there()).err).toMatch(/committed \w{8} to main$/);
+    expect((await it.there('HEAD')).err).toMatch(/committed \w{8} to main$/);
     it.repo.git('fetch', '--quiet', 'origin');
     for (const ref of ['origin/undo', 'origin/main'])
       expect(at(it.repo, ref, 'hello.yaml')).toBe(START['hello.yaml'].trim());
