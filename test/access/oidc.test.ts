@@ -1,11 +1,13 @@
 /** Users of a real identity provider get in: from the first 401 to the tool's answer, as an MCP client does it. */
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { createServer, request as httpRequest } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { decodeJwt } from 'jose';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { Control } from '../../schemas/control.ts';
 import { client as withToken, principal, raw, snapshot, start } from '../gateway/helpers/gateway.ts';
 import { socketUpstream } from '../gateway/helpers/upstreams.ts';
@@ -47,6 +49,42 @@ test('a client finds its way from a 401 to the provider, logs its user in, and c
   await client.close();
   // Made for that route, so worth nothing on another.
   await expect(withToken(`${gateway.url}/mcp`, visitor.tokens()?.access_token)).rejects.toThrow();
+});
+
+test('behind a proxy that passes on one path only, and takes it off, a client finds its way too', async () => {
+  await using idp = await identityProvider();
+  await using up = await socketUpstream('up');
+  const asked: string[] = [];
+  let behind = '';
+  const proxy = createServer((request, response) => {
+    const { url = '', method, headers } = request;
+    asked.push(url);
+    if (!url.startsWith('/servers/')) return void response.writeHead(404).end();
+    const onward = httpRequest(behind + url.slice('/servers'.length), { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(onward);
+  });
+  await once(proxy.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => {
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+  const publicUrl = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/servers`;
+  await using gateway = await start({
+    servers: { up: up.endpoint },
+    gateway: { publicUrl, providers: [provider(idp.issuer, { requiredScopes: ['mcp'] })] },
+    users: [{ name: 'ada', subject: 'ada' }],
+    access: bound({ kind: 'User', name: 'ada', role: 'member' }),
+  });
+  behind = gateway.url;
+  const visitor = new Visitor();
+  const client = await visit(new URL(`${publicUrl}/servers/up/mcp`), visitor, 'ada');
+  expect(decodeJwt(visitor.tokens()?.access_token ?? '').aud).toBe(`${publicUrl}/servers/up/mcp`);
+  expect((await client.listTools()).tools.length).toBeGreaterThan(0);
+  expect(asked).toContain('/servers/.well-known/oauth-protected-resource/servers/up/mcp');
+  await client.close();
 });
 
 test('somebody whom the provider knows and the config does not may log in, and gets nothing', async () => {
