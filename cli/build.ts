@@ -8,19 +8,19 @@ import { manPages } from './manual/man.ts';
 import { VERSION } from './version.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const dist = join(root, 'dist');
 
 /** Says what is wrong on an old Node, where the bundle itself would not even parse. */
 const ENTRY = `#!/usr/bin/env node
 if (Number(process.versions.node.split('.')[0]) < 24) {
-  console.error('slipway needs Node 24 or newer; this is ' + process.version + '.');
+  console.error('slipway needs Node 24 or newer; this is ' + process.version + ' (' + process.execPath + ').');
+  console.error('hint: Install Node 24 from https://nodejs.org, or put one that you have first on the PATH.');
   process.exit(1);
 }
 await import('./main.js');
 `;
 
-/** @returns the path of the built program */
-export async function build(): Promise<string> {
+/** @param dist where it goes; what is there is replaced @returns the path of the built program */
+export async function build(dist = join(root, 'dist')): Promise<string> {
   rmSync(dist, { recursive: true, force: true });
   const bundle = await rolldown({
     input: { main: join(root, 'cli/main.ts') },

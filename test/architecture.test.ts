@@ -122,7 +122,7 @@ test('the top level is what it should be', () => {
     (name) => !name.startsWith('.') && name !== 'node_modules' && name !== 'dist',
   );
   const documents = ['AGENTS.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md'];
-  const rooms = ['cli', 'docs', 'examples', 'gateway', 'reconciler', 'schemas', 'test'];
+  const rooms = ['cli', 'docs', 'examples', 'gateway', 'packaging', 'reconciler', 'schemas', 'test'];
   const settings = ['flake.nix', 'package-lock.json', 'package.json', 'tsconfig.json'];
   const expected = [...documents, ...rooms, ...settings];
   expect(listed.sort()).toEqual(expected.sort());

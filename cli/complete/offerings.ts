@@ -33,7 +33,7 @@ export const OFFERINGS: Readonly<Record<string, Offering>> = {
   kind: kindOrAddress,
   name,
   names: name,
-  thing: (place) => (place.operands[1] === 'run' ? runnable(place) : kindOrAddress({ ...place, isMany: true })),
+  thing: (place) => (place.operands.at(-1) === 'run' ? runnable(place) : kindOrAddress({ ...place, isMany: true })),
   server: named(KINDS.Server),
   project: listed(named(KINDS.Project)),
   projects: listed(named(KINDS.Project)),

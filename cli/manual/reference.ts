@@ -4,7 +4,8 @@ import { pages, type Page } from './pages.ts';
 const WIDTH = 110;
 
 export async function commandReference(): Promise<string> {
-  const shown = (await pages()).filter(({ isNested }) => !isNested);
+  // With a flag for every field, these would be most of the page; what fields mean stands elsewhere.
+  const shown = (await pages()).filter(({ name }) => !name.startsWith('slipway create '));
   const sections = shown.map((page) => `## ${page.name}\n\n\`\`\`text\n${helpOf(page)}\n\`\`\`\n`);
   return `# Commands
 

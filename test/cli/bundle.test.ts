@@ -1,10 +1,11 @@
 /** What is published: the bundle works on its own, away from the source and from node_modules. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { build } from '../../cli/build.ts';
 import { Desk } from '../helpers/slipway.ts';
+import { tempDir } from '../helpers/temp.ts';
 
 /** A package that is there at run time. */
 const IMPORT = /^(?!import type).*?(?:from |import\()'(?!node:)((?:@[\w-]+\/)?[a-z][\w.-]*)(?:\/[^']*)?'/gm;
@@ -12,7 +13,7 @@ const IMPORT = /^(?!import type).*?(?:from |import\()'(?!node:)((?:@[\w-]+\/)?[a
 test('the bundle runs without anything beside it', async () => {
   await using desk = new Desk();
   const installed = join(desk.home, 'installed');
-  cpSync(dirname(await build()), installed, { recursive: true });
+  await build(installed);
   const slipway = (...args: string[]) =>
     spawnSync(process.execPath, [join(installed, 'slipway.js'), ...args], {
       cwd: desk.home,
@@ -29,7 +30,9 @@ test('the bundle runs without anything beside it', async () => {
 });
 
 test('whatever the source imports is named with its licence', async () => {
-  const text = readFileSync(join(dirname(await build()), 'THIRD-PARTY.txt'), 'utf8');
+  using folder = tempDir();
+  await build(folder.path);
+  const text = readFileSync(folder.at('THIRD-PARTY.txt'), 'utf8');
   const named = text
     .split(/^-{80}$/m)
     .map((entry) => /^\s*(\S+) \d\S* \([A-Z][\w.-]+\)\n\n(?=\S)(?!Copyright undefined)/.exec(entry)?.[1]);

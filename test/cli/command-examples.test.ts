@@ -2,14 +2,12 @@
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { COMMANDS } from '../../cli/commands/index.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { pages } from '../../cli/manual/pages.ts';
 import { GATEWAY, HELLO_PROGRAM, helloServer } from '../helpers/configs.ts';
 import { Desk } from '../helpers/slipway.ts';
 
-const commands = await Promise.all(
-  Object.entries(COMMANDS).map(async ([name, { load }]) => ({ name, examples: (await load()).command.examples ?? [] })),
-);
+const examples = [...new Set((await pages()).flatMap((page) => page.examples))];
 
 const labelled = (yaml: string, label: string): string => yaml.replace('{ name:', `{ labels: { ${label} }, name:`);
 
@@ -61,6 +59,7 @@ function codesOf(example: string): readonly number[] {
   if (/example\.com/.test(example) && !example.includes('create')) return [1]; // Nobody answers there.
   if (/^slipway (plan|diff)/.test(example)) return [0, 2]; // No changes, or some.
   if (example.includes('auth can-i')) return [0, 1]; // Yes or no.
+  if (example.includes('auth forget')) return [1]; // There is no such server.
   if (example.includes('explain denied')) return [1]; // There is no such refusal.
   return [0];
 }
@@ -121,14 +120,12 @@ function run(line: string, until?: RegExp): Promise<Ran> {
   return new Promise((done) => child.once('close', (code) => done({ code, said })));
 }
 
-describe.each(commands)('slipway $name', ({ examples }) => {
-  test.each(examples.map((example) => [example]))('%s', async (example) => {
-    const before = BEFORE.find(([pattern]) => pattern.test(example))?.[1];
-    const line = isFollowing(example) ? `timeout --signal=INT 5 ${example}` : example;
-    const until = isServing(example) ? /following|serving/ : undefined;
-    const { code, said } = await run(before === undefined ? line : `${before} && ${line}`, until);
-    expect(said).not.toMatch(/\[(usage|internal)\]|\n {4}at /);
-    if (until === undefined) expect(codesOf(example), said).toContain(code);
-    else expect(said).toMatch(until);
-  });
+test.each(examples.map((example) => [example]))('%s', async (example) => {
+  const before = BEFORE.find(([pattern]) => pattern.test(example))?.[1];
+  const line = isFollowing(example) ? `timeout --signal=INT 5 ${example}` : example;
+  const until = isServing(example) ? /following|serving/ : undefined;
+  const { code, said } = await run(before === undefined ? line : `${before} && ${line}`, until);
+  expect(said).not.toMatch(/\[(usage|internal)\]|\n {4}at /);
+  if (until === undefined) expect(codesOf(example), said).toContain(code);
+  else expect(said).toMatch(until);
 });

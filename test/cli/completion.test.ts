@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { COMMANDS } from '../../cli/commands/index.ts';
-import type { Command } from '../../cli/command.ts';
 import { addressesIn } from '../../cli/complete/names.ts';
 import { FREE, OFFERINGS } from '../../cli/complete/offerings.ts';
+import { placeholderOf, placeholdersOf } from '../../cli/complete/placeholders.ts';
+import { pages } from '../../cli/manual/pages.ts';
 import { cli } from '../helpers/cli.ts';
 import { GATEWAY, HELLO_PROGRAM, helloServer } from '../helpers/configs.ts';
 import { required } from '../helpers/required.ts';
@@ -125,20 +125,13 @@ describe('the program offers', () => {
 });
 
 test('every placeholder of every command is known, or known to be free', async () => {
-  const all = await Promise.all(Object.values(COMMANDS).map(async ({ load }) => (await load()).command));
-  const names = (command: Command): string[] => {
-    const own = new Set(Object.keys(command.words ?? {}));
-    const flags = (command.options ?? []).filter(({ choices }) => !choices).map((option) => option.flags);
-    const written = [command.usage ?? '', ...flags].flatMap((text) => {
-      const [, long = ''] = /--([\w-]+)/.exec(text) ?? [];
-      return [...text.matchAll(/[<[]([^>\]]+)[>\]]/g)].map(([, name = '']) => {
-        const bare = name.replace('...', '');
-        return long !== '' && (bare === 'name' || bare === 'names') ? long : bare;
-      });
-    });
-    return written.filter((name) => !own.has(name) && !name.includes('|'));
-  };
-  const unknown = all.flatMap(names).filter((name) => !(name in OFFERINGS) && !FREE.has(name));
+  const unknown = (await pages()).flatMap(({ commander }) => {
+    const options = commander.options.filter((option) => !option.argChoices && (option.required || option.optional));
+    const names = [...placeholdersOf(commander).map((placeholder) => placeholder.name), ...options.map(placeholderOf)];
+    return names.filter(
+      (name) => !(name in OFFERINGS) && !FREE.has(name) && !name.includes('|') && !name.includes('=…'),
+    );
+  });
   expect([...new Set(unknown)], 'a row in cli/complete/offerings.ts is missing').toEqual([]);
 });
 

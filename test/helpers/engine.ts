@@ -3,11 +3,7 @@ import { describe, test } from 'vitest';
 import { ifThere } from '../../reconciler/drivers/docker/answers.ts';
 import { openEngine, type Engine } from '../../reconciler/drivers/docker/engine.ts';
 import { sweepSecretFiles } from '../../reconciler/drivers/docker/secret-files.ts';
-
-/** Whether `SLIPWAY_REQUIRE` names it: missing is then failing. */
-export function requires(what: string): boolean {
-  return (process.env['SLIPWAY_REQUIRE'] ?? '').split(/[\s,]+/).includes(what);
-}
+import { isRequired } from './required.ts';
 
 /** Whoever comes first builds the images. */
 const TIMEOUT_MS = 300_000;
@@ -22,7 +18,7 @@ export const engineHere: Engine | Error = await openEngine(undefined).catch((err
 export function describeEngine(name: string, body: (engine: Engine) => void): void {
   const engine = engineHere;
   if (!(engine instanceof Error)) describe(name, { timeout: TIMEOUT_MS }, () => body(engine));
-  else if (!requires('docker'))
+  else if (!isRequired('docker'))
     describe.skip(`${name} (skipped: ${engine.message})`, () => test('needs an engine', () => {}));
   else
     describe(name, () =>

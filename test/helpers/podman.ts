@@ -8,7 +8,8 @@ import { describe, test } from 'vitest';
 import { ifThere } from '../../reconciler/drivers/docker/answers.ts';
 import { openEngine, type Engine } from '../../reconciler/drivers/docker/engine.ts';
 import type { EngineSpec } from '../../reconciler/workload.ts';
-import { engineHere, requires } from './engine.ts';
+import { engineHere } from './engine.ts';
+import { isRequired } from './required.ts';
 import { clearAway } from './remains.ts';
 import { tempDir } from './temp.ts';
 
@@ -33,7 +34,7 @@ export function describePodman(name: string, body: (docker: Engine) => void): vo
   const reason = missing.length > 0 ? `there is no ${missing.join(', ')}` : undefined;
   const why = reason ?? (engineHere instanceof Error ? engineHere.message : undefined);
   if (why === undefined) describe(name, { timeout: TIMEOUT_MS }, () => body(engineHere as Engine));
-  else if (!requires('podman')) describe.skip(`${name} (skipped: ${why})`, () => test('needs Podman', () => {}));
+  else if (!isRequired('podman')) describe.skip(`${name} (skipped: ${why})`, () => test('needs Podman', () => {}));
   else
     describe(name, () =>
       test('Podman answers', () => {
