@@ -27,6 +27,8 @@ export async function build(dist = join(root, 'dist')): Promise<string> {
     platform: 'node',
     // Native parts of dependencies are never built; who would use them (ssh2, for speed) does without.
     external: [/\.node$/],
+    // Its "main" is UMD, whose parts no bundler finds.
+    resolve: { alias: { 'jsonc-parser': join(root, 'node_modules/jsonc-parser/lib/esm/main.js') } },
     cwd: root,
     logLevel: 'warn',
     // Programs for containers are files of their own.

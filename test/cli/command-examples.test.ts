@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { build } from '../../cli/build.ts';
 import { pages } from '../../cli/manual/pages.ts';
 import { GATEWAY, HELLO_PROGRAM, helloServer } from '../helpers/configs.ts';
 import { Desk } from '../helpers/slipway.ts';
@@ -71,8 +72,10 @@ interface Ran {
 
 let desk: Desk;
 let state: string;
+let path: string;
 beforeAll(async () => {
   desk = new Desk();
+  path = desk.path(await build(join(desk.home, 'dist')));
   desk.push(CONFIG);
   for (const tag of ['v1.0', 'feature']) desk.git(desk.config, 'branch', tag);
   desk.push({ 'servers/hello.yaml': helloServer('hello', 'Hi') });
@@ -98,7 +101,7 @@ function run(line: string, until?: RegExp): Promise<Ran> {
     cwd: join(home, 'config'),
     env: {
       ...desk.env(),
-      PATH: desk.path(),
+      PATH: path,
       HOME: home,
       EDITOR: 'sed -i s/spec:/spec:\\ #\\ edited/',
       SLIPWAY_STATE_DIR: isOwn ? join(home, 'own') : state,
