@@ -1,10 +1,11 @@
 /** Bundles the program for publishing: one entry that starts fast, the rest in chunks that are loaded when needed. */
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import { completionFiles } from './complete/scripts.ts';
 import { manPages } from './manual/man.ts';
+import { layOut, STARTERS, type StarterName } from './starters/starters.ts';
 import { VERSION } from './version.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -45,7 +46,7 @@ export async function build(dist = join(root, 'dist')): Promise<string> {
   const program = join(dist, 'slipway.js');
   writeFileSync(program, ENTRY);
   chmodSync(program, 0o755);
-  cpSync(join(root, 'examples/quickstart'), join(dist, 'starter'), { recursive: true });
+  for (const name of Object.keys(STARTERS) as StarterName[]) layOut(name, root, join(dist, 'starters', name));
   await beside(dist);
   const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []));
   writeFileSync(join(dist, 'THIRD-PARTY.txt'), licences(modules));

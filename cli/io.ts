@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { styleText } from 'node:util';
 import type { Level, Log } from '../schemas/log.ts';
 import { Logger } from './log.ts';
+import { SlipwayError } from '../schemas/errors.ts';
 
 export interface Io {
   /** What somebody pipes in. */
@@ -23,6 +24,8 @@ export interface Io {
   readonly logger?: Logger;
   /** Asks whoever sits at the terminal; absent where nobody does. */
   readonly confirm?: (question: string) => Promise<boolean>;
+  /** The same for any answer, without the spaces around it. */
+  readonly ask?: (question: string) => Promise<string>;
   /** True where nobody may be asked in any other way either: no editor is opened. */
   readonly unasked?: boolean;
 }
@@ -39,7 +42,7 @@ export interface Wishes {
 
 /** The same world with less talk, or more. Errors are reported past it. */
 export function quietOrLoud(io: Io, { quiet, verbose, noInput }: Wishes): Io {
-  const { confirm: _, ...unasked } = io;
+  const { confirm: _, ask: __, ...unasked } = io;
   const isTerminal = (io.input as { isTTY?: boolean }).isTTY === true;
   if (verbose) io.logger?.sayAll();
   return {
@@ -67,15 +70,25 @@ export function processIo(signal: AbortSignal): Io {
     cwd: process.cwd(),
     signal,
     paint: painter(stdout),
-    ...(process.stdin.isTTY && stderr.isTTY ? { confirm: (question: string) => confirm(question, signal) } : {}),
+    ...(process.stdin.isTTY && stderr.isTTY ? asking(signal) : {}),
     log: logger.log,
     logger,
   };
 }
 
-/** On stderr, so that stdout stays data. Anything but a yes is a no. */
-async function confirm(question: string, signal: AbortSignal): Promise<boolean> {
-  using terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`${question} [y/N] `, { signal });
-  return /^y(es)?$/i.test(answer.trim());
+function asking(signal: AbortSignal): Required<Pick<Io, 'ask' | 'confirm'>> {
+  const ask = async (question: string): Promise<string> => {
+    // On stderr, so that stdout stays data.
+    using terminal = createInterface({ input: process.stdin, output: process.stderr });
+    // Ctrl-D is no answer, and none will come.
+    const ended = new Promise<never>((_, reject) =>
+      terminal.once('close', () => reject(new SlipwayError('cancelled', 'Nobody answered.'))),
+    );
+    return (await Promise.race([terminal.question(question, { signal }), ended])).trim();
+  };
+  return {
+    ask,
+    // Anything but a yes is a no.
+    confirm: async (question) => /^y(es)?$/i.test(await ask(`${question} [y/N] `)),
+  };
 }
