@@ -3,7 +3,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { CallToolResultSchema, McpError, type CallToolResult } from '@modelcontextprotocol/sdk/types.js';
-import { SlipwayError } from '../schemas/errors.ts';
+import { ERRORS, SlipwayError, type ErrorCode } from '../schemas/errors.ts';
 import type { Target } from './target.ts';
 import { VERSION } from './version.ts';
 
@@ -49,15 +49,19 @@ function asSlipwayError(error: unknown): unknown {
   if (error instanceof McpError)
     return new SlipwayError('upstream-unavailable', error.message.replace(/^MCP error -?\d+: /, ''));
   const answered = /\{.*"error".*\}/s.exec(error.message)?.[0];
-  if (answered === undefined) return error;
+  return (answered === undefined ? undefined : refusalIn(answered)) ?? error;
+}
+
+/** A refusal in either shape: of the gateway itself, or of one of its MCP routes. */
+function refusalIn(body: string): SlipwayError | undefined {
+  type Said = { readonly error_code?: string; readonly hint?: string };
   try {
-    const {
-      error: message,
-      error_code: code,
-      hint,
-    } = JSON.parse(answered) as { error: string; error_code: never; hint: string };
-    return new SlipwayError(code, message, { hint });
+    const said = JSON.parse(body) as Said & { error: string | { message: string; data?: Said } };
+    const [message, { error_code: code = '', hint }] =
+      typeof said.error === 'string' ? [said.error, said] : [said.error.message, said.error.data ?? {}];
+    if (!Object.hasOwn(ERRORS, code)) return undefined;
+    return new SlipwayError(code as ErrorCode, message, hint === undefined ? {} : { hint });
   } catch {
-    return error;
+    return undefined;
   }
 }
