@@ -78,6 +78,10 @@
             installPhase = ''
               mkdir -p $out/lib/slipway
               cp -r dist package.json LICENSE $out/lib/slipway/
+              install -Dm644 -t $out/share/man/man1 dist/man/*.1
+              install -Dm644 -t $out/share/bash-completion/completions dist/completions/slipway
+              install -Dm644 -t $out/share/zsh/site-functions dist/completions/_slipway
+              install -Dm644 -t $out/share/fish/vendor_completions.d dist/completions/slipway.fish
               makeWrapper ${pkgs.nodejs_24}/bin/node $out/bin/slipway \
                 --add-flags $out/lib/slipway/dist/slipway.js \
                 --prefix PATH : ${

@@ -23,9 +23,15 @@ export async function answer(program: Commander, words: readonly string[], io: I
     };
   };
   const { words: offered, paths, isOpen } = await complete(program, words, offering, io);
-  for (const { word, about } of offered) if (!/\s/.test(word)) io.out(about ? `${word}\t${line(about)}` : word);
+  for (const { word, about } of offered) if (SAFE.test(word)) io.out(about ? `${word}\t${line(about)}` : word);
   io.out(`:${[paths ?? [], isOpen ? 'open' : []].flat().join(' ')}`);
   return 0;
 }
+
+/**
+ * What a shell takes for nothing but itself. bash writes what it is offered into the line as it is, and names of tools are
+ * made by servers, those of branches by whoever may push: `$(…)` must not be one key away from being run.
+ */
+const SAFE = /^[\w.,:/@%+=-]+$/;
 
 const line = (text: string): string => plain(text.replaceAll(/\s+/g, ' '));

@@ -1,6 +1,6 @@
-/** Every example in the help of every command is run, as it stands there, in a real shell. */
+/** Every example in the help of every command, and what the README shows, is run as it stands there, in a real shell. */
 import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { build } from '../../cli/build.ts';
@@ -93,7 +93,7 @@ afterAll(() => desk[Symbol.asyncDispose]());
 /** In a home of its own, so that no example sees what another did. @param until stops it, as Ctrl-C does, once it said this */
 function run(line: string, until?: RegExp): Promise<Ran> {
   const home = mkdtempSync(join(desk.home, 'home-'));
-  for (const name of ['config', 'more', 'fetch.yaml', 'compose.yaml', '.config'])
+  for (const name of ['config', 'remote.git', 'more', 'fetch.yaml', 'compose.yaml', '.config'])
     cpSync(join(desk.home, name), join(home, name), { recursive: true });
   // Another Slipway needs a state of its own; all else is asked of the one that runs.
   const isOwn = /slipway up/.test(line);
@@ -131,4 +131,25 @@ test.each(examples.map((example) => [example]))('%s', async (example) => {
   expect(said).not.toMatch(/\[(usage|internal)\]|\n {4}at /);
   if (until === undefined) expect(codesOf(example), said).toContain(code);
   else expect(said).toMatch(until);
+});
+
+/** Blocks of the README about a repo that is there; those that begin one are a story of their own, in `package.test.ts`. */
+const blocks = [...readFileSync(new URL('../../README.md', import.meta.url), 'utf8').matchAll(/```sh\n(.*?)```/gs)]
+  .map(([, block = '']) => block)
+  .filter((block) => /^slipway/m.test(block) && !/slipway (init|up)|^cd /m.test(block));
+/** Lines that cannot work here: nobody answers there, nobody was refused, or nothing ends them. */
+const NOT_HERE = /git@git\.example\.com|login https|<request-id>|audit tail/;
+
+test.each(blocks.map((block) => [block.split('\n', 1)[0] ?? '', block]))('README: %s …', async (_, block) => {
+  const lines = block.split('\n').filter((line) => !NOT_HERE.test(line));
+  const script = [
+    'set -e -o pipefail',
+    'git remote set-url origin "$HOME/remote.git"',
+    ...lines.flatMap((line) => {
+      const before = BEFORE.find(([pattern]) => pattern.test(line))?.[1] ?? [];
+      // Yes or no: both are an answer.
+      return [before, line.includes('can-i') ? `${line.split(/\s+#/, 1)[0]} || [ $? = 1 ]` : line].flat();
+    }),
+  ].join('\n');
+  expect(await run(script)).toMatchObject({ code: 0 });
 });

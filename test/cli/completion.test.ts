@@ -96,6 +96,12 @@ describe('the program offers', () => {
     expect(out).toBe('--ref\tbranch, tag or commit (default: the HEAD of the repo)\n:');
   });
 
+  test('nothing that a shell would run', async () => {
+    desk.git(desk.config, 'branch', 'feature/x-1.0');
+    desk.git(desk.config, 'branch', '$(touch${IFS}owned)');
+    expect(await offered('plan', '--ref', '')).toEqual(['feature/x-1.0', 'main', ':']);
+  });
+
   test('gateways that a token is kept for', async () => {
     const home = join(desk.home, 'known');
     mkdirSync(join(home, 'slipway'), { recursive: true });
