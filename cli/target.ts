@@ -3,7 +3,6 @@ import { existsSync, readdirSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { SlipwayError, ERRORS, type ErrorCode } from '../schemas/errors.ts';
 import { stateHome, statePaths } from '../reconciler/index.ts';
@@ -48,11 +47,7 @@ export async function findTarget(options: Options, io: Io, scope: Scope = 'any')
     async *lines(path) {
       const response = await send(address, 'GET', `/api/v1${path}`, undefined, io.signal);
       if (response.statusCode !== 200) await readJson(response);
-      try {
-        yield* createInterface({ input: response });
-      } catch (error) {
-        throw io.signal.aborted ? new SlipwayError('cancelled') : error;
-      }
+      yield* linesOf(response, address, io.signal);
     },
     fetch: (input, init) => fetchOver(address, input, init),
   };
@@ -145,6 +140,27 @@ function send(
     });
     request.end(payload);
   });
+}
+
+/** @throws SlipwayError cancelled, or not-running where the connection breaks before its end */
+async function* linesOf(
+  response: IncomingMessage,
+  { description }: Address,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  response.setEncoding('utf8');
+  let rest = '';
+  try {
+    for await (const chunk of response) {
+      const lines = (rest + String(chunk)).split('\n');
+      rest = lines.pop() ?? '';
+      yield* lines;
+    }
+  } catch (error) {
+    if (signal.aborted) throw new SlipwayError('cancelled');
+    throw new SlipwayError('not-running', `${description} went away.`, { cause: error });
+  }
+  if (rest !== '') yield rest;
 }
 
 async function readJson<T>(response: IncomingMessage): Promise<T> {

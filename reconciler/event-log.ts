@@ -147,7 +147,8 @@ const STATES: Partial<Record<InstanceStatus['state'], readonly [reason: string, 
 
 function aboutInstance(address: string, before: InstanceStatus | undefined, after: InstanceStatus): Happening[] {
   const { name, state, restarts, lastError = 'it ended', unready } = after;
-  const isNew = state !== before?.state;
+  // One that was made sleeps until it is started: no news.
+  const isNew = state !== before?.state && !(state === 'sleeping' && !before);
   const [reason, message] = STATES[state] ?? [];
   const fell = state === 'crashed' ? isNew : restarts > (before?.restarts ?? 0);
   return [

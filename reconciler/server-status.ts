@@ -51,8 +51,8 @@ function crashed(instances: readonly Instance[], { lastLines }: Facts): Draft | 
   const { id, lastError = 'it crashed', restarts } = worst;
   const memory = lastError.startsWith(OUT_OF_MEMORY);
   const message = loop
-    ? `${id}: ${lastError}; it was restarted ${restarts} times, with growing pauses.`
-    : `${id}: ${lastError}.`;
+    ? `${id}: ${lastError.replace(/\.$/, '')}; it was restarted ${restarts} times, with growing pauses.`
+    : `${id}: ${lastError.replace(/\.$/, '')}.`;
   const reason = memory ? 'OutOfMemory' : loop ? 'CrashLoop' : 'Crashed';
   return ready('False', reason, message + quoted(lastLines(id)));
 }

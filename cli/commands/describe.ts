@@ -1,76 +1,90 @@
-import type { BudgetStatus } from '../../schemas/budgets.ts';
-import { referencesOf } from '../../schemas/refs.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
-import { conditionOf, type Status } from '../../schemas/status.ts';
-import { TARGET_OPTIONS, type Command } from '../command.ts';
+import { TARGET_OPTIONS, outputOption, text, type Command } from '../command.ts';
 import { budgetTable } from '../print/budgets.ts';
+import { commitText, eventTable } from '../print/events.ts';
 import { serverSections } from '../print/server.ts';
-import { indent } from '../print/table.ts';
+import { indent, table, type Table } from '../print/table.ts';
 import { tokenSection } from '../print/token.ts';
 import { asDocument, formatValue } from '../print/value.ts';
-import { findTarget, type Target } from '../target.ts';
+import { chosen, groupsBy, isOne } from '../read/choose.ts';
+import { common, factsOf, type Facts } from '../read/facts.ts';
+import { findTarget } from '../target.ts';
 
-const LAST_LINES = 10;
+/** What is older is in `slipway events`. */
+const MAX_EVENTS = 10;
 
 export const command: Command = {
-  summary: 'tell all about one resource: spec, conditions, isolation, instances, log, tools, references',
-  usage: '<kind> <name>',
-  options: TARGET_OPTIONS,
-  examples: ['slipway describe server github'],
+  summary: 'tell all about a resource: spec, last change, conditions, instances, tools, references, events',
+  usage: '<kind> [names...]',
+  options: [
+    ...TARGET_OPTIONS,
+    { flags: '-l, --selector <labels>', description: 'only those with these labels' },
+    outputOption(['text', 'json', 'yaml']),
+  ],
+  examples: [
+    'slipway describe server github',
+    'slipway describe server/github project/dev',
+    'slipway describe srv -l team=core',
+    'slipway describe server github -o json',
+  ],
 
-  async run({ args: [kind = '', name = ''], options, io }) {
+  async run({ args, options, io }) {
+    const groups = groupsBy(args);
     const target = await findTarget(options, io);
-    const path = `/resources/${encodeURIComponent(kind)}/${encodeURIComponent(name)}`;
-    const [resource] = await target.json<Resource[]>('GET', path);
-    if (!resource) return 1;
-    const status = await target.json<Status>('GET', '/status?stats=true');
-    const log = await lastLines(target, resource, status);
-    const all = await target.json<Resource[]>('GET', '/resources');
-    const budgets = await target.json<BudgetStatus[]>('GET', '/budgets');
-    io.out(
-      [...sections(resource, all, status, log), usage(resource, budgets)]
-        .filter((section) => section !== '')
-        .join('\n\n'),
-    );
+    const resources = await target.json<Resource[]>('GET', '/resources');
+    const wanted = groups.flatMap((group) => chosen(resources, group, text(options, 'selector')));
+    if (wanted.length === 0) {
+      io.err('There is none.');
+      return 0;
+    }
+    const known = await common(target, resources);
+    const facts: Facts[] = [];
+    for (const resource of wanted) facts.push(await factsOf(target, resource, known));
+    const format = options['output'];
+    if (format === 'json' || format === 'yaml') {
+      const whole = facts.map(asValue);
+      io.out(formatValue(isOne(groups) ? whole[0] : whole, format));
+    } else io.out(facts.map(asText).join('\n\n\n'));
     return 0;
   },
 };
 
-/** Of a server with something to explain; none where nothing was logged. */
-async function lastLines(target: Target, resource: Resource, { servers }: Status): Promise<string[]> {
-  const server = servers.find((entry) => entry.address === addressOf(resource));
-  const wellKnown = server && conditionOf(server, 'Ready')?.status === 'True';
-  if (!server || (wellKnown && server.instances.every(({ lastError }) => lastError === undefined))) return [];
-  const path = `/logs/${resource.kind}/${encodeURIComponent(resource.metadata.name)}?tail=${LAST_LINES}`;
-  return Array.fromAsync(target.lines(path)).catch(() => []);
+/** The resource as it is written, and beside it all that is not. */
+function asValue({ resource, history, server, token, refersTo, referredBy, events, budgets }: Facts): unknown {
+  const status = server ?? token;
+  return {
+    ...asDocument(resource),
+    ...(status ? { status } : {}),
+    ...(budgets.length === 0 ? {} : { usage: budgets }),
+    source: history,
+    references: { to: refersTo, from: referredBy },
+    events,
+  };
 }
 
-function sections(resource: Resource, all: readonly Resource[], status: Status, log: readonly string[]): string[] {
-  const server = status.servers.find((entry) => entry.address === addressOf(resource));
-  const token = status.tokens.find((entry) => entry.address === addressOf(resource));
-  const { file, line } = resource.source;
-  const commit = status.lastApplied;
-  return [
-    `${addressOf(resource)}  (${file}:${line}${commit ? `, commit ${commit.id.slice(0, 12)} by ${commit.author ?? 'unknown'}` : ''})`,
-    `Spec\n${indent(formatValue(asDocument(resource)['spec'], 'yaml'))}`,
-    ...(token ? [`Use\n${indent(tokenSection(token))}`] : []),
-    ...(server ? serverSections(server, (resource.spec as { isolation?: unknown }).isolation, log) : []),
-    references(resource, all),
+function asText({ resource, history, server, token, refersTo, referredBy, events, budgets, log }: Facts): string {
+  const section = (title: string, content: string): string => (content === '' ? '' : `${title}\n${indent(content)}`);
+  const rows = ({ head, rows: all }: Table): string => (all.length === 0 ? '' : table(head, all));
+  const references = [
+    ...refersTo.map((address) => `refers to ${address}`),
+    ...referredBy.map((address) => `referred to by ${address}`),
   ];
+  return [
+    `${addressOf(resource)}  (${history.file}:${history.line})`,
+    section('Last change', history.change ? commitText(history.change) : ''),
+    section('Labels', labelsText(resource.metadata)),
+    section('Spec', formatValue(asDocument(resource)['spec'], 'yaml')),
+    section('Use', token ? tokenSection(token) : ''),
+    ...(server ? serverSections(server, (resource.spec as { isolation?: unknown }).isolation, log) : []),
+    section('Usage', rows(budgetTable(budgets))),
+    section('References', references.join('\n')),
+    section('Events', rows(eventTable(events.slice(-MAX_EVENTS), false))),
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n');
 }
 
-/** Of a budget: what is used of it. */
-function usage(resource: Resource, budgets: readonly BudgetStatus[]): string {
-  const own = budgets.filter(({ budget }) => addressOf(resource) === `Budget/${budget}`);
-  return own.length === 0 ? '' : `Usage\n${indent(budgetTable(own))}`;
-}
-
-function references(resource: Resource, all: readonly Resource[]): string {
-  const address = addressOf(resource);
-  const targets = (from: Resource): string[] =>
-    referencesOf(from).map((reference) => `${reference.kind}/${reference.name}`);
-  const to = [...new Set(targets(resource))];
-  const from = all.filter((other) => targets(other).includes(address)).map(addressOf);
-  const lines = [...to.map((target) => `refers to ${target}`), ...from.map((source) => `referred to by ${source}`)];
-  return lines.length === 0 ? '' : `References\n${indent(lines.join('\n'))}`;
+function labelsText({ project, labels, annotations }: Resource['metadata']): string {
+  const pairs = [...Object.entries(labels), ...Object.entries(annotations)].map(([key, value]) => `${key}=${value}`);
+  return [...(project === undefined ? [] : [`project ${project}`]), ...pairs].join('\n');
 }

@@ -1,24 +1,61 @@
 import { ERRORS, SlipwayError, type ErrorCode } from '../../schemas/errors.ts';
 import { inWords, placeOf, remedyFor } from '../../schemas/access.ts';
 import type { Denial } from '../../schemas/operate.ts';
+import { addressOf, type Resource } from '../../schemas/resource.ts';
 import { outputOption, TARGET_OPTIONS, type Command } from '../command.ts';
 import { plain } from '../print/plain.ts';
 import { formatValue } from '../print/value.ts';
+import { chosen, groupsBy } from '../read/choose.ts';
+import { kindFor } from '../select.ts';
 import { findTarget } from '../target.ts';
 
 export const command: Command = {
-  summary: 'tell why a request was refused',
-  usage: '<denied> <request-id>',
-  options: [...TARGET_OPTIONS, outputOption(['table', 'json', 'yaml'])],
-  examples: ['slipway explain denied Gk2rXw1Q-4f'],
+  summary: 'tell what a field means, why a resource is as it is, or why a request was refused',
+  usage: '<kind> [name]',
+  words: { kind: ['denied'] },
+  options: [...TARGET_OPTIONS, outputOption(['text', 'json', 'yaml'])],
+  examples: [
+    'slipway explain server',
+    'slipway explain server.http.port',
+    'slipway explain project.spec.limits -o yaml',
+    'slipway explain server/github',
+    'slipway explain denied Gk2rXw1Q-4f',
+  ],
 
-  async run({ args: [what, id = ''], options, io }) {
-    if (what !== 'denied')
-      throw new SlipwayError('usage', `There is no \`explain ${what}\`; there is \`explain denied\`.`);
-    const target = await findTarget(options, io);
-    const denial = await target.json<Denial>('GET', `/denied/${encodeURIComponent(id)}`);
+  async run({ args, options, io }) {
+    const [what = '', id] = args;
     const format = options['output'];
-    io.out(format === 'json' || format === 'yaml' ? formatValue(denial, format) : told(denial));
+    const say = (value: unknown, words: () => string): number => {
+      io.out(format === 'json' || format === 'yaml' ? formatValue(value, format) : words());
+      return 0;
+    };
+    if (what === 'denied') {
+      if (id === undefined) throw new SlipwayError('usage', 'Which request? Its id is in the answer that refused it.');
+      const target = await findTarget(options, io);
+      const denial = await target.json<Denial>('GET', `/denied/${encodeURIComponent(id)}`);
+      return say(denial, () => told(denial));
+    }
+    if (id === undefined && !what.includes('/')) {
+      const [word = '', ...path] = what.split('.');
+      const kind = kindFor(word, ['denied']);
+      const { explained } = await import('../read/fields.ts');
+      const { explainedText } = await import('../print/explain.ts');
+      const field = explained(kind, path);
+      return say(field, () => explainedText(kind, field));
+    }
+    const groups = groupsBy(args);
+    const target = await findTarget(options, io);
+    const resources = await target.json<Resource[]>('GET', '/resources');
+    const { common, factsOf } = await import('../read/facts.ts');
+    const { why } = await import('../read/why.ts');
+    const known = await common(target, resources);
+    for (const resource of groups.flatMap((group) => chosen(resources, group))) {
+      const facts = await factsOf(target, resource, known);
+      const { history, server, token, refersTo, referredBy, events } = facts;
+      say({ address: addressOf(resource), history, status: server ?? token, refersTo, referredBy, events }, () =>
+        why(facts),
+      );
+    }
     return 0;
   },
 };

@@ -4,6 +4,7 @@ import { name as nameSchema } from '../../schemas/kinds/fields.ts';
 import type { Status } from '../../schemas/status.ts';
 import { outputOption, SOURCE_OPTIONS, TARGET_OPTIONS, text, type Command, type Invocation } from '../command.ts';
 import { localResources } from '../local.ts';
+import { table } from '../print/table.ts';
 import { tokenTable } from '../print/token.ts';
 import { asDocument, formatValue } from '../print/value.ts';
 import { kindFor } from '../select.ts';
@@ -129,7 +130,10 @@ async function list(_: string, { options, io }: Invocation): Promise<void> {
         format,
       ),
     );
-  else io.out(tokenTable(tokens, known));
+  else {
+    const { head, rows } = tokenTable(tokens, known);
+    io.out(table(head, rows));
+  }
 }
 
 /** Commits in a working tree too, unless told not to: a token that is made or revoked is meant to be in force. */

@@ -1,12 +1,12 @@
 /** Budgets, and what is used of them. */
 import { AMOUNTS, type BudgetStatus } from '../../schemas/budgets.ts';
-import { table } from './table.ts';
+import type { Table } from './table.ts';
 
 const HEAD = ['name', 'of', 'calls', 'tokens', 'cost', 'used', 'state', 'resets'];
 
 /** A row for each budget, or for each of those who have it for themselves and used any of it. */
-export function budgetTable(statuses: readonly BudgetStatus[]): string {
-  return table(HEAD, statuses.map(budgetRow));
+export function budgetTable(statuses: readonly BudgetStatus[]): Table {
+  return { head: HEAD, rows: statuses.map(budgetRow) };
 }
 
 function budgetRow(status: BudgetStatus): string[] {

@@ -1,17 +1,30 @@
 import { plain } from './plain.ts';
 
+export interface Table {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
 /** Tables as kubectl prints them: upper-case heads, three spaces between, no lines. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head.map((cell) => cell.toUpperCase()), ...rows.map((row) => row.map(plain))];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
-  return all
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('   ')
-        .trimEnd(),
-    )
-    .join('\n');
+export function table(head: readonly string[], rows: Table['rows']): string {
+  const all = [head.map((cell) => cell.toUpperCase()), ...rows];
+  const widths = widest([], all);
+  return all.map((row) => rowText(row, widths)).join('\n');
+}
+
+/** How wide columns are, with more rows. */
+export function widest(before: readonly number[], rows: Table['rows']): number[] {
+  const columns = Math.max(before.length, ...rows.map((row) => row.length));
+  return Array.from({ length: columns }, (_, column) =>
+    Math.max(before[column] ?? 0, ...rows.map((row) => plain(row[column] ?? '').length)),
+  );
+}
+
+export function rowText(row: readonly string[], widths: readonly number[]): string {
+  return row
+    .map((cell, column) => plain(cell).padEnd(widths[column] ?? 0))
+    .join('   ')
+    .trimEnd();
 }
 
 /** `3d`, `4h`, `12m`, `5s`: how long ago, as short as it can be said. */

@@ -3,15 +3,15 @@ import type { token as kind } from '../../schemas/kinds/token.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import type { TokenStatus } from '../../schemas/status.ts';
 import type { z } from 'zod';
-import { age, table } from './table.ts';
+import { age, type Table } from './table.ts';
 
 type Spec = z.output<typeof kind.spec>;
 
 /** @param statuses by address; without one, nobody knows when a token was used */
-export function tokenTable(resources: readonly Resource[], statuses: ReadonlyMap<string, TokenStatus>): string {
-  return table(
-    ['name', 'roles', 'scopes', 'projects', 'expires', 'last used', 'source'],
-    resources.map((resource) => {
+export function tokenTable(resources: readonly Resource[], statuses: ReadonlyMap<string, TokenStatus>): Table {
+  return {
+    head: ['name', 'roles', 'scopes', 'projects', 'expires', 'last used', 'source'],
+    rows: resources.map((resource) => {
       const { roles, scopes, projects, expiresAt } = resource.spec as Spec;
       const { file, line } = resource.source;
       return [
@@ -24,7 +24,7 @@ export function tokenTable(resources: readonly Resource[], statuses: ReadonlyMap
         `${file}:${line}`,
       ];
     }),
-  );
+  };
 }
 
 /** For `describe`. */

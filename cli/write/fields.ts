@@ -52,7 +52,8 @@ const isEmpty = (properties: object): boolean => Object.keys(properties).length 
 export const alternatives = (schema: JsonSchema): JsonSchema[] =>
   schema['type'] === undefined ? ((schema['anyOf'] ?? []) as JsonSchema[]) : [];
 
-function resolved(root: JsonSchema, schema: JsonSchema): JsonSchema {
+/** What a `$ref` leads to, with what stands beside it. */
+export function resolved(root: JsonSchema, schema: JsonSchema): JsonSchema {
   const reference = schema['$ref'];
   if (typeof reference !== 'string') return schema;
   const { $ref: _, ...own } = schema;

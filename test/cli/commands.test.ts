@@ -122,8 +122,8 @@ test('operating commands: what runs costs, what others left, why a server fails'
   );
 
   const top = await slipway('top');
-  expect(top.out).toMatch(/^INSTANCE +STATE +CPU +MEMORY +LIMIT +PIDS +RESTARTS\n/);
-  expect(top.out).toMatch(/\nslipway-hello-\w+-0 +running +\d+\.\d% +\d+Mi +- +\d+ +0/);
+  expect(top.out).toMatch(/^INSTANCE +STATE +CPU +MEMORY +LIMIT +PIDS +CALLS\/S +P95 +IN FLIGHT +RESTARTS\n/);
+  expect(top.out).toMatch(/\nslipway-hello-\w+-0 +running +\d+\.\d% +\d+Mi +- +\d+ +0\.00 +- +0 +0/);
   const [row] = JSON.parse((await slipway('top', '-o', 'json')).out) as {
     cpu: number;
     stats: { memoryBytes: number };
@@ -170,7 +170,7 @@ test('reading commands against a running Slipway', { timeout: 120_000 }, async (
   const slipway = (...args: string[]) => desk.slipway([...args, ...at]);
 
   const servers = (await slipway('get', 'servers')).out.split('\n');
-  expect(servers[0]).toMatch(/^NAME +READY +STATE +TOOLS +REASON$/);
+  expect(servers[0]).toMatch(/^NAME +READY +STATE +TOOLS +REASON +AGE$/);
   expect(servers.slice(1).map((line) => line.split(/ {2,}/).slice(0, 2))).toEqual([
     ['box', 'False'],
     ['hello', 'True'],

@@ -1,6 +1,6 @@
 /** What people read, for states that are hard to bring about on every host. */
 import { expect, test } from 'vitest';
-import { driftLines } from '../../cli/commands/status.ts';
+import { driftLines } from '../../cli/print/status.ts';
 import { serverSections } from '../../cli/print/server.ts';
 import { plain } from '../../cli/print/plain.ts';
 import { bytesText, secondsText } from '../../cli/print/size.ts';

@@ -1,0 +1,95 @@
+/** How a running Slipway does, on one screen. */
+import type { EventRow } from '../../schemas/operate.ts';
+import { conditionOf, type ServerStatus, type Status } from '../../schemas/status.ts';
+import type { Io } from '../io.ts';
+import { commitText } from './events.ts';
+import { plain } from './plain.ts';
+import { age, table } from './table.ts';
+
+/** What fits on a screen beside the servers. */
+const MAX_ISSUES = 5;
+const MAX_ERRORS = 3;
+
+/** @param warnings what went wrong, oldest first */
+export function statusText(status: Status, warnings: readonly EventRow[], { paint }: Pick<Io, 'paint'>): string {
+  const ready = conditionOf(status, 'Ready');
+  const style = ready?.status === 'True' ? 'green' : ready?.status === 'False' ? 'red' : 'yellow';
+  const { lastApplied, lastAttempted, lastProbe, lastReached, outbox, servers, issues } = status;
+  const isBehind = lastAttempted !== undefined && lastAttempted.id !== lastApplied?.id;
+  const lines = [
+    // Whoever may see a part only is told neither.
+    `${paint(style, stateOf(status))}${ready?.message ? `: ${ready.message}` : ''} (${ready?.reason ?? ''})`,
+    `Source   ${status.source === '' ? '' : `${status.source}, `}looked at ${age(lastProbe)} ago, reached ${age(lastReached)} ago`,
+    ...(lastApplied ? [`Applied  ${commitText(lastApplied)}`] : []),
+    ...(isBehind ? [`Tried    ${commitText(lastAttempted)}`] : []),
+    ...(status.gateway ? [`Gateway  ${status.gateway.url}/mcp, ${loadText(servers)}`] : []),
+    ...(servers.length > 0 ? [`Servers  ${countsText(servers)}`] : []),
+    ...(outbox.pending > 0
+      ? [`Audit    ${outbox.pending} records wait for the remote${outbox.lastError ? `: ${outbox.lastError}` : ''}`]
+      : []),
+    ...issues
+      .slice(0, MAX_ISSUES)
+      .map((issue) => `Issue    ${issue.file}:${issue.line} ${issue.code}: ${issue.message}`),
+    ...(issues.length > MAX_ISSUES
+      ? [`         and ${issues.length - MAX_ISSUES} more: see \`slipway validate\``]
+      : []),
+    ...driftLines(status),
+    ...warnings
+      .slice(-MAX_ERRORS)
+      .map((event) => `Error    ${age(event.at)} ago ${event.about} ${event.reason}: ${event.message}`),
+  ];
+  const rows =
+    servers.length > 0 ? ['', table(['server', 'ready', 'state', 'tools', 'reason'], servers.map(serverRow))] : [];
+  const [first = '', ...more] = lines;
+  return [first, ...more.map(plain), ...rows].join('\n');
+}
+
+function stateOf(status: Status): string {
+  if (conditionOf(status, 'Ready')?.status === 'True') return 'Ready';
+  if (conditionOf(status, 'Stalled')) return 'Stalled';
+  return conditionOf(status, 'Reconciling') ? 'Reconciling' : 'Not ready';
+}
+
+/** `5: 3 ready, 1 not ready, 1 starting; instances: 2 running, 1 sleeping`. */
+function countsText(servers: readonly ServerStatus[]): string {
+  const words = { True: 'ready', False: 'not ready', Unknown: 'starting' };
+  const ready = countBy(servers.map((server) => words[conditionOf(server, 'Ready')?.status ?? 'Unknown']));
+  const states = countBy(servers.flatMap(({ instances }) => instances.map(({ state }) => state)));
+  return `${servers.length}: ${ready}${states === '' ? '' : `; instances: ${states}`}`;
+}
+
+function countBy(words: readonly string[]): string {
+  return [...Map.groupBy(words, (word) => word)].map(([word, list]) => `${list.length} ${word}`).join(', ');
+}
+
+/** What the gateway has to do for all servers together; the slowest says how long calls take. */
+function loadText(servers: readonly ServerStatus[]): string {
+  const all = servers.flatMap(({ upstreams = [] }) => upstreams);
+  const sum = (of: (upstream: (typeof all)[number]) => number): number =>
+    all.reduce((total, one) => total + of(one), 0);
+  const calls = sum((one) => one.calls);
+  if (calls === 0) return 'no calls yet';
+  const slowest = Math.max(...all.map(({ p95Ms = 0 }) => p95Ms));
+  const rate = `${Number(sum((one) => one.perSecond).toPrecision(2))} calls/s`;
+  return `${rate}, ${sum((one) => one.inFlight)} in flight, p95 up to ${slowest} ms; ${calls} in all, ${sum((one) => one.errors)} failed`;
+}
+
+/** What somebody changed by hand, and nobody heals. */
+export function driftLines({ servers }: Pick<Status, 'servers'>): string[] {
+  return servers.flatMap((server) => {
+    const drifted = conditionOf(server, 'Drifted');
+    return drifted?.status === 'True' ? [`Drifted  ${server.name}: ${drifted.message}`] : [];
+  });
+}
+
+/** One line for a server, shared with `get servers`. */
+export function serverRow(server: ServerStatus): string[] {
+  const ready = conditionOf(server, 'Ready');
+  return [
+    server.name,
+    ready?.status ?? 'Unknown',
+    countBy(server.instances.map(({ state }) => state)) || server.runtime,
+    String(server.tools?.length ?? '-'),
+    ready?.reason ?? '',
+  ];
+}
