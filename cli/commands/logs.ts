@@ -15,7 +15,7 @@ export const command: Command = {
     { flags: '--since <when>', description: 'only lines from then on: 2026-01-02T03:04:05Z, 10m' },
     { flags: '-i, --index <n>', description: 'which instance, counting from 0' },
   ],
-  examples: ['slipway logs github', 'slipway logs github -f --tail 20', 'slipway logs server/github -i 1 --since 10m'],
+  examples: ['slipway logs github', 'slipway logs github -f --tail 20', 'slipway logs server/github -i 0 --since 10m'],
 
   async run({ args: [word = ''], options, io }) {
     const kind = kindFor('server');

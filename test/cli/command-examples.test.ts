@@ -44,7 +44,7 @@ const BESIDE: Readonly<Record<string, string>> = {
 const isServing = (example: string): boolean => /slipway up\b/.test(example);
 /** They go on until somebody stops them, whether or not there is something to tell. */
 const isFollowing = (example: string): boolean =>
-  /logs .*(-f|--follow)|--watch|get .*-w\b|audit tail|events .*-(f|w)/.test(example);
+  /logs .*(-f|--follow)|--watch|get .*-w\b|audit tail|events .*(-f\b|--follow)/.test(example);
 
 /** What must be so before. */
 const BEFORE: readonly [RegExp, string][] = [

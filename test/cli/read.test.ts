@@ -172,11 +172,17 @@ describe('a running Slipway', { timeout: 120_000 }, () => {
     expect(rows.out[0]).toMatch(/^NAME +READY/);
     const before = rows.out.length;
     desk.push(
-      { 'hello.yaml': FILES['hello.yaml'].replace('value: Hello', 'value: Hey'), 'boom.yaml': undefined },
+      {
+        'hello.yaml': `${FILES['hello.yaml']}  replicas: 2
+`,
+        'boom.yaml': undefined,
+      },
       'Say hey',
     );
     await said('sync', '--wait');
-    await eventually(() => rows.err.includes('(boom is gone)'));
+    await eventually(() => rows.err.includes('(boom is gone)') && rows.out.length > before, 15_000).catch(() =>
+      console.log(rows.out, rows.err),
+    );
     expect(rows.out.length).toBeGreaterThan(before);
     expect(rows.out.slice(before).every((row) => row.startsWith('hello '))).toBe(true);
     expect(names.out).toEqual(['server/hello']);

@@ -73,21 +73,12 @@ describe('mistakes', () => {
 });
 
 describe('every command', () => {
-  test.each(Object.keys(COMMANDS))(
-    '%s: --help says what it is for, by example, with the global options',
-    async (name) => {
-      const { code, out } = await said(name, '--help');
-      expect(code).toBe(0);
-      expect(out).toMatch(new RegExp(`^Usage: slipway ${name} `));
-      for (const { flags } of GLOBAL_OPTIONS) expect(out).toContain(flags);
-      const { command } = (await COMMANDS[name]?.load()) ?? {};
-      for (const example of command?.examples ?? []) {
-        expect(out).toContain(`\n  ${example}`);
-        expect(example).toContain(`slipway ${name}`);
-      }
-      if (name !== 'version') expect(command?.examples?.length, 'examples').toBeGreaterThan(0);
-    },
-  );
+  test.each(Object.keys(COMMANDS))('%s: --help has the global options', async (name) => {
+    const { code, out } = await said(name, '--help');
+    expect(code).toBe(0);
+    expect(out).toMatch(new RegExp(`^Usage: slipway ${name} `));
+    for (const { flags } of GLOBAL_OPTIONS) expect(out).toContain(flags);
+  });
 
   test('the version has a flag of its own', async () => {
     expect((await said('--version')).out).toBe((await said('version')).out);
