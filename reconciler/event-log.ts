@@ -129,14 +129,15 @@ function aboutServer(status: Status | undefined, before: ServerStatus | undefine
   ];
 }
 
+/** Without their names: which of them somebody may see, `describe` knows. */
 function toolNews(before: ServerStatus | undefined, { address, tools: now }: ServerStatus): Happening[] {
   const { tools: earlier } = before ?? {};
   if (!earlier || !now) return [];
-  const changes = [
-    ...now.filter((tool) => !earlier.includes(tool)).map((tool) => `+${tool}`),
-    ...earlier.filter((tool) => !now.includes(tool)).map((tool) => `-${tool}`),
-  ];
-  return changes.length === 0 ? [] : [happened(address, 'ToolsChanged', changes.join(' '))];
+  const came = now.filter((tool) => !earlier.includes(tool)).length;
+  const went = earlier.filter((tool) => !now.includes(tool)).length;
+  return came + went === 0
+    ? []
+    : [happened(address, 'ToolsChanged', `${came} new, ${went} gone, ${now.length} in all`)];
 }
 
 const STATES: Partial<Record<InstanceStatus['state'], readonly [reason: string, message: string]>> = {

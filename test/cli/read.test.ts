@@ -173,16 +173,13 @@ describe('a running Slipway', { timeout: 120_000 }, () => {
     const before = rows.out.length;
     desk.push(
       {
-        'hello.yaml': `${FILES['hello.yaml']}  replicas: 2
-`,
+        'hello.yaml': `${FILES['hello.yaml']}  replicas: 2\n`,
         'boom.yaml': undefined,
       },
       'Say hey',
     );
     await said('sync', '--wait');
-    await eventually(() => rows.err.includes('(boom is gone)') && rows.out.length > before, 15_000).catch(() =>
-      console.log(rows.out, rows.err),
-    );
+    await eventually(() => rows.err.includes('(boom is gone)') && rows.out.length > before);
     expect(rows.out.length).toBeGreaterThan(before);
     expect(rows.out.slice(before).every((row) => row.startsWith('hello '))).toBe(true);
     expect(names.out).toEqual(['server/hello']);
