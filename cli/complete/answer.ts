@@ -4,7 +4,6 @@ import { COMMANDS } from '../commands/index.ts';
 import type { Io } from '../io.ts';
 import { plain } from '../print/plain.ts';
 import { complete, type Offering } from './complete.ts';
-import { offeringFor } from './offerings.ts';
 
 /**
  * Prints a line for each word, with a tab and what it is about where that is known, then one that begins with a colon: what
@@ -15,10 +14,11 @@ export async function answer(program: Commander, words: readonly string[], io: I
   const name = words.slice(0, -1).find((word) => Object.hasOwn(COMMANDS, word)) ?? '';
   const command = (await COMMANDS[name]?.load())?.command;
   const offering = (placeholder: string): Offering => {
-    const usual = offeringFor(placeholder);
     const own = (command?.words?.[placeholder] ?? []).map((word) => ({ word }));
     return async (place) => {
-      const offers = await usual(place);
+      // Only now: commands and flags are offered without any kind being loaded.
+      const { offeringFor } = await import('./offerings.ts');
+      const offers = await offeringFor(placeholder)(place);
       return { ...offers, words: [...offers.words, ...own] };
     };
   };
