@@ -1,5 +1,6 @@
 /** The end of a request: if it was an event, it is handed over. */
 import type { Exchange, State } from '../exchange.ts';
+import { addressOf } from '../limits/addresses.ts';
 
 type Finished = Pick<Exchange, 'generation' | 'request' | 'response' | 'trace'>;
 
@@ -15,18 +16,24 @@ export function finish({ audit, tracing, log }: Pick<State, 'audit' | 'tracing' 
   trace.durationMs = performance.now() - trace.began;
   trace.status = response.statusCode;
   trace.commit = generation.snapshot.commit;
-  if (!trace.allowed) trace.address = request.socket.remoteAddress;
+  if (!trace.allowed) trace.address = clientOf(finished);
   // For what was refused before it was read.
   trace.method ||= `${request.method ?? ''} ${request.url?.split('?', 1)[0] ?? ''}`;
   audit.record(trace);
 }
 
+/** Behind a proxy all come from its address, so it says who it is; nothing on a unix socket. */
+function clientOf({ generation, request }: Finished): string | undefined {
+  return addressOf(request, generation.snapshot.limits?.perAddress?.trustedHops ?? 0) || undefined;
+}
+
 /** One request in the log; names as in lazy-mcp's access log, with who it was and under which commit. */
-function accessFields({ generation, request, response, trace }: Finished): Readonly<Record<string, unknown>> {
+function accessFields(finished: Finished): Readonly<Record<string, unknown>> {
+  const { generation, request, response, trace } = finished;
   const forwarded = request.headers['x-forwarded-for'];
   return {
     requestId: trace.requestId,
-    clientIp: request.socket.remoteAddress,
+    clientIp: clientOf(finished),
     // Only what the client claims.
     forwardedFor: typeof forwarded === 'string' ? forwarded.slice(0, 256) : undefined,
     httpMethod: request.method,

@@ -1,6 +1,7 @@
 /** Limits before it is known who calls: by the address that a request comes from. */
 import type { IncomingMessage } from 'node:http';
 import { isIP, type Socket } from 'node:net';
+import { bareAddress, networkOf } from '../../schemas/address.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { AddressLimits, Rate } from '../../schemas/limits.ts';
 import { isLoopback } from '../../schemas/listen.ts';
@@ -29,7 +30,7 @@ export class Addresses {
   connected(socket: Socket): void {
     const limits = this.#limits();
     const address = socket.remoteAddress;
-    if (!limits || limits.trustedHops > 0 || address === undefined || isLoopback(bare(address))) return;
+    if (!limits || limits.trustedHops > 0 || address === undefined || isLoopback(bareAddress(address))) return;
     const key = networkOf(address);
     const open = this.#connections.get(key) ?? 0;
     if (open >= limits.connections) {
@@ -105,26 +106,5 @@ export function addressOf(
   if (trustedHops === 0) return own;
   const said = headers['x-forwarded-for'];
   const claimed = (Array.isArray(said) ? said.join(',') : (said ?? '')).split(',').at(-trustedHops)?.trim() ?? '';
-  return isIP(bare(claimed)) === 0 ? own : claimed;
-}
-
-/** `::ffff:10.0.0.1` is `10.0.0.1`; a zone (`%eth0`) is no part of an address. */
-function bare(address: string): string {
-  const [plain = ''] = address.toLowerCase().split('%');
-  return plain.startsWith('::ffff:') && isIP(plain.slice(7)) === 4 ? plain.slice(7) : plain;
-}
-
-/** Who has one address of IPv6 usually has all of its /64. */
-export function networkOf(address: string): string {
-  const plain = bare(address);
-  if (isIP(plain) !== 6) return plain;
-  const [head = '', tail] = plain.split('::');
-  const before = head.split(':').filter(Boolean);
-  const after = tail === undefined ? [] : tail.split(':').filter(Boolean);
-  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
-  const groups = [...before, ...Array<string>(Math.max(0, zeros)).fill('0'), ...after];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':')}::/64`;
+  return isIP(bareAddress(claimed)) === 0 ? own : claimed;
 }

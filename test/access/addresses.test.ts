@@ -2,8 +2,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { addressOf, Addresses, networkOf } from '../../gateway/limits/addresses.ts';
+import { addressOf, Addresses } from '../../gateway/limits/addresses.ts';
 import { Meters } from '../../gateway/limits/meter.ts';
+import { networkOf } from '../../schemas/address.ts';
 import type { AddressLimits } from '../../schemas/limits.ts';
 import { ask } from '../gateway/helpers/modern.ts';
 import { principal, raw, start } from '../gateway/helpers/gateway.ts';

@@ -410,26 +410,35 @@ describe('in bad times', () => {
     expect(heldBytes() - before).toBeLessThan(2 ** 24);
   });
 
-  test('addresses without number fill neither memory nor disk', async () => {
+  test('addresses without number fill neither memory nor disk; a network of IPv6 is one', async () => {
     using dir = tempDir();
     {
       await using log = start(dir.path);
       for (let n = 0; n < 30_000; n++)
-        log.record(refusal({ principal: undefined, address: `10.0.${n >> 8}.${n & 255}` }));
+        log.record(refusal({ principal: undefined, address: `10.0.${(n >> 8) & 63}.${n & 255}` }));
     }
-    expect(linesIn(dir.path).length).toBeLessThan(1100);
+    // A thousand told, and as many callers counted.
+    expect(linesIn(dir.path).length).toBeLessThan(2100);
+    {
+      await using log = start(dir.at('v6'));
+      for (let n = 0; n < 5000; n++)
+        log.record(refusal({ principal: undefined, address: `2001:db8::${n.toString(16)}` }));
+    }
+    expect(linesIn(dir.at('v6'))).toHaveLength(1 + 20 + 1);
   });
 
-  test('beyond so many callers refusals are counted for all of them, and put on none', async () => {
+  test('beyond so many strangers refusals are counted for all, and put on none; who is known does not vanish in them', async () => {
     using dir = tempDir();
     {
       await using log = start(dir.path);
       for (let n = 0; n < 1100; n++)
         log.record(refusal({ principal: undefined, address: `10.1.${n >> 8}.${n & 255}` }));
+      log.record(refusal({ address: '10.1.0.1' }));
     }
     const summaries = eventsIn(dir.path).filter(({ method }) => method === 'summary');
-    expect(summaries).toMatchObject([{ kind: 'auth_failure', deniedReason: 'various', detail: { count: 80 } }]);
+    expect(summaries).toMatchObject([{ kind: 'auth_failure', deniedReason: 'various', detail: { count: 100 } }]);
     expect(summaries[0]).not.toHaveProperty('address');
+    expect(eventsIn(dir.path).filter(({ principal }) => principal === 'token:ada')).toHaveLength(1);
   });
 
   test('names of any length are kept short', async () => {

@@ -113,6 +113,30 @@ test('refusals: nobody known, a foreign web page, a body that is too large; each
   expect(audit.events).toHaveLength(3);
 });
 
+test('behind a proxy a refusal has the address that the proxy saw, not what the client claims', async () => {
+  const audit = new Kept();
+  const perAddress = { connections: 100, failures: { perSecond: 1, burst: 1 }, trustedHops: 1 };
+  const ask = async (url: string, forwarded: string) =>
+    raw(url, { path: '/mcp', headers: { Authorization: 'Bearer no', 'X-Forwarded-For': forwarded } });
+  await using gateway = await start({ principals: [principal('ada', 'tok')], limits: { perAddress } }, { audit });
+  expect((await ask(gateway.url, '192.0.2.1, 198.51.100.7')).status).toBe(401);
+  expect(await audit.last(1)).toMatchObject({ kind: 'auth_failure', address: '198.51.100.7', status: 401 });
+  const later = await ask(gateway.url, '198.51.100.7');
+  expect([later.status, later.json.error_code]).toEqual([429, 'rate-limited']);
+  expect(Number(later.headers['retry-after'])).toBeGreaterThan(0);
+  expect(await audit.last(2)).toMatchObject({
+    kind: 'limit',
+    principal: undefined,
+    address: '198.51.100.7',
+    deniedReason: 'rate-limited',
+    status: 429,
+    detail: { limit: { level: 'address', name: '198.51.100.7' } },
+  });
+  await using direct = await start({ principals: [principal('ada', 'tok')] }, { audit });
+  expect((await ask(direct.url, '198.51.100.7')).status).toBe(401);
+  expect(await audit.last(3)).toMatchObject({ address: '127.0.0.1' });
+});
+
 test("a client's own request id is kept beside ours if it harms nothing", async () => {
   const audit = new Kept();
   await using gateway = await start({ principals: [principal('ada', 'tok')] }, { audit });

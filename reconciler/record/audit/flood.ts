@@ -2,22 +2,35 @@
  * Refusals of one caller that come in masses are told one by one at first, and then counted. Without that, whoever sends
  * nothing but bad tokens writes our disk full.
  */
+import { networkOf } from '../../../schemas/address.ts';
 import type { AuditDraft } from '../../../schemas/audit.ts';
 
-/** How long is counted (ms), how many are told before, and how many callers are told apart. */
+/** How long is counted (ms), and how many are told before, of one caller and of all. */
 const WINDOW = 10_000;
 const TOLD = 20;
+const TOLD_OF_ALL = 1000;
+/** How many callers are told apart. */
 const MAX_CALLERS = 1000;
 
 interface Bucket {
-  count: number;
+  told: number;
+  /** Those that were not told. */
+  counted: number;
   /** What they have in common. Not the first of them itself: it may hold megabytes. */
   readonly common: AuditDraft;
   last: number;
 }
 
+/** Callers, and what was told of all of them. */
+class Crowd {
+  readonly buckets = new Map<string, Bucket>();
+  told = 0;
+}
+
 export class Flood implements Disposable {
-  readonly #buckets = new Map<string, Bucket>();
+  /** Apart: what strangers do, from however many addresses, hides nothing of what those do who are known. */
+  #strangers = new Crowd();
+  #known = new Crowd();
   readonly #tell: (summary: AuditDraft) => void;
   readonly #window: number;
   #timer: NodeJS.Timeout | undefined;
@@ -30,32 +43,39 @@ export class Flood implements Disposable {
 
   /** Whether this refusal is told by itself. */
   passes(draft: AuditDraft): boolean {
-    const bucket = this.#bucketOf(draft);
-    bucket.count++;
+    this.#timer ??= setTimeout(() => this[Symbol.dispose](), this.#window).unref();
+    const isStrange = draft.principal === undefined && draft.address !== undefined;
+    const crowd = isStrange ? this.#strangers : this.#known;
+    const bucket = bucketOf(draft, crowd.buckets);
+    if (bucket.told < TOLD && crowd.told < TOLD_OF_ALL) {
+      bucket.told++;
+      crowd.told++;
+      return true;
+    }
+    bucket.counted++;
     bucket.last = draft.at;
-    return bucket.count <= TOLD;
+    return false;
   }
 
   /** Tells what was counted so far. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const buckets = [...this.#buckets.values()];
-    this.#buckets.clear();
-    for (const { count, common, last } of buckets) if (count > TOLD) this.#tell(summaryOf(common, count - TOLD, last));
+    const buckets = [...this.#known.buckets.values(), ...this.#strangers.buckets.values()];
+    [this.#strangers, this.#known] = [new Crowd(), new Crowd()];
+    for (const bucket of buckets) if (bucket.counted > 0) this.#tell(summaryOf(bucket));
   }
+}
 
-  #bucketOf(draft: AuditDraft): Bucket {
-    const { principal, address, kind, deniedReason } = draft;
-    const key = `${principal ?? address} ${kind} ${deniedReason}`;
-    const free = this.#buckets.size < MAX_CALLERS ? key : `others ${kind}`;
-    const found = this.#buckets.get(key) ?? this.#buckets.get(free);
-    if (found) return found;
-    const fresh = { count: 0, common: commonTo(draft, free === key), last: draft.at };
-    this.#buckets.set(free, fresh);
-    this.#timer ??= setTimeout(() => this[Symbol.dispose](), this.#window).unref();
-    return fresh;
-  }
+function bucketOf(draft: AuditDraft, buckets: Map<string, Bucket>): Bucket {
+  const { principal, address = '', kind, deniedReason } = draft;
+  const key = `${principal ?? networkOf(address)} ${kind} ${deniedReason}`;
+  const free = buckets.size < MAX_CALLERS ? key : `others ${kind}`;
+  const found = buckets.get(key) ?? buckets.get(free);
+  if (found) return found;
+  const fresh = { told: 0, counted: 0, common: commonTo(draft, free === key), last: draft.at };
+  buckets.set(free, fresh);
+  return fresh;
 }
 
 /** What each asked for is not kept. @param isOne whether all are of one caller; else nobody is named for what others did */
@@ -65,8 +85,8 @@ function commonTo(draft: AuditDraft, isOne: boolean): AuditDraft {
   return { at, kind, source, outcome, requestId, ...one, allowed, commit, method: 'summary' };
 }
 
-const summaryOf = (common: AuditDraft, count: number, last: number): AuditDraft => ({
+const summaryOf = ({ common, counted, last }: Bucket): AuditDraft => ({
   ...common,
   at: last,
-  detail: { count, since: new Date(common.at).toISOString() },
+  detail: { count: counted, since: new Date(common.at).toISOString() },
 });
