@@ -2,6 +2,7 @@
 import { LEVELS, type Level, type Log, type LogSettings } from '../schemas/log.ts';
 import { looksSecret, MASK } from '../schemas/sensitive.ts';
 import type { Style } from './io.ts';
+import { plain } from './print/plain.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -47,7 +48,7 @@ export class Logger {
 
   #plain(time: string, level: Level, message: string, fields: Fields): string {
     const { paint } = this.#options;
-    return `${paint('dim', time.slice(11, 19))} ${paint(LEVEL_STYLE[level], level.padEnd(5))} ${message}${formatFields(fields)}`;
+    return `${paint('dim', time.slice(11, 19))} ${paint(LEVEL_STYLE[level], level.padEnd(5))} ${plain(message + formatFields(fields))}`;
   }
 
   /** A field that sounds like a secret is one, wherever it stands. */

@@ -41,6 +41,20 @@ test('plain for people, JSON for machines, from a level on; fields that sound li
   expect(lines.join()).not.toContain('swordfish');
 });
 
+test('what clients and servers call things is printed, not obeyed by the terminal; a line stays one', () => {
+  const lines: string[] = [];
+  const logger = new Logger({ write: (line) => lines.push(line), paint: (_style, text) => text, debug: false });
+  logger.log('info', 'a\u001b[2Jb', {
+    tool: '\u001b]0;owned\u0007',
+    name: 'x\n12:00:00 info  all is well',
+    bidi: '\u202eabc',
+  });
+  logger.configure({ ...SETTINGS, format: 'json' });
+  logger.log('info', 'again', { tool: '\u001b]0;owned\u0007\n' });
+  expect(lines.filter((line) => /[\u0000-\u001f\u007f-\u009f\u202e]/.test(line))).toEqual([]);
+  expect(lines[0]).toContain('a\\u{1b}[2Jb tool=\\u{1b}]0;owned\\u{7} ');
+});
+
 test('at debug, each request is a line: who, what, where, how it went', async () => {
   const said: unknown[] = [];
   await using up = await socketUpstream('weather');
