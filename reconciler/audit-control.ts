@@ -3,7 +3,8 @@ import { SlipwayError } from '../schemas/errors.ts';
 import type { ControlRequest, ControlResponse } from '../schemas/control.ts';
 import type { AuditLog } from './record/audit/log.ts';
 import type { AuditReader } from './record/audit/reader.ts';
-import { readQuery } from './record/audit/query.ts';
+import type { AuditEvent } from './record/audit/line.ts';
+import { matches, readQuery, type AuditQuery } from './record/audit/query.ts';
 
 /** What is needed to answer questions about the log. */
 export interface AuditDesk {
@@ -18,10 +19,12 @@ export async function audit(
   [what]: readonly string[],
 ): Promise<ControlResponse> {
   if (!desk) throw new SlipwayError('not-found', 'No audit log is kept here.');
-  const wanted = readQuery(query);
-  if (what === 'sessions') return { status: 200, body: { sessions: await desk.reader.sessions(wanted) } };
+  if (what === 'sessions')
+    return { status: 200, body: { sessions: await desk.reader.sessions(readQuery(query, 'sessions')) } };
   if (what !== undefined) throw new SlipwayError('not-found');
-  if (query.get('follow') === 'true') return { status: 200, lines: newLines(desk.log, wanted.principal, signal) };
+  if (query.get('follow') === 'true')
+    return { status: 200, lines: newLines(desk.log, readQuery(query, 'follow'), signal) };
+  const wanted = readQuery(query);
   const events = await desk.reader.events(wanted);
   const last = events.at(-1);
   const next = events.length === wanted.limit && last ? { next: last.seq } : {};
@@ -33,7 +36,7 @@ const MAX_WAITING = 1000;
 
 async function* newLines(
   log: Pick<AuditLog, 'follow'>,
-  principal: string | undefined,
+  wanted: AuditQuery,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   const waiting: string[] = [];
@@ -41,7 +44,7 @@ async function* newLines(
   const stop = log.follow((lines) => {
     for (const line of lines.split('\n')) {
       if (line === '' || waiting.length >= MAX_WAITING) continue;
-      if (principal === undefined || line.includes(`"principal":${JSON.stringify(principal)}`)) waiting.push(line);
+      if (matches(wanted, JSON.parse(line) as AuditEvent)) waiting.push(line);
     }
     wake.resolve();
   });

@@ -52,7 +52,7 @@ export const command: Command = {
       description: 'verify: this host, or the branch of the config repo',
       choices: ['local', 'git'],
     },
-    { flags: '--branch <name>', description: 'verify: the branch', default: AUDIT_BRANCH },
+    { flags: '--branch <name>', description: 'where it is committed', default: AUDIT_BRANCH },
     {
       flags: '-o, --output <format>',
       description: 'output format',
@@ -92,7 +92,7 @@ async function query({ options, io }: Invocation): Promise<number> {
 async function sessions({ options, io }: Invocation): Promise<number> {
   const asked = queryOf(options);
   const answer = await ask<{ sessions: SessionRow[] }>('/audit/sessions', asked, options, io, async (reader) => ({
-    sessions: await reader.sessions(readQuery(asked)),
+    sessions: await reader.sessions(readQuery(asked, 'sessions')),
   }));
   const format = text(options, 'output');
   if (format === 'json' || format === 'yaml') io.out(formatValue(answer.sessions, format));
@@ -173,7 +173,8 @@ async function ask<T>(
     const paths = statePaths(stateDirOf(options, placeOf(text(options, 'repo') ?? '.', io.cwd), io));
     const isDown = error instanceof SlipwayError && error.code === 'not-running' && options['url'] === undefined;
     if (!isDown || !existsSync(paths.audit)) throw error;
-    using reader = new AuditReader({ dir: paths.audit, repository: paths.records, branch: () => AUDIT_BRANCH });
+    const branch = text(options, 'branch') ?? AUDIT_BRANCH;
+    using reader = new AuditReader({ dir: paths.audit, repository: paths.records, branch: () => branch });
     return await offline(reader);
   }
 }

@@ -2,6 +2,7 @@
 import { SlipwayError } from '../../../schemas/errors.ts';
 import { AUDIT_KINDS, AUDIT_OUTCOMES } from '../../../schemas/audit.ts';
 import { duration, milliseconds } from '../../../schemas/kinds/fields.ts';
+import { nameHash, type AuditEvent } from './line.ts';
 
 export interface AuditQuery {
   readonly principal?: string;
@@ -24,12 +25,19 @@ export interface AuditQuery {
 
 const MAX_LIMIT = 1000;
 const TEXTS = ['principal', 'tool', 'server', 'project', 'session', 'request'] as const;
-const NAMES = [...TEXTS, 'kind', 'outcome', 'since', 'until', 'sinceCommit', 'before', 'limit', 'follow'];
+const EVENT = [...TEXTS, 'kind', 'outcome'];
+/** What can be asked of events, of sessions, and of events to come. What would be passed over is refused. */
+const NAMES = {
+  events: [...EVENT, 'since', 'until', 'sinceCommit', 'before', 'limit', 'follow'],
+  sessions: ['principal', 'project', 'since', 'until', 'limit'],
+  follow: [...EVENT, 'limit', 'follow'],
+} as const;
 
 /** @throws SlipwayError bad-request for what cannot be asked */
-export function readQuery(params: URLSearchParams, now = Date.now()): AuditQuery {
+export function readQuery(params: URLSearchParams, about: keyof typeof NAMES = 'events', now = Date.now()): AuditQuery {
+  const names: readonly string[] = NAMES[about];
   for (const name of params.keys())
-    if (!NAMES.includes(name)) throw wrong(name, `is unknown; there are ${NAMES.join(', ')}`);
+    if (!names.includes(name)) throw wrong(name, `cannot be asked here; there are ${names.join(', ')}`);
   const limit = numberOf(params, 'limit') ?? 100;
   if (limit < 1 || limit > MAX_LIMIT) throw wrong('limit', `must be from 1 to ${MAX_LIMIT}`);
   const texts = Object.fromEntries(TEXTS.flatMap((name) => (params.get(name) ? [[name, params.get(name)]] : [])));
@@ -47,6 +55,16 @@ export function readQuery(params: URLSearchParams, now = Date.now()): AuditQuery
     ...(before === undefined ? {} : { before }),
     limit,
   };
+}
+
+/** Whether an event is one of those asked for, as the index would say. */
+export function matches(query: AuditQuery, event: AuditEvent): boolean {
+  const { tool, session, request } = query;
+  for (const name of ['principal', 'server', 'project', 'kind', 'outcome'] as const)
+    if (query[name] !== undefined && query[name] !== event[name]) return false;
+  if (session !== undefined && session !== event.sessionId) return false;
+  if (request !== undefined && request !== event.requestId) return false;
+  return tool === undefined || tool === event.tool || nameHash(tool) === event.tool;
 }
 
 function numberOf(params: URLSearchParams, name: string): number | undefined {
