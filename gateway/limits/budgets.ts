@@ -57,8 +57,7 @@ export class Budgets {
     this.#store = store;
     this.#log = log;
     this.#now = now;
-    const read = savedBudgetsSchema.safeParse(store?.read());
-    this.#saved = new Map(read.success ? Object.entries(read.data.accounts) : []);
+    this.#saved = savedIn(store?.read(), log);
   }
 
   /** Another snapshot is in force. What was used stays, where the window is still the same. */
@@ -181,8 +180,7 @@ export class Budgets {
     this.#timer = undefined;
     const now = this.#now();
     for (const [key, account] of this.#accounts) if (account.isEmpty(now)) this.#accounts.delete(key);
-    for (const [key, saved] of this.#saved)
-      if (new Account(JSON.parse(saved.window) as BudgetWindow, saved).isEmpty(now)) this.#saved.delete(key);
+    for (const [key, saved] of this.#saved) if (isOver(saved, now)) this.#saved.delete(key);
     const accounts = { ...Object.fromEntries(this.#saved), ...Object.fromEntries(this.#accounts) };
     const json = JSON.stringify({ formatVersion: 1, accounts });
     this.#saving = this.#saving
@@ -194,6 +192,22 @@ export class Budgets {
 }
 
 const NONE: readonly Charged[] = [];
+
+function savedIn(file: unknown, log: Log): Map<string, SavedAccount> {
+  if (file === undefined) return new Map();
+  const { success, data } = savedBudgetsSchema.safeParse(file);
+  if (!success) log('warn', 'what was used of budgets cannot be read: all begin anew');
+  return new Map(Object.entries(data?.accounts ?? {}));
+}
+
+/** Nothing can begin again in a window that cannot be read, either. */
+function isOver(saved: SavedAccount, now: number): boolean {
+  try {
+    return new Account(JSON.parse(saved.window) as BudgetWindow, saved).isEmpty(now);
+  } catch {
+    return true;
+  }
+}
 
 function concerns(
   { principals, groups, projects }: BudgetEntry,

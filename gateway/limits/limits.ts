@@ -21,13 +21,15 @@ const MAX_CALLERS = 10_000;
 /** The same of tools; while a server waits for a person’s consent, callers call it by any name. */
 const MAX_CALLS = 10_000;
 
+type ToolRule = NonNullable<SnapshotLimits['tools']>[string][number];
+
 export class Limits {
   /** By project, then by principal: two look-ups cost less than a name that is put together of both. */
   readonly #callers = new Map<string | undefined, Map<string, Course>>();
   readonly #gateway: Level | undefined;
   readonly #projects: ReadonlyMap<string, Level>;
   readonly #servers: ReadonlyMap<string, Level>;
-  readonly #tools: SnapshotLimits['tools'];
+  readonly #tools: ReadonlyMap<string, readonly ToolRule[]>;
   /** Of those tools that were called. */
   readonly #calls = new Map<string, Course | undefined>();
   readonly #perPrincipal: LimitSet | undefined;
@@ -40,7 +42,7 @@ export class Limits {
     this.#gateway = limits.gateway && levelOf('gateway', 'gateway', limits.gateway);
     this.#projects = levels('project', limits.projects);
     this.#servers = levels('server', limits.servers);
-    this.#tools = limits.tools;
+    this.#tools = new Map(Object.entries(limits.tools ?? {}));
     this.#perPrincipal = limits.perPrincipal;
     this.#principals = new Map(
       Object.entries(limits.principals ?? {}).map(([key, own]) => [key, { ...limits.perPrincipal, ...own }]),
@@ -77,7 +79,7 @@ export class Limits {
   /** What applies to a call besides. @param tool its own name there; none for what is no call of a tool */
   ofCall(server: string, tool: string | undefined): Course | undefined {
     const shared = this.#servers.get(server);
-    const rules = tool === undefined ? undefined : this.#tools?.[server];
+    const rules = tool === undefined ? undefined : this.#tools.get(server);
     if (!shared && !rules) return undefined;
     const key = tool === undefined ? server : `${server} ${tool}`;
     if (this.#calls.has(key)) return this.#calls.get(key);

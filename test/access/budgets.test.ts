@@ -200,15 +200,38 @@ describe('windows', () => {
     expect(gateway.budgets()).toMatchObject([{ used: { calls: 0 } }]);
   });
 
-  test('a file that is none is no reason not to start', async () => {
+  test('a file that is none is told of, and no reason not to start', async () => {
     await using up = await socketUpstream('up');
     const store = { read: () => ({ accounts: [] }), write: () => Promise.reject(new Error('disk full')) };
-    await using gateway = await start(
-      { servers: { up: up.endpoint }, budgets: [budget({ calls: 1 })] },
-      { budgets: store },
-    );
+    const told: string[] = [];
+    const given = { servers: { up: up.endpoint }, budgets: [budget({ calls: 1 })] };
+    const log = (level: string, message: string) => void (level === 'warn' && told.push(message));
+    await using gateway = await start(given, { budgets: store, log });
+    expect(told).toEqual([expect.stringContaining('all begin anew')]);
     expect((await ask(gateway.url, 'tools/call', echo())).status).toBe(200);
     expect(gateway.budgets()).toMatchObject([{ used: { calls: 1 } }]);
+  });
+
+  test('a window in it that nobody can read is forgotten, and the others are kept', async () => {
+    await using up = await socketUpstream('up');
+    const month = { period: 'month', timeZone: 'UTC' } as const;
+    const parts = [{ end: spanOf('month', 'UTC', Date.now()).end, calls: 2, tokens: 0, cost: 0 }];
+    const kept = { window: JSON.stringify(month), parts, warned: false };
+    const odd = { ...kept, window: 'month' };
+    const nowhere = { ...kept, window: JSON.stringify({ ...month, timeZone: 'Mars/Olympus' }) };
+    const accounts = { 'agents token:odd': odd, 'agents token:nowhere': nowhere, 'agents token:ada': kept };
+    const written: string[] = [];
+    const store = {
+      read: () => ({ formatVersion: 1, accounts }),
+      write: async (json: string) => void written.push(json),
+    };
+    {
+      const given = { servers: { up: up.endpoint }, budgets: [budget({ calls: 9, per: 'principal' })] };
+      await using gateway = await start(given, { budgets: store });
+      await ask(gateway.url, 'tools/call', echo());
+    }
+    const saved = JSON.parse(written.at(-1) ?? '') as { accounts: object };
+    expect(Object.keys(saved.accounts).toSorted()).toEqual(['agents local', 'agents token:ada']);
   });
 
   const at = (text: string): number => Date.parse(text);

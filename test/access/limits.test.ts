@@ -69,6 +69,16 @@ test('one who has used up its own share leaves the others theirs, and nothing of
   expect(last.json.error?.data).toMatchObject({ limit: { level: 'gateway' } });
 });
 
+test('a server may have a name that every object knows', async () => {
+  await using up = await socketUpstream('constructor');
+  await using gateway = await start({
+    servers: { constructor: up.endpoint },
+    limits: { tools: { other: [{ pattern: '*', limits: once1 }] } },
+  });
+  const { json } = await ask(gateway.url, 'tools/call', { name: 'constructor__echo', arguments: { text: 'hi' } });
+  expect(json.result?.['content']).toEqual([{ type: 'text', text: 'constructor:hi' }]);
+});
+
 test('a project has a limit of its own, whoever uses it', async () => {
   await using up = await socketUpstream('up');
   await using gateway = await start({
