@@ -110,7 +110,7 @@ export class Trace implements AuditDraft {
     const refusal = error instanceof RpcFailure ? undefined : REFUSALS[row.http];
     if (refusal) {
       this.said = message;
-      return this.denied(code, refusal);
+      return this.denied(code, code === 'budget-exhausted' ? 'budget' : refusal);
     }
     if (!this.allowed) return;
     this.outcome = outcomeOf(error);

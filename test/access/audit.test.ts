@@ -1,8 +1,9 @@
 /** What a gateway writes into the audit log: every request that matters, whatever became of it, and never what was said. */
 import { expect, test } from 'vitest';
-import type { AuditDraft, AuditSink } from '../../schemas/audit.ts';
+import { eventsOf } from '../../reconciler/record/events.ts';
+import { AUDIT_KINDS, type AuditDraft, type AuditSink } from '../../schemas/audit.ts';
 import type { Control, ControlRequest } from '../../schemas/control.ts';
-import { MCP_HEADERS, principal, raw, session, start } from '../gateway/helpers/gateway.ts';
+import { MCP_HEADERS, principal, raw, session, snapshot, start } from '../gateway/helpers/gateway.ts';
 import { modernClient } from '../gateway/helpers/modern.ts';
 import { socketUpstream } from '../gateway/helpers/upstreams.ts';
 
@@ -111,6 +112,61 @@ test('refusals: nobody known, a foreign web page, a body that is too large; each
   // Not there, probed, or read: no events.
   for (const quiet of ['/health', '/nothing']) await raw(gateway.url, { path: quiet, headers: authorized });
   expect(audit.events).toHaveLength(3);
+});
+
+test('what came of a call: the server was too slow, the client left, the server is away', async () => {
+  const audit = new Kept();
+  await using up = await socketUpstream('up');
+  const nowhere = { id: 'gone', transport: 'stdio' as const, address: 'unix:/nonexistent/slipway.sock' };
+  const gone = { endpoints: [nowhere], tools: [{ name: 'x', inputSchema: { type: 'object' } }] };
+  const slow = { endpoints: [up.endpoint], timeoutMs: 300 };
+  await using gateway = await start({ servers: { up: slow, gone } }, { audit });
+  const client = await session(gateway.url);
+  await client.rpc('tools/call', { name: 'up__hang' });
+  expect(await audit.last(2)).toMatchObject({ allowed: true, outcome: 'timeout', deniedReason: 'request_timeout' });
+  await client.rpc('tools/call', { name: 'gone__x' });
+  expect(await audit.last(3)).toMatchObject({ allowed: true, outcome: 'failed', server: 'gone' });
+  await gateway.swap(snapshot({ servers: { up: up.endpoint } }));
+  const leaving = client.rpc('tools/call', { name: 'up__hang' }, 'h');
+  while (up.seen.filter((message) => 'method' in message && message.method === 'tools/call').length < 2)
+    await new Promise(setImmediate);
+  await client.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'h' } });
+  await leaving;
+  expect(await audit.last(4)).toMatchObject({ allowed: true, outcome: 'cancelled', tool: 'hang' });
+});
+
+test('each kind of event has somebody who writes it', async () => {
+  const audit = new Kept();
+  const control: Control = async () => ({ status: 200, body: {} });
+  await using up = await socketUpstream('up', { all: true });
+  const window = { slidingMs: 60_000 };
+  const about = { principals: [], groups: [], projects: ['dev'], per: 'all' as const, prices: [] };
+  const budgets = [{ name: 'one', ...about, window, calls: 2, warnAt: 0.8, enforce: true }];
+  const principals = [principal('ops', 'ops', { roles: ['admin'] }), principal('bob', 'bob', { roles: ['member'] })];
+  const limits = { principals: { 'token:bob': { rate: { perSecond: 0.001, burst: 2 } } } };
+  await using gateway = await start({ servers: { up: up.endpoint }, principals, budgets, limits }, { audit, control });
+  const get = (path: string, token: string, method = 'GET') =>
+    raw(gateway.url, { method, path, headers: { Authorization: `Bearer ${token}` } });
+  const client = await session(gateway.url, { path: '/projects/dev/mcp', token: 'ops' });
+  for (let n = 0; n < 2; n++) {
+    await client.rpc('tools/call', { name: 'up__who' });
+    await client.rpc('prompts/get', { name: 'up__greet' });
+  }
+  await audit.last(5);
+  const kinds = audit.events.map(({ kind }) => kind);
+  expect(kinds).toEqual(['session_bind', 'tool_call_trace', 'mcp_request', 'budget', 'budget']);
+  await get('/metrics', 'ops');
+  await get('/api/v1/sync', 'ops', 'POST');
+  const refused = [await get('/metrics', 'no'), await get('/metrics', 'bob'), await get('/api/v1/status', 'bob')];
+  for (let n = 0; n < 3; n++) refused.push(await get('/mcp', 'bob', 'POST'));
+  expect(refused.map(({ status }) => status)).toEqual([401, 403, 403, 400, 400, 429]);
+  await audit.last(11);
+  const commit = { id: 'c0ffee' };
+  const pass = { at: new Date().toISOString(), result: 'applied', commit, durationMs: 1, issues: [], outcomes: [] };
+  const passes = eventsOf(pass as unknown as Parameters<typeof eventsOf>[0]);
+  // The log writes the last of them, about itself.
+  const seen = new Set([...[...audit.events, ...passes].map(({ kind }) => kind), 'audit']);
+  expect([...seen].toSorted()).toEqual([...AUDIT_KINDS].toSorted());
 });
 
 test('behind a proxy a refusal has the address that the proxy saw, not what the client claims', async () => {
