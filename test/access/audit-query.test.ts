@@ -1,15 +1,19 @@
 /** What can be asked of the audit log: by who, what, where, when, what came of it; of what there is, and of what comes. */
+import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { mkdirSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { audit, type AuditDesk } from '../../reconciler/audit-control.ts';
 import type { AuditEvent } from '../../reconciler/record/audit/line.ts';
 import { AuditLog } from '../../reconciler/record/audit/log.ts';
 import { AuditReader } from '../../reconciler/record/audit/reader.ts';
 import type { SessionRow } from '../../reconciler/record/audit/events-db.ts';
-import { noRecorder } from '../../reconciler/record/recorder.ts';
+import { gitRecorder, noRecorder } from '../../reconciler/record/recorder.ts';
 import { grantOf, LOCAL, NO_ACCESS } from '../../schemas/access.ts';
 import type { AuditDraft } from '../../schemas/audit.ts';
 import { silent } from '../../schemas/log.ts';
+import { TestRepo } from '../helpers/repo.ts';
 import { tempDir } from '../helpers/temp.ts';
 
 const [OLD, NEW] = ['0a1b2c3d'.repeat(5), '4e5f6a7b'.repeat(5)];
@@ -191,3 +195,61 @@ test.each([
     message: expect.stringMatching(new RegExp(`^${wrong} `)),
   });
 });
+
+test('what is in git only is found as soon as that can be read, also by an index that was made before', async () => {
+  using repo = new TestRepo();
+  using temporary = tempDir();
+  mkdirSync(temporary.at('outbox'));
+  const own = temporary.at('audit');
+  const repository = temporary.at('records.git');
+  {
+    const common4 = { schedule: '0 0 1 1 *', maxEvents: 4, maxBytes: 2 ** 20, fsyncMs: 1000, keepMs: 2 ** 40 };
+    const settings = { ...common4, onFailure: 'continue', branch: 'slipway/audit' } as const;
+    await using recorder = gitRecorder({ outbox: temporary.at('outbox'), repository, remote: repo.url, log: silent });
+    await using kept = new AuditLog({ dir: own, recorder, settings, log: silent });
+    for (let n = 0; n < 3; n++) {
+      for (let m = 0; m < 4; m++) kept.record({ ...common, at: NOON, requestId: randomUUID() });
+      await kept.flush();
+    }
+  }
+  const [oldest = ''] = readdirSync(own)
+    .filter((name) => name.endsWith('.jsonl'))
+    .toSorted();
+  rmSync(join(own, oldest));
+  using reader = new AuditReader({ dir: own, repository, branch: () => 'slipway/audit' });
+  const away = temporary.at('away.git');
+  renameSync(repository, away);
+  const first = await reader.events({ limit: 100 });
+  renameSync(away, repository);
+  const all = await reader.events({ limit: 100 });
+  expect([first.length, all.length]).toEqual([all.length - 5, 13]);
+});
+
+test.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
+  'on a full disk the index cannot be written, which is said; when there is room, everything is found',
+  async () => {
+    using temporary = tempDir();
+    const disk = temporary.at('disk');
+    mkdirSync(disk);
+    expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'none', disk]).status).toBe(0);
+    try {
+      await using own = new AuditLog({ dir: disk, recorder: noRecorder, log: silent });
+      using reader = new AuditReader({ dir: disk, repository: temporary.at('none.git'), branch: () => 'none' });
+      for (let n = 0; n < 1000; n++) own.record({ ...common, at: NOON, requestId: randomUUID() });
+      await own.flush();
+      expect(await reader.events({ limit: 1 })).toHaveLength(1);
+      for (let n = 0; n < 1000; n++) own.record({ ...common, at: NOON, requestId: randomUUID() });
+      await own.flush();
+      const { bavail, bsize } = statfsSync(disk);
+      writeFileSync(join(disk, 'fill'), Buffer.alloc((bavail - 2) * bsize));
+      for (let n = 0; n < 2; n++)
+        await expect(reader.events({ limit: 1000 })).rejects.toMatchObject({ code: 'state-unwritable' });
+      rmSync(join(disk, 'fill'));
+      const { seq = 0 } = (await reader.events({ limit: 1 }))[0] ?? {};
+      expect(seq).toBe(2001);
+      expect(await reader.events({ limit: 1000, before: 1002 })).toHaveLength(1000);
+    } finally {
+      expect(spawnSync('umount', ['--lazy', disk]).status).toBe(0);
+    }
+  },
+);

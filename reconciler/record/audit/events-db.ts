@@ -88,6 +88,15 @@ export class EventsDb implements Disposable {
     return { first: Number(first ?? 0), last: Number(last ?? 0) };
   }
 
+  /** Whether it has what was in git only when it was made. */
+  get hasOlder(): boolean {
+    return this.#db.prepare(`SELECT 1 FROM meta WHERE key = 'older'`).get() !== undefined;
+  }
+
+  setHasOlder(): void {
+    this.#db.exec(`INSERT OR IGNORE INTO meta VALUES ('older', '1')`);
+  }
+
   /** Adds lines, in order, that it does not hold. */
   async add(lines: readonly string[]): Promise<void> {
     for (let at = 0; at < lines.length; at += TURN) {
