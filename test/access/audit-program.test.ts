@@ -153,34 +153,40 @@ test('while the remote is away nothing is lost, and all of it is there when it i
   expect(inGit.verdicts[0]?.lines).toBeGreaterThanOrEqual(all[0]?.seq ?? Infinity);
 });
 
-test.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
-  'a full disk is a loud condition, and with onFailure: stop no call is served until there is room',
-  async () => {
-    await using desk = new Desk();
-    const gateway = { audit: { onFailure: 'stop', fsyncInterval: '100ms' } };
-    desk.push({ 'a.yaml': server('tiny', 'good', ['v1']), 'g.yaml': resource('Gateway', 'main', gateway) });
-    const disk = join(desk.state, 'audit');
-    mkdirSync(disk, { recursive: true });
-    expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'none', disk]).status).toBe(0);
-    try {
-      const running = await desk.up();
-      const url = await running.serving;
-      const client = await session(url);
-      const call = async () => (await client.rpc('tools/call', { name: 'tiny__version' })).status;
-      const degraded = async () => (await desk.status()).conditions.find(({ type }) => type === 'AuditDegraded');
-      expect([await call(), await degraded()]).toEqual([200, undefined]);
-      writeFileSync(join(disk, 'fill'), Buffer.alloc(2 ** 18 - 4 * 4096));
-      await eventually(async () => (await call()) === 503);
-      expect(await degraded()).toMatchObject({ status: 'True', message: expect.stringContaining('ENOSPC') });
-      expect((await raw(url, { path: '/metrics' })).text).toContain('slipway_audit_degraded 1');
-      expect((await raw(url, { path: '/healthz' })).status).toBe(200);
-      rmSync(join(disk, 'fill'));
-      await eventually(async () => (await call()) === 200);
-      expect(await degraded()).toBeUndefined();
-      expect((await running.stop()).code).toBe(0);
-      expect(await verify(desk)).toMatchObject({ code: 0, verdicts: [{ problems: [], notes: [] }] });
-    } finally {
-      expect(spawnSync('umount', [disk]).status).toBe(0);
-    }
-  },
-);
+test.runIf(process.platform === 'linux' && process.getuid?.() === 0).for([
+  ['stop', 'no call is served until there is room', 503],
+  ['continue', 'calls go on, and are written when there is room', 200],
+] as const)('a full disk is a loud condition; with onFailure: %s %s', async ([onFailure, , whileFull]) => {
+  await using desk = new Desk();
+  const gateway = { audit: { onFailure, fsyncInterval: '100ms' } };
+  desk.push({ 'a.yaml': server('tiny', 'good', ['v1']), 'g.yaml': resource('Gateway', 'main', gateway) });
+  const disk = join(desk.state, 'audit');
+  mkdirSync(disk, { recursive: true });
+  expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'none', disk]).status).toBe(0);
+  try {
+    const running = await desk.up();
+    const url = await running.serving;
+    const client = await session(url);
+    const call = async () => (await client.rpc('tools/call', { name: 'tiny__version' })).status;
+    const degraded = async () => /^slipway_audit_degraded 1$/m.test((await raw(url, { path: '/metrics' })).text);
+    expect([await call(), await degraded()]).toEqual([200, false]);
+    writeFileSync(join(disk, 'fill'), Buffer.alloc(2 ** 23 - 4 * 4096));
+    const served: number[] = [];
+    await eventually(async () => served.push(await call()) > 0 && (await degraded()));
+    expect(await call()).toBe(whileFull);
+    expect((await desk.status()).conditions).toContainEqual(
+      expect.objectContaining({ type: 'AuditDegraded', status: 'True', message: expect.stringContaining('ENOSPC') }),
+    );
+    expect((await raw(url, { path: '/healthz' })).status).toBe(200);
+    rmSync(join(disk, 'fill'));
+    await eventually(async () => !(await degraded()));
+    expect((await desk.status()).conditions.map(({ type }) => type)).not.toContain('AuditDegraded');
+    expect(await call()).toBe(200);
+    expect((await running.stop()).code).toBe(0);
+    const made = served.filter((status) => status === 200).length + 2 + (whileFull === 200 ? 1 : 0);
+    expect(await query(desk, '--tool', 'version', '--limit', '1000')).toHaveLength(made);
+    expect(await verify(desk)).toMatchObject({ code: 0, verdicts: [{ problems: [], notes: [] }] });
+  } finally {
+    expect(spawnSync('umount', ['--lazy', disk]).status).toBe(0);
+  }
+});

@@ -1,6 +1,7 @@
 /** Limits at every level, through a real gateway to real servers. Buckets refill so slowly that no test waits for one. */
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
+import type { Control } from '../../schemas/control.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import { ask, begin } from '../gateway/helpers/modern.ts';
 import {
@@ -208,6 +209,28 @@ test('a body may be as large as the narrowest of its levels says, announced or n
   expect((await all.rpc('tools/call', long('up__who', 600))).status).toBe(200);
   const tool = await all.rpc('tools/call', long('up__echo', 400), 7);
   expect([tool.status, tool.json]).toMatchObject([413, { id: 7, error: { data: { error_code: 'body-too-large' } } }]);
+});
+
+test('the control API says what was too much in JSON: 413, and 429 with the time to wait', async () => {
+  const control: Control = async () => ({ status: 200, body: {} });
+  const given = { principals: people, gateway: { maxBodyBytes: 1000 }, limits: { principals: { 'token:ada': once1 } } };
+  await using gateway = await start(given, { control });
+  const headers = { Authorization: 'Bearer bob-token', 'Content-Type': 'application/json' };
+  const large = { method: 'POST', path: '/api/v1/sync', headers, body: JSON.stringify({ text: 'x'.repeat(2000) }) };
+  const refused = await raw(gateway.url, large);
+  expect([refused.status, refused.json]).toMatchObject([
+    413,
+    { error: expect.any(String), error_code: 'body-too-large', requestId: refused.headers['x-request-id'] },
+  ]);
+  const look = () =>
+    raw(gateway.url, { path: '/api/v1/status', headers: { ...headers, Authorization: 'Bearer ada-token' } });
+  expect((await look()).status).toBe(200);
+  const often = await look();
+  expect([often.status, often.headers['retry-after'], often.json]).toMatchObject([
+    429,
+    '1000',
+    { error: expect.any(String), error_code: 'rate-limited' },
+  ]);
 });
 
 for (const era of ['legacy', 'modern'] as const)
