@@ -157,7 +157,7 @@ test('each kind of event has somebody who writes it', async () => {
   expect(kinds).toEqual(['session_bind', 'tool_call_trace', 'mcp_request', 'budget', 'budget']);
   await get('/metrics', 'ops');
   await get('/api/v1/sync', 'ops', 'POST');
-  const refused = [await get('/metrics', 'no'), await get('/metrics', 'bob'), await get('/api/v1/status', 'bob')];
+  const refused = [await get('/metrics', 'no'), await get('/metrics', 'bob'), await get('/v1/audit', 'bob')];
   for (let n = 0; n < 3; n++) refused.push(await get('/mcp', 'bob', 'POST'));
   expect(refused.map(({ status }) => status)).toEqual([401, 403, 403, 400, 400, 429]);
   await audit.last(11);
