@@ -3,7 +3,7 @@
 export const MASK = '***';
 
 const SECRET_NAME =
-  /(^|[_.-])(token|secret|passw(or)?d|passphrase|credentials?|api_?key|private_?key|auth(orization)?)([_.-]|$)/i;
+  /(^|[_.-])(token|secret|passw(or)?d|passphrase|credentials?|api[_-]?key|private[_-]?key|auth(orization)?)([_.-]|$)/i;
 
 /** True if a variable of this name most likely holds a secret, even where somebody wrote it in plain text. */
 export function looksSecret(name: string): boolean {

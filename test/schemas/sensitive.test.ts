@@ -85,6 +85,7 @@ describe('looksSecret', () => {
     'CREDENTIAL',
     'npm_config_//npm.example.com/:_auth',
     'PROXY.AUTH',
+    'x-api-key',
   ])('%s does', (name) => {
     expect(looksSecret(name)).toBe(true);
   });
