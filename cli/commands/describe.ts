@@ -2,6 +2,7 @@ import { addressOf, type Resource } from '../../schemas/resource.ts';
 import { TARGET_OPTIONS, outputOption, text, type Command } from '../command.ts';
 import { budgetTable } from '../print/budgets.ts';
 import { commitText, eventTable } from '../print/events.ts';
+import { plainLines } from '../print/plain.ts';
 import { serverSections } from '../print/server.ts';
 import { indent, table, type Table } from '../print/table.ts';
 import { tokenSection } from '../print/token.ts';
@@ -44,7 +45,7 @@ export const command: Command = {
     if (format === 'json' || format === 'yaml') {
       const whole = facts.map(asValue);
       io.out(formatValue(isOne(groups) ? whole[0] : whole, format));
-    } else io.out(facts.map(asText).join('\n\n\n'));
+    } else io.out(plainLines(facts.map(asText).join('\n\n\n')));
     return 0;
   },
 };

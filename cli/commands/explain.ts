@@ -3,7 +3,7 @@ import { inWords, placeOf, remedyFor } from '../../schemas/access.ts';
 import type { Denial } from '../../schemas/operate.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import { outputOption, TARGET_OPTIONS, type Command } from '../command.ts';
-import { plain } from '../print/plain.ts';
+import { plain, plainLines } from '../print/plain.ts';
 import { formatValue } from '../print/value.ts';
 import { chosen, groupsBy } from '../read/choose.ts';
 import { kindFor } from '../select.ts';
@@ -53,7 +53,7 @@ export const command: Command = {
       const facts = await factsOf(target, resource, known);
       const { history, server, token, refersTo, referredBy, events } = facts;
       say({ address: addressOf(resource), history, status: server ?? token, refersTo, referredBy, events }, () =>
-        why(facts),
+        plainLines(why(facts)),
       );
     }
     return 0;

@@ -4,3 +4,6 @@
  */
 export const plain = (text: string): string =>
   text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_C}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+
+/** The same for text of several lines. */
+export const plainLines = (text: string): string => text.split('\n').map(plain).join('\n');

@@ -18,7 +18,7 @@ export function statusText(status: Status, warnings: readonly EventRow[], { pain
   const isBehind = lastAttempted !== undefined && lastAttempted.id !== lastApplied?.id;
   const lines = [
     // Whoever may see a part only is told neither.
-    `${paint(style, stateOf(status))}${ready?.message ? `: ${ready.message}` : ''} (${ready?.reason ?? ''})`,
+    `${paint(style, stateOf(status))}${ready?.message ? `: ${plain(ready.message)}` : ''} (${ready?.reason ?? ''})`,
     `Source   ${status.source === '' ? '' : `${status.source}, `}looked at ${age(lastProbe)} ago, reached ${age(lastReached)} ago`,
     ...(lastApplied ? [`Applied  ${commitText(lastApplied)}`] : []),
     ...(isBehind ? [`Tried    ${commitText(lastAttempted)}`] : []),

@@ -18,7 +18,8 @@ const FILES = {
   'gateway.yaml': GATEWAY,
   'hello.mjs': HELLO_PROGRAM,
   'hello.yaml': helloServer('hello').replace('name: hello }', 'name: hello, labels: { team: core } }'),
-  'boom.mjs': "console.error('no database at 10.0.0.1'); process.exit(3);\n",
+  // What it says would clear the screen.
+  'boom.mjs': "console.error('\\u001b[2Jno database at 10.0.0.1'); process.exit(3);\n",
   'boom.yaml': helloServer('boom').replaceAll('hello.mjs', 'boom.mjs'),
   'rest.yaml': [
     resource('Project', 'dev', '{ servers: [hello] }'),
@@ -105,12 +106,26 @@ describe('a running Slipway', { timeout: 120_000 }, () => {
     const { out } = await said('explain', 'server/boom');
     expect(out).toMatch(/^Server\/boom is not ready: NotReady: .*no database.*\nWhat to do: See `slipway logs/);
     expect(out).toMatch(/\nIt is wanted because it stands at boom\.yaml:1, last changed in \w+ Add servers, by Ada/);
-    expect(out).toMatch(/\nThe last lines of its log\n(.*\n)* .*stderr no database at 10\.0\.0\.1\n/);
+    expect(out).toMatch(/\nThe last lines of its log\n(.*\n)* .*stderr .*no database at 10\.0\.0\.1\n/);
     const well = (await said('explain', 'srv', 'hello')).out;
     expect(well).toMatch(/^Server\/hello is ready: Succeeded/);
     expect(well).toMatch(/used by Project\/dev\.\n(.*\n)*Its instances: 1 of revision [0-9a-f]{8} \(node\)/);
     expect((await said('explain', 'project', 'dev')).out).toContain('It needs Server/hello.');
     expect((await said('explain', 'budget/daily')).out).toContain('2 % of it is used');
+  });
+
+  test('terminal injection: what a server writes is shown, and not obeyed', async () => {
+    for (const args of [
+      ['status'],
+      ['describe', 'server', 'boom'],
+      ['explain', 'server/boom'],
+      ['events'],
+      ['get', 'all'],
+    ]) {
+      const { out } = await said(...args);
+      expect(out, args[0]).not.toContain('\u001b');
+      if (args[0] !== 'get') expect(out).toContain('\\u{1b}[2Jno database');
+    }
   });
 
   test('events: what went wrong, of one server, since a time', async () => {
@@ -130,7 +145,7 @@ describe('a running Slipway', { timeout: 120_000 }, () => {
 
   test('logs: by index, by number of lines, by age, and for what has none', async () => {
     const all = (await said('logs', 'server/boom')).out;
-    expect(all).toContain('stderr no database');
+    expect(all).toMatch(/stderr .*no database/);
     expect((await said('logs', 'boom', '--since', '1h')).out).toBe(all);
     expect((await said('logs', 'boom', '--since', '2100-01-01')).out).toBe('');
     expect((await said('logs', 'boom', '--since', '1h', '--tail', '1')).out.split('\n')).toHaveLength(1);

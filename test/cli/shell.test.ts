@@ -11,6 +11,7 @@ import { quietOrLoud, type Io } from '../../cli/io.ts';
 import { Logger } from '../../cli/log.ts';
 import { cli, type Said } from '../helpers/cli.ts';
 import { MAIN } from '../helpers/slipway.ts';
+import { tempDir } from '../helpers/temp.ts';
 
 let folder = '';
 beforeAll(() => {
@@ -69,6 +70,28 @@ describe('mistakes', () => {
     expect((await said('get', 'srvs', '--local', '--debug')).err).toMatch(/\n\s+at .*select\.ts/);
     // What is not ours to read is data.
     expect((await said('get', 'srvs', '--local', '--', '--debug')).err).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe('exit codes', () => {
+  const planned = async (content: string): Promise<Said> => {
+    using repo = tempDir();
+    writeFileSync(repo.at('x.yaml'), content);
+    return await said('plan', '--repo', repo.path);
+  };
+  const server = (spec: string): string =>
+    `apiVersion: slipway/v1\nkind: Server\nmetadata: { name: it }\nspec: ${spec}\n`;
+
+  test('0: fine, 1: an error, 2: changes, 3: blocked, 64: wrong usage', async () => {
+    expect((await planned('')).code).toBe(0);
+    const bad = await planned(server('{ comand: [x] }'));
+    expect(bad.code).toBe(1);
+    expect(bad.err).toMatch(/x\.yaml:4:\d+: unknown-field: .*\n +hint: Did you mean command\?/);
+    expect((await planned(server('{ command: [x] }'))).code).toBe(2);
+    const blocked = await planned(server('{ image: "example/x:1.0", isolation: { privileged: true } }'));
+    expect(blocked.code).toBe(3);
+    expect(blocked.out).toMatch(/blocked \(unsafe-feature\).*\n +to allow it: /);
+    expect((await said('plan', 'too', 'many')).code).toBe(64);
   });
 });
 
