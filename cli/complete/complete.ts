@@ -69,23 +69,27 @@ export async function complete(
     isMany: false,
     io,
   };
+  const { words: all, ...more } = await ofPlace(line, place, offering);
+  const fitting = all.filter(({ word }) => word.startsWith(current));
+  return { ...more, words: [...new Map(fitting.map((offer) => [offer.word, offer])).values()] };
+}
+
+async function ofPlace(line: Line, place: Place, offering: (placeholder: string) => Offering): Promise<Offers> {
+  const { current } = place;
   const ofOption = async (option: CommanderOption, written: string): Promise<Offers> => {
     if (option.argChoices) return { words: option.argChoices.map((word) => ({ word })) };
     return offering(placeholderOf(option))({ ...place, current: written });
   };
-  const offers = await (async (): Promise<Offers> => {
-    if (line.awaiting) return ofOption(line.awaiting, current);
-    const [, flag = '', value] = /^(--[^=]+)=(.*)$/s.exec(line.ended ? '' : current) ?? [];
-    if (value !== undefined) {
-      const option = optionsOf(line.command).find(({ long }) => long === flag);
-      return option ? prefixed(`${flag}=`, await ofOption(option, value)) : NOTHING;
-    }
-    if (current.startsWith('-') && !line.ended) return { words: flagsOf(line) };
-    const below = line.operands.length === 0 ? commandsOf(line.command) : [];
-    return together({ words: below }, await ofArgument(line, place, offering));
-  })();
-  const fitting = offers.words.filter(({ word }) => word.startsWith(current));
-  return { ...offers, words: [...new Map(fitting.map((offer) => [offer.word, offer])).values()] };
+  if (line.awaiting) return ofOption(line.awaiting, current);
+  const [, flag = '', value] = /^(--[^=]+)=(.*)$/s.exec(line.ended ? '' : current) ?? [];
+  if (value !== undefined) {
+    const option = optionsOf(line.command).find(({ long }) => long === flag);
+    return option ? prefixed(`${flag}=`, await ofOption(option, value)) : NOTHING;
+  }
+  if (current.startsWith('-') && !line.ended) return { words: flagsOf(line) };
+  const below = line.operands.length === 0 ? commandsOf(line.command) : [];
+  const { words, ...more } = await ofArgument(line, place, offering);
+  return { ...more, words: [...below, ...words] };
 }
 
 async function ofArgument(line: Line, place: Place, offering: (placeholder: string) => Offering): Promise<Offers> {
@@ -109,11 +113,9 @@ function readLine(program: Commander, words: readonly string[]): Line {
   let awaiting: CommanderOption | undefined;
   let ended = false;
   const operands: string[] = [];
-  const options: Record<string, string | boolean | readonly string[]> = {};
+  const options: Record<string, string | boolean> = {};
   const set = (option: CommanderOption, value: string | boolean): void => {
-    const name = option.attributeName();
-    const before = options[name];
-    options[name] = Array.isArray(before) && typeof value === 'string' ? [...before, value] : value;
+    options[option.attributeName()] = value;
   };
   for (const word of words) {
     if (awaiting) {
@@ -176,5 +178,3 @@ export const prefixed = (prefix: string, offers: Offers): Offers => ({
   ...offers,
   words: offers.words.map((offer) => ({ ...offer, word: prefix + offer.word })),
 });
-
-const together = (first: Offers, second: Offers): Offers => ({ ...second, words: [...first.words, ...second.words] });
