@@ -4,8 +4,24 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { SlipwayError } from '../schemas/errors.ts';
+import type { Io } from './io.ts';
+import { takeLock } from './write/lock.ts';
 
-const schema = z.object({ servers: z.record(z.string(), z.object({ token: z.string().min(1) })) });
+/** How a token of an identity provider came about, and how the next one does. Times are unix times in ms. */
+const session = z.object({
+  issuer: z.string(),
+  clientId: z.string(),
+  resource: z.string(),
+  refreshToken: z.string().optional(),
+  /** From when on a new one is had, and from when on this one is worth nothing. */
+  freshUntil: z.number().optional(),
+  expiresAt: z.number().optional(),
+});
+const entry = z.object({ token: z.string().min(1), session: session.optional() });
+const schema = z.object({ servers: z.record(z.string(), entry) });
+
+export type Session = Readonly<z.output<typeof session>>;
+export type Entry = Readonly<z.output<typeof entry>>;
 type Credentials = z.output<typeof schema>;
 
 /** `$XDG_CONFIG_HOME/slipway/credentials.json` (XDG Base Directory Specification). */
@@ -14,23 +30,30 @@ export function credentialsPath(env: NodeJS.ProcessEnv): string {
   return join(home?.startsWith('/') ? home : join(env['HOME'] ?? homedir(), '.config'), 'slipway', 'credentials.json');
 }
 
-/** The token for a gateway, whatever path of it is asked for. @throws SlipwayError `invalid-value` for a file that is unsafe or broken */
-export function tokenFor(server: URL, env: NodeJS.ProcessEnv): string | undefined {
-  return read(credentialsPath(env)).servers[keyOf(server)]?.token;
+/** What is kept for a gateway. @throws SlipwayError `invalid-value` for a file that is unsafe or broken */
+export function entryOf(server: URL, env: NodeJS.ProcessEnv): Entry | undefined {
+  return read(credentialsPath(env)).servers[keyOf(server)];
 }
 
-export function keep(server: URL, token: string, env: NodeJS.ProcessEnv): void {
+/** Whoever changes the file has it alone. @throws SlipwayError `conflict`, `state-unwritable` */
+export async function locked<T>({ env, signal }: Pick<Io, 'env' | 'signal'>, change: () => Promise<T> | T): Promise<T> {
+  using _ = await takeLock(`${credentialsPath(env)}.lock`, signal);
+  return await change();
+}
+
+/** For whoever has the lock. */
+export function keep(server: URL, kept: Entry, env: NodeJS.ProcessEnv): void {
   const path = credentialsPath(env);
   const { servers } = read(path);
-  write(path, { servers: { ...servers, [keyOf(server)]: { token } } });
+  write(path, { servers: { ...servers, [keyOf(server)]: kept } });
 }
 
-/** @returns whether there was one */
-export function forget(server: URL, env: NodeJS.ProcessEnv): boolean {
+/** For whoever has the lock. @returns what was kept */
+export function forget(server: URL, env: NodeJS.ProcessEnv): Entry | undefined {
   const path = credentialsPath(env);
   const { [keyOf(server)]: kept, ...servers } = read(path).servers;
   if (kept) write(path, { servers });
-  return kept !== undefined;
+  return kept;
 }
 
 /** All gateways that a token is kept for. */

@@ -7,8 +7,8 @@ import { Readable } from 'node:stream';
 import { SlipwayError, ERRORS, type ErrorCode } from '../schemas/errors.ts';
 import { stateHome, statePaths } from '../reconciler/index.ts';
 import { text, type Options } from './command.ts';
-import { tokenFor } from './credentials.ts';
 import type { Io } from './io.ts';
+import { keptToken } from './login/session.ts';
 import { placeOf, stateDirOf } from './source.ts';
 
 export interface Target {
@@ -25,7 +25,8 @@ interface Address {
   readonly description: string;
   readonly base: URL;
   readonly socketPath?: string;
-  readonly token?: string;
+  /** Asked before each request: a log-in brings new ones. */
+  readonly token?: () => Promise<string | undefined>;
 }
 
 /** `own`: only the Slipway of this repo will do. `any`: the only one that runs will do as well. */
@@ -79,10 +80,10 @@ async function findSocket(options: Options, io: Io, scope: Scope): Promise<Addre
 }
 
 /** The token that was named, else the one that `slipway login` keeps for that gateway. */
-function remoteAddress(server: string, options: Options, { env }: Io): Address {
+function remoteAddress(server: string, options: Options, io: Io): Address {
   const base = urlOf(server);
-  const token = text(options, 'token') ?? env['SLIPWAY_TOKEN'] ?? tokenFor(base, env);
-  return { description: server, base, ...(token === undefined ? {} : { token }) };
+  const named = text(options, 'token') ?? io.env['SLIPWAY_TOKEN'];
+  return { description: server, base, token: named === undefined ? keptToken(base, io) : async () => named };
 }
 
 function urlOf(server: string): URL {
@@ -105,7 +106,7 @@ async function firstAlive(dirs: readonly string[]): Promise<Address | undefined>
   return undefined;
 }
 
-function send(
+async function send(
   address: Address,
   method: string,
   path: string,
@@ -116,6 +117,7 @@ function send(
   // The gateway may live below a path, behind a proxy.
   const url = new URL(address.base.href.replace(/\/+$/, '') + path);
   const payload = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
+  const token = await address.token?.();
   const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
     method,
     signal,
@@ -124,7 +126,7 @@ function send(
       ...(payload === undefined
         ? {}
         : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
-      ...(address.token === undefined ? {} : { authorization: `Bearer ${address.token}` }),
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       ...headers,
     },
   });

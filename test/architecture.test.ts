@@ -47,7 +47,7 @@ describe('arrows', () => {
       /^(reconciler|gateway)\/index\.ts$/,
       /^package\.json$/,
       /^node:/,
-      /^(commander|yaml|zod|fast-json-patch|jsonc-parser|smol-toml|simple-git|rolldown|@modelcontextprotocol\/sdk\/)/,
+      /^(commander|yaml|zod|fast-json-patch|jsonc-parser|smol-toml|oauth4webapi|simple-git|rolldown|@modelcontextprotocol\/sdk\/)/,
     ],
   };
   for (const room of ROOMS) {

@@ -33,6 +33,7 @@ export interface IdentityProvider extends AsyncDisposable {
 export async function identityProvider(
   claims: Readonly<Record<string, Record<string, unknown>>> = {},
   scopes = 'mcp mcp:admin',
+  { accessTokenTtl = 600 } = {},
 ): Promise<IdentityProvider> {
   const server = createServer();
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
@@ -42,7 +43,7 @@ export async function identityProvider(
     jwks: { keys: [{ ...(await exportJWK(privateKey)), kid: 'first', use: 'sig', alg: 'RS256' }] },
     clients: [{ ...(CLIENT as Partial<ClientMetadata>), client_id: KNOWN_CLIENT }],
     cookies: { keys: ['only for tests'] },
-    ttl: { Interaction: 600, Session: 600, Grant: 600, AccessToken: 600 },
+    ttl: { Interaction: 600, Session: 600, Grant: 600, AccessToken: accessTokenTtl },
     scopes: scopes.split(' '),
     pkce: { required: () => true },
     findAccount: (_, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
@@ -50,9 +51,16 @@ export async function identityProvider(
     features: {
       devInteractions: { enabled: true },
       registration: { enabled: true },
+      deviceFlow: { enabled: true },
+      revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
-        getResourceServerInfo: (_, resource) => ({ scope: scopes, audience: resource, accessTokenFormat: 'jwt' }),
+        getResourceServerInfo: (_, resource) => ({
+          scope: scopes,
+          audience: resource,
+          accessTokenFormat: 'jwt',
+          accessTokenTTL: accessTokenTtl,
+        }),
         useGrantedResource: () => true,
       },
     },
