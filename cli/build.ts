@@ -24,6 +24,10 @@ await import('./main.js');
 export async function build(dist = join(root, 'dist')): Promise<string> {
   rmSync(dist, { recursive: true, force: true });
   const bundle = await rolldown({
+    // No module of ours does anything when it is imported, but the program itself: what is not used is not loaded.
+    treeshake: {
+      moduleSideEffects: [{ test: /\/(reconciler|gateway|schemas)\/(?!.*node_modules)/, sideEffects: false }],
+    },
     input: { main: join(root, 'cli/main.ts') },
     platform: 'node',
     // Native parts of dependencies are never built; who would use them (ssh2, for speed) does without.

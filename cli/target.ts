@@ -9,7 +9,7 @@ import { stateHome, statePaths } from '../reconciler/index.ts';
 import { text, type Options } from './command.ts';
 import type { Io } from './io.ts';
 import { keptToken } from './login/session.ts';
-import { placeOf, stateDirOf } from './source.ts';
+import { placeOf, stateDirOf } from './place.ts';
 
 export interface Target {
   readonly description: string;

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { directorySource, resolveCommit, type Source } from '../reconciler/index.ts';
 import { text, type Options } from './command.ts';
 import type { Io } from './io.ts';
-import { openSource, placeOf, stateDirOf } from './source.ts';
+import { placeOf, stateDirOf } from './place.ts';
+import { openSource } from './source.ts';
 
 /**
  * A folder on disk is read as it stands, so that people see what their edits would do before they commit them. With

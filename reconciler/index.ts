@@ -30,4 +30,5 @@ export { commitTo, headBranch } from './source/commit.ts';
 export { gitSource, resolveCommit } from './source/git.ts';
 export { revertOf, type Revert } from './source/history.ts';
 export type { Source, SourceFile } from './source/source.ts';
-export { defaultStateDir, openState, stateHome, statePaths, type StateDir } from './state.ts';
+export { openState, type StateDir } from './state.ts';
+export { defaultStateDir, stateHome, statePaths } from './state-dir.ts';

@@ -17,7 +17,8 @@ import { SOURCE_OPTIONS, TARGET_OPTIONS, text, type Command, type Invocation, ty
 import type { Io } from '../io.ts';
 import { eventLine, eventTable, sessionTable } from '../print/audit.ts';
 import { formatValue } from '../print/value.ts';
-import { openSource, placeOf, stateDirOf } from '../source.ts';
+import { placeOf, stateDirOf } from '../place.ts';
+import { openSource } from '../source.ts';
 import { findTarget } from '../target.ts';
 
 /** Options that are passed on as they are, by their names there. */

@@ -8,7 +8,7 @@ import { table } from '../print/table.ts';
 import { tokenTable } from '../print/token.ts';
 import { asDocument, formatValue } from '../print/value.ts';
 import { kindFor } from '../select.ts';
-import { placeOf } from '../source.ts';
+import { placeOf } from '../place.ts';
 import { findTarget } from '../target.ts';
 import { makeToken, rightsOf, timeIn } from '../tokens/make.ts';
 import { made, printingIssues } from '../write/change.ts';

@@ -25,7 +25,8 @@ import type { Log } from '../../schemas/log.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import { conditionOf } from '../../schemas/status.ts';
 import { SOURCE_OPTIONS, text, type Command, type Invocation } from '../command.ts';
-import { openSource, placeOf, stateDirOf } from '../source.ts';
+import { placeOf, stateDirOf } from '../place.ts';
+import { openSource } from '../source.ts';
 import { VERSION } from '../version.ts';
 
 export const command: Command = {

@@ -6,7 +6,7 @@ import { directorySource } from '../../reconciler/index.ts';
 import type { Kind } from '../../schemas/kinds/kind.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import { text } from '../command.ts';
-import { placeOf } from '../source.ts';
+import { placeOf } from '../place.ts';
 import { findTarget, type Target } from '../target.ts';
 import type { Place } from './complete.ts';
 

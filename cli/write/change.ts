@@ -12,7 +12,7 @@ import { masked, sensitiveIn } from '../document/meaning.ts';
 import { printIssues } from '../print/issues.ts';
 import { unified } from '../print/unified.ts';
 import { documentsText, formatValue } from '../print/value.ts';
-import { placeOf } from '../source.ts';
+import { placeOf } from '../place.ts';
 import type { Outcome } from './changes.ts';
 import { Draft } from './draft.ts';
 import { openFolder } from './folder.ts';
