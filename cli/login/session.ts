@@ -5,6 +5,8 @@ import { entryOf, keep, locked, type Entry, type Session } from '../credentials.
 import type { Io } from '../io.ts';
 import { codeOf, optionsFor, providerAt, type Journey } from './provider.ts';
 
+type World = Pick<Io, 'env' | 'signal'>;
+
 /** A new token is had this long before the old one ends (ms), or a fifth of its life before it. */
 const AHEAD = 60_000;
 
@@ -37,7 +39,7 @@ export const sessionOf = ({ as, client, resource }: Journey): Session => ({
 });
 
 /** Asked before every request: the token that is kept, renewed where it is about to end. */
-export function keptToken(server: URL, io: Io): () => Promise<string | undefined> {
+export function keptToken(server: URL, io: World): () => Promise<string | undefined> {
   let held = entryOf(server, io.env);
   let flight: Promise<Entry | undefined> | undefined;
   return async () => {
@@ -59,7 +61,7 @@ const isStale = (entry: Entry | undefined): boolean => (entry?.session?.freshUnt
  * One at a time, whoever asks: a refresh token is good once, and a provider that sees it twice takes it for stolen.
  * @throws SlipwayError `unauthorized` when somebody has to log in again, `authorization-failed` when the provider is away
  */
-function renewed(server: URL, io: Io): Promise<Entry | undefined> {
+function renewed(server: URL, io: World): Promise<Entry | undefined> {
   return locked(io, async () => {
     const entry = entryOf(server, io.env);
     if (!entry?.session || !isStale(entry)) return entry;

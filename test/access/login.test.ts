@@ -1,15 +1,17 @@
 /** `slipway login` at a real identity provider, against a running gateway: in a browser, with a code, and for long. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { decodeJwt } from 'jose';
 import { describe, expect, test } from 'vitest';
+import { keptToken } from '../../cli/login/session.ts';
 import { HELLO_PROGRAM, helloServer } from '../helpers/configs.ts';
 import { identityProvider, type IdentityProvider } from '../helpers/identity-provider.ts';
 import { Desk, MAIN, type Result } from '../helpers/slipway.ts';
+import { Terminal } from '../helpers/terminal.ts';
 import { eventually } from '../helpers/until.ts';
 import { resource } from '../helpers/config.ts';
 
@@ -171,6 +173,25 @@ describe('slipway login', () => {
     expect(await scene.run(...CALL, '--server', scene.url)).toMatchObject({ code: 0, out: 'Hello, Ada!' });
   });
 
+  test('on a terminal no option is needed: the browser of the environment is opened with the address, as one argument', async () => {
+    await using scene = await Scene.set();
+    const [opened, browser] = [join(scene.desk.home, 'opened'), join(scene.desk.home, 'browser')];
+    writeFileSync(
+      browser,
+      `#!/bin/sh\nprintf '%s\\n' "$#" "$@" > '${opened}.part' && mv '${opened}.part' '${opened}'\n`,
+      { mode: 0o755 },
+    );
+    const env = { ...scene.desk.env(), ...scene.env, PATH: scene.desk.path(), BROWSER: browser };
+    await using terminal = new Terminal(`slipway login ${scene.url}`, { cwd: scene.desk.home, env });
+    expect(await terminal.type('', 'prompt=consent')).toContain('Log in here');
+    const [count, url = ''] = (await eventually(() => existsSync(opened) && readFileSync(opened, 'utf8'))).split('\n');
+    expect(count).toBe('1');
+    const done = terminal.type('', 'the token is in');
+    await browse(url, 'ada');
+    await done;
+    expect(await scene.run(...CALL, '--server', scene.url)).toMatchObject({ code: 0, out: 'Hello, Ada!' });
+  });
+
   test('tokens are renewed before they end: by commands, one at a time, and by a connect that stays', async () => {
     await using scene = await Scene.set({ accessTokenTtl: 8 });
     expect((await scene.logIn(['--web'], (line) => browse(line, 'ada'))).code).toBe(0);
@@ -182,8 +203,11 @@ describe('slipway login', () => {
     const call = (): Promise<unknown> => client.callTool({ name: 'hello__hello', arguments: { name: 'Ada' } });
     expect(await call()).toMatchObject({ content: [{ text: 'Hello, Ada!' }] });
     await eventually(async () => Date.now() > (first.session?.expiresAt ?? 0) + 500);
-    const many = await Promise.all([1, 2, 3].map(() => scene.run(...CALL, '--server', scene.url)));
-    expect(many.map(({ out, err }) => out + err)).toEqual(['Hello, Ada!', 'Hello, Ada!', 'Hello, Ada!']);
+    // Several at once, as several programs are: the provider would take a refresh token that it sees twice for stolen.
+    const io = { env: scene.env, signal: new AbortController().signal };
+    const tokens = await Promise.all(Array.from({ length: 5 }, () => keptToken(new URL(scene.url), io)()));
+    expect(new Set(tokens).size).toBe(1);
+    expect(await scene.run(...CALL, '--server', scene.url)).toMatchObject({ code: 0, out: 'Hello, Ada!' });
     expect(await call()).toMatchObject({ content: [{ text: 'Hello, Ada!' }] });
     expect(scene.kept().token).not.toBe(first.token);
     await client.close();
