@@ -3,6 +3,7 @@
  * that somebody else wrote meanwhile is fetched and built upon, never overwritten.
  */
 import { createReadStream, existsSync, rmSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { git, type GitOptions } from '../source/git-command.ts';
 import type { Entry } from './outbox.ts';
@@ -11,8 +12,13 @@ export const AUDIT_BRANCH = 'slipway/audit';
 
 /** Where the tip of a branch is kept in the repository that commits are built in. */
 export const localRef = (branch: string): string => `refs/slipway/records/${branch}`;
-/** Lines of hashes hardly shrink any further: the best effort takes half as much CPU again for 7 % less. */
-const QUICK = ['-c', 'core.compression=1', '-c', 'pack.compression=1'];
+/**
+ * Lines of hashes hardly shrink any further: the best effort takes half as much CPU again for 7 % less. And what is compressed
+ * stays as it is on its way out: unpacked into files of its own, it would be compressed three times.
+ */
+const QUICK = ['-c', 'core.compression=1', '-c', 'pack.compression=1', '-c', 'fastimport.unpackLimit=1'];
+/** Each append leaves a pack; with many, git looks long for what it needs. */
+const MAX_PACKS = 50;
 const IDENTITY = 'slipway <slipway@localhost>';
 
 /** Where commits are built, where they go, and the name of the branch there. */
@@ -60,7 +66,15 @@ export class Branch {
     const input = importStream(entries, local, tip);
     const made = await git([...QUICK, 'fast-import', '--quiet', '--force'], { ...options, input });
     await git([...QUICK, 'push', '--quiet', '--', remote, `${local}:refs/heads/${branch}`], options);
+    await this.#tidy(options);
     return made.trim();
+  }
+
+  /** Packs become fewer, each twice as large as the next: nothing is compressed anew, and little is copied often. */
+  async #tidy(options: GitOptions): Promise<void> {
+    const packs = await readdir(join(this.#place.mirror, 'objects', 'pack'));
+    if (packs.filter((name) => name.endsWith('.pack')).length <= MAX_PACKS) return;
+    await git(['repack', '-d', '--quiet', '--geometric=2', '--window=0'], options);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Records on their way to an orphan branch of the config repo; another implementation of git reads what arrives. */
-import fs, { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import * as isomorphic from 'isomorphic-git';
 import { expect, test } from 'vitest';
@@ -151,6 +151,21 @@ test('killed between the push and the clean-up, a record is not written twice', 
   const last = await new Branch(place).append(box.pending(), never());
   expect(await subjects(repo.remote)).toEqual(['one', 'two']);
   expect(git(repo.remote, 'rev-parse', `${last}^`)).toBe(first);
+});
+
+test('however often it is written to, the repository of our own stays in few packs, with all that it had', async () => {
+  using dir = tempDir();
+  const mirror = dir.at('records.git');
+  const branch = new Branch({ mirror, remote: mirror, branch: AUDIT_BRANCH });
+  for (let n = 0; n < 60; n++) {
+    const entry = { id: `${n}`, at: '2026-01-02T03:04:05.678Z', subject: `${n}`, trailers: [], path: `${n}.json` };
+    await branch.append([{ ...entry, content: `{"n":${n}}` }], never());
+  }
+  expect(
+    readdirSync(dir.at('records.git', 'objects', 'pack')).filter((name) => name.endsWith('.pack')).length,
+  ).toBeLessThan(30);
+  expect(await subjects(mirror)).toEqual(Array.from({ length: 60 }, (_, n) => `${n}`));
+  expect(git(mirror, 'show', `${AUDIT_BRANCH}:0.json`)).toBe('{"n":0}');
 });
 
 test('a branch that was deleted, a lost repository of our own, and a lock left behind are no obstacles', async () => {
