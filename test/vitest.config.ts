@@ -5,7 +5,7 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
     // What takes minutes: only where it is asked for.
-    exclude: [...configDefaults.exclude, ...(process.env['SLIPWAY_SLOW'] ? [] : ['test/**/*.slow.container.test.ts'])],
+    exclude: [...configDefaults.exclude, ...(process.env['SLIPWAY_SLOW'] ? [] : ['test/**/*.slow.*'])],
     // These only guard against hanging: a machine with much else to do is slow, not wrong.
     testTimeout: 60_000,
     expect: { poll: { timeout: 30_000 } },

@@ -1,5 +1,5 @@
 /** How many requests a caller may have, and how many at once. */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Known, Limited } from '../exchange.ts';
 import type { Slot } from '../limits/meter.ts';
 
@@ -26,9 +26,14 @@ export async function limited(
   try {
     await serve({ course, permit });
   } finally {
-    if (response.writableFinished || response.destroyed) permit.release();
+    if (isOut(response)) permit.release();
     else response.once('close', () => permit.release());
   }
+}
+
+/** Whether all of it is the system's to send, as it is at once with most answers; or nothing more of it will be. */
+function isOut(response: ServerResponse): boolean {
+  return response.destroyed || (response.writableEnded && response.writableLength === 0);
 }
 
 /** Who opens a stream with GET only listens. */

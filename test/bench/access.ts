@@ -11,8 +11,9 @@ import { callOf, load } from './load.ts';
 import { cpuMs, median, printRows, type Row } from './measure.ts';
 
 const ECHO = fileURLToPath(new URL('echo-http.mjs', import.meta.url));
-const ROUND_MS = 2000;
-const ROUNDS = 5;
+/** Many short rounds, each side first in every other: what disturbs the machine lasts longer than one. */
+const ROUND_MS = 1000;
+const ROUNDS = 16;
 const CONNECTIONS = 64;
 const TOKEN = 'bench-token';
 
@@ -94,13 +95,16 @@ async function compare(bare: Side, guarded: Side): Promise<Row[]> {
     const { perSecond } = await load({ ...demand, url: side.url, ms: ROUND_MS, ...(token ? { token } : {}) });
     return { perSecond, cpu: ((cpuMs(side.child.pid as number) - before) / ((perSecond * ROUND_MS) / 1000)) * 1000 };
   };
-  await run(bare);
-  await run(guarded, TOKEN);
+  for (let n = 0; n < 3; n++) {
+    await run(bare);
+    await run(guarded, TOKEN);
+  }
   const [plain, watched, ratios]: [number[], number[], number[]] = [[], [], []];
   const cpu: [number[], number[]] = [[], []];
   for (let round = 0; round < ROUNDS; round++) {
-    const one = await run(bare);
+    const first = round % 2 === 0 ? await run(bare) : undefined;
     const other = await run(guarded, TOKEN);
+    const one = first ?? (await run(bare));
     plain.push(one.perSecond);
     watched.push(other.perSecond);
     ratios.push(other.perSecond / one.perSecond);
