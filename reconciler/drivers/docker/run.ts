@@ -4,6 +4,7 @@
  */
 import { OUT_OF_MEMORY } from '../driver.ts';
 import { Readable, Writable, type Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerInspectInfo } from 'dockerode';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import { pause } from '../../async.ts';
@@ -34,12 +35,15 @@ const GRACE_S = 2;
 const MAX_UNREAD_LOG = 1024 * 1024;
 const FIRST_PAUSE_MS = 50;
 const LAST_PAUSE_MS = 2000;
+/** How long an engine that is going down may go on to answer. */
+const AGAIN_MS = 1000;
 
 /**
  * Starts the container, or takes over the one that runs.
+ * @param again whether an engine that is at fault itself may be asked once more
  * @throws SlipwayError start-failed when the engine cannot start its program
  */
-export async function startRun(context: RunContext): Promise<ContainerRun> {
+export async function startRun(context: RunContext, again = true): Promise<ContainerRun> {
   const { engine, create } = context;
   const found = context.container && (await ifThere(engine.docker.getContainer(context.container).inspect()));
   const info = found || (await engine.docker.getContainer(await create()).inspect());
@@ -54,6 +58,11 @@ export async function startRun(context: RunContext): Promise<ContainerRun> {
   } catch (error) {
     run.detach();
     if (isUnreachable(error)) throw error;
+    // An engine on its way down refuses with what it misses itself, a socket that is gone say. That is not the program's fault.
+    if (again && (statusOf(error) ?? 0) >= 500) {
+      await delay(AGAIN_MS);
+      return startRun({ ...context, container: info.Id }, false);
+    }
     throw new SlipwayError('start-failed', `${plain(messageOf(error))}.`, { cause: error });
   }
   return run;
