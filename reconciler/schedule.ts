@@ -1,50 +1,39 @@
-/**
- * When a cron expression is due, in UTC. By hand, because node-cron reads the clock through Intl, whose tables cost 9 MB of
- * memory; all that is needed here is to look at the clock once a minute.
- */
+/** When a cron expression is due. */
+import { Cron } from 'croner';
 
 const MINUTE = 60_000;
 
 /**
  * Whether an expression names this minute. As in cron(5), where both day and weekday are given, either will do.
  * @param schedule minute, hour, day, month and weekday; checked by its kind
+ * @param timeZone of the IANA database; without one it is UTC, which needs none of Intl's tables: they cost 8 MB of memory
  */
-export function isDue(schedule: string, at: Date): boolean {
-  const [minute = '', hour = '', day = '', month = '', weekday = ''] = schedule.split(' ');
-  const isDay = fits(day, at.getUTCDate(), 31);
-  const isWeekday = fits(weekday, at.getUTCDay(), 7) || (at.getUTCDay() === 0 && fits(weekday, 7, 7));
-  const either = !day.startsWith('*') && !weekday.startsWith('*');
-  return (
-    fits(minute, at.getUTCMinutes(), 59) &&
-    fits(hour, at.getUTCHours(), 23) &&
-    fits(month, at.getUTCMonth() + 1, 12) &&
-    (either ? isDay || isWeekday : isDay && isWeekday)
-  );
+export function isDue(schedule: string, at: Date, timeZone?: string): boolean {
+  return cronOf(schedule, timeZone).match(new Date(at.getTime() - (at.getTime() % MINUTE)));
 }
 
-/** `*`, `5`, `1-5`, `5-50/15`, in a list. A number with a step goes on from there. */
-function fits(field: string, value: number, last: number): boolean {
-  return field.split(',').some((part) => {
-    const [range = '', step = '1'] = part.split('/');
-    const [from = '', to = part.includes('/') ? String(last) : from] = range.split('-');
-    const begin = range === '*' ? 0 : Number(from);
-    const end = range === '*' ? last : Number(to);
-    // `*/2` of what counts from one begins with one.
-    const origin = range === '*' && (last === 31 || last === 12) ? 1 : begin;
-    return value >= begin && value <= end && (value - origin) % Number(step) === 0;
+/** Calls at the beginning of each minute that is named. A call that takes longer than that is not waited for. */
+export function follow(schedule: string, due: () => void, timeZone?: string): Disposable {
+  const cron = cronOf(schedule, timeZone).schedule(due);
+  cron.resume();
+  return { [Symbol.dispose]: () => cron.stop() };
+}
+
+/** When an expression was due last, at `before` or earlier. */
+export function lastDue(schedule: string, before: Date, timeZone?: string): Date | undefined {
+  return cronOf(schedule, timeZone).previousRuns(1, before)[0];
+}
+
+/** When an expression is due next, after `at`. */
+export function nextDue(schedule: string, at: Date, timeZone?: string): Date | undefined {
+  return cronOf(schedule, timeZone).nextRun(at) ?? undefined;
+}
+
+const cronOf = (schedule: string, timeZone?: string): Cron =>
+  new Cron(schedule, {
+    mode: '5-part',
+    sloppyRanges: true, // 5/20: each twenty minutes from the fifth.
+    paused: true,
+    unref: true,
+    ...(timeZone === undefined ? { utcOffset: 0 } : { timezone: timeZone }),
   });
-}
-
-/** Calls at the beginning of each minute that is named. */
-export function follow(schedule: string, due: () => void): Disposable {
-  let timer: NodeJS.Timeout;
-  const next = (): void => {
-    timer = setTimeout(look, MINUTE - (Date.now() % MINUTE)).unref();
-  };
-  const look = (): void => {
-    next();
-    if (isDue(schedule, new Date())) due();
-  };
-  next();
-  return { [Symbol.dispose]: () => clearTimeout(timer) };
-}

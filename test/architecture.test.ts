@@ -29,7 +29,7 @@ describe('arrows', () => {
     reconciler: [
       /^(schemas|reconciler)\//,
       /^node:/,
-      /^(zod|canonicalize|fast-json-patch|dockerode$|@modelcontextprotocol\/sdk\/)/,
+      /^(zod|yaml|canonicalize|fast-json-patch|croner|age-encryption|gitea-js|dockerode$|(@octokit|@gitbeaker)\/rest$|@modelcontextprotocol\/sdk\/)/,
     ],
     gateway: [
       /^(schemas|gateway)\//,
@@ -47,7 +47,7 @@ describe('arrows', () => {
       /^(reconciler|gateway)\/index\.ts$/,
       /^package\.json$/,
       /^node:/,
-      /^(commander|yaml|zod|fast-json-patch|jsonc-parser|smol-toml|oauth4webapi|simple-git|rolldown|@modelcontextprotocol\/sdk\/)/,
+      /^(commander|yaml|zod|ink|react|age-encryption|fast-json-patch|jsonc-parser|smol-toml|oauth4webapi|simple-git|rolldown|@modelcontextprotocol\/sdk\/)/,
     ],
   };
   for (const room of ROOMS) {

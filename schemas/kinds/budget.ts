@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isTimeZone, timeZone } from './fields/cron.ts';
 import { name } from './fields.ts';
 import { defineKind } from './kind.ts';
 
@@ -46,11 +47,7 @@ export const budget = defineKind({
         .describe(
           'hour, day, week (from Monday) and month begin anew by the calendar; a duration looks back that long from now.',
         ),
-      timeZone: z
-        .string()
-        .regex(/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/, 'must be the name of a time zone such as Europe/Vienna')
-        .default('UTC')
-        .describe('Whose calendar, as the IANA names it.'),
+      timeZone: timeZone.default('UTC').describe('Whose calendar, as the IANA names it.'),
       calls: amount.optional().describe('Calls of tools, and requests for prompts and resources.'),
       resultTokens: amount.optional().describe('Tokens of their results, as a model counts them (o200k_base).'),
       cost: z
@@ -101,12 +98,3 @@ spec:
   resultTokens: 2000000
 `,
 });
-
-function isTimeZone(timeZone: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone }).format();
-    return true;
-  } catch {
-    return false;
-  }
-}

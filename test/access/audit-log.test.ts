@@ -23,7 +23,7 @@ import { traceRequest } from '../../gateway/audit/requests.ts';
 import { hashArguments, hashLarge } from '../../reconciler/record/audit/arguments.ts';
 import { AuditLog, type AuditLogOptions } from '../../reconciler/record/audit/log.ts';
 import type { AuditEvent } from '../../reconciler/record/audit/line.ts';
-import { follow as followSchedule, isDue } from '../../reconciler/record/audit/schedule.ts';
+import { follow as followSchedule, isDue } from '../../reconciler/schedule.ts';
 import { verifyBranch } from '../../reconciler/record/audit/branch-log.ts';
 import { verifyLocal } from '../../reconciler/record/audit/verify.ts';
 import { gitRecorder, noRecorder } from '../../reconciler/record/recorder.ts';

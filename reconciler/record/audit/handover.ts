@@ -4,7 +4,7 @@ import type { AuditSettings } from '../../../schemas/audit.ts';
 import type { Log } from '../../../schemas/log.ts';
 import type { Recorder } from '../recorder.ts';
 import { follow, type Head } from './line.ts';
-import { follow as followSchedule } from './schedule.ts';
+import { follow as followSchedule } from '../../schedule.ts';
 import { lineAt, type Segment, type Segments } from './segments.ts';
 
 /** Where the files of one chain are on the branch, by day. */

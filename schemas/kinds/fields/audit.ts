@@ -2,26 +2,7 @@
 import { z } from 'zod';
 import { AUDIT_LEVELS } from '../../audit.ts';
 import { duration, size } from '../fields.ts';
-
-/** One field of a cron expression: `*`, `5`, `1-5`, each with a step, in a list. */
-const part = (numbers: string): string => {
-  const one = `(\\*|(${numbers})(-(${numbers}))?)(/[1-9][0-9]?)?`;
-  return `${one}(,${one})*`;
-};
-const [MINUTE, HOUR, DAY, MONTH, WEEKDAY] = [
-  '[1-5]?[0-9]',
-  '1?[0-9]|2[0-3]',
-  '[1-9]|[12][0-9]|3[01]',
-  '[1-9]|1[0-2]',
-  '[0-7]',
-];
-
-export const cron = z
-  .string()
-  .regex(
-    new RegExp(`^${[MINUTE, HOUR, DAY, MONTH, WEEKDAY].map((numbers) => part(numbers ?? '')).join(' ')}$`),
-    'must be a cron expression: minute, hour, day, month and weekday, such as */5 * * * *',
-  );
+import { cron } from './cron.ts';
 
 export const auditLog = z
   .strictObject({
