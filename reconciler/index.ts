@@ -24,6 +24,7 @@ export { verifyLocal, type Verdict } from './record/audit/verify.ts';
 export { AuditLog } from './record/audit/log.ts';
 export { AUDIT_BRANCH } from './record/branch.ts';
 export { gitRecorder, noRecorder, type Recorder } from './record/recorder.ts';
+export { issuesMarkdown, planMarkdown } from './review/markdown.ts';
 export { openSecret } from './secrets/secrets.ts';
 export { directorySource } from './source/directory.ts';
 export { commitTo, headBranch } from './source/commit.ts';
