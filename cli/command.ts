@@ -65,6 +65,12 @@ export const SOURCE_OPTIONS: readonly Option[] = [
   { flags: '--path <folder>', description: 'folder of the repo that holds the config' },
 ];
 
+/** For whom the config is read. */
+export const ENVIRONMENT_OPTION: Option = {
+  flags: '--env <environment>',
+  description: 'environment whose Overlays are in force (default: none)',
+};
+
 export const outputOption = (choices: readonly string[]): Option => ({
   flags: '-o, --output <format>',
   description: 'output format',

@@ -13,13 +13,21 @@ export function openSource(options: Options, place: Place, mirror: string, log: 
   if (place.kind === 'folder') {
     if (ref !== undefined)
       throw new SlipwayError('usage', `${place.repo} is no git repository, so --ref means nothing there.`);
-    return directorySource(path === undefined ? place.repo : join(place.repo, path));
+    return inEnvironment(directorySource(path === undefined ? place.repo : join(place.repo, path)), options);
   }
-  return gitSource({
+  const source = gitSource({
     url: place.repo,
     mirror,
     log,
     ...(ref === undefined ? {} : { ref }),
     ...(path === undefined ? {} : { path }),
   });
+  return inEnvironment(source, options);
+}
+
+/** The source, read for what `--env` names. */
+export function inEnvironment(source: Source, options: Options): Source {
+  const environment = text(options, 'env');
+  if (environment === undefined) return source;
+  return { ...source, environment, description: `${source.description} (environment ${environment})` };
 }

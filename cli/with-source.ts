@@ -6,7 +6,7 @@ import { directorySource, resolveCommit, type Source } from '../reconciler/index
 import { text, type Options } from './command.ts';
 import type { Io } from './io.ts';
 import { placeOf, stateDirOf } from './place.ts';
-import { openSource } from './source.ts';
+import { inEnvironment, openSource } from './source.ts';
 
 /**
  * A folder on disk is read as it stands, so that people see what their edits would do before they commit them. With
@@ -21,7 +21,7 @@ export async function withSource<T>(
   const stateDir = stateDirOf(options, place, io);
   const asFolder = !isUrl(place.repo) && text(options, 'ref') === undefined && !isBare(place.repo);
   if (asFolder) {
-    await using source = directorySource(join(place.repo, text(options, 'path') ?? ''));
+    await using source = inEnvironment(directorySource(join(place.repo, text(options, 'path') ?? '')), options);
     return use(source, stateDir);
   }
   // The mirror of a running Slipway is its own; beside it, another one is kept for this.

@@ -2,9 +2,9 @@
 import { ERRORS } from '../schemas/errors.ts';
 import { kindOf } from '../schemas/kinds/index.ts';
 import { MAX_FILE_BYTES, parseFile, refuse } from '../schemas/parse.ts';
-import { checkTogether } from '../schemas/refs.ts';
 import { formatPath, type Issue, type Resource } from '../schemas/resource.ts';
 import { suggest } from '../schemas/suggest.ts';
+import { assemble } from './assemble/assemble.ts';
 import { compareText, type Desired } from './compile.ts';
 import type { ParseCache } from './parse-cache.ts';
 import type { Source, SourceFile } from './source/source.ts';
@@ -17,12 +17,12 @@ export interface Loaded extends Desired {
 
 const LOCK_FILE = 'slipway.lock.yaml';
 
-/** @throws SlipwayError when the source cannot be read; what is wrong with its content is in `issues` */
+/** @throws SlipwayError when the source cannot be read, or unknown-environment; what is wrong with its content is in `issues` */
 export async function load(source: Source, revision: string, cache: ParseCache, signal: AbortSignal): Promise<Loaded> {
   const tree = await source.files(revision, signal);
   const yaml = tree.filter((file) => /\.ya?ml$/.test(file.path) && !file.path.endsWith(LOCK_FILE));
-  const { resources, issues, refused } = await parseAll(source, revision, yaml, cache, signal);
-  const together = checkTogether(resources, refused);
+  const { resources: parsed, issues, refused } = await parseAll(source, revision, yaml, cache, signal);
+  const { resources, issues: together } = assemble(parsed, refused, source.environment);
   const byPath = new Map(tree.map((file) => [file.path, file]));
   const missing = resources.flatMap((resource) => missingFiles(resource, byPath));
   cache.save(yaml);

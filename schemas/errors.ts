@@ -37,6 +37,16 @@ export const ERRORS = {
   'dangling-reference': row('A referenced resource does not exist.', 'Create it, or correct the name.'),
   'reference-cycle': row('Resources refer to each other in a circle.', 'Remove one reference of the path shown.'),
 
+  'overlay-failed': row(
+    'An operation of an Overlay does not apply.',
+    'See `slipway get <kind> <name> --local -o yaml` for what is there before any Overlay.',
+  ),
+  'overlay-unmatched': row('An Overlay changes nothing that is there.', 'Correct its target, or remove the patch.'),
+  'unknown-environment': row(
+    'No Overlay is for the environment.',
+    'Correct --env, or add an Overlay for it; one without patches will do.',
+  ),
+
   // Getting at the desired state.
   'source-unreachable': row(
     'The config repo cannot be reached.',

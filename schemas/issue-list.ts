@@ -1,16 +1,22 @@
 /** Gathers the issues of one file, each with its place. */
 import type { Document, LineCounter, Range } from 'yaml';
 import { ERRORS, type ErrorCode } from './errors.ts';
-import { locate } from './position.ts';
+import type { Position } from './position.ts';
 import { formatPath, type Issue } from './resource.ts';
 import { suggest } from './suggest.ts';
 
-/** One document of the file, and where its issues go. */
-export interface Context {
+/** What issues are about, and where they go. */
+export interface IssueContext {
   readonly file: string;
+  readonly issues: Issue[];
+  /** Where a field stands, or would. */
+  readonly place: (path: readonly PropertyKey[], on: 'key' | 'value') => Position;
+}
+
+/** One document of the file. */
+export interface Context extends IssueContext {
   readonly lines: LineCounter;
   readonly document: Document.Parsed;
-  readonly issues: Issue[];
   readonly refused: string[];
 }
 
@@ -23,9 +29,9 @@ export interface NewIssue {
   at?: { line: number; column: number };
 }
 
-export function add(context: Context, issue: NewIssue): void {
+export function add(context: IssueContext, issue: NewIssue): void {
   const path = issue.path ?? [];
-  const position = issue.at ?? locate(context.document, context.lines, path, issue.on ?? 'value');
+  const position = issue.at ?? context.place(path, issue.on ?? 'value');
   const { meaning, hint } = ERRORS[issue.code];
   context.issues.push({
     file: context.file,
@@ -38,7 +44,7 @@ export function add(context: Context, issue: NewIssue): void {
 }
 
 /** @param known the fields that exist there; one of them may have been meant */
-export function unknownField(context: Context, path: readonly PropertyKey[], known: readonly string[]): void {
+export function unknownField(context: IssueContext, path: readonly PropertyKey[], known: readonly string[]): void {
   const nearest = suggest(String(path.at(-1)), known);
   const hint = nearest
     ? `Did you mean ${nearest}?`

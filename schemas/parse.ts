@@ -8,7 +8,8 @@ import { ERRORS, type ErrorCode } from './errors.ts';
 import { name } from './kinds/fields.ts';
 import { KINDS, kindOf } from './kinds/index.ts';
 import type { Kind } from './kinds/kind.ts';
-import { add, unknownField, type Context } from './issue-list.ts';
+import { add, unknownField, type Context, type IssueContext } from './issue-list.ts';
+import { check, valueAt } from './check.ts';
 import { locate } from './position.ts';
 import { API_VERSION, formatPath, type Issue, type Resource } from './resource.ts';
 import { suggest } from './suggest.ts';
@@ -16,8 +17,6 @@ import { toValue } from './yaml-value.ts';
 
 /** Larger files are refused: configuration is written by people, and parsing costs about 0.7 ms a kilobyte. */
 export const MAX_FILE_BYTES = 1024 * 1024;
-/** Of one map. More say nothing new, and finding each one's place takes time. */
-const MAX_UNKNOWN = 50;
 
 const label = z.record(
   z.string().regex(/^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/, 'must be a label key'),
@@ -57,7 +56,8 @@ export function parseFile(file: string, content: Uint8Array): Parsed {
   const issues: Issue[] = [];
   const refused: string[] = [];
   for (const document of parseAllDocuments(text, { lineCounter: lines, ...PARSE_OPTIONS })) {
-    const resource = readDocument({ file, lines, document: document as Document.Parsed, issues, refused });
+    const place: Context['place'] = (path, on) => locate(document, lines, path, on);
+    const resource = readDocument({ file, lines, document: document as Document.Parsed, place, issues, refused });
     if (resource) resources.push(resource);
   }
   return { resources, issues: issues.sort((a, b) => a.line - b.line || a.column - b.column), refused };
@@ -121,13 +121,24 @@ function readResource(context: Context, value: unknown): Resource | undefined {
   const spec = check(context, kind.spec, value['spec'] ?? {}, ['spec']);
   if (meta) checkReserved(context, kind, meta.name);
   if (!meta || spec === undefined) {
-    const given = at(value, ['metadata', 'name']);
+    const given = valueAt(value, ['metadata', 'name']);
     if (typeof given === 'string') context.refused.push(`${kind.kind}/${given}`);
     return undefined;
   }
   const start = locate(context.document, context.lines, [], 'value');
   const lines = linesOf(context, kind.cited?.(spec) ?? []);
   return { kind: kind.kind, metadata: meta, spec, source: { file: context.file, ...start }, ...lines };
+}
+
+/** What a resource says after others changed it, checked as if it had been written so. @param context where issues go */
+export function recheck(
+  context: IssueContext,
+  kind: Kind,
+  value: { readonly metadata: unknown; readonly spec: unknown },
+): Pick<Resource, 'metadata' | 'spec'> | undefined {
+  const meta = check(context, metadata, value.metadata, ['metadata']);
+  const spec = check(context, kind.spec, value.spec, ['spec']);
+  return meta && spec !== undefined ? { metadata: meta, spec } : undefined;
 }
 
 function linesOf(
@@ -149,103 +160,5 @@ function checkReserved(context: Context, kind: Kind, given: string): void {
   });
 }
 
-function check<Schema extends z.ZodType>(
-  context: Context,
-  schema: Schema,
-  value: unknown,
-  base: readonly PropertyKey[],
-): z.output<Schema> | undefined {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  for (const issue of result.error.issues) report(context, schema, value, base, issue);
-  return undefined;
-}
-
-/** Turns one of zod's issues into ours: code, position, and a hint that helps. */
-function report(
-  context: Context,
-  schema: z.ZodType,
-  value: unknown,
-  base: readonly PropertyKey[],
-  issue: z.core.$ZodIssue,
-): void {
-  const path = [...base, ...issue.path];
-  const given = at(value, issue.path);
-  if (issue.code === 'unrecognized_keys') {
-    const known = fieldsAt(schema, issue.path);
-    for (const key of issue.keys.slice(0, MAX_UNKNOWN)) unknownField(context, [...path, key], known);
-  } else if (issue.code === 'custom' && issue.params?.['conflict']) {
-    add(context, { code: 'conflicting-fields', path, message: `${formatPath(path)} ${issue.message}.` });
-  } else if (given === undefined && issue.code !== 'invalid_key') {
-    add(context, { code: 'missing-field', path, message: `${formatPath(path)} is missing.` });
-  } else if (issue.code === 'invalid_type') {
-    const hint =
-      typeof given === 'number' && issue.expected === 'string'
-        ? { hint: 'Put the value in quotes to make it a string.' }
-        : {};
-    add(context, {
-      code: 'wrong-type',
-      path,
-      message: `${formatPath(path)} must be ${article(issue.expected)}, not ${typeName(given)}.`,
-      ...hint,
-    });
-  } else if (issue.code === 'invalid_value') {
-    const nearest = typeof given === 'string' ? suggest(given, issue.values.map(String)) : undefined;
-    // What a schema says in its own words is more than which values there are.
-    const own = issue.message.startsWith('Invalid ') ? undefined : issue.message;
-    const said = own ?? (nearest && `Did you mean ${nearest}?`);
-    const hint = said ? { hint: said } : {};
-    add(context, {
-      code: 'invalid-value',
-      path,
-      message: `${formatPath(path)} must be one of ${issue.values.map(String).join(', ')}.`,
-      ...hint,
-    });
-  } else {
-    const [message, on] =
-      issue.code === 'invalid_key'
-        ? (['is not allowed as a key', 'key'] as const)
-        : ([lowerFirst(issue.message), 'value'] as const);
-    add(context, { code: 'invalid-value', path, message: `${formatPath(path)} ${message}.`, on });
-  }
-}
-
-/** The field names that an object schema has at `path`; empty where any are allowed. */
-function fieldsAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let current: unknown = schema;
-  for (const key of path) {
-    const inner = unwrap(current);
-    if (inner instanceof z.ZodObject) current = (inner.shape as Record<PropertyKey, unknown>)[key];
-    else if (inner instanceof z.ZodArray) current = inner.element;
-    else if (inner instanceof z.ZodRecord) current = inner.valueType;
-    else return [];
-  }
-  const object = unwrap(current);
-  return object instanceof z.ZodObject ? Object.keys(object.shape) : [];
-}
-
-function unwrap(schema: unknown): unknown {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)
-    return unwrap(schema.unwrap());
-  return schema;
-}
-
-function at(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (current, key) => (typeof current === 'object' && current !== null ? Reflect.get(current, key) : undefined),
-    value,
-  );
-}
-
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const typeName = (value: unknown): string =>
-  value === null ? 'empty' : article(Array.isArray(value) ? 'list' : typeof value);
-
-function article(type: string): string {
-  const word = { array: 'list', record: 'map', object: 'map', int: 'whole number' }[type] ?? type;
-  return /^[aeiou]/.test(word) ? `an ${word}` : `a ${word}`;
-}
-
-const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);

@@ -2,7 +2,7 @@
 import { ERRORS, type ErrorCode } from './errors.ts';
 import { kindOf } from './kinds/index.ts';
 import type { All, Reference } from './kinds/kind.ts';
-import { addressOf, formatPath, type Issue, type Resource } from './resource.ts';
+import { addressOf, formatPath, originOf, type Issue, type Resource } from './resource.ts';
 import { suggest } from './suggest.ts';
 
 /**
@@ -132,7 +132,18 @@ function issueAt(
   message: string,
   hint?: string,
 ): Issue {
-  return { ...resource.source, path: formatPath(path), code, message, hint: hint ?? ERRORS[code].hint };
+  const field = { path: formatPath(path), code, hint: hint ?? ERRORS[code].hint };
+  const origin = originOf(resource, field.path);
+  if (!origin) return { ...resource.source, ...field, message };
+  const { file, line } = resource.source;
+  const whose = `${addressOf(resource)} at ${file}:${line}`;
+  return {
+    file: origin.file,
+    line: origin.line,
+    column: 1,
+    ...field,
+    message: `${message.replace(/\.$/, '')}, for ${whose}.`,
+  };
 }
 
 function nearest(word: string, known: readonly string[]): string | undefined {

@@ -17,6 +17,16 @@ export interface Source {
   readonly column: number;
 }
 
+/** Who wrote a field that does not stand in the resource's own document. */
+export interface Origin {
+  /** From the top of the document: `spec.replicas`. */
+  readonly path: string;
+  /** Address of an Overlay, say. */
+  readonly from: string;
+  readonly file: string;
+  readonly line: number;
+}
+
 /** `spec` has its defaults filled in; its shape is the kind's (`schemas/kinds`). */
 export interface Resource<Spec = unknown> {
   readonly kind: string;
@@ -25,6 +35,8 @@ export interface Resource<Spec = unknown> {
   readonly source: Source;
   /** Lines of fields that decisions cite, by their paths below `spec`: `permissions.rules[0]`. */
   readonly lines?: Readonly<Record<string, number>>;
+  /** Fields that others wrote; of two about the same, the later one holds. */
+  readonly origins?: readonly Origin[];
 }
 
 /** One thing wrong with what was written. `path` names the field: `spec.env[0].name`. */
@@ -41,6 +53,16 @@ export interface Issue {
 /** `Server/github`: how plans, status and errors name a resource. */
 export function addressOf(resource: { kind: string; metadata: { name: string } }): string {
   return `${resource.kind}/${resource.metadata.name}`;
+}
+
+/** Who wrote the field at `path`, or what it is a part of; `undefined` where it is the resource itself. */
+export function originOf({ origins = [] }: Pick<Resource, 'origins'>, path: string): Origin | undefined {
+  return origins.findLast((origin) => isWithin(path, origin.path));
+}
+
+/** Whether a path is another, or leads to something in it: `spec.env[0].value` is within `spec.env`. */
+export function isWithin(path: string, outer: string): boolean {
+  return path.startsWith(outer) && (path.length === outer.length || /[.[]/.test(path.charAt(outer.length)));
 }
 
 /** `config/servers.yaml:3:5 unknown-field …`, one line, as compilers print it so that editors can jump there. */

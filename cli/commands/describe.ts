@@ -7,6 +7,7 @@ import { serverSections } from '../print/server.ts';
 import { indent, table, type Table } from '../print/table.ts';
 import { tokenSection } from '../print/token.ts';
 import { asDocument, formatValue } from '../print/value.ts';
+import { originLines } from '../print/origins.ts';
 import { chosen, groupsBy, isOne } from '../read/choose.ts';
 import { common, factsOf, type Facts } from '../read/facts.ts';
 import { findTarget } from '../target.ts';
@@ -58,6 +59,7 @@ function asValue({ resource, history, server, token, refersTo, referredBy, event
     ...(status ? { status } : {}),
     ...(budgets.length === 0 ? {} : { usage: budgets }),
     source: history,
+    ...(resource.origins ? { origins: resource.origins } : {}),
     references: { to: refersTo, from: referredBy },
     events,
   };
@@ -75,6 +77,7 @@ function asText({ resource, history, server, token, refersTo, referredBy, events
     section('Last change', history.change ? commitText(history.change) : ''),
     section('Labels', labelsText(resource.metadata)),
     section('Spec', formatValue(asDocument(resource)['spec'], 'yaml')),
+    section('Written elsewhere', originLines(resource).join('\n')),
     section('Use', token ? tokenSection(token) : ''),
     ...(server ? serverSections(server, (resource.spec as { isolation?: unknown }).isolation, log) : []),
     section('Usage', rows(budgetTable(budgets))),

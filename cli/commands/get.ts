@@ -2,7 +2,15 @@ import type { BudgetStatus } from '../../schemas/budgets.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Resource } from '../../schemas/resource.ts';
 import type { Status } from '../../schemas/status.ts';
-import { SOURCE_OPTIONS, TARGET_OPTIONS, outputOption, text, type Command, type Invocation } from '../command.ts';
+import {
+  ENVIRONMENT_OPTION,
+  SOURCE_OPTIONS,
+  TARGET_OPTIONS,
+  outputOption,
+  text,
+  type Command,
+  type Invocation,
+} from '../command.ts';
 import { budgetTable } from '../print/budgets.ts';
 import { resourceTable } from '../print/resources.ts';
 import type { Table } from '../print/table.ts';
@@ -23,6 +31,7 @@ export const command: Command = {
     { flags: '-w, --watch', description: 'go on as rows change' },
     { flags: '--local', description: 'read the config itself, whether or not a Slipway runs' },
     ...SOURCE_OPTIONS,
+    ENVIRONMENT_OPTION,
     outputOption(FORMATS),
   ],
   examples: [

@@ -10,7 +10,15 @@ import {
 } from '../../reconciler/index.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { exitCodeOf } from '../../schemas/plan.ts';
-import { outputOption, SOURCE_OPTIONS, TARGET_OPTIONS, text, type Command, type Options } from '../command.ts';
+import {
+  ENVIRONMENT_OPTION,
+  outputOption,
+  SOURCE_OPTIONS,
+  TARGET_OPTIONS,
+  text,
+  type Command,
+  type Options,
+} from '../command.ts';
 import type { Io } from '../io.ts';
 import { compareCommits } from '../compare.ts';
 import { PLAN_FORMATS, printNoPlan, printPlan } from '../print/plan.ts';
@@ -21,6 +29,7 @@ export const command: Command = {
   summary: 'show what would change: exit 0 nothing, 2 changes, 1 bad config, 3 blocked by a guard',
   options: [
     ...SOURCE_OPTIONS,
+    ENVIRONMENT_OPTION,
     { flags: '--base <ref>', description: 'compare with this commit, as if it ran, instead of with what runs' },
     { flags: '--head <ref>', description: 'the commit to plan: the same as --ref' },
     ...TARGET_OPTIONS,

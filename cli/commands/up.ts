@@ -24,7 +24,7 @@ import { duration, timerMs } from '../../schemas/kinds/fields.ts';
 import type { Log } from '../../schemas/log.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import { conditionOf } from '../../schemas/status.ts';
-import { SOURCE_OPTIONS, text, type Command, type Invocation } from '../command.ts';
+import { ENVIRONMENT_OPTION, SOURCE_OPTIONS, text, type Command, type Invocation } from '../command.ts';
 import { placeOf, stateDirOf } from '../place.ts';
 import { openSource } from '../source.ts';
 import { VERSION } from '../version.ts';
@@ -33,6 +33,7 @@ export const command: Command = {
   summary: 'reconcile a config repo and serve its MCP routes',
   options: [
     ...SOURCE_OPTIONS,
+    ENVIRONMENT_OPTION,
     { flags: '--listen <address>', description: 'host:port to listen on, whatever the Gateway resource says' },
     { flags: '--interval <duration>', description: 'how often to look at the config repo', default: '30s' },
     { flags: '--state-dir <dir>', description: 'where to keep state (default: one per repo, below $XDG_STATE_HOME)' },

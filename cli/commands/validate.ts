@@ -1,5 +1,5 @@
 import { memoryParseCache, NOTHING, preview } from '../../reconciler/index.ts';
-import { outputOption, SOURCE_OPTIONS, text, type Command } from '../command.ts';
+import { ENVIRONMENT_OPTION, outputOption, SOURCE_OPTIONS, text, type Command } from '../command.ts';
 import { printIssues } from '../print/issues.ts';
 import { formatValue } from '../print/value.ts';
 import { withSource } from '../with-source.ts';
@@ -7,7 +7,7 @@ import { withSource } from '../with-source.ts';
 export const command: Command = {
   summary: 'check YAML and report every issue',
   usage: '[folder]',
-  options: [...SOURCE_OPTIONS, outputOption(['text', 'json'])],
+  options: [...SOURCE_OPTIONS, ENVIRONMENT_OPTION, outputOption(['text', 'json'])],
   examples: ['slipway validate', 'slipway validate ./prod', 'slipway validate --ref origin/feature'],
 
   async run({ args, options, io }) {

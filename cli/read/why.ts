@@ -3,6 +3,7 @@ import { ERRORS, reasonOf, type ErrorCode } from '../../schemas/errors.ts';
 import { addressOf } from '../../schemas/resource.ts';
 import { conditionOf, type Condition, type ServerStatus } from '../../schemas/status.ts';
 import { commitText, eventTable, historyText } from '../print/events.ts';
+import { originLines } from '../print/origins.ts';
 import { indent, table } from '../print/table.ts';
 import type { Facts } from './facts.ts';
 
@@ -62,6 +63,7 @@ function wanted({ history, referredBy, refersTo, status, resource }: Facts): str
   const isBehind = lastAttempted !== undefined && lastApplied !== undefined && lastAttempted.id !== lastApplied.id;
   return [
     `It is wanted because it stands at ${historyText(history)}.`,
+    ...originLines(resource).map((line) => `Its ${line}.`),
     ...(resource.metadata.project === undefined ? [] : [`It belongs to Project/${resource.metadata.project}.`]),
     ...(referredBy.length === 0 ? [] : [`It is used by ${referredBy.join(', ')}.`]),
     ...(refersTo.length === 0 ? [] : [`It needs ${refersTo.join(', ')}.`]),

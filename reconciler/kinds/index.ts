@@ -6,6 +6,7 @@ import { engine } from './engine.ts';
 import { gateway } from './gateway.ts';
 import { group } from './group.ts';
 import type { KindBehaviour } from './kind.ts';
+import { overlay } from './overlay.ts';
 import { policy } from './policy.ts';
 import { project } from './project.ts';
 import { role } from './role.ts';
@@ -30,6 +31,7 @@ const behaviours: Behaviours = {
   Group: group,
   Role: role,
   RoleBinding: roleBinding,
+  Overlay: overlay,
 };
 
 /** The behaviour of a kind that `schemas` has accepted. The cast is sound: specs were parsed by the same kind's schema. */

@@ -21,6 +21,8 @@ export interface SourceFile {
 export interface Source extends AsyncDisposable {
   /** For people: a URL without credentials, or a path. */
   readonly description: string;
+  /** For which environment its config is read; absent: for none. */
+  readonly environment?: string;
   /** Where audit records are pushed to; absent where the source is no git repo. */
   readonly remote?: string;
   /** The id of what is wanted now, found as cheaply as the source can. @throws SlipwayError source-unreachable, ref-not-found */

@@ -20,6 +20,7 @@ export const RESOURCES = [
   'rolebindings',
   'rbac',
   'budgets',
+  'overlays',
   'templates',
   'prompts',
   'promptrequests',

@@ -4,6 +4,7 @@ import { engine } from './engine.ts';
 import { gateway } from './gateway.ts';
 import { group } from './group.ts';
 import type { Kind } from './kind.ts';
+import { overlay } from './overlay.ts';
 import { policy } from './policy.ts';
 import { project } from './project.ts';
 import { role } from './role.ts';
@@ -26,6 +27,7 @@ export const KINDS = {
   Group: group,
   Role: role,
   RoleBinding: roleBinding,
+  Overlay: overlay,
 } as const;
 
 export type KindName = keyof typeof KINDS;

@@ -40,6 +40,8 @@ export interface Kind<Name extends string = string, Schema extends z.ZodType = z
   readonly spec: Schema;
   /** True if a config may hold only one. */
   readonly singleton?: boolean;
+  /** True for what other resources are made of: it is used before any Overlay, so that none can change it. */
+  readonly isBlueprint?: boolean;
   /** Names of resources that exist without being written. */
   readonly builtIn?: readonly string[];
   /** Names that cannot be used, each with the reason. */

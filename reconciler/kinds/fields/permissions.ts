@@ -1,10 +1,13 @@
 /** Rules on tools, each with the place where it is written. */
 import type { Access, Cited, Permissions } from '../../../schemas/access.ts';
 import type { PermissionsSpec } from '../../../schemas/kinds/fields/permissions.ts';
-import { formatPath, type Resource } from '../../../schemas/resource.ts';
+import { formatPath, originOf, type Resource } from '../../../schemas/resource.ts';
 
 /** Where a field of a resource stands; where the resource stands, if that was not noted. */
-export function cite({ source, lines }: Resource, ...path: readonly (string | number)[]): Cited {
+export function cite(resource: Resource, ...path: readonly (string | number)[]): Cited {
+  const { source, lines } = resource;
+  const origin = originOf(resource, formatPath(['spec', ...path]));
+  if (origin) return { file: origin.file, line: origin.line };
   return { file: source.file, line: lines?.[formatPath(path)] ?? source.line };
 }
 
