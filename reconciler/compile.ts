@@ -1,4 +1,5 @@
 /** From checked resources to what must run and what the gateway must know. Pure: the same input, the same output. */
+import type { GuardsSpec } from '../schemas/kinds/fields/guards.ts';
 import { gateway as gatewayKind } from '../schemas/kinds/gateway.ts';
 import type { Resource } from '../schemas/resource.ts';
 import type { Allowance } from './features.ts';
@@ -14,12 +15,16 @@ export interface Desired {
   readonly resources: readonly Resource[];
   /** Files of the config repo that resources refer to. */
   readonly files: readonly WorkloadFile[];
+  /** Places of the config that are there but give nothing to read: emptied files, submodules, links, empty folders. */
+  readonly blank?: readonly string[];
 }
 
 export interface Compiled extends Desired {
   readonly workloads: readonly Workload[];
   readonly draft: Draft;
   readonly allowances: readonly Allowance[];
+  /** What holds commits back, as each resource that has a say puts it. */
+  readonly guards: readonly GuardsSpec[];
 }
 
 export const NOTHING: Desired = { commit: '', resources: [], files: [] };
@@ -39,13 +44,16 @@ export function compile(desired: Desired): Compiled {
   const draft = emptyDraft();
   const workloads: Workload[] = [];
   const allowances: Allowance[] = [];
+  const guards: GuardsSpec[] = [];
   for (const resource of resources) {
     const behaviour = behaviourOf(resource.kind);
     workloads.push(...(behaviour.workloads?.(resource, context) ?? []));
     behaviour.contribute?.(resource, draft, context);
     allowances.push(...(behaviour.allows?.(resource) ?? []));
+    const guard = behaviour.guards?.(resource);
+    if (guard) guards.push(guard);
   }
-  return { ...desired, resources, workloads, draft, allowances };
+  return { ...desired, resources, workloads, draft, allowances, guards };
 }
 
 /** Which project each server belongs to where it can be only one: the first by name. */

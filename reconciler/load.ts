@@ -30,8 +30,20 @@ export async function load(source: Source, revision: string, cache: ParseCache, 
     commit: revision,
     resources,
     files: referencedFiles(resources, byPath),
+    blank: blankPlaces(tree, yaml, resources),
     issues: [...issues, ...together, ...missing].sort(byPosition),
   };
+}
+
+/** Where resources could stand, and none can be read. */
+function blankPlaces(
+  tree: readonly SourceFile[],
+  yaml: readonly SourceFile[],
+  resources: readonly Resource[],
+): readonly string[] {
+  const full = new Set(resources.map(({ source }) => source.file));
+  const unread = tree.filter(({ type }) => type === 'opaque' || type === 'symlink');
+  return [...unread, ...yaml.filter(({ path }) => !full.has(path))].map(({ path }) => path);
 }
 
 async function parseAll(

@@ -11,7 +11,7 @@ import { compareText, compile, type Compiled, type Desired } from './compile.ts'
 import { diffResources, sameResource } from './diff.ts';
 import type { Instance } from './drivers/driver.ts';
 import { leavesGap } from './rollout/waves.ts';
-import { guardsOf } from './guards.ts';
+import { guardsOf, type Permit } from './guards.ts';
 import { instanceNames, type Workload } from './workload.ts';
 
 /** What is there now: what was applied last, the instances that drivers observe, and rollouts that failed. */
@@ -29,19 +29,23 @@ export interface Failure {
   readonly at: string;
 }
 
-export function plan(desired: Compiled, actual: Actual): Plan {
+/** @param permit what the commit's message lets pass */
+export function plan(desired: Compiled, actual: Actual, permit?: Permit): Plan {
   const view = viewOf(desired, actual);
   const addresses = [...new Set([...view.wanted.keys(), ...view.applied.keys(), ...view.running.keys()])].sort(
     compareText,
   );
   const changes = addresses.map((address) => changeOf(address, view));
   const drift = changes.flatMap((change) => driftIn(change, view));
-  const guards = guardsOf(desired, actual);
+  const there = { applied: view.base, instances: actual.instances };
+  const { guards, allowed } = guardsOf({ desired, there, changes }, permit);
   const base = actual.applied.commit;
   const summary = { create: 0, update: 0, replace: 0, delete: 0, noop: 0 };
   for (const change of changes) summary[change.action]++;
   const effective = changes.filter((change) => change.action !== 'noop');
-  const planDigest = sha256(canonicalize({ base, head: desired.commit, changes: effective, drift, guards }) ?? '');
+  const planDigest = sha256(
+    canonicalize({ base, head: desired.commit, changes: effective, drift, guards, allowed }) ?? '',
+  );
   return {
     formatVersion: 1,
     ...(base === '' ? {} : { base }),
@@ -50,11 +54,13 @@ export function plan(desired: Compiled, actual: Actual): Plan {
     changes,
     drift,
     guards,
+    allowed,
     summary,
   };
 }
 
 interface View {
+  readonly base: Compiled;
   readonly wanted: ReadonlyMap<string, Resource>;
   readonly applied: ReadonlyMap<string, Resource>;
   readonly workloads: ReadonlyMap<string, Workload>;
@@ -71,6 +77,7 @@ function viewOf(desired: Compiled, actual: Actual): View {
   const before = new Set(Object.values(applied.draft.origins));
   const here = new Set(applied.workloads.map(({ address }) => address));
   return {
+    base: applied,
     wanted: new Map(desired.resources.map((resource) => [addressOf(resource), resource])),
     applied: new Map(actual.applied.resources.map((resource) => [addressOf(resource), resource])),
     workloads: new Map(desired.workloads.map((workload) => [workload.address, workload])),

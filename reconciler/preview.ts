@@ -7,6 +7,7 @@ import { load } from './load.ts';
 import type { ParseCache } from './parse-cache.ts';
 import { plan, type Actual } from './plan.ts';
 import type { Revision, Source } from './source/source.ts';
+import { permitOf } from './trust/permit.ts';
 import { instanceNames } from './workload.ts';
 
 export interface Preview {
@@ -25,7 +26,9 @@ export async function preview(
 ): Promise<Preview> {
   const revision = await source.fetch(signal);
   const { issues, ...desired } = await load(source, revision.id, cache, signal);
-  return { revision, desired, issues, ...(issues.length > 0 ? {} : { plan: plan(compile(desired), actual) }) };
+  if (issues.length > 0) return { revision, desired, issues };
+  const permit = await permitOf(source, revision.id, signal);
+  return { revision, desired, issues, plan: plan(compile(desired), actual, permit) };
 }
 
 /** The world as it would be if a commit had been applied and everything had worked. */

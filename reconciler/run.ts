@@ -14,6 +14,7 @@ import { planPart, type AuditRecord } from './record/record.ts';
 import type { Outcome } from './rollout/context.ts';
 import { underWatch } from './rollout/watch.ts';
 import { stageFiles } from './stage.ts';
+import { permitOf } from './trust/permit.ts';
 import { applyContext, observe, publishNow, type World } from './world.ts';
 
 export interface PassResult {
@@ -50,7 +51,8 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
 
     const desired = compile(loaded);
     const actual = await observe(world, signal);
-    note.plan = plan(desired, options.retry ? { ...actual, failures: {} } : actual);
+    const permit = await permitOf(world.source, commit.id, signal);
+    note.plan = plan(desired, options.retry ? { ...actual, failures: {} } : actual, permit);
     if (note.plan.guards.length > 0) throw blocked(note.plan);
     if (options.retry) world.applied = { ...world.applied, failures: {} };
     const settled = !hasWork(note.plan) && world.errors.size === 0 && world.applied.commit?.id === commit.id;

@@ -28,6 +28,12 @@ export const metadata = z.strictObject({
   project: name.optional().describe('Project that owns the resource.'),
   labels: label.default({}).describe('Words to select resources by.'),
   annotations: label.default({}).describe('Notes for people and tools.'),
+  protect: z
+    .enum(['delete', 'replace'])
+    .optional()
+    .describe(
+      'A commit that deletes it is blocked; with replace, also one that replaces what runs. Take this away in a commit before.',
+    ),
 });
 
 /** YAML 1.2 and nothing else, whatever a `%YAML` directive says: no merge keys, no sets, no binary. */

@@ -54,6 +54,8 @@ export const planSchema = z.strictObject({
   changes: z.array(change),
   drift: z.array(drift),
   guards: z.array(guard),
+  /** Guards that would have blocked it, and the commit whose message lets it pass. */
+  allowed: z.array(guard.extend({ by: z.string() })),
   summary: z.strictObject({
     create: z.int(),
     update: z.int(),
@@ -68,6 +70,7 @@ export type Change = z.output<typeof change>;
 export type FieldChange = z.output<typeof field>;
 export type Drift = z.output<typeof drift>;
 export type Guard = z.output<typeof guard>;
+export type AllowedGuard = Plan['allowed'][number];
 
 /** True if something is not as the commit says. Drift may be there only to be told. */
 export function hasChanges(plan: Plan): boolean {

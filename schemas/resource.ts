@@ -8,6 +8,8 @@ export interface Metadata {
   readonly project?: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+  /** What a commit must not do with it, as long as the commit before says so. `replace` means delete, too. */
+  readonly protect?: 'delete' | 'replace' | undefined;
 }
 
 /** Where a resource was written. `line` and `column` count from 1; `commit` is absent for a plain folder. */

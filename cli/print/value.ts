@@ -8,12 +8,13 @@ export function formatValue(value: unknown, format: 'json' | 'yaml'): string {
 
 /** A resource as somebody would write it: without where it came from, and without empty maps. */
 export function asDocument(resource: Resource): Record<string, unknown> {
-  const { name, project, labels, annotations } = resource.metadata;
+  const { name, project, labels, annotations, protect } = resource.metadata;
   const metadata = {
     name,
     ...(project === undefined ? {} : { project }),
     ...(Object.keys(labels).length === 0 ? {} : { labels }),
     ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+    ...(protect === undefined ? {} : { protect }),
   };
   return { apiVersion: API_VERSION, kind: resource.kind, metadata, spec: resource.spec };
 }

@@ -17,7 +17,7 @@ import type { Wanted } from './changes.ts';
 
 const PATIENCE_MS = 30_000;
 /** What one resource may say beside its spec where it stands in a list. */
-const META = ['name', 'project', 'labels', 'annotations'];
+const META = ['name', 'project', 'labels', 'annotations', 'protect'];
 
 export interface Input {
   /** As it is named in issues. */

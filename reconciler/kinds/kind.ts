@@ -1,6 +1,7 @@
 /** What a kind turns into. Pure: the answer depends on the resource and the context alone. */
 import type { Access } from '../../schemas/access.ts';
 import type { BudgetEntry } from '../../schemas/budgets.ts';
+import type { GuardsSpec } from '../../schemas/kinds/fields/guards.ts';
 import type { Resource } from '../../schemas/resource.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import type { Allowance } from '../features.ts';
@@ -32,6 +33,8 @@ export interface KindBehaviour<Spec> {
   members?(resource: Resource<Spec>): readonly string[];
   /** What servers may have of their host because of this resource. */
   allows?(resource: Resource<Spec>): readonly Allowance[];
+  /** What holds commits back because of this resource. */
+  guards?(resource: Resource<Spec>): GuardsSpec | undefined;
   /** What the gateway must know because of this resource. */
   contribute?(resource: Resource<Spec>, draft: Draft, context: CompileContext): void;
 }

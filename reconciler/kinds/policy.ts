@@ -4,4 +4,5 @@ import type { KindBehaviour } from './kind.ts';
 
 export const policy: KindBehaviour<z.output<typeof schema.spec>> = {
   allows: ({ spec }) => spec.allow,
+  guards: ({ spec }) => spec.guards,
 };

@@ -22,6 +22,8 @@ export interface AuditRecord {
   }[];
   readonly drift: readonly unknown[];
   readonly guards: readonly unknown[];
+  /** Guards that it passed by what the commit's message says. */
+  readonly allowed: readonly unknown[];
   readonly outcomes: readonly {
     address: string;
     result: string;
@@ -33,12 +35,12 @@ export interface AuditRecord {
 
 export function planPart(
   plan: Plan | undefined,
-): Pick<AuditRecord, 'changes' | 'drift' | 'guards'> & { planDigest?: string } {
-  if (!plan) return { changes: [], drift: [], guards: [] };
+): Pick<AuditRecord, 'changes' | 'drift' | 'guards' | 'allowed'> & { planDigest?: string } {
+  if (!plan) return { changes: [], drift: [], guards: [], allowed: [] };
   const changes = plan.changes
     .filter((change) => change.action !== 'noop')
     .map(({ address, action, reason, downtime, fields }) => ({ address, action, reason, downtime, fields }));
-  return { planDigest: plan.planDigest, changes, drift: plan.drift, guards: plan.guards };
+  return { planDigest: plan.planDigest, changes, drift: plan.drift, guards: plan.guards, allowed: plan.allowed };
 }
 
 /** One line for the commit: `applied 1a2b3c4d: 2 to create, 1 to replace`. */

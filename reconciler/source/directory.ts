@@ -80,11 +80,16 @@ async function walk(
     const path = below === '' ? name : `${below}/${name}`;
     if (!isVisible(path)) continue;
     const info = await lstat(join(root, path)).catch((error: unknown) => whenGone(root, path, error));
-    if (info?.isDirectory()) entries.push(...(await walk(root, path, known, signal)));
-    else if (info) entries.push(...(await entryOf(root, path, info, known.get(path))));
+    if (info?.isDirectory()) {
+      const inside = await walk(root, path, known, signal);
+      // Git knows no empty folders: what should be in it may not be mounted.
+      entries.push(...(inside.length > 0 ? inside : [emptyFolder(path)]));
+    } else if (info) entries.push(...(await entryOf(root, path, info, known.get(path))));
   }
   return entries;
 }
+
+const emptyFolder = (path: string): Entry => ({ path: `${path}/`, id: '', bytes: 0, type: 'opaque', stamp: '' });
 
 type Info = Awaited<ReturnType<typeof lstat>>;
 

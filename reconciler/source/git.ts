@@ -50,6 +50,7 @@ export function gitSource(options: GitSourceOptions): Source {
   return {
     description: withoutCredentials(url),
     remote: url,
+    repository: { dir: mirror, path },
     probe,
     async fetch(signal) {
       try {
@@ -142,11 +143,14 @@ async function isCorrupt(mirror: string, signal: AbortSignal): Promise<boolean> 
 function parseTree(listing: string, path: string): SourceFile[] {
   const prefix = path === '' ? '' : `${path}/`;
   return listing.split('\0').flatMap((record): SourceFile[] => {
-    const match = /^(\d+) blob ([0-9a-f]+) +(\d+)\t(.*)$/s.exec(record);
-    if (!match) return []; // A submodule (type commit) is not config.
-    const [, mode = '', id = '', size = '', name = ''] = match;
+    const match = /^(\d+) (blob|commit) ([0-9a-f]+) +(\d+|-)\t(.*)$/s.exec(record);
+    if (!match) return [];
+    const [, mode = '', object, id = '', size = '', name = ''] = match;
+    const relative = name.slice(prefix.length);
+    // A submodule is not config, but it may stand where config was.
+    if (object === 'commit') return [{ path: `${relative}/`, id, bytes: 0, type: 'opaque' }];
     const type = mode === '120000' ? 'symlink' : mode === '100755' ? 'executable' : 'file';
-    return [{ path: name.slice(prefix.length), id, bytes: Number(size), type }];
+    return [{ path: relative, id, bytes: Number(size), type }];
   });
 }
 

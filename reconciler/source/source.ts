@@ -15,7 +15,8 @@ export interface SourceFile {
   /** Hash of the content. */
   readonly id: string;
   readonly bytes: number;
-  readonly type: 'file' | 'executable' | 'symlink';
+  /** `opaque`: a place whose files cannot be seen, a submodule or an empty folder; its path ends with `/`. */
+  readonly type: 'file' | 'executable' | 'symlink' | 'opaque';
 }
 
 export interface Source extends AsyncDisposable {
@@ -25,6 +26,8 @@ export interface Source extends AsyncDisposable {
   readonly environment?: string;
   /** Where audit records are pushed to; absent where the source is no git repo. */
   readonly remote?: string;
+  /** The bare repository that has what was fetched, and the config path in it; absent for a source without commits. */
+  readonly repository?: { readonly dir: string; readonly path: string };
   /** The id of what is wanted now, found as cheaply as the source can. @throws SlipwayError source-unreachable, ref-not-found */
   probe(signal: AbortSignal): Promise<string>;
   /** Brings the wanted revision here. @throws SlipwayError source-unreachable, ref-not-found */

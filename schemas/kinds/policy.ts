@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { guards } from './fields/guards.ts';
 import { defineKind } from './kind.ts';
 
 /** What a server may be given of its host only where a Policy says so. */
@@ -31,10 +32,11 @@ export const policy = defineKind({
   plural: 'policies',
   short: ['pol'],
   description:
-    'What servers may have of their host beyond what is safe. Without it, a plan that asks for such a thing is blocked. Have its file reviewed by its own owners.',
+    'What servers may have of their host beyond what is safe, and how much a commit may delete. Without it, a plan that asks for more is blocked. Have its file reviewed by its own owners.',
   spec: z.strictObject({
     description: z.string().max(4096).optional().describe('Why it is allowed.'),
     allow: z.array(rule).default([]).describe('Each rule adds; nothing takes away.'),
+    guards: guards.describe('What holds a commit back. A commit is judged by what was in force before it.'),
   }),
   references: () => [],
   example: `apiVersion: slipway/v1

@@ -22,7 +22,9 @@ export async function look(source: Source): Promise<Map<string, SourceFile>> {
 /** Fetches, and gives the contents of all plain files by their path. */
 export async function contents(source: Source): Promise<Record<string, string>> {
   const revision = await source.fetch(never());
-  const files = (await source.files(revision.id, never())).filter((file) => file.type !== 'symlink');
+  const files = (await source.files(revision.id, never())).filter(
+    ({ type }) => type === 'file' || type === 'executable',
+  );
   const buffers = await source.read(revision.id, files, never());
   return Object.fromEntries(files.map((file, index) => [file.path, buffers[index]?.toString('utf8') ?? '']));
 }

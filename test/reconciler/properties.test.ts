@@ -59,6 +59,7 @@ const config: fc.Arbitrary<ConfigModel> = fc.record({
 function filesOf({ servers, projects, tokens }: ConfigModel): Record<string, string> {
   const files: Record<string, string> = {
     'gateway.yaml': resource('Gateway', 'gateway', {}),
+    'policy.yaml': resource('Policy', 'any', { guards: { massDelete: { count: 100 } } }),
     'secret.yaml': resource('Secret', 'keys', { data: { api: { env: 'HOME' } } }),
   };
   for (const [name, { version, remote, strategy, secret, ...spec }] of Object.entries(servers)) {

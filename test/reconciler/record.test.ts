@@ -15,7 +15,7 @@ const never = (): AbortSignal => new AbortController().signal;
 
 function record(subject: string): AuditRecord {
   const commit = { id: subject.padEnd(8, '0'), at: '2026-01-02T03:04:05Z' };
-  const nothing = { changes: [], drift: [], guards: [], outcomes: [], issues: [] };
+  const nothing = { changes: [], drift: [], guards: [], allowed: [], outcomes: [], issues: [] };
   const at = new Date().toISOString();
   return {
     formatVersion: 1,
