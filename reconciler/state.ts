@@ -1,6 +1,7 @@
 /** The state directory: where things are, who owns it, and how it is written so that a crash leaves the old or the new. */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlipwayError } from '../schemas/errors.ts';
 import { statePaths, type StatePaths } from './state-dir.ts';
@@ -51,6 +52,20 @@ export function writeAtomically(path: string, content: string, mode = 0o600): vo
       closeSync(file);
     }
     renameSync(temporary, path);
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+/**
+ * The same without holding up what else is going on: the disk may take a tenth of a second.
+ * @throws SlipwayError state-unwritable
+ */
+export async function replaceFile(path: string, content: string, mode = 0o600): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    await writeFile(temporary, content, { mode, flush: true });
+    await rename(temporary, path);
   } catch (error) {
     throw unwritable(path, error);
   }

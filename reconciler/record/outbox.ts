@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeAtomically } from '../state.ts';
+import { replaceFile, writeAtomically } from '../state.ts';
 
 export interface Entry {
   /** Sorts by time: `20261121T104501123Z-1a2b3c4d`. */
@@ -21,9 +21,13 @@ export interface Entry {
   readonly file?: string;
 }
 
+/** Its path comes from its time, if it names none. */
+type NewEntry = Omit<Entry, 'id' | 'path'> & { readonly path?: string };
+
 export interface Outbox {
-  /** @param entry its path comes from its time, if it names none */
-  add(entry: Omit<Entry, 'id' | 'path'> & { readonly path?: string }): void;
+  add(entry: NewEntry): void;
+  /** The same without holding up what else is going on. */
+  addSoon(entry: NewEntry): Promise<void>;
   /** Oldest first. */
   pending(): Entry[];
   remove(id: string): void;
@@ -33,9 +37,12 @@ export function outbox(dir: string): Outbox {
   const file = (id: string): string => join(dir, `${id}.json`);
   return {
     add(entry) {
-      const id = `${entry.at.replaceAll(/[-:.]/g, '')}-${randomBytes(4).toString('hex')}`;
-      const path = entry.path ?? `${entry.at.slice(0, 10).replaceAll('-', '/')}/${id}.json`;
-      writeAtomically(file(id), JSON.stringify({ ...entry, id, path } satisfies Entry));
+      const whole = named(entry);
+      writeAtomically(file(whole.id), JSON.stringify(whole));
+    },
+    addSoon(entry) {
+      const whole = named(entry);
+      return replaceFile(file(whole.id), JSON.stringify(whole));
     },
     pending: () =>
       list(dir)
@@ -44,6 +51,11 @@ export function outbox(dir: string): Outbox {
         .map((name) => JSON.parse(readFileSync(join(dir, name), 'utf8')) as Entry),
     remove: (id) => rmSync(file(id), { force: true }),
   };
+}
+
+function named(entry: NewEntry): Entry {
+  const id = `${entry.at.replaceAll(/[-:.]/g, '')}-${randomBytes(4).toString('hex')}`;
+  return { ...entry, id, path: entry.path ?? `${entry.at.slice(0, 10).replaceAll('-', '/')}/${id}.json` };
 }
 
 /** A directory that somebody removed holds nothing; the next record says so when it cannot be written. */

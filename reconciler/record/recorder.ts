@@ -12,8 +12,8 @@ import { subjectOf, type AuditRecord } from './record.ts';
 
 export interface Recorder extends AsyncDisposable {
   write(record: AuditRecord, plan: Plan | undefined): void;
-  /** Takes a file that is to be committed as it is. It has to stay until it is no longer {@link waiting}. */
-  hand(file: Omit<Entry, 'id' | 'content'> & { readonly file: string }): void;
+  /** Takes a file that is to be committed as it is. It has to stay until it is no longer {@link waiting}. @throws SlipwayError state-unwritable */
+  hand(file: Omit<Entry, 'id' | 'content'> & { readonly file: string }): Promise<void>;
   /** Files that were handed over and are not delivered. */
   waiting(): ReadonlySet<string>;
   /** Where to, from now on. */
@@ -90,8 +90,8 @@ export function gitRecorder(options: RecorderOptions): Recorder {
       box.add({ at: record.at, subject: subjectOf(record, plan), trailers, content: JSON.stringify(record, null, 2) });
       void flush();
     },
-    hand(file) {
-      box.add({ ...file, content: '' });
+    async hand(file) {
+      await box.addSoon({ ...file, content: '' });
       void flush();
     },
     waiting: () => new Set(box.pending().flatMap(({ file }) => file ?? [])),
@@ -117,7 +117,7 @@ export function gitRecorder(options: RecorderOptions): Recorder {
 /** For `--no-record`. */
 export const noRecorder: Recorder = {
   write() {},
-  hand() {},
+  async hand() {},
   waiting: () => new Set(),
   useBranch() {},
   flush: async () => {},

@@ -8,7 +8,7 @@ import { SlipwayError } from '../../schemas/errors.ts';
 export interface GitOptions {
   readonly cwd?: string;
   readonly signal: AbortSignal;
-  readonly input?: string | AsyncIterable<string | Buffer>;
+  readonly input?: string;
   /** Only when no other process wants the processor. */
   readonly background?: boolean;
   readonly env?: Readonly<Record<string, string>>;
@@ -88,9 +88,9 @@ function yieldProcessor(pid: number | undefined): void {
 const ENDED = new Set(['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED']);
 
 /** @throws what reading the input throws */
-async function feed(input: string | AsyncIterable<string | Buffer>, stdin: Writable): Promise<void> {
+async function feed(input: string, stdin: Writable): Promise<void> {
   try {
-    await pipeline(typeof input === 'string' ? [input] : input, stdin);
+    await pipeline([input], stdin);
   } catch (error) {
     // git may end before it has read everything; its exit code tells why.
     if (!ENDED.has((error as NodeJS.ErrnoException).code ?? '')) throw error;

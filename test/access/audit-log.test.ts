@@ -251,7 +251,9 @@ describe('the chain', () => {
     writeFileSync(join(crashed, name), `${linesIn(crashed).slice(0, -2).join('\n')}\n`);
     const commits: string[] = [];
     {
-      await using log = start(crashed, { recorder: { ...noRecorder, hand: (entry) => commits.push(saidOf(entry)) } });
+      await using log = start(crashed, {
+        recorder: { ...noRecorder, hand: async (entry) => void commits.push(saidOf(entry)) },
+      });
       log.record(call());
     }
     const { problems, notes } = verify(crashed);
@@ -295,7 +297,7 @@ describe('the chain', () => {
     const recorder = {
       ...noRecorder,
       waiting: () => new Set(handed),
-      hand: ({ file }: { file: string }) => {
+      hand: async ({ file }: { file: string }) => {
         handed.push(file);
         if (handed.length === 1) throw new Error('as far as the first run came');
       },
@@ -539,7 +541,7 @@ describe('in bad times', () => {
     let full = true;
     const recorder = {
       ...noRecorder,
-      hand: ({ file }: { file: string }) => {
+      hand: async ({ file }: { file: string }) => {
         if (full) throw new Error('ENOSPC: no space left on device');
         handed.push(file);
       },

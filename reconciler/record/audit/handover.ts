@@ -48,33 +48,33 @@ export class Handover implements Disposable {
   }
 
   /** Takes a file that is full. It is in the outbox by name only: its lines are on disk once. */
-  take({ file, first, last }: Segment): void {
+  async take({ file, first, last }: Segment): Promise<void> {
     const { chain } = this.#segments;
     const head = follow(lineAt(file, 'last'), undefined);
     // Where lines are gone it ends sooner than the next one begins.
     const [end, hash] = typeof head === 'string' ? [last, 'unreadable'] : [head.seq, head.hash];
     const at = new Date().toISOString();
     const count = end - first + 1;
-    this.#recorder.hand({
+    await this.#recorder.hand({
       at,
       subject: `audit: ${count} event${count === 1 ? '' : 's'} (${first}–${end})`,
       trailers: [`Slipway-Audit-Chain: ${chain}`, `Slipway-Audit-Head: ${end} ${hash}`],
       path: branchPath(chain, dayOf(file) ?? at.slice(0, 10), first),
       file,
     });
-    this.#segments.handed(last);
+    await this.#segments.handed(last);
   }
 
   /** Takes what is full, and what the last run could not hand over any more. @throws SlipwayError state-unwritable */
-  left(): void {
+  async left(): Promise<void> {
     const { through } = this.#segments;
     const left = this.#segments.closed().filter(({ first }) => first > through);
     if (left.length === 0) return;
     const waiting = this.#recorder.waiting();
     for (const segment of left) {
       // A crash came after it was handed over, and before that was noted.
-      if (waiting.has(segment.file)) this.#segments.handed(segment.last);
-      else this.take(segment);
+      if (waiting.has(segment.file)) await this.#segments.handed(segment.last);
+      else await this.take(segment);
     }
   }
 

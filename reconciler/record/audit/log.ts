@@ -247,7 +247,7 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
 
   /** @throws as `node:fs` does, SlipwayError state-unwritable */
   async #handOver(): Promise<void> {
-    this.#handover.left();
+    await this.#handover.left();
     const old = this.#closed ? undefined : this.#handover.old();
     if (!old) return;
     const { seq, hash } = old.head;

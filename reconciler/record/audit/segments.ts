@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readJson, writeAtomically } from '../../state.ts';
+import { readJson, replaceFile, writeAtomically } from '../../state.ts';
 import { follow, genesis, type Head } from './line.ts';
 
 /** A file that nothing is added to any more. */
@@ -121,8 +121,8 @@ export class Segments implements AsyncDisposable {
   }
 
   /** @throws SlipwayError state-unwritable */
-  handed(through: number): void {
-    writeAtomically(join(this.dir, HANDED), JSON.stringify({ through }));
+  async handed(through: number): Promise<void> {
+    await replaceFile(join(this.dir, HANDED), JSON.stringify({ through }));
     this.#through = through;
   }
 
