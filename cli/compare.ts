@@ -20,7 +20,7 @@ export async function compareCommits(
     printNoPlan(issues, options['output'], io);
     return 1;
   }
-  const difference = plan(compile(after.desired), asIfRunning(before.desired));
+  const difference = plan(compile(after.desired), asIfRunning(before.desired), after.permit);
   printPlan(difference, options['output'], io);
   return exitCodeOf(difference);
 }

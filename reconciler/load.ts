@@ -30,7 +30,7 @@ export async function load(source: Source, revision: string, cache: ParseCache, 
     commit: revision,
     resources,
     files: referencedFiles(resources, byPath),
-    blank: blankPlaces(tree, yaml, resources),
+    blank: blankPlaces(tree, yaml, parsed),
     issues: [...issues, ...together, ...missing].sort(byPosition),
   };
 }

@@ -3,6 +3,7 @@ import type { Plan } from '../schemas/plan.ts';
 import type { Issue } from '../schemas/resource.ts';
 import { compile, type Desired } from './compile.ts';
 import type { Instance } from './drivers/driver.ts';
+import type { Permit } from './guards.ts';
 import { load } from './load.ts';
 import type { ParseCache } from './parse-cache.ts';
 import { plan, type Actual } from './plan.ts';
@@ -16,6 +17,8 @@ export interface Preview {
   /** Empty if the commit is valid; there is a plan only then. */
   readonly issues: readonly Issue[];
   readonly plan?: Plan;
+  /** What the commit's message lets pass. */
+  readonly permit?: Permit | undefined;
 }
 
 export async function preview(
@@ -28,7 +31,7 @@ export async function preview(
   const { issues, ...desired } = await load(source, revision.id, cache, signal);
   if (issues.length > 0) return { revision, desired, issues };
   const permit = await permitOf(source, revision.id, signal);
-  return { revision, desired, issues, plan: plan(compile(desired), actual, permit) };
+  return { revision, desired, issues, permit, plan: plan(compile(desired), actual, permit) };
 }
 
 /** The world as it would be if a commit had been applied and everything had worked. */

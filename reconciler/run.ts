@@ -54,8 +54,13 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
     const permit = await permitOf(world.source, commit.id, signal);
     note.plan = plan(desired, options.retry ? { ...actual, failures: {} } : actual, permit);
     if (note.plan.guards.length > 0) throw blocked(note.plan);
-    if (options.retry) world.applied = { ...world.applied, failures: {} };
+    if (options.retry) {
+      world.applied = { ...world.applied, failures: {} };
+      world.repeats.forget();
+    }
+    world.repeats.check(note.plan);
     const settled = !hasWork(note.plan) && world.errors.size === 0 && world.applied.commit?.id === commit.id;
+    if (!hasWork(note.plan)) world.repeats.forget();
     if (settled && world.published) return done(world, commit, []);
 
     if (hasWork(note.plan)) world.log('info', `applying ${commit.id.slice(0, 8)} ${commit.subject ?? ''}`.trimEnd());
@@ -64,6 +69,7 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
     await stageFiles(desired, world.source, world.state.paths.blobs, signal);
     note.outcomes = await applyAll(world, { desired, commit }, toleratedBy(note.plan, desired), signal);
     keep(world, desired, commit, note.outcomes);
+    world.repeats.note(note.plan, note.outcomes);
     // A rollout that failed stays in the plan; looking at it again is no news.
     const news = world.lastRecorded !== commit.id || note.outcomes.some(({ result }) => CHANGED.has(result));
     note.write(note.outcomes.some((outcome) => outcome.error) ? 'failed' : 'applied', hasWork(note.plan) && news);

@@ -12,6 +12,7 @@ import { ReconcilerMetrics } from './metrics.ts';
 import { parseCache, type ParseCache } from './parse-cache.ts';
 import type { Actual } from './plan.ts';
 import { Prober, type Target } from './health/prober.ts';
+import { Repeats } from './repeats.ts';
 import { composeSnapshot, writeSnapshot, NO_TRAFFIC, type Publish, type Served, type Traffic } from './publish.ts';
 import type { Recorder } from './record/recorder.ts';
 import type { Source } from './source/source.ts';
@@ -40,6 +41,7 @@ export interface World extends Omit<WorldOptions, 'drivers'> {
   readonly metrics: ReconcilerMetrics;
   readonly canaries: Canaries;
   readonly watch: Watch;
+  readonly repeats: Repeats;
   readonly prober: Prober;
   /** What the gateway told of the endpoints when they were last published. */
   traffic: Traffic;
@@ -75,6 +77,7 @@ export function createWorld(options: WorldOptions): World {
     metrics: new ReconcilerMetrics(),
     canaries: new Map(),
     watch: new Watch(),
+    repeats: new Repeats(),
     prober: new Prober({
       version: options.version,
       log: options.log,

@@ -120,6 +120,11 @@ export const ERRORS = {
     'See `slipway logs <server>`; push a better version, or try this one again with `slipway sync --retry`.',
     { http: 502 },
   ),
+  'plan-loop': row(
+    'The same plan was applied three times in a row and is due again.',
+    'Find out what undoes it: another Slipway, a person, or the server itself. Then push a commit, or run `slipway sync --retry`.',
+    { http: 409 },
+  ),
   'remove-failed': row(
     'What is no longer wanted could not be removed.',
     'It gets no more calls, and its removal is tried again with growing pauses; the log says why it failed.',

@@ -26,7 +26,7 @@ export function planMarkdown(plan: Plan): string {
       (a, b) =>
         WEIGHT[a.action] - WEIGHT[b.action] || Number(b.downtime === 'restart') - Number(a.downtime === 'restart'),
     );
-  const head = [titleOf(plan, changes), ...guardLines(plan.guards), ...driftLines(plan)];
+  const head = [titleOf(plan, changes), ...guardLines(plan.guards), ...allowedLines(plan), ...driftLines(plan)];
   const list = within(MAX_LIST, changes.map(changeLine), (left) => `- … and ${left} more, see \`slipway plan\``);
   const told = [...head, ...(list.length === 0 ? [] : ['', ...list])].join('\n');
   const room = MAX_MARKDOWN - told.length - 500;
@@ -68,6 +68,14 @@ function guardLines(guards: readonly Guard[]): string[] {
     .map((guard) => `- ${code(guard.code)}: ${code(guard.message)} To allow it: ${code(guard.allow)}`);
   const more = guards.length - lines.length;
   return ['', ...lines, ...(more > 0 ? [`- … and ${more} more`] : [])];
+}
+
+function allowedLines({ allowed }: Plan): string[] {
+  if (allowed.length === 0) return [];
+  const lines = allowed.map(
+    ({ code: guard, by, message }) => `- passes ${code(guard)}, by ${code(by)}: ${code(message)}`,
+  );
+  return ['', ...within(5000, lines, (left) => `- … and ${left} more`)];
 }
 
 function driftLines({ drift }: Plan): string[] {
