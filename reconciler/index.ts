@@ -1,5 +1,6 @@
 /** The door of this room. */
 export { readApplied, type Applied } from './applied.ts';
+export { expanded, rendered } from './assemble/template.ts';
 export { budgetFile } from './budget-file.ts';
 export { compile, NOTHING, type Desired } from './compile.ts';
 export { control } from './control.ts';

@@ -37,6 +37,7 @@ export const ERRORS = {
   'dangling-reference': row('A referenced resource does not exist.', 'Create it, or correct the name.'),
   'reference-cycle': row('Resources refer to each other in a circle.', 'Remove one reference of the path shown.'),
 
+  'template-params': row('A template cannot be used so.', 'See `slipway describe template <name>` for its parameters.'),
   'overlay-failed': row(
     'An operation of an Overlay does not apply.',
     'See `slipway get <kind> <name> --local -o yaml` for what is there before any Overlay.',

@@ -18,16 +18,15 @@ import { toValue } from './yaml-value.ts';
 /** Larger files are refused: configuration is written by people, and parsing costs about 0.7 ms a kilobyte. */
 export const MAX_FILE_BYTES = 1024 * 1024;
 
-const label = z.record(
-  z.string().regex(/^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/, 'must be a label key'),
-  z.string().max(4096),
-);
+const labelKey = z
+  .string()
+  .regex(/^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/, 'must be a label key');
 
 export const metadata = z.strictObject({
   name: name.describe('Unique among resources of the kind.'),
   project: name.optional().describe('Project that owns the resource.'),
-  labels: label.default({}).describe('Words to select resources by.'),
-  annotations: label.default({}).describe('Notes for people and tools.'),
+  labels: z.record(labelKey, z.string().max(4096)).default({}).describe('Words to select resources by.'),
+  annotations: z.record(labelKey, z.string().max(65_536)).default({}).describe('Notes for people and tools.'),
   protect: z
     .enum(['delete', 'replace'])
     .optional()
@@ -133,7 +132,8 @@ function readResource(context: Context, value: unknown): Resource | undefined {
   }
   const start = locate(context.document, context.lines, [], 'value');
   const lines = linesOf(context, kind.cited?.(spec) ?? []);
-  return { kind: kind.kind, metadata: meta, spec, source: { file: context.file, ...start }, ...lines };
+  const written = kind.templateOf?.(spec) === undefined ? {} : { written: value['spec'] };
+  return { kind: kind.kind, metadata: meta, spec, source: { file: context.file, ...start }, ...lines, ...written };
 }
 
 /** What a resource says after others changed it, checked as if it had been written so. @param context where issues go */

@@ -33,7 +33,12 @@ export function referencesOf(resource: Resource): Reference[] {
   const own = kindOf(resource.kind)?.references(resource.spec) ?? [];
   const refs = own.map((reference) => ({ ...reference, path: ['spec', ...reference.path] }));
   const { project } = resource.metadata;
-  return project === undefined ? refs : [{ path: ['metadata', 'project'], kind: 'Project', name: project }, ...refs];
+  const { madeFrom } = resource;
+  return [
+    ...(project === undefined ? [] : [{ path: ['metadata', 'project'], kind: 'Project', name: project }]),
+    ...(madeFrom === undefined ? [] : [{ path: ['spec', 'template', 'name'], kind: 'Template', name: madeFrom }]),
+    ...refs,
+  ];
 }
 
 function duplicate(resource: Resource, first: Resource): Issue {

@@ -37,6 +37,10 @@ export interface Resource<Spec = unknown> {
   readonly source: Source;
   /** Lines of fields that decisions cite, by their paths below `spec`: `permissions.rules[0]`. */
   readonly lines?: Readonly<Record<string, number>>;
+  /** The spec as it is written, where a Template is still to be put below it. */
+  readonly written?: unknown;
+  /** Name of the Template that it is made of. */
+  readonly madeFrom?: string;
   /** Fields that others wrote; of two about the same, the later one holds. */
   readonly origins?: readonly Origin[];
 }

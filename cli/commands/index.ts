@@ -41,6 +41,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   auth: { summary: 'what somebody may do, and what they consented to', load: () => import('./auth.ts') },
   explain: { summary: 'tell what a field means, or why something is as it is', load: () => import('./explain.ts') },
   token: { summary: 'make, list, revoke and rotate access tokens', load: () => import('./token.ts') },
+  template: {
+    summary: 'make Servers of templates, and bring what templates have by now into them',
+    load: () => import('./template.ts'),
+  },
   completion: { summary: 'print the completion script of a shell', load: () => import('./completion.ts') },
   schema: { summary: 'print JSON Schemas for editors', load: () => import('./schema.ts') },
   version: { summary: 'print versions', load: () => import('./version.ts') },

@@ -40,6 +40,7 @@ export const OFFERINGS: Readonly<Record<string, Offering>> = {
   projects: listed(named(KINDS.Project)),
   role: listed(named(KINDS.Role)),
   scopes: listed(() => offer(SCOPES)),
+  template: named(KINDS.Template),
   tool: tools,
   verb: () => offer([...VERBS, 'call', 'scope']),
   'field=value': fields,

@@ -4,7 +4,7 @@ import { conform } from '../document/conform.ts';
 import { documentsOf, type FileDocument } from '../document/documents.ts';
 import { isMap, same, type Json } from '../document/json.ts';
 import { keep } from '../document/keep.ts';
-import { meaningOf, unmasked } from '../document/meaning.ts';
+import { unmasked } from '../document/meaning.ts';
 import { mapLines } from '../document/render.ts';
 import type { Draft, Located } from './draft.ts';
 import { fileFor, headerFor, withDocument } from './place.ts';
@@ -43,11 +43,11 @@ async function resay(draft: Draft, located: Located, wanted: Wanted): Promise<Ou
   const { kind, name } = wanted;
   const { file, text, document } = located;
   const value = unmasked(wanted.value, document.value);
-  const now = { written: document.value, means: meaningOf(document.value) };
-  const wish = { written: value, means: meaningOf(value) };
+  const now = { written: document.value, means: draft.meaning(document.value) };
+  const wish = { written: value, means: draft.meaning(value) };
   const kept = now.means && wish.means ? (keep(now, wish) ?? value) : value;
   // Whatever is kept must not change what is said.
-  const said = wish.means === undefined || same(meaningOf(kept), wish.means) ? kept : value;
+  const said = wish.means === undefined || same(draft.meaning(kept), wish.means) ? kept : value;
   if (same(said, document.value)) return { kind, name, file, verb: 'unchanged' };
   // On its own: in a file of a thousand documents, the others need not be read for it.
   draft.replace(located, conform(text.slice(document.start, document.end), 0, said));

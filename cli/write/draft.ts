@@ -1,6 +1,7 @@
 /** What a config would be: its files with the changes that are asked for, before any of it is written. */
 import { createHash } from 'node:crypto';
 import {
+  expanded,
   load,
   memoryParseCache,
   type Loaded,
@@ -10,7 +11,10 @@ import {
 } from '../../reconciler/index.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Resource } from '../../schemas/resource.ts';
+import { kindOf } from '../../schemas/kinds/index.ts';
 import { addressIn, documentsOf, type FileDocument } from '../document/documents.ts';
+import { isMap, toJson, type Json, type JsonMap } from '../document/json.ts';
+import { meaningOf } from '../document/meaning.ts';
 
 /** Content by path below the config path; null where the file goes. */
 export type Changes = ReadonlyMap<string, string | null>;
@@ -151,6 +155,16 @@ export class Draft {
   #entry(path: string, text: string): SourceFile {
     const type = this.tree.find((file) => file.path === path)?.type ?? 'file';
     return { path, id: createHash('sha256').update(text).digest('hex'), bytes: Buffer.byteLength(text), type };
+  }
+
+  /** What a document means, made of its Template where it names one; undefined where it is not valid. */
+  meaning(value: Json | undefined): JsonMap | undefined {
+    const plain = meaningOf(value);
+    if (!plain || !isMap(value)) return plain;
+    const { kind, metadata, spec } = plain as unknown as Resource;
+    const resource = { kind, metadata, spec, written: value['spec'], source: { file: '', line: 1, column: 1 } };
+    const made = kindOf(kind)?.templateOf?.(spec) && expanded([...this.of('Template'), resource]).resources.at(-1);
+    return made ? (toJson({ ...plain, metadata: made.metadata, spec: made.spec }) as JsonMap) : plain;
   }
 
   /** Resources of a kind, as they are before any change. */

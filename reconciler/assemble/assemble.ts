@@ -5,6 +5,7 @@ import { formatIssue, type Issue, type Resource } from '../../schemas/resource.t
 import { suggest } from '../../schemas/suggest.ts';
 import { compareText } from '../compile.ts';
 import { overlaid, overlaysIn } from './overlay.ts';
+import { expanded } from './template.ts';
 
 export interface Assembled {
   readonly resources: readonly Resource[];
@@ -23,16 +24,17 @@ export function assemble(
   environment: string | undefined,
 ): Assembled {
   const known = environmentsIn(parsed);
+  const made = expanded(parsed);
   if (environment !== undefined) {
     // An Overlay that cannot be read may be the one.
     const isKnown = known.includes(environment) || refused.some((address) => address.startsWith('Overlay/'));
     if (!isKnown) throw unknownEnvironment(environment, known);
-    return inEnvironment(parsed, refused, environment);
+    return inEnvironment(made, refused, environment);
   }
-  const base = together(parsed, refused);
+  const base = together(made, refused);
   const told = new Set(base.issues.map(formatIssue));
   const found = known.flatMap((name) =>
-    inEnvironment(parsed, refused, name).issues.map((issue) => ({ issue, name, text: formatIssue(issue) })),
+    inEnvironment(made, refused, name).issues.map((issue) => ({ issue, name, text: formatIssue(issue) })),
   );
   // Each once, however many environments it is in.
   const others = [...Map.groupBy(found, ({ text }) => text)].flatMap(([text, [first, ...more]]): Issue[] => {
@@ -43,14 +45,13 @@ export function assemble(
   return { ...base, issues: [...base.issues, ...others] };
 }
 
-function inEnvironment(resources: readonly Resource[], refused: readonly string[], environment: string): Assembled {
-  const changed = overlaid(resources, environment, refused);
-  const whole = together(changed.resources, refused);
-  return { ...whole, issues: [...changed.issues, ...whole.issues] };
+function inEnvironment(made: Assembled, refused: readonly string[], environment: string): Assembled {
+  const { resources, issues } = overlaid(made.resources, environment, refused);
+  return together({ resources, issues: [...made.issues, ...issues] }, refused);
 }
 
-function together(resources: readonly Resource[], refused: readonly string[]): Assembled {
-  return { resources, issues: checkTogether(resources, refused) };
+function together({ resources, issues }: Assembled, refused: readonly string[]): Assembled {
+  return { resources, issues: [...issues, ...checkTogether(resources, refused)] };
 }
 
 const environmentsIn = (resources: readonly Resource[]): string[] =>

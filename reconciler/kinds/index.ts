@@ -13,6 +13,7 @@ import { role } from './role.ts';
 import { roleBinding } from './role-binding.ts';
 import { secret } from './secret.ts';
 import { server } from './server.ts';
+import { template } from './template.ts';
 import { token } from './token.ts';
 import { user } from './user.ts';
 
@@ -32,6 +33,7 @@ const behaviours: Behaviours = {
   Role: role,
   RoleBinding: roleBinding,
   Overlay: overlay,
+  Template: template,
 };
 
 /** The behaviour of a kind that `schemas` has accepted. The cast is sound: specs were parsed by the same kind's schema. */

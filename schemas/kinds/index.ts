@@ -11,6 +11,7 @@ import { role } from './role.ts';
 import { roleBinding } from './role-binding.ts';
 import { secret } from './secret.ts';
 import { server } from './server.ts';
+import { template } from './template.ts';
 import { token } from './token.ts';
 import { user } from './user.ts';
 
@@ -28,6 +29,7 @@ export const KINDS = {
   Role: role,
   RoleBinding: roleBinding,
   Overlay: overlay,
+  Template: template,
 } as const;
 
 export type KindName = keyof typeof KINDS;

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import type { ErrorCode } from '../errors.ts';
 import type { Resource } from '../resource.ts';
+import type { Value } from './fields/placeholders.ts';
 
 /** A field that names another resource. `path` starts below `spec`. */
 export interface Reference {
@@ -53,6 +54,10 @@ export interface Kind<Name extends string = string, Schema extends z.ZodType = z
   together?(resources: readonly Resource<z.output<Schema>>[], all: All): Problem[];
   /** The keys that references with `keys` may name. */
   keys?(spec: z.output<Schema>): readonly string[];
+  /** The Template that the resource is made of, if it is. */
+  templateOf?(
+    spec: z.output<Schema>,
+  ): { readonly name: string; readonly params: Readonly<Record<string, Value>> } | undefined;
   /** Files of the config repo that the resource needs; checked to exist. */
   files?(spec: z.output<Schema>): readonly FileReference[];
   /** Paths below `spec` whose lines are remembered, because a decision that rests on them says where it is written. */

@@ -6,8 +6,8 @@ import { defineKind } from './kind.ts';
 const pointer = z
   .string()
   .regex(
-    /^\/(spec|metadata\/(labels|annotations|project))(\/([^~]|~[01])*)?$/,
-    'must be a JSON pointer that begins with /spec, /metadata/labels, /metadata/annotations or /metadata/project',
+    /^\/(spec|metadata\/(labels|annotations|project|protect))(\/([^~]|~[01])*)?$/,
+    'must be a JSON pointer that begins with /spec, /metadata/labels, /metadata/annotations, /metadata/project or /metadata/protect',
   )
   .max(1024);
 

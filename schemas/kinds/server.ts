@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { looksSecret } from '../sensitive.ts';
-import { duration, envName, httpUrl, name, plainText, secretRef, size } from './fields.ts';
+import { duration, httpUrl, name, size } from './fields.ts';
 import { auth, secretsOf } from './fields/auth.ts';
+import { configFiles, environmentVariable, secretFiles } from './fields/given.ts';
+import { httpProbeWithoutPort, RUNNING_FIELDS, RUNNING_LISTS, usedForRunning } from './fields/running.ts';
 import { imageReference, pull } from './fields/image.ts';
 import { auditLevel } from './fields/audit.ts';
 import { isolation } from './fields/isolation.ts';
@@ -14,49 +16,7 @@ import { rollout } from './fields/rollout.ts';
 import { maxInstances, sessions, warm } from './fields/sessions.ts';
 import { defineKind, type Reference } from './kind.ts';
 
-/** What only makes sense for a server that Slipway runs. */
-const RUNNING_FIELDS = ['http', 'runtime', 'engine', 'pull', 'isolation', 'lifecycle', 'probes', 'resources'] as const;
-const RUNNING_LISTS = ['files', 'env', 'secretFiles', 'dependsOn'] as const;
-
-type Running = { [Field in (typeof RUNNING_FIELDS)[number]]?: unknown } & {
-  [Field in (typeof RUNNING_LISTS)[number]]: unknown[];
-} & { replicas: number };
-
-function usedForRunning(spec: Running): string[] {
-  const fields = RUNNING_FIELDS.filter((field) => spec[field] !== undefined);
-  const lists = RUNNING_LISTS.filter((field) => spec[field].length > 0);
-  return [...fields, ...lists, ...(spec.replicas > 1 ? ['replicas'] : [])];
-}
-
-/** JSON Schema for a probe over HTTP of a server that speaks stdio, without a port. */
-function httpProbeWithoutPort(probe: string) {
-  const portless = { properties: { http: { not: { required: ['port'] } } }, required: ['http'] };
-  return {
-    properties: { probes: { properties: { [probe]: portless }, required: [probe] } },
-    required: ['probes'],
-    not: { properties: { transport: { enum: ['http', 'sse'] } }, required: ['transport'] },
-  };
-}
-
-const ways = ['package', 'command', 'image', 'url'] as const;
-
-const environmentVariable = z
-  .strictObject({
-    name: envName,
-    value: plainText.max(131_072).optional().describe('The value itself. Not for secrets: they belong into a Secret.'),
-    valueFrom: secretRef.optional(),
-  })
-  .check((check) => {
-    if ((check.value.value === undefined) === (check.value.valueFrom === undefined))
-      check.issues.push({
-        code: 'custom',
-        input: check.value,
-        path: [],
-        message: 'must have either value or valueFrom',
-        params: { conflict: true },
-      });
-  })
-  .meta({ oneOf: [{ required: ['value'] }, { required: ['valueFrom'] }] });
+const ways = ['package', 'command', 'image', 'url', 'template'] as const;
 
 const serverSpec = z
   .strictObject({
@@ -67,21 +27,22 @@ const serverSpec = z
       .min(1)
       .optional()
       .describe('Run a program: its path or name, then its arguments. No shell is involved.'),
-    files: z
-      .array(
-        z
-          .string()
-          .regex(/^(?!.*(^|\/)\.\.?(\/|$))[^/\0\\][^\0\\]*$/, 'must be a path inside the config path, without . or ..')
-          .max(1024),
-      )
-      .default([])
-      .describe('Files of the config repo that the command needs. They are laid out in its working directory.'),
+    files: configFiles.describe(
+      'Files of the config repo that the command needs. They are laid out in its working directory.',
+    ),
     image: imageReference.optional().describe('Run a container image. With a digest, nothing floats.'),
     entrypoint: z.array(argument.min(1)).min(1).optional().describe('Program in the image, in place of its own.'),
     args: z.array(argument).default([]).describe('Arguments for the image’s program.'),
     pull: pull.optional(),
     engine: name.optional().describe('Engine to run its containers on. Default: the local one.'),
     url: httpUrl.optional().describe('Use a server that runs elsewhere.'),
+    template: z
+      .strictObject({
+        name: name.describe('Name of the Template.'),
+        params: z.record(z.string(), z.json()).default({}).describe('What its parameters are.'),
+      })
+      .optional()
+      .describe('Make it of a Template. What else is said here goes before what the template says.'),
     privateNetwork: z
       .boolean()
       .default(false)
@@ -111,19 +72,9 @@ const serverSpec = z
       .array(environmentVariable)
       .default([])
       .describe('Environment of the program; it sees only these and a few standard names.'),
-    secretFiles: z
-      .array(
-        z.strictObject({
-          name: z
-            .string()
-            .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, 'must be a file name')
-            .describe('File below /run/secrets.'),
-          valueFrom: secretRef,
-        }),
-      )
-      .max(64)
-      .default([])
-      .describe('Secrets given as files, in memory; a new value is there without a restart. For containers.'),
+    secretFiles: secretFiles.describe(
+      'Secrets given as files, in memory; a new value is there without a restart. For containers.',
+    ),
     replicas: z.int().min(1).max(64).default(1).describe('How many instances to run.'),
     enabled: z.boolean().default(true).describe('False keeps the server in the config without running it.'),
     runtime: name.optional().describe('Driver that runs it. Default: docker for image, process otherwise.'),
@@ -238,7 +189,7 @@ function references(spec: ServerSpec): Reference[] {
       ? [{ path: ['env', index, 'valueFrom', 'secretRef'], kind: 'Secret', name: target.name, keys: [target.key] }]
       : [];
   });
-  const files = spec.secretFiles.map((file, index): Reference => {
+  const mounted = spec.secretFiles.map((file, index): Reference => {
     const target = file.valueFrom.secretRef;
     return {
       path: ['secretFiles', index, 'valueFrom', 'secretRef'],
@@ -266,7 +217,9 @@ function references(spec: ServerSpec): Reference[] {
   }));
   const engines: Reference[] =
     spec.engine === undefined ? [] : [{ path: ['engine'], kind: 'Engine', name: spec.engine }];
-  return [...secrets, ...files, ...doors, ...credentials, ...servers, ...engines];
+  const templates: Reference[] =
+    spec.template === undefined ? [] : [{ path: ['template', 'name'], kind: 'Template', name: spec.template.name }];
+  return [...secrets, ...mounted, ...doors, ...credentials, ...servers, ...engines, ...templates];
 }
 
 export const server = defineKind({
@@ -277,7 +230,13 @@ export const server = defineKind({
   reserved: { slipway: 'it stands for Slipway’s own tools', all: '`get all` means every kind' },
   spec: serverSpec,
   references,
-  cited: (spec) => citedPermissions(spec.permissions),
+  cited: (spec) => [
+    ...citedPermissions(spec.permissions),
+    ...(spec.template
+      ? [['template'], ...Object.keys(spec.template.params).map((key) => ['template', 'params', key])]
+      : []),
+  ],
+  templateOf: (spec) => spec.template,
   files: (spec) => spec.files.map((file, index) => ({ path: ['files', index], file })),
   sensitive: (path) => path[0] === 'env' && path[2] === 'value' && looksSecret(String(path[1])),
   example: `apiVersion: slipway/v1
