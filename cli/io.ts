@@ -1,6 +1,6 @@
 /** The outside world as one object, so that commands can be tested without a terminal. */
 import { createInterface } from 'node:readline/promises';
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { styleText } from 'node:util';
 import type { Level, Log } from '../schemas/log.ts';
 import { Logger } from './log.ts';
@@ -26,6 +26,8 @@ export interface Io {
   readonly confirm?: (question: string) => Promise<boolean>;
   /** The same for any answer, without the spaces around it. */
   readonly ask?: (question: string) => Promise<string>;
+  /** The same, without showing what is typed. */
+  readonly askHidden?: (question: string) => Promise<string>;
   /** True where nobody may be asked in any other way either: no editor is opened. */
   readonly unasked?: boolean;
 }
@@ -42,7 +44,7 @@ export interface Wishes {
 
 /** The same world with less talk, or more. Errors are reported past it. */
 export function quietOrLoud(io: Io, { quiet, verbose, noInput }: Wishes): Io {
-  const { confirm: _, ask: __, ...unasked } = io;
+  const { confirm: _, ask: __, askHidden: ___, ...unasked } = io;
   const isTerminal = (io.input as { isTTY?: boolean }).isTTY === true;
   if (verbose) io.logger?.sayAll();
   return {
@@ -76,18 +78,27 @@ export function processIo(signal: AbortSignal): Io {
   };
 }
 
-function asking(signal: AbortSignal): Required<Pick<Io, 'ask' | 'confirm'>> {
-  const ask = async (question: string): Promise<string> => {
-    // On stderr, so that stdout stays data.
-    using terminal = createInterface({ input: process.stdin, output: process.stderr });
+function asking(signal: AbortSignal): Required<Pick<Io, 'ask' | 'askHidden' | 'confirm'>> {
+  const answer = async (question: string, output: Writable): Promise<string> => {
+    using terminal = createInterface({ input: process.stdin, output, terminal: process.stderr.isTTY });
     // Ctrl-D is no answer, and none will come.
     const ended = new Promise<never>((_, reject) =>
       terminal.once('close', () => reject(new SlipwayError('cancelled', 'Nobody answered.'))),
     );
-    return (await Promise.race([terminal.question(question, { signal }), ended])).trim();
+    return Promise.race([terminal.question(question, { signal }), ended]);
   };
+  // On stderr, so that stdout stays data.
+  const ask = async (question: string): Promise<string> => (await answer(question, process.stderr)).trim();
   return {
     ask,
+    async askHidden(question) {
+      process.stderr.write(question);
+      try {
+        return await answer('', new Writable({ write: (_, __, done) => done() }));
+      } finally {
+        process.stderr.write('\n');
+      }
+    },
     // Anything but a yes is a no.
     confirm: async (question) => /^y(es)?$/i.test(await ask(`${question} [y/N] `)),
   };

@@ -7,6 +7,7 @@ import { listener } from './kinds/gateway.ts';
 import { gatewayLimits } from './limits.ts';
 import { behaviourOf } from './kinds/index.ts';
 import type { CompileContext, Draft } from './kinds/kind.ts';
+import type { Sealed } from './secrets/sealed.ts';
 import type { Workload, WorkloadFile } from './workload.ts';
 
 /** A commit whose resources are all valid. */
@@ -25,6 +26,7 @@ export interface Compiled extends Desired {
   readonly allowances: readonly Allowance[];
   /** What holds commits back, as each resource that has a say puts it. */
   readonly guards: readonly GuardsSpec[];
+  readonly sealed: readonly Sealed[];
 }
 
 export const NOTHING: Desired = { commit: '', resources: [], files: [] };
@@ -45,6 +47,7 @@ export function compile(desired: Desired): Compiled {
   const workloads: Workload[] = [];
   const allowances: Allowance[] = [];
   const guards: GuardsSpec[] = [];
+  const sealed: Sealed[] = [];
   for (const resource of resources) {
     const behaviour = behaviourOf(resource.kind);
     workloads.push(...(behaviour.workloads?.(resource, context) ?? []));
@@ -52,8 +55,9 @@ export function compile(desired: Desired): Compiled {
     allowances.push(...(behaviour.allows?.(resource) ?? []));
     const guard = behaviour.guards?.(resource);
     if (guard) guards.push(guard);
+    sealed.push(...(behaviour.seals?.(resource, context) ?? []));
   }
-  return { ...desired, resources, workloads, draft, allowances, guards };
+  return { ...desired, resources, workloads, draft, allowances, guards, sealed };
 }
 
 /** Which project each server belongs to where it can be only one: the first by name. */

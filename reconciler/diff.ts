@@ -12,7 +12,8 @@ type Path = readonly (string | number)[];
 /** The part of a resource that a plan compares. Where it was written does not matter. */
 export function comparable(resource: Resource | undefined): Json | undefined {
   if (!resource) return undefined;
-  return JSON.parse(JSON.stringify({ metadata: resource.metadata, spec: resource.spec })) as Json;
+  const { metadata, spec, files } = resource;
+  return JSON.parse(JSON.stringify({ metadata, spec, ...(files ? { files } : {}) })) as Json;
 }
 
 export function sameResource(a: Resource | undefined, b: Resource | undefined): boolean {

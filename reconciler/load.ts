@@ -8,6 +8,7 @@ import { assemble } from './assemble/assemble.ts';
 import { compareText, type Desired } from './compile.ts';
 import type { ParseCache } from './parse-cache.ts';
 import type { Source, SourceFile } from './source/source.ts';
+import { takeIn } from './take-in.ts';
 import type { WorkloadFile } from './workload.ts';
 
 export interface Loaded extends Desired {
@@ -21,7 +22,9 @@ const LOCK_FILE = 'slipway.lock.yaml';
 export async function load(source: Source, revision: string, cache: ParseCache, signal: AbortSignal): Promise<Loaded> {
   const tree = await source.files(revision, signal);
   const yaml = tree.filter((file) => /\.ya?ml$/.test(file.path) && !file.path.endsWith(LOCK_FILE));
-  const { resources: parsed, issues, refused } = await parseAll(source, revision, yaml, cache, signal);
+  const { issues: unread, refused, ...all } = await parseAll(source, revision, yaml, cache, signal);
+  const { resources: parsed, ...taken } = await takeIn(all.resources, { source, revision, tree, signal });
+  const issues = [...unread.filter(({ file }) => !taken.parts.has(file)), ...taken.issues];
   const { resources, issues: together } = assemble(parsed, refused, source.environment);
   const byPath = new Map(tree.map((file) => [file.path, file]));
   const missing = resources.flatMap((resource) => missingFiles(resource, byPath));

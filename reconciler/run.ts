@@ -13,8 +13,10 @@ import { eventsOf } from './record/events.ts';
 import { planPart, type AuditRecord } from './record/record.ts';
 import type { Outcome } from './rollout/context.ts';
 import { underWatch } from './rollout/watch.ts';
+import { sweepSealed, stageSealed } from './secrets/sealed.ts';
 import { stageFiles } from './stage.ts';
 import { permitOf } from './trust/permit.ts';
+import { sealedOf } from './workload.ts';
 import { applyContext, observe, publishNow, type World } from './world.ts';
 
 export interface PassResult {
@@ -67,6 +69,7 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
     world.working = hasWork(note.plan);
     world.changed();
     await stageFiles(desired, world.source, world.state.paths.blobs, signal);
+    stageSealed(desired.sealed, world.state.paths.sealed);
     note.outcomes = await applyAll(world, { desired, commit }, toleratedBy(note.plan, desired), signal);
     keep(world, desired, commit, note.outcomes);
     world.repeats.note(note.plan, note.outcomes);
@@ -159,7 +162,9 @@ async function accept(world: World, compiled: Compiled, accepted: CommitInfo | u
  */
 async function collect(world: World, signal: AbortSignal): Promise<void> {
   const { compiled, applied } = world;
-  const wanted = [...compiled.workloads, ...goodOf(applied).workloads, ...previousOf(applied)];
+  const good = goodOf(applied);
+  const wanted = [...compiled.workloads, ...good.workloads, ...previousOf(applied)];
+  sweepSealed([...compiled.sealed, ...good.sealed, ...wanted.flatMap(sealedOf)], world.state.paths.sealed);
   for (const driver of world.drivers.values()) {
     try {
       const removed = (await driver.collect?.(wanted, signal)) ?? [];

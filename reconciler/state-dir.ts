@@ -20,6 +20,8 @@ export interface StatePaths {
   readonly packages: string;
   readonly work: string;
   readonly blobs: string;
+  /** Values that are encrypted in the config, as they are there. */
+  readonly sealed: string;
   /** What the docker driver must know to take its containers over again. */
   readonly containers: string;
   /** Tokens and registrations for remote servers, sealed. */
@@ -66,6 +68,7 @@ export function statePaths(root: string): StatePaths {
     packages: join(root, 'packages'),
     work: join(root, 'work'),
     blobs: join(root, 'blobs'),
+    sealed: join(root, 'sealed'),
     containers: join(root, 'containers'),
     vault: join(root, 'vault'),
     sockets,

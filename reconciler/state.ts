@@ -22,7 +22,16 @@ export interface StateDir extends Disposable {
 export function openState(root: string): StateDir {
   const paths = statePaths(root);
   try {
-    for (const dir of [root, paths.outbox, paths.logs, paths.packages, paths.work, paths.blobs, paths.sockets]) {
+    for (const dir of [
+      root,
+      paths.outbox,
+      paths.logs,
+      paths.packages,
+      paths.work,
+      paths.blobs,
+      paths.sealed,
+      paths.sockets,
+    ]) {
       mkdirSync(dir, { recursive: true, mode: 0o700 });
     }
     checkOwn(paths.sockets);

@@ -191,6 +191,15 @@ export function instanceName(workload: Pick<Workload, 'name' | 'hash'>, index: n
   return `slipway-${workload.name}-${workload.hash.slice(0, 8)}-${index}`;
 }
 
+/** The encrypted values that an instance is given, or its image is fetched with. */
+export function sealedOf({ run, pull }: Workload): { secret: string; key: string; id: string }[] {
+  const { username, password } = pull?.credentials ?? {};
+  const uses = [...run.env, ...(run.secretFiles ?? [])].map(({ secret }) => secret);
+  return [...uses, username, password].flatMap((use) =>
+    use && 'sealed' in use.from ? [{ secret: use.secret, key: use.key, id: use.from.sealed }] : [],
+  );
+}
+
 /** The names of all instances that a workload asks for. */
 export function instanceNames(workload: Workload): string[] {
   return Array.from({ length: workload.replicas }, (_, index) => instanceName(workload, index));

@@ -35,6 +35,14 @@ export const ERRORS = {
   'duplicate-resource': row('Two resources have the same kind and name.', 'Rename or remove one of them.'),
   singleton: row('There may be only one resource of this kind.', 'Keep one of them.'),
   'dangling-reference': row('A referenced resource does not exist.', 'Create it, or correct the name.'),
+  'secret-misplaced': row(
+    'An encrypted value stands where it does not belong.',
+    'Encrypt the value for this name and key with `slipway secret encrypt`.',
+  ),
+  'sops-invalid': row(
+    'A file is not one that SOPS encrypted for age.',
+    'Encrypt it with `sops --encrypt --age <recipient>`.',
+  ),
   'reference-cycle': row('Resources refer to each other in a circle.', 'Remove one reference of the path shown.'),
 
   'template-params': row('A template cannot be used so.', 'See `slipway describe template <name>` for its parameters.'),
@@ -137,7 +145,7 @@ export const ERRORS = {
   }),
   'secret-unavailable': row(
     'A secret could not be read.',
-    'Set the environment variable or create the file that the Secret names.',
+    'Set the environment variable, create the file that the Secret names, or give Slipway the age key.',
     { http: 502, next: 'retry' },
   ),
   'dependency-failed': row('A server this one depends on is not ready.', 'Fix the dependency first.', {

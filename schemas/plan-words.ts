@@ -33,9 +33,15 @@ export const countsOf = ({ summary: { create, update, replace, delete: remove } 
 /** `~ spec.image: "a" -> "b"`. */
 export function fieldText({ path, before, after, sensitive }: FieldChange): string {
   if (sensitive) return `${path}: (sensitive value)`;
-  if (before === undefined) return `+ ${path}: ${JSON.stringify(after)}`;
-  if (after === undefined) return `- ${path}: ${JSON.stringify(before)}`;
-  return `~ ${path}: ${JSON.stringify(before)} -> ${JSON.stringify(after)}`;
+  if (before === undefined) return `+ ${path}: ${valueText(after)}`;
+  if (after === undefined) return `- ${path}: ${valueText(before)}`;
+  return `~ ${path}: ${valueText(before)} -> ${valueText(after)}`;
+}
+
+/** What is encrypted is long, and its end differs. */
+function valueText(value: FieldChange['after']): string {
+  const isSealed = typeof value === 'string' && /^(YWdlLWVuY3J5cHRpb24ub3JnL3Yx|ENC\[)/.test(value);
+  return isSealed ? `(${value.length} characters, encrypted, ending in ${value.slice(-12)})` : JSON.stringify(value);
 }
 
 /** Fields say something only where there was a resource before and is one after. */

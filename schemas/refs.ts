@@ -85,7 +85,7 @@ function dangling(resource: Resource, byAddress: ReadonlyMap<string, Resource>, 
       return [issueAt(resource, reference.path, 'dangling-reference', message, nearest(reference.name, names))];
     }
     const wanted = reference.keys ?? [];
-    const known = kindOf(target.kind)?.keys?.(target.spec) ?? wanted;
+    const known = kindOf(target.kind)?.keys?.(target.spec, target.files) ?? wanted;
     // A single key was written down as such; several are what the field's meaning asks for.
     const path = wanted.length === 1 ? [...reference.path, 'key'] : reference.path;
     return wanted

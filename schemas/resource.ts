@@ -43,6 +43,8 @@ export interface Resource<Spec = unknown> {
   readonly madeFrom?: string;
   /** Fields that others wrote; of two about the same, the later one holds. */
   readonly origins?: readonly Origin[];
+  /** What files of the config repo say that belong to it, by path: values by key. Encrypted ones stay so. */
+  readonly files?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 /** One thing wrong with what was written. `path` names the field: `spec.env[0].name`. */

@@ -24,8 +24,17 @@ export function redactor(values: readonly string[]): (text: string) => string {
   };
 }
 
-/** As it is, as it looks inside JSON, and, since logs are lines, each line of it. */
+/** As it is, as it looks inside JSON, in URLs, Basic credentials and dumps, and, since logs are lines, each line of it. */
 function forms(value: string): string[] {
   const lines = value.split(/\r?\n/).filter((line) => line.trim() !== '');
-  return [value, JSON.stringify(value).slice(1, -1), ...lines];
+  const bytes = Buffer.from(value);
+  const [base64, hex] = [bytes.toString('base64').replace(/=+$/, ''), bytes.toString('hex')];
+  const encoded = [
+    base64,
+    bytes.toString('base64url'),
+    hex,
+    hex.toUpperCase(),
+    encodeURIComponent(value.toWellFormed()),
+  ];
+  return [value, JSON.stringify(value).slice(1, -1), ...lines, ...encoded];
 }

@@ -5,7 +5,12 @@ import { z } from 'zod';
 const secretUse = z.strictObject({
   secret: z.string(),
   key: z.string(),
-  from: z.union([z.strictObject({ env: z.string() }), z.strictObject({ file: z.string() })]),
+  from: z.union([
+    z.strictObject({ env: z.string() }),
+    z.strictObject({ file: z.string() }),
+    /** Changes when the value does. What it names lies, still encrypted, in the state directory. */
+    z.strictObject({ sealed: z.string() }),
+  ]),
 });
 
 const header = z.strictObject({

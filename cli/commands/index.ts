@@ -40,6 +40,7 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   logout: { summary: 'forget the token for a gateway', load: () => import('./logout.ts') },
   auth: { summary: 'what somebody may do, and what they consented to', load: () => import('./auth.ts') },
   explain: { summary: 'tell what a field means, or why something is as it is', load: () => import('./explain.ts') },
+  secret: { summary: 'keep values in the config repo, encrypted', load: () => import('./secret.ts') },
   token: { summary: 'make, list, revoke and rotate access tokens', load: () => import('./token.ts') },
   template: {
     summary: 'make Servers of templates, and bring what templates have by now into them',

@@ -63,7 +63,7 @@ export const OFFERINGS: Readonly<Record<string, Offering>> = {
 
 /** What only people know. */
 export const FREE: ReadonlySet<string> = new Set(
-  'address branch duration environment hash id ids json key=value labels lines n number patch request-id text token when yaml'.split(
+  'address branch duration environment hash id ids json key key=value recipient labels lines n number patch request-id text token when yaml'.split(
     ' ',
   ),
 );

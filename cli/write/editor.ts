@@ -1,8 +1,9 @@
 /** Lets somebody edit a text in the editor of their choice. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { memoryDir } from '../../reconciler/index.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { splitWords } from '../argv.ts';
 import type { Io } from '../io.ts';
@@ -10,12 +11,23 @@ import type { Io } from '../io.ts';
 /** A file that only its user can read; it goes with this object unless it is kept. */
 export class EditedFile implements Disposable {
   readonly path: string;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'slipway-edit-'));
+  readonly #folder: string;
   #isKept = false;
 
-  constructor(name: string) {
+  constructor(name: string, { folder = tmpdir(), extension = 'yaml' } = {}) {
+    this.#folder = mkdtempSync(join(folder, 'slipway-edit-'));
     // What is not valid yet may have any name, one that leads elsewhere too.
-    this.path = join(this.#folder, `${name.replaceAll(/[^A-Za-z0-9-]/g, '_')}.yaml`);
+    this.path = join(this.#folder, `${name.replaceAll(/[^A-Za-z0-9-]/g, '_')}.${extension}`);
+  }
+
+  /** For a secret: never on a disk. @throws SlipwayError isolation-unavailable where this host keeps nothing in memory */
+  static inMemory(name: string): EditedFile {
+    const folder = memoryDir();
+    if (folder === undefined)
+      throw new SlipwayError('isolation-unavailable', 'A secret is edited in memory only, and no tmpfs is here.', {
+        hint: 'Mount one at /dev/shm, or pipe the value into `slipway secret encrypt`.',
+      });
+    return new EditedFile(name, { folder, extension: 'txt' });
   }
 
   /** @returns the text as it was saved @throws SlipwayError usage, tool-missing, cancelled */
@@ -34,8 +46,16 @@ export class EditedFile implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (!this.#isKept) rmSync(this.#folder, { recursive: true, force: true });
+    if (this.#isKept) return;
+    // Whoever has a file open, or comes upon its pages, finds nothing; what an editor laid beside it goes the same way.
+    for (const name of readdirSync(this.#folder)) overwrite(join(this.#folder, name));
+    rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+function overwrite(path: string): void {
+  const { size } = statSync(path);
+  writeFileSync(path, Buffer.alloc(size), { flag: 'r+' });
 }
 
 async function run(editor: string, file: string, io: Io): Promise<void> {

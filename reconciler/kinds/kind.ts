@@ -5,6 +5,7 @@ import type { GuardsSpec } from '../../schemas/kinds/fields/guards.ts';
 import type { Resource } from '../../schemas/resource.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import type { Allowance } from '../features.ts';
+import type { Sealed } from '../secrets/sealed.ts';
 import type { Workload, WorkloadFile } from '../workload.ts';
 
 /** The snapshot while kinds add their parts; endpoints of workloads are filled in when instances are ready. */
@@ -31,6 +32,8 @@ export interface KindBehaviour<Spec> {
   workloads?(resource: Resource<Spec>, context: CompileContext): Workload[];
   /** Servers that it holds together. */
   members?(resource: Resource<Spec>): readonly string[];
+  /** Encrypted values that it holds. */
+  seals?(resource: Resource<Spec>, context: CompileContext): readonly Sealed[];
   /** What servers may have of their host because of this resource. */
   allows?(resource: Resource<Spec>): readonly Allowance[];
   /** What holds commits back because of this resource. */

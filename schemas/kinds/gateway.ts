@@ -4,6 +4,7 @@ import { citedPermissions, floor, permissions } from './fields/permissions.ts';
 import { auth, gatewayProblems, providerReferences } from './fields/provider.ts';
 import { gatewayLimits } from './fields/limits.ts';
 import { redact } from './fields/redact.ts';
+import { recipients } from './fields/sealed.ts';
 import { auditLog } from './fields/audit.ts';
 import { logging } from './fields/logging.ts';
 import { tracing, tracingReferences } from './fields/tracing.ts';
@@ -51,6 +52,10 @@ export const gateway = defineKind({
     maxBodySize: size.default('4Mi').describe('Largest request body.'),
     limits: gatewayLimits,
     redact,
+    secrets: z
+      .strictObject({ recipients: recipients.describe('age recipients that `slipway secret` encrypts for.') })
+      .optional()
+      .describe('Who can decrypt what is encrypted in Secrets.'),
     sessionTtl: duration.default('7d').describe('How long a client session stays valid.'),
     listTimeout: duration
       .default('10s')

@@ -19,6 +19,8 @@ export interface Reference {
 export interface FileReference {
   readonly path: readonly (string | number)[];
   readonly file: string;
+  /** How to read it, where what it says is part of the resource: `Resource.files`. */
+  readonly content?: 'sops';
 }
 
 /** Something wrong with resources that are each fine on their own. `path` starts below `spec`. */
@@ -53,7 +55,7 @@ export interface Kind<Name extends string = string, Schema extends z.ZodType = z
   /** What is wrong with resources of this kind beside one another. They come in the order of their places. */
   together?(resources: readonly Resource<z.output<Schema>>[], all: All): Problem[];
   /** The keys that references with `keys` may name. */
-  keys?(spec: z.output<Schema>): readonly string[];
+  keys?(spec: z.output<Schema>, files?: Resource['files']): readonly string[];
   /** The Template that the resource is made of, if it is. */
   templateOf?(
     spec: z.output<Schema>,

@@ -73,7 +73,7 @@ const serverSpec = z
       .default([])
       .describe('Environment of the program; it sees only these and a few standard names.'),
     secretFiles: secretFiles.describe(
-      'Secrets given as files, in memory; a new value is there without a restart. For containers.',
+      'Secrets given as files, in memory: below /run/secrets in containers and sandboxes, else in the folder that the environment variable CREDENTIALS_DIRECTORY names.',
     ),
     replicas: z.int().min(1).max(64).default(1).describe('How many instances to run.'),
     enabled: z.boolean().default(true).describe('False keeps the server in the config without running it.'),

@@ -7,6 +7,7 @@ import { Images, type ImagesOptions } from '../../reconciler/drivers/docker/imag
 import type { Program, Pull, Workload } from '../../reconciler/workload.ts';
 import { sweep } from './engine.ts';
 import { image } from './images.ts';
+import { openPlain } from './secrets.ts';
 import { tempDir } from './temp.ts';
 import { workload } from './workload.ts';
 
@@ -30,6 +31,7 @@ export function imagesRig(engine: Engine, options: Partial<ImagesOptions> = {}):
     const images = new Images({
       owner: { id: owner, home: dir.path },
       notes: dir.at('images.json'),
+      secrets: openPlain,
       log: (level, message, fields) => void logs.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`),
       ...options,
       ...more,

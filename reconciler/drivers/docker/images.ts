@@ -2,6 +2,7 @@
 import canonicalize from 'canonicalize';
 import { SlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
+import type { OpenSecret } from '../../../schemas/upstream-auth.ts';
 import type { Pull, Workload } from '../../workload.ts';
 import type { Engine } from './engine.ts';
 import { collectImages } from './images/collect.ts';
@@ -24,6 +25,8 @@ export interface ImagesOptions {
   /** File in the state directory. */
   readonly notes: string;
   readonly log: Log;
+  /** Opens the credentials of registries. */
+  readonly secrets: OpenSecret;
   /** Called when an answer of {@link Images.moved} may have changed. */
   readonly changed?: () => void;
   /** Between two looks at a tag. Default: 15 minutes. */
@@ -51,10 +54,10 @@ export class Images implements Disposable {
   readonly #collectAt = new Map<string, number>();
 
   constructor(options: ImagesOptions) {
-    const { log, notes, lookEveryMs: everyMs = QUARTER_HOUR_MS, changed = () => {} } = options;
+    const { log, notes, secrets, lookEveryMs: everyMs = QUARTER_HOUR_MS, changed = () => {} } = options;
     this.#options = options;
     this.#notes = new ImageNotes(notes);
-    this.#tags = new TagWatch({ everyMs, changed, log });
+    this.#tags = new TagWatch({ everyMs, changed, log, secrets });
   }
 
   /**
@@ -144,7 +147,8 @@ export class Images implements Disposable {
   }
 
   async #pull(engine: Engine, image: string, credentials: Pull['credentials'], signal: AbortSignal) {
-    const { fresh, ...found } = await pull(engine, image, credentials, { log: this.#options.log, signal });
+    const { log, secrets } = this.#options;
+    const { fresh, ...found } = await pull(engine, image, credentials, { log, secrets, signal });
     this.#notes.notePull(engine.address.host, found.id, fullName(parseReference(image)), fresh);
     return found;
   }

@@ -4,9 +4,11 @@ import type { ContainerInspectInfo } from 'dockerode';
 import { SlipwayError, toSlipwayError } from '../../../schemas/errors.ts';
 import type { Log } from '../../../schemas/log.ts';
 import { redactor } from '../../../schemas/sensitive.ts';
+import type { OpenSecret } from '../../../schemas/upstream-auth.ts';
 import type { HttpProcess } from '../../bridge/http-running.ts';
 import type { LogFile } from '../../bridge/log-file.ts';
-import { openEnv } from '../../secrets/secrets.ts';
+import { openEnv, secretOpener } from '../../secrets/secrets.ts';
+import type { SecretFilesDir } from '../../secrets/files.ts';
 import type { StateDir } from '../../state.ts';
 import type { SecretFile, Workload } from '../../workload.ts';
 import { isUnreachable, messageOf } from './answers.ts';
@@ -43,12 +45,15 @@ export interface Wanted {
 export class Maker implements Disposable {
   readonly #owner: Owner;
   readonly #log: Log;
+  readonly #open: OpenSecret;
   readonly images: Images;
 
   constructor({ owner, state, log, moved }: MakerOptions) {
     this.#owner = owner;
     this.#log = log;
-    this.images = new Images({ owner, log, notes: join(state.paths.containers, 'images.json'), changed: moved });
+    this.#open = secretOpener(state.paths);
+    const notes = join(state.paths.containers, 'images.json');
+    this.images = new Images({ owner, log, notes, changed: moved, secrets: this.#open });
   }
 
   /** @returns the container's id @throws SlipwayError; the signal's reason */
@@ -61,9 +66,8 @@ export class Maker implements Disposable {
     const output = (line: string): void => log.write('slipway', line);
     const image = await this.images.ensure(engine, workload, { signal, output });
     const network = await this.attach(engine, workload, signal);
-    const { variables } = await openEnv(env);
-    const secrets =
-      secretFiles.length === 0 ? undefined : await refreshSecretFiles(engine, this.#owner, id, secretFiles);
+    const { variables } = await openEnv(env, this.#open);
+    const secrets = secretFiles.length === 0 ? undefined : await this.#refresh(engine, id, secretFiles);
     signal.throwIfAborted();
     const options = containerOptions({
       id,
@@ -108,18 +112,22 @@ export class Maker implements Disposable {
   /** What an instance has in its files: where that cannot be renewed now, what it was given before. */
   async #secretsOf(engine: Engine, id: string, files: readonly SecretFile[]): Promise<readonly string[]> {
     try {
-      return (await refreshSecretFiles(engine, this.#owner, id, files)).secrets;
+      return (await this.#refresh(engine, id, files)).secrets;
     } catch (error) {
       this.#log('warn', `secrets of ${id} stay as they are: ${toSlipwayError(error).message}`);
       return heldSecrets(this.#owner, id);
     }
   }
 
+  #refresh(engine: Engine, id: string, secretFiles: readonly SecretFile[]): Promise<SecretFilesDir> {
+    return refreshSecretFiles(engine, this.#owner, id, { secretFiles, open: this.#open });
+  }
+
   /** A value that changed is in its file from now on, and masked; the old one stays masked. */
   async renewSecrets(id: string, { engine, workload, log }: Place): Promise<void> {
     const { secretFiles = [] } = workload.run;
     if (secretFiles.length === 0) return;
-    const { changed, secrets } = await refreshSecretFiles(engine, this.#owner, id, secretFiles);
+    const { changed, secrets } = await this.#refresh(engine, id, secretFiles);
     if (changed.length > 0) log.maskToo(redactor(secrets));
   }
 

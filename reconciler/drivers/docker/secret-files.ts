@@ -1,157 +1,36 @@
-/**
- * Secrets as files: in memory on the engine's host, in a directory that an instance's container has as `/run/secrets`,
- * read-only. A value that changed is there at once, without a restart: the whole file is replaced by a rename, which a
- * container sees through a mount of the directory (through one of the file it would not).
- */
-import { randomBytes } from 'node:crypto';
-import { statfsSync } from 'node:fs';
-import { chmod, lstat, mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/** Secret files of containers: memory of this host, mounted read-only, so that no value lies on a disk or in what inspect shows. */
 import { SlipwayError } from '../../../schemas/errors.ts';
-import { openEnv } from '../../secrets/secrets.ts';
+import type { OpenSecret } from '../../../schemas/upstream-auth.ts';
+import * as files from '../../secrets/files.ts';
 import type { SecretFile } from '../../workload.ts';
 import type { Engine } from './engine.ts';
 import type { Owner } from './labels.ts';
 
-/** `TMPFS_MAGIC` of linux/magic.h. */
-const TMPFS = 0x01021994;
+const ownerOf = ({ id }: Owner): string => id.slice(0, 8);
 
-export interface SecretFilesDir {
-  /** For the container. */
-  readonly path: string;
-  /** The values, to be masked in what the program says. */
-  readonly secrets: readonly string[];
-  /** Names of files that were not there before, or had another value. */
-  readonly changed: readonly string[];
-}
-
-/**
- * Writes an instance's secret files, as far as they are not there or their values changed. Called before its container is
- * made, and on each pass from then on.
- * @throws SlipwayError isolation-unavailable where there is no memory that the engine shares; secret-unavailable, and then
- * the files stay as they were
- */
+/** @throws SlipwayError as in `secrets/files`; isolation-unavailable where the engine shares no memory with this host */
 export async function refreshSecretFiles(
   engine: Engine,
   owner: Owner,
   instance: string,
-  files: readonly SecretFile[],
-): Promise<SecretFilesDir> {
+  { secretFiles, open }: { readonly secretFiles: readonly SecretFile[]; readonly open: OpenSecret },
+): Promise<files.SecretFilesDir> {
   if (!engine.info.local)
     throw new SlipwayError(
       'isolation-unavailable',
       `The engine ${engine.name} is on another host, where files could only be given to a container on disk.`,
       { hint: 'Give the secrets as env there, or place the server on an engine of this host.' },
     );
-  const { variables, secrets } = await openEnv(files.map(({ secret }, index) => ({ name: String(index), secret })));
-  const parent = await ownDirectory(owner, instance);
-  const path = join(parent, instance);
-  // Whoever it runs as must be able to read them, and may be anybody (`user: image`). On this host nobody gets here:
-  // the parent directory is closed.
-  await chmod(path, 0o755);
-  const changed: string[] = [];
-  for (const [index, { name }] of files.entries()) {
-    const value = variables[index] ?? '';
-    if (await holds(join(path, name), value)) continue;
-    const draft = join(parent, `.${instance}-${randomBytes(6).toString('hex')}`);
-    await writeFile(draft, value, { flag: 'wx', mode: 0o444 });
-    await chmod(draft, 0o444);
-    await rename(draft, join(path, name));
-    changed.push(name);
-  }
-  return { path, secrets, changed };
+  return files.refreshSecretFiles(ownerOf(owner), instance, secretFiles, open);
 }
 
 /** What an instance's files hold now. */
-export async function heldSecrets(owner: Owner, instance: string): Promise<string[]> {
-  const parent = await ownParent(owner);
-  if (!parent) return [];
-  const path = join(parent, instance);
-  const names = await readdir(path).catch(() => []);
-  return Promise.all(names.map((name) => readFile(join(path, name), 'utf8')));
-}
+export const heldSecrets = (owner: Owner, instance: string): Promise<string[]> =>
+  files.heldSecrets(ownerOf(owner), instance);
 
-export async function removeSecretFiles(owner: Owner, instance: string): Promise<void> {
-  const parent = await ownParent(owner);
-  if (!parent) return;
-  await rm(join(parent, instance), { recursive: true, force: true });
-  await removeIfEmpty(parent);
-}
+export const removeSecretFiles = (owner: Owner, instance: string): Promise<void> =>
+  files.removeSecretFiles(ownerOf(owner), instance);
 
 /** Removes what instances left that are no longer there: after a crash, say. @param kept names of instances that are */
-export async function sweepSecretFiles(owner: Owner, kept: Iterable<string>): Promise<void> {
-  const parent = await ownParent(owner);
-  const names = parent && (await readdir(parent).catch(() => undefined));
-  if (!names) return;
-  const wanted = new Set(kept);
-  const gone = names.filter((name) => !wanted.has(name));
-  await Promise.all(gone.map((name) => rm(join(parent, name), { recursive: true, force: true })));
-  await removeIfEmpty(parent);
-}
-
-async function removeIfEmpty(path: string): Promise<void> {
-  await rmdir(path).catch(() => {}); // It is not empty, or gone already.
-}
-
-/** @returns undefined where this host keeps nothing in memory */
-function parentOf(owner: Owner): string | undefined {
-  const runtime = process.env['XDG_RUNTIME_DIR'];
-  const memory = ['/dev/shm', ...(runtime ? [runtime] : [])].find(isMemory);
-  return memory && join(memory, `slipway-${owner.id.slice(0, 8)}`);
-}
-
-/** @returns the directory only if it is this user's alone: in one of somebody else's, a removal could hit anything */
-async function ownParent(owner: Owner): Promise<string | undefined> {
-  const path = parentOf(owner);
-  return path !== undefined && (await isOwn(path)) ? path : undefined;
-}
-
-async function isOwn(path: string): Promise<boolean> {
-  try {
-    const found = await lstat(path);
-    return found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0;
-  } catch {
-    return false;
-  }
-}
-
-function isMemory(path: string): boolean {
-  try {
-    return statfsSync(path).type === TMPFS;
-  } catch {
-    return false;
-  }
-}
-
-/** Makes the directory of an instance in one that is this user's alone. @returns the latter */
-async function ownDirectory(owner: Owner, instance: string): Promise<string> {
-  const path = parentOf(owner);
-  if (!path)
-    throw new SlipwayError(
-      'isolation-unavailable',
-      'Secret files are kept in memory only, and neither /dev/shm nor XDG_RUNTIME_DIR is a tmpfs here.',
-      { hint: 'Mount a tmpfs at /dev/shm, or give the secrets as env.' },
-    );
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  // /dev/shm is everybody's: who made the directory first, or put a link there, would read what is written to it.
-  if (!(await isOwn(path)))
-    throw new SlipwayError('isolation-unavailable', `${path} does not belong to this user alone.`, {
-      hint: 'Find out who made it, and remove it.',
-    });
-  try {
-    await mkdir(join(path, instance));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return ownDirectory(owner, instance); // The last instance in it has just been removed.
-    if (code !== 'EEXIST') throw error;
-  }
-  return path;
-}
-
-async function holds(path: string, value: string): Promise<boolean> {
-  try {
-    return (await readFile(path, 'utf8')) === value;
-  } catch {
-    return false; // It is not there yet.
-  }
-}
+export const sweepSecretFiles = (owner: Owner, kept: Iterable<string>): Promise<void> =>
+  files.sweepSecretFiles(ownerOf(owner), kept);

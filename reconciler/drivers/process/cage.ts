@@ -3,7 +3,8 @@ import { realpathSync } from 'node:fs';
 import { chmod, lchown, readdir } from 'node:fs/promises';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import type { Command } from './child.ts';
-import { findProgram } from './environment.ts';
+import { SECRETS_DIR } from '../../secrets/files.ts';
+import { CREDENTIALS, findProgram } from './environment.ts';
 import { isInside, NOBODY, sandboxArgv, type Cage, type Sandbox } from './sandbox.ts';
 
 /** @returns the argv that runs `argv` in the sandbox, and the environment that goes with it */
@@ -21,6 +22,7 @@ export function shutIn(host: Sandbox, cage: Cage, argv: readonly string[]): Omit
       HOME: cage.work,
       TMPDIR: '/tmp',
       PATH: [process.env['PATH'] ?? '', dirname(node)].join(delimiter),
+      ...(cage.secrets === undefined ? {} : { [CREDENTIALS]: SECRETS_DIR }),
     },
   };
 }

@@ -9,7 +9,6 @@ import { LogFile } from '../../bridge/log-file.ts';
 import { StdioRunning } from '../../bridge/stdio-running.ts';
 import type { StdioProcess } from '../../bridge/stdio.ts';
 import type { Journal, JournalEntry } from '../../journal.ts';
-import { openEnv } from '../../secrets/secrets.ts';
 import type { StateDir } from '../../state.ts';
 import { instanceName, type Workload } from '../../workload.ts';
 import type { Driver, Instance } from '../driver.ts';
@@ -22,6 +21,7 @@ import { freePort } from './port.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { orphansBeside, pruneBeside, reapLeftovers } from './reap.ts';
 import { sandboxMaker } from './sandbox.ts';
+import { ProcessSecrets } from './secrets.ts';
 import { processStats } from './stats.ts';
 
 export interface ProcessDriverOptions {
@@ -36,6 +36,8 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
   const { state, journal, log } = options;
   await reapLeftovers(journal, state.owner, log);
   removeHalfInstalled(state.paths.packages);
+  const secrets = new ProcessSecrets(state);
+  await secrets.sweep();
   const held = new HeldInstances(state);
   const installs: Installs = new Map();
   const sandbox = sandboxMaker(state.paths.work);
@@ -55,7 +57,8 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
           return existing.observe();
         }
         const work = join(state.paths.work, id);
-        const prepared = await prepare(workload.run, { ...state.paths, work, installs, sandbox }, log, signal);
+        const places = { ...state.paths, work, installs, sandbox, secrets: await secrets.files(id, workload.run) };
+        const prepared = await prepare(workload.run, places, log, signal);
         signal.throwIfAborted();
         journal.append({
           op: 'create',
@@ -68,14 +71,18 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
         const { exposed } = prepared;
         const onChange = (): void => held.changed(id);
         const context = { id, index, workload, log: file, version: options.version, exposed, onChange };
-        const start = starter(id, workload, prepared, file, options);
+        const start = starter({ id, workload, prepared, file, secrets }, options);
         const instance =
           workload.run.transport === 'stdio'
             ? await StdioRunning.create({ ...context, start: () => start({}), socket: held.socketPath(id), many: true })
             : await HttpRunning.create({ ...context, start: await listening(workload, start) });
         beside.set(id, async (argv) => {
           const way = prepared.beside(argv);
-          return { ...way, cwd: prepared.cwd, env: await environmentOf(id, workload, state, { extra: way.env }) };
+          return {
+            ...way,
+            cwd: prepared.cwd,
+            env: await environmentOf({ id, workload, secrets }, state.owner, way.env),
+          };
         });
         held.add(id, instance);
         return instance.observe();
@@ -88,6 +95,7 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
         if (!instance) return;
         await instance[Symbol.asyncDispose]();
         note(journal, { op: 'removed', instance: id }, log);
+        await secrets.remove(id);
         beside.delete(id);
         held.forget(id);
       }),
@@ -107,6 +115,7 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
       const ids = held.values().map((instance) => instance.observe().id);
       await held.close('end');
       for (const instance of ids) note(journal, { op: 'removed', instance }, log);
+      await secrets.sweep();
     },
   };
 }
@@ -130,15 +139,10 @@ async function listening(
 }
 
 /** Starts one run of the instance. Secrets are opened here and nowhere before; the journal frames every process. */
-function starter(
-  id: string,
-  workload: Workload,
-  prepared: Prepared,
-  file: LogFile,
-  { state, journal, log }: ProcessDriverOptions,
-) {
+function starter(run: Run & { readonly prepared: Prepared }, { state, journal, log }: ProcessDriverOptions) {
+  const { id, prepared } = run;
   return async (extra: Readonly<Record<string, string>>): Promise<StdioProcess> => {
-    const env = await environmentOf(id, workload, state, { extra: { ...prepared.env, ...extra }, file });
+    const env = await environmentOf(run, state.owner, { ...prepared.env, ...extra });
     journal.append({ op: 'starting', instance: id });
     const child = await startChild({ ...prepared, env });
     try {
@@ -155,17 +159,24 @@ function starter(
   };
 }
 
-/** @param file the log that is to hide the secrets */
+interface Run {
+  readonly id: string;
+  readonly workload: Workload;
+  readonly secrets: ProcessSecrets;
+  /** The log that is to hide the secrets. */
+  readonly file?: LogFile;
+}
+
+/** @param extra what its way of running needs; where a sandbox has its secret files, say */
 async function environmentOf(
-  id: string,
-  { run }: Workload,
-  { owner }: StateDir,
-  { extra = {}, file }: { extra?: Readonly<Record<string, string>>; file?: LogFile } = {},
+  { id, workload: { run }, secrets, file }: Run,
+  owner: string,
+  extra: Readonly<Record<string, string>>,
 ): Promise<Record<string, string>> {
-  const { variables, secrets } = await openEnv(run.env);
-  file?.mask(redactor(secrets));
+  const given = await secrets.give(id, run);
+  file?.mask(redactor(given.secrets));
   const marks = { [OWNER_VARIABLE]: owner, [INSTANCE_VARIABLE]: id, [KEEPER_VARIABLE]: keeperMark() };
-  return { ...scrubbedEnv(), ...extra, ...variables, ...marks };
+  return { ...scrubbedEnv(), ...given.places, ...extra, ...given.variables, ...marks };
 }
 
 /** For entries that only spare the next start some work: a full disk must not turn the end of a process into a failure. */

@@ -10,6 +10,9 @@ export const INSTANCE_VARIABLE = 'SLIPWAY_INSTANCE';
 /** The Slipway that holds them, so that another can tell whether it is gone. */
 export const KEEPER_VARIABLE = 'SLIPWAY_KEEPER';
 
+/** Where a program finds its secret files; systemd calls it so, too. */
+export const CREDENTIALS = 'CREDENTIALS_DIRECTORY';
+
 /** Slipway's own environment often holds credentials (of CI, of clouds); a server that could read them would leak them. */
 export function scrubbedEnv(env: NodeJS.ProcessEnv = process.env): Record<string, string> {
   const kept = Object.entries(env).filter(

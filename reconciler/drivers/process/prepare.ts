@@ -25,24 +25,22 @@ export interface Places {
   readonly work: string;
   /** Installations that run. */
   readonly installs: Installs;
+  /** Where its secret files will be; undefined where it has none. */
+  readonly secrets?: string | undefined;
   /** The sandboxes of this host, or why it has none. */
   readonly sandbox: () => Promise<Sandbox | string>;
 }
 
 /** @throws SlipwayError isolation-unavailable, before anything is installed; as {@link argvOf} */
 export async function prepare(run: RunSpec, places: Places, log: Log, signal: AbortSignal): Promise<Prepared> {
-  const { program, isolation = {}, secretFiles = [] } = run;
-  if (secretFiles.length > 0)
-    throw new SlipwayError('isolation-unavailable', 'A process cannot be given secretFiles.', {
-      hint: 'Use env with valueFrom, or run the server in a container.',
-    });
+  const { program, isolation = {} } = run;
   const host = (isolation.sandbox ?? 'off') === 'off' ? '' : await places.sandbox();
   const { sandboxed, exposed } = judge(run, host);
   const argv = await argvOf(program, places, log, signal);
   await layOut(run.files, places);
   const cwd = places.work;
   const reads = program.type === 'package' ? [npmHome(places.packages, program)] : [];
-  const cage = { isolation, work: cwd, reads };
+  const cage = { isolation, work: cwd, reads, secrets: places.secrets };
   const shut = sandboxed && typeof host !== 'string' ? host : undefined;
   if (shut) await handOver(shut, cage);
   const beside = (wanted: readonly string[]): Omit<Command, 'cwd'> =>

@@ -9,6 +9,7 @@ import { chown } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { SlipwayError } from '../../../schemas/errors.ts';
+import { SECRETS_DIR } from '../../secrets/files.ts';
 import type { Isolation, RunSpec } from '../../workload.ts';
 import { findProgram } from './environment.ts';
 
@@ -112,10 +113,16 @@ export interface Cage {
   readonly work: string;
   /** What it may read besides the system: its package, its program. */
   readonly reads: readonly string[];
+  /** Its secret files, which it has as {@link SECRETS_DIR}. */
+  readonly secrets?: string | undefined;
 }
 
 /** The argv that runs `argv` in the sandbox. Never binds `/`: whatever is not named here does not exist in there. */
-export function sandboxArgv(host: Sandbox, { isolation, work, reads }: Cage, argv: readonly string[]): string[] {
+export function sandboxArgv(
+  host: Sandbox,
+  { isolation, work, reads, secrets }: Cage,
+  argv: readonly string[],
+): string[] {
   const { tmpBytes = DEFAULT_TMP_BYTES, writable = [], mounts = [], pids = DEFAULT_PIDS } = isolation;
   const at = (flag: string, from: string, to = from): string[] => ['--dir', dirname(to), flag, from, to];
   const memory = (path: string): string[] => ['--perms', '1777', '--size', String(tmpBytes), '--tmpfs', path];
@@ -130,6 +137,7 @@ export function sandboxArgv(host: Sandbox, { isolation, work, reads }: Cage, arg
     ['/tmp', ...writable].flatMap(memory),
     reads.flatMap((path) => at('--ro-bind', path)),
     at('--bind', work),
+    secrets === undefined ? [] : at('--ro-bind', secrets, SECRETS_DIR),
     mounts.flatMap((mount) => at(mount.readOnly ? '--ro-bind' : '--bind', mount.host, mount.path)),
     // The rest of the root is memory that nothing would limit.
     ['--remount-ro', '/'],

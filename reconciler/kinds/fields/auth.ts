@@ -1,7 +1,7 @@
 /** From `Server.spec.auth` to what the gateway must know: where secrets are, not what they are. Pure. */
 import type { AuthSpec } from '../../../schemas/kinds/fields/auth.ts';
-import type { SecretSource } from '../../workload.ts';
 import type { CompileContext } from '../kind.ts';
+import { sourceOf } from './sources.ts';
 import type { AuthHeader, SecretUse, UpstreamAuth } from '../../../schemas/upstream-auth.ts';
 
 type Ref = { readonly name: string; readonly key: string };
@@ -56,7 +56,7 @@ export function secretUse(
   { name, key }: { name: string; key: string },
   context: CompileContext,
 ): SecretUse | undefined {
-  const spec = context.find('Secret', name)?.spec as { data: Record<string, SecretSource> } | undefined;
-  const from = spec?.data[key];
+  const resource = context.find('Secret', name);
+  const from = resource && sourceOf(resource, key);
   return from ? { secret: name, key, from } : undefined;
 }

@@ -26,18 +26,17 @@ export const secretFiles = z
       name: z
         .string()
         .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, 'must be a file name')
-        .describe('File below /run/secrets.'),
+        .describe('Name of the file.'),
       valueFrom: secretRef,
     }),
   )
   .max(64)
   .default([]);
 
-export const configFiles = z
-  .array(
-    z
-      .string()
-      .regex(/^(?!.*(^|\/)\.\.?(\/|$))[^/\0\\][^\0\\]*$/, 'must be a path inside the config path, without . or ..')
-      .max(1024),
-  )
-  .default([]);
+/** A file of the config repo, relative to the config path. */
+export const configFile = z
+  .string()
+  .regex(/^(?!.*(^|\/)\.\.?(\/|$))[^/\0\\][^\0\\]*$/, 'must be a path inside the config path, without . or ..')
+  .max(1024);
+
+export const configFiles = z.array(configFile).default([]);

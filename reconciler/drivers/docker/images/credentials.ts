@@ -1,5 +1,5 @@
 /** What a registry wants to know of who asks. */
-import { openEnv } from '../../../secrets/secrets.ts';
+import type { OpenSecret } from '../../../../schemas/upstream-auth.ts';
 import type { Pull } from '../../../workload.ts';
 import type { Reference } from './reference.ts';
 
@@ -20,12 +20,9 @@ const HUB_SERVER = 'https://index.docker.io/v1/';
 export async function authFor(
   { registry }: Reference,
   credentials: Pull['credentials'],
+  open: OpenSecret,
 ): Promise<RegistryAuth | undefined> {
   if (!credentials) return undefined;
-  const { variables } = await openEnv([
-    { name: 'username', secret: credentials.username },
-    { name: 'password', secret: credentials.password },
-  ]);
-  const { username = '', password = '' } = variables;
+  const [username, password] = [await open(credentials.username), await open(credentials.password)];
   return { username, password, serveraddress: registry === 'docker.io' ? HUB_SERVER : registry };
 }

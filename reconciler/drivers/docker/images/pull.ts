@@ -3,6 +3,7 @@ import type { ImageInspectInfo } from 'dockerode';
 import { SlipwayError } from '../../../../schemas/errors.ts';
 import type { Log } from '../../../../schemas/log.ts';
 import { redactor } from '../../../../schemas/sensitive.ts';
+import type { OpenSecret } from '../../../../schemas/upstream-auth.ts';
 import type { Pull } from '../../../workload.ts';
 import { ifThere } from '../answers.ts';
 import type { Engine } from '../engine.ts';
@@ -54,10 +55,10 @@ export async function pull(
   engine: Engine,
   image: string,
   credentials: Pull['credentials'],
-  { log, signal }: { log: Log; signal: AbortSignal },
+  { log, secrets, signal }: { log: Log; secrets: OpenSecret; signal: AbortSignal },
 ): Promise<Pulled> {
   const reference = parseReference(image);
-  const auth = await authFor(reference, credentials);
+  const auth = await authFor(reference, credentials, secrets);
   const before = await localIds(engine);
   const began = performance.now();
   const meter = new PullMeter();

@@ -4,6 +4,7 @@
  */
 import type { Log } from '../../../../schemas/log.ts';
 import { redactor } from '../../../../schemas/sensitive.ts';
+import type { OpenSecret } from '../../../../schemas/upstream-auth.ts';
 import { untilAborted } from '../../../async.ts';
 import type { Pull } from '../../../workload.ts';
 import { ifThere, messageOf } from '../answers.ts';
@@ -17,6 +18,7 @@ interface TagWatchOptions {
   /** Called after a look that showed something new. */
   readonly changed: () => void;
   readonly log: Log;
+  readonly secrets: OpenSecret;
 }
 
 interface Watched {
@@ -83,7 +85,7 @@ export class TagWatch implements Disposable {
 
   async #ask({ docker }: Engine, credentials: Pull['credentials'], watched: Watched): Promise<void> {
     const { reference, local } = watched;
-    const authconfig = await authFor(reference, credentials);
+    const authconfig = await authFor(reference, credentials, this.#options.secrets);
     const image = docker.getImage(fullName(reference));
     const { Descriptor } = await image.distribution(authconfig ? { authconfig } : {}).catch((error: unknown) => {
       throw new Error(redactor(authconfig ? [authconfig.password] : [])(messageOf(error)), { cause: error });

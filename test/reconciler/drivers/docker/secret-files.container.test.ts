@@ -6,6 +6,7 @@ import { refreshSecretFiles, removeSecretFiles } from '../../../../reconciler/dr
 import { instanceName, type SecretFile } from '../../../../reconciler/workload.ts';
 import { imageWorkload } from '../../../helpers/docker-driver.ts';
 import { describeEngine } from '../../../helpers/engine.ts';
+import { openPlain } from '../../../helpers/secrets.ts';
 import { boxes } from '../../../helpers/shut-in.ts';
 
 describeEngine('secret files', (engine) => {
@@ -16,7 +17,8 @@ describeEngine('secret files', (engine) => {
     const files: SecretFile[] = [
       { name: 'token', secret: { secret: 'keys', key: 'token', from: { env: 'SLIPWAY_TEST_TOKEN' } } },
     ];
-    const write = () => refreshSecretFiles(engine, own.owner, 'slipway-secretive-1', files);
+    const write = () =>
+      refreshSecretFiles(engine, own.owner, 'slipway-secretive-1', { secretFiles: files, open: openPlain });
     process.env['SLIPWAY_TEST_TOKEN'] = 'first-value';
     const { path: secretsDir } = await write();
     try {
@@ -51,7 +53,10 @@ describeEngine('secret files', (engine) => {
       { name: 'token', secret: { secret: 'keys', key: 'token', from: { env: 'SLIPWAY_TEST_TOKEN' } } },
     ];
     const server = imageWorkload('-', { name: 'gone', secretFiles });
-    const { path: secretsDir } = await refreshSecretFiles(engine, own.owner, instanceName(server, 0), secretFiles);
+    const { path: secretsDir } = await refreshSecretFiles(engine, own.owner, instanceName(server, 0), {
+      secretFiles,
+      open: openPlain,
+    });
     delete process.env['SLIPWAY_TEST_TOKEN'];
     const box = await own.start(server, { secretsDir });
     const name = (await engine.docker.getContainer(box.id).inspect()).Name.slice(1);

@@ -21,6 +21,7 @@ import {
   sweepSecretFiles,
 } from '../../../../reconciler/drivers/docker/secret-files.ts';
 import type { SecretFile } from '../../../../reconciler/workload.ts';
+import { openPlain } from '../../../helpers/secrets.ts';
 import { tempDir, type TempDir } from '../../../helpers/temp.ts';
 
 /** Only where it is matters here. */
@@ -43,7 +44,8 @@ const file = (name: string): SecretFile => ({
   name,
   secret: { secret: 'keys', key: name, from: { file: dir.at(name) } },
 });
-const refresh = (...names: string[]) => refreshSecretFiles(HERE, owner, 'slipway-x-1', names.map(file));
+const given = (...names: string[]) => ({ secretFiles: names.map(file), open: openPlain });
+const refresh = (...names: string[]) => refreshSecretFiles(HERE, owner, 'slipway-x-1', given(...names));
 
 test('lie in memory, behind a directory of this user alone', async () => {
   writeFileSync(dir.at('token'), 'one\n');
@@ -83,7 +85,7 @@ test('stay as they were when a secret cannot be read', async () => {
 test('go with their instance, and after a crash with the next sweep', async () => {
   writeFileSync(dir.at('token'), 'one');
   const { path } = await refresh('token');
-  await refreshSecretFiles(HERE, owner, 'slipway-y-1', [file('token')]);
+  await refreshSecretFiles(HERE, owner, 'slipway-y-1', given('token'));
   await removeSecretFiles(owner, 'slipway-x-1');
   expect(existsSync(path)).toBe(false);
   writeFileSync(join(parent(), '.slipway-z-1-abc'), 'a draft that a crash left');
@@ -94,7 +96,7 @@ test('go with their instance, and after a crash with the next sweep', async () =
   await sweepSecretFiles(owner, []);
   await Promise.all(
     ['a', 'b', 'c'].flatMap((name) => [
-      refreshSecretFiles(HERE, owner, name, [file('token')]),
+      refreshSecretFiles(HERE, owner, name, given('token')),
       removeSecretFiles(owner, 'b'),
     ]),
   );
@@ -105,7 +107,7 @@ test('go with their instance, and after a crash with the next sweep', async () =
 test('are refused where somebody else could read them, or they would lie on disk', async () => {
   writeFileSync(dir.at('token'), 'one');
   const refused = expect.objectContaining({ code: 'isolation-unavailable' });
-  await expect(refreshSecretFiles(ELSEWHERE, owner, 'slipway-x-1', [file('token')])).rejects.toEqual(refused);
+  await expect(refreshSecretFiles(ELSEWHERE, owner, 'slipway-x-1', given('token'))).rejects.toEqual(refused);
   mkdirSync(parent());
   chmodSync(parent(), 0o755);
   await expect(refresh('token')).rejects.toEqual(refused);

@@ -1,0 +1,58 @@
+/** Reads the files of the config repo that are part of a resource, so that the resource says all there is to know of it. */
+import { kindOf } from '../schemas/kinds/index.ts';
+import { ERRORS } from '../schemas/errors.ts';
+import { MAX_FILE_BYTES } from '../schemas/parse.ts';
+import { formatPath, type Issue, type Resource } from '../schemas/resource.ts';
+import { readSops, valuesOf } from './secrets/sops/read.ts';
+import { Unavailable } from './secrets/unavailable.ts';
+import type { Source, SourceFile } from './source/source.ts';
+
+export interface TakenIn {
+  readonly resources: readonly Resource[];
+  readonly issues: readonly Issue[];
+  /** Files that are parts of resources, and so are no config of their own. */
+  readonly parts: ReadonlySet<string>;
+}
+
+/** How to read a file, by what a kind calls it. Without a key: what is encrypted stays so. @throws Unavailable */
+const READERS = { sops: (file: string, text: string) => valuesOf(readSops(file, text)) };
+
+/** A file that is not there is told elsewhere. @throws SlipwayError when the source cannot be read */
+export async function takeIn(
+  resources: readonly Resource[],
+  {
+    source,
+    revision,
+    tree,
+    signal,
+  }: { source: Source; revision: string; tree: readonly SourceFile[]; signal: AbortSignal },
+): Promise<TakenIn> {
+  const wanted = resources.flatMap((resource) =>
+    (kindOf(resource.kind)?.files?.(resource.spec) ?? []).flatMap(({ content, ...reference }) =>
+      content ? [{ resource, content, ...reference }] : [],
+    ),
+  );
+  if (wanted.length === 0) return { resources, issues: [], parts: new Set() };
+  const parts = new Set(wanted.map(({ file }) => file));
+  const found = tree.filter(
+    ({ path, type, bytes }) => parts.has(path) && type !== 'symlink' && bytes <= MAX_FILE_BYTES,
+  );
+  const contents = await source.read(revision, found, signal);
+  const texts = new Map(found.map(({ path }, index) => [path, contents[index]?.toString('utf8') ?? '']));
+  const issues: Issue[] = [];
+  const filled = new Map(resources.map((resource) => [resource, resource]));
+  for (const { resource, path, file, content } of wanted) {
+    const text = texts.get(file);
+    if (text === undefined) continue;
+    try {
+      const values = READERS[content](file, text);
+      filled.set(resource, { ...resource, files: { ...filled.get(resource)?.files, [file]: values } });
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      const hint = error.hint ?? ERRORS['sops-invalid'].hint;
+      const message = `${file}: ${error.message}.`;
+      issues.push({ ...resource.source, path: formatPath(['spec', ...path]), code: 'sops-invalid', message, hint });
+    }
+  }
+  return { resources: [...filled.values()], issues, parts };
+}
