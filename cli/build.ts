@@ -30,8 +30,10 @@ export async function build(dist = join(root, 'dist')): Promise<string> {
     },
     input: { main: join(root, 'cli/main.ts') },
     platform: 'node',
-    // Native parts of dependencies are never built; who would use them (ssh2, for speed) does without.
-    external: [/\.node$/],
+    // React has a slower half for development.
+    transform: { define: { 'process.env.NODE_ENV': '"production"' } },
+    // Native parts of dependencies are never built; who would use them (ssh2, for speed) does without. Nor are Ink's tools for its own developers.
+    external: [/\.node$/, 'react-devtools-core'],
     // Its "main" is UMD, whose parts no bundler finds.
     resolve: { alias: { 'jsonc-parser': join(root, 'node_modules/jsonc-parser/lib/esm/main.js') } },
     cwd: root,

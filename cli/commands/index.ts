@@ -24,6 +24,7 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   describe: { summary: 'tell all about one resource', load: () => import('./describe.ts') },
   events: { summary: 'tell what happened', load: () => import('./events.ts') },
   status: { summary: 'tell how a running Slipway does', load: () => import('./status.ts') },
+  console: { summary: 'watch a running Slipway', load: () => import('./console.ts') },
   sync: { summary: 'look at the config repo now', load: () => import('./sync.ts') },
   logs: { summary: 'show what a server writes to stderr', load: () => import('./logs.ts') },
   top: { summary: 'show what instances use', load: () => import('./top.ts') },
