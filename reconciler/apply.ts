@@ -5,6 +5,7 @@
 import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import { limiter } from './async.ts';
 import type { ApplyContext, Outcome, Result } from './rollout/context.ts';
+import { dependenciesOf, dependentsOf } from './rollout/order.ts';
 import { drainAndRemove } from './rollout/remove.ts';
 import { isHeldBack, RolledBack, rollOut } from './rollout/rollout.ts';
 import type { Workload } from './workload.ts';
@@ -17,6 +18,7 @@ export async function apply(context: ApplyContext, signal: AbortSignal): Promise
   const limit = limiter(CONCURRENCY);
   const tasks = new Map<string, Promise<Outcome>>();
   const workloads = new Map(context.desired.workloads.map((workload) => [workload.address, workload]));
+  const dependencies = dependenciesOf(context.desired.workloads);
   const task = (workload: Workload): Promise<Outcome> => {
     const running = tasks.get(workload.address) ?? timed(workload.address, context, () => inTurn(workload));
     tasks.set(workload.address, running);
@@ -24,21 +26,52 @@ export async function apply(context: ApplyContext, signal: AbortSignal): Promise
   };
   const inTurn = async (workload: Workload): Promise<Result> => {
     let hindrance: SlipwayError | undefined;
-    for (const address of workload.dependsOn) {
+    for (const address of dependencies.get(workload.address) ?? []) {
       const dependency = workloads.get(address);
-      const outcome = dependency && (await task(dependency));
+      const outcome = dependency && (await waitFor(workload.address, address, task(dependency), context));
       if (outcome?.error && !context.served.has(address))
-        hindrance ??= new SlipwayError('dependency-failed', `It depends on ${address}, which is not ready.`);
+        hindrance ??= new SlipwayError('dependency-not-ready', `It depends on ${address}, which is not ready.`);
     }
     return limit(() => rollOut(workload, context, signal, hindrance));
   };
   const outcomes = await Promise.all(context.desired.workloads.map(task));
   signal.throwIfAborted();
-  const removed = await Promise.all(
-    (await unwanted(context)).map((address) => timed(address, context, () => takeDown(address, context, signal))),
-  );
+  const removed = await removeUnwanted(context, signal);
   signal.throwIfAborted();
   return [...outcomes, ...removed];
+}
+
+/** The status says who waits for whom meanwhile. */
+async function waitFor(
+  address: string,
+  dependency: string,
+  outcome: Promise<Outcome>,
+  { waiting, changed }: ApplyContext,
+): Promise<Outcome> {
+  waiting.set(address, dependency);
+  changed();
+  try {
+    return await outcome;
+  } finally {
+    waiting.delete(address);
+  }
+}
+
+/** What depends on something goes before it. */
+async function removeUnwanted(context: ApplyContext, signal: AbortSignal): Promise<Outcome[]> {
+  const addresses = new Set(await unwanted(context));
+  const dependents = dependentsOf(context.base.workloads.filter(({ address }) => addresses.has(address)));
+  const tasks = new Map<string, Promise<Outcome>>();
+  const task = (address: string): Promise<Outcome> => {
+    const running = tasks.get(address) ?? inTurn(address);
+    tasks.set(address, running);
+    return running;
+  };
+  const inTurn = async (address: string): Promise<Outcome> => {
+    await Promise.all((dependents.get(address) ?? []).map(task));
+    return timed(address, context, () => takeDown(address, context, signal));
+  };
+  return Promise.all([...addresses].map(task));
 }
 
 /** Runs one rollout to its outcome, and tells it as soon as it is known. */

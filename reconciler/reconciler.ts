@@ -110,6 +110,7 @@ export class Reconciler implements AsyncDisposable {
       instances,
       served: world.served,
       canaries: world.canaries,
+      waiting: world.waiting,
       tally: (id: string) => world.traffic.tally(id),
       health: (id: string) => world.prober.healthOf(id),
       lastLines: await this.#lastLines.of(world, instances),

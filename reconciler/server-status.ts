@@ -34,12 +34,24 @@ export function serverConditions(
     return [ready('False', 'RolledBack', `${error.message} The previous version keeps serving.`), stalled(error)];
   if (error) return [ready('False', reasonOf(error.code), error.message), stalled(error)];
   const bad = crashed(instances, facts) ?? unready(served, facts);
+  const waits = waitsFor(address, facts);
   if (bad) return [bad];
-  if (served) return [ready('True', 'Succeeded', praise(served, facts)), ...progress(address, workload, served, facts)];
+  if (served) {
+    const canary = progress(address, workload, served, facts);
+    return [ready('True', 'Succeeded', praise(served, facts)), ...(canary.length > 0 ? canary : waits)];
+  }
+  if (waits[0]) return [ready('Unknown', waits[0].reason, waits[0].message), ...waits];
   return [
     ready('Unknown', 'Progressing', 'it is starting'),
     { type: 'Reconciling', status: 'True', reason: 'Progressing', message: 'it is starting' },
   ];
+}
+
+function waitsFor(address: string, { waiting }: Facts): Draft[] {
+  const dependency = waiting.get(address);
+  if (dependency === undefined) return [];
+  const message = `it waits for ${dependency} to be ready`;
+  return [{ type: 'Reconciling', status: 'True', reason: reasonOf('dependency-not-ready'), message }];
 }
 
 /** One that keeps crashing is told of although others may serve; one that crashed once, only if it was the only one. */

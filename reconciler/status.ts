@@ -49,6 +49,8 @@ export interface Facts {
   readonly errors: ReadonlyMap<string, SlipwayError>;
   readonly instances: readonly Instance[];
   readonly served: ReadonlyMap<string, Served>;
+  /** Who waits for what it depends on, by address. */
+  readonly waiting: ReadonlyMap<string, string>;
   /** Canaries, by address. */
   readonly canaries: ReadonlyMap<string, Stage>;
   readonly tally: (instance: string) => Tally;

@@ -40,6 +40,8 @@ export interface World extends Omit<WorldOptions, 'drivers'> {
   readonly served: Map<string, Served>;
   readonly metrics: ReconcilerMetrics;
   readonly canaries: Canaries;
+  /** Who waits for what it depends on, by address. */
+  readonly waiting: Map<string, string>;
   readonly watch: Watch;
   readonly repeats: Repeats;
   readonly prober: Prober;
@@ -76,6 +78,7 @@ export function createWorld(options: WorldOptions): World {
     served: new Map(),
     metrics: new ReconcilerMetrics(),
     canaries: new Map(),
+    waiting: new Map(),
     watch: new Watch(),
     repeats: new Repeats(),
     prober: new Prober({
@@ -209,6 +212,8 @@ export function applyContext(world: World): Omit<ApplyContext, 'tolerated'> {
     canaries,
     judge: (workload, instances) => judge(world, workload, instances),
     condemn: (workload, verdict) => condemn(world, workload, verdict),
+    waiting: world.waiting,
+    changed: () => world.changed(),
     publish: () => publishNow(world),
     version,
     log,

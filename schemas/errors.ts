@@ -148,7 +148,7 @@ export const ERRORS = {
     'Set the environment variable, create the file that the Secret names, or give Slipway the age key.',
     { http: 502, next: 'retry' },
   ),
-  'dependency-failed': row('A server this one depends on is not ready.', 'Fix the dependency first.', {
+  'dependency-not-ready': row('A server this one depends on is not ready.', 'Fix the dependency first.', {
     http: 424,
     next: 'retry',
   }),

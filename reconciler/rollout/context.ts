@@ -31,6 +31,10 @@ export interface ApplyContext {
   readonly condemn: (workload: Workload, verdict: SlipwayError) => void;
   /** Addresses whose instances are left alone while they serve, whatever was done to them by hand. */
   readonly tolerated: ReadonlySet<string>;
+  /** Who waits for whom at the moment: address → address of what it depends on. */
+  readonly waiting: Map<string, string>;
+  /** Called after such facts changed. */
+  readonly changed: () => void;
   /** Publishes what is served now. */
   readonly publish: () => Promise<Traffic>;
   readonly version: string;

@@ -112,7 +112,7 @@ test('a version goes bad although what it depends on serves nothing: the one bef
   for (const version of ['b1', 'b2']) broken.set(version, 'no');
   await rig.apply({ 'b.yaml': base('b2') });
   expect(rig.snapshot.servers['base']?.endpoints).toEqual([]);
-  expect(await rig.condition('tiny')).toBe('False=DependencyFailed');
+  expect(await rig.condition('tiny')).toBe('False=DependencyNotReady');
   await rig.reconciler.start();
   await failCalls(rig);
   await rig.untilStatus(() => goodVersion(rig) === 'v1');
