@@ -27,6 +27,7 @@ function ready(instances: readonly Instance[]): string {
     errors: new Map(),
     served: new Map([[WANTED.address, { endpoints, readiness: { hash: WANTED.hash, tools } }]]),
     canaries: new Map(),
+    waiting: new Map(),
     health: () => ({}),
     lastLines: (id: string) => [`${id} says bye`],
   } as unknown as Facts;
