@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findProgram } from '../../reconciler/drivers/process/environment.ts';
 import { judge, NOBODY, sandboxArgv, type Sandbox } from '../../reconciler/drivers/process/sandbox.ts';
 import type { StateDir } from '../../reconciler/state.ts';
-import type { Isolation, RunSpec } from '../../reconciler/workload.ts';
+import type { Isolation, RunSpec, SecretFile } from '../../reconciler/workload.ts';
 import type { Connection } from '../../schemas/peer.ts';
 import { resource } from '../helpers/config.ts';
 import { holder } from '../helpers/held.ts';
@@ -142,6 +142,21 @@ describe.skipIf(!installed && !required)(
         expect(await call('write', { path }), path).toBe('written');
       for (const path of ['/x', '/usr/x', '/etc/x', '/dev/x', '/proc/sys/kernel/core_pattern'])
         expect(await call('write', { path }), path).toMatch(/^(EROFS|EACCES|ENOENT)$/);
+    });
+
+    test('its secret files are where containers have them, to be read only, and nobody else’s are', async () => {
+      await using rig = await cagedRig();
+      using outside = tempDir();
+      writeFileSync(outside.at('token'), 'kept');
+      const file = { name: 'token', secret: { secret: 's', key: 'token', from: { file: outside.at('token') } } };
+      const { call } = await rig.caged('tiny', {}, [file]);
+      const other = await rig.caged('other');
+      expect(await call('read', { path: '/run/secrets/token' })).toBe('kept');
+      expect(await call('write', { path: '/run/secrets/token' })).toMatch(/^(EROFS|EACCES)$/);
+      const { env } = JSON.parse(await call('who')) as { env: Record<string, string> };
+      expect(env['CREDENTIALS_DIRECTORY']).toBe('/run/secrets');
+      expect(await call('list', { path: '/dev/shm' })).toBe('[]');
+      expect(await other.call('read', { path: '/run/secrets/token' })).toBe('ENOENT');
     });
 
     test('it is nobody, without rights, and carries its marks', async () => {
@@ -297,11 +312,11 @@ async function listening(url: string): Promise<void> {
 async function cagedRig() {
   const rig = await processRig();
   const files = stage(rig.state, ['caged.mjs', 'mcp.mjs']);
-  const caged = async (name = 'tiny', isolation: Isolation = {}) => {
+  const caged = async (name = 'tiny', isolation: Isolation = {}, secretFiles: readonly SecretFile[] = []) => {
     const wanted = workload({
       name,
       argv: ['node', 'caged.mjs'],
-      run: { files, isolation: { sandbox: 'strict', ...isolation } },
+      run: { files, secretFiles, isolation: { sandbox: 'strict', ...isolation } },
     });
     const { id, exposed } = await rig.driver.ensure(wanted, 0, never());
     const connection: Connection = await connected(rig.driver, id);
