@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AuditSink } from '../schemas/audit.ts';
 import type { Control } from '../schemas/control.ts';
+import type { Hooks } from '../schemas/hooks.ts';
 import type { Log } from '../schemas/log.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
 import type { Tracing } from './tracing/tracing.ts';
@@ -36,6 +37,7 @@ export interface State {
   readonly log: Log;
   readonly version: string;
   readonly control: Control | undefined;
+  readonly hooks: Hooks | undefined;
   readonly ready: () => boolean;
   readonly metrics: GatewayMetrics;
   readonly audit: AuditSink;

@@ -86,6 +86,7 @@ export class RunningGateway implements Gateway {
       log,
       version,
       control: options.control,
+      hooks: options.hooks,
       ready: options.ready ?? (() => true),
       metrics: new GatewayMetrics(),
       audit: options.audit ?? noAudit,

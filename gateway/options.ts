@@ -2,6 +2,7 @@
 import type { AuditSink } from '../schemas/audit.ts';
 import type { BudgetStatus, BudgetStore } from '../schemas/budgets.ts';
 import type { Control } from '../schemas/control.ts';
+import type { Hooks } from '../schemas/hooks.ts';
 import type { Log } from '../schemas/log.ts';
 import type { Era } from '../schemas/modern.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
@@ -24,6 +25,8 @@ export interface GatewayOptions {
   readonly socketPath?: string;
   /** Answers `/api/v1/…`. */
   readonly control?: Control;
+  /** Answers what forges send to `/hooks/git`. */
+  readonly hooks?: Hooks;
   /** Reads the secrets that the snapshot refers to. Absent: there are none. */
   readonly secrets?: OpenSecret;
   /** Where tokens that people consented to are kept, sealed. Absent: in memory only. */

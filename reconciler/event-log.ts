@@ -2,6 +2,7 @@
 import { ALL, type EventRow } from '../schemas/operate.ts';
 import type { Condition, InstanceStatus, ServerStatus, Status } from '../schemas/status.ts';
 import { Bell } from './async.ts';
+import { reviewNews } from './review/news.ts';
 
 /** Enough for a bad night; what is older is in the audit log, as far as it was about the config. */
 const MAX_EVENTS = 1000;
@@ -75,6 +76,10 @@ export function happenings(before: Status | undefined, after: Status): Happening
     ...(before ? [] : [happened(ALL, 'Started', `slipway ${after.version} follows ${after.source}`)]),
     ...applied(before, after),
     ...conditionNews(ALL, before?.conditions, after.conditions),
+    ...reviewNews(before?.review, after.review).map(({ reason, message, isBad }) => {
+      const one = happened(ALL, reason, message);
+      return isBad ? bad(one) : one;
+    }),
     ...gone.map(({ address }) => happened(address, 'Removed', 'it is in the config no more')),
     ...after.servers.flatMap((server) => aboutServer(before, known.get(server.address), server)),
   ];

@@ -32,6 +32,7 @@ export { defaultKeyFile, readIdentities } from './secrets/identities.ts';
 export { secretOpener } from './secrets/secrets.ts';
 export { openSops as openSecretFile } from './secrets/sops/open.ts';
 export { Unavailable } from './secrets/unavailable.ts';
+export { Reviews } from './review/reviews.ts';
 export { directorySource } from './source/directory.ts';
 export { commitTo, headBranch } from './source/commit.ts';
 export { gitSource, resolveCommit } from './source/git.ts';

@@ -41,7 +41,7 @@ export interface Serving {
 
 /** Pure. Servers that are not ready stay in their routes, with the reason, so that agents are told rather than confused. */
 export function composeSnapshot(compiled: Compiled, serving: Serving): Snapshot {
-  const { origins: _, ...draft } = compiled.draft;
+  const { origins: _, review: __, ...draft } = compiled.draft;
   const servers: Record<string, ServerEntry> = { ...draft.servers };
   for (const workload of compiled.workloads) {
     const entry = servers[workload.name];

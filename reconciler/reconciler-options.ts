@@ -21,6 +21,8 @@ export interface ReconcilerOptions extends WorldOptions {
   readonly unlisted?: (server: string) => Readonly<Record<string, string>>;
   /** When Tokens were used since the gateway started. */
   readonly lastUsed?: LastUsed;
+  /** How it stands with reviews. */
+  readonly review?: () => Status['review'];
   /** Called after every status write; tests assert invariants here. */
   readonly onStatus?: (status: Status) => void;
 }

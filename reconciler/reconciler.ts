@@ -116,6 +116,7 @@ export class Reconciler implements AsyncDisposable {
       lastLines: await this.#lastLines.of(world, instances),
       lastProbe: this.#lastProbe,
       lastReached: world.lastReached,
+      review: this.#options.review?.(),
       outbox: world.recorder.state(),
       audit: world.audit?.state(),
     };

@@ -60,6 +60,7 @@ export interface Facts {
   readonly lastProbe?: string | undefined;
   readonly lastReached?: string | undefined;
   readonly outbox: Status['outbox'];
+  readonly review?: Status['review'];
   readonly audit?: AuditState | undefined;
 }
 
@@ -85,6 +86,7 @@ export function summarize(facts: Facts, previous: Status | undefined, now: strin
     issues: facts.issues.map((issue) => ({ ...issue })),
     servers,
     tokens: tokensOf(facts),
+    ...(facts.review ? { review: facts.review } : {}),
     outbox: facts.outbox,
     ...(facts.audit ? { audit: { ...facts.audit } } : {}),
   };

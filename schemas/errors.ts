@@ -77,6 +77,18 @@ export const ERRORS = {
     http: 409,
   }),
 
+  // Reviews.
+  'forge-unreachable': row(
+    'The forge does not answer, or has trouble of its own.',
+    'Nothing is lost: it is asked again with growing pauses.',
+    { http: 502, next: 'retry' },
+  ),
+  'forge-refused': row(
+    'The forge refuses what was asked of it.',
+    'Check that the token in Gateway spec.review may comment and set commit statuses on that repository.',
+    { http: 502 },
+  ),
+
   // Making it run.
   'no-driver': row('No driver of that name is available here.', 'Use runtime: process, or a build with that driver.', {
     http: 501,

@@ -109,6 +109,35 @@ const token = z.strictObject({
   lastUsed: z.string().optional(),
 });
 
+/** What a plan of a pull request came to: nothing to do, changes, refused or not mergeable, blocked by a guard. */
+export const VERDICTS = ['success', 'changes', 'failure', 'blocked'] as const;
+
+const reviewed = z.strictObject({
+  number: z.int(),
+  /** `planned` where nothing is written at the forge, or not yet; `failed` where no plan could be had, or told. */
+  state: z.enum(['planning', 'planned', 'told', 'failed']),
+  /** Ids of what was merged, and into what. */
+  head: z.string().optional(),
+  base: z.string().optional(),
+  verdict: z.enum(VERDICTS).optional(),
+  summary: z.string().optional(),
+  /** Of the comment. */
+  url: z.string().optional(),
+  /** Why it is tried again, or was given up. */
+  error: z.string().optional(),
+  at: z.string(),
+});
+
+const review = z.strictObject({
+  forge: z.string(),
+  /** The last genuine delivery, and what became of it. */
+  lastHook: z.strictObject({ at: z.string(), outcome: z.string() }).optional(),
+  /** The last one that was not let in. */
+  lastRefused: z.strictObject({ at: z.string(), reason: z.string() }).optional(),
+  /** Pull requests heard of since the start, those heard of last at the end. */
+  requests: z.array(reviewed),
+});
+
 export const statusSchema = z.strictObject({
   formatVersion: z.literal(1),
   version: z.string(),
@@ -125,6 +154,8 @@ export const statusSchema = z.strictObject({
   issues: z.array(z.looseObject({ file: z.string(), line: z.number(), code: z.string(), message: z.string() })),
   servers: z.array(server),
   tokens: z.array(token),
+  /** Pushes and pull requests, where a forge tells of them. */
+  review: review.optional(),
   /** Audit records that wait for the remote. */
   outbox: z.strictObject({ pending: z.int(), lastError: z.string().optional(), lastCommit: z.string().optional() }),
   /** The audit log on this host: number and hash of its last line, what waits, and what had to be left out. */
@@ -145,6 +176,7 @@ export type ServerStatus = z.output<typeof server>;
 export type UpstreamStatus = z.output<typeof upstream>;
 export type TokenStatus = z.output<typeof token>;
 export type InstanceStatus = z.output<typeof instance>;
+export type ReviewStatus = z.output<typeof review>;
 export type CommitInfo = z.output<typeof commit>;
 
 export function conditionOf(holder: { conditions: readonly Condition[] }, type: ConditionType): Condition | undefined {

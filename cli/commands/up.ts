@@ -15,6 +15,7 @@ import {
   openDrivers,
   openState,
   Reconciler,
+  Reviews,
   type Publish,
   type Recorder,
   type StateDir,
@@ -82,6 +83,15 @@ export const command: Command = {
         upstreams: (server) => door.gateway?.upstreams(server) ?? [],
         budgets: () => door.gateway?.budgets() ?? [],
         unlisted: (server) => door.gateway?.unlisted(server) ?? {},
+        review: () => reviews.status(),
+      }),
+    );
+    const reviews: Reviews = stack.use(
+      new Reviews({
+        world: reconciler.world,
+        sync: () => reconciler.sync(),
+        secrets: secretOpener(state.paths),
+        key: state.sessionKey,
       }),
     );
     io.log('info', `following ${source.description}`, { state: state.root });
@@ -108,6 +118,7 @@ export const command: Command = {
           log: io.log,
           version: VERSION,
           socketPath: state.paths.control,
+          hooks: reviews.hooks,
           control: control(reconciler, { log: audit, reader }),
           audit,
           budgets: budgetFile(state.paths.budgets),

@@ -9,6 +9,7 @@ import { age, table } from './table.ts';
 /** What fits on a screen beside the servers. */
 const MAX_ISSUES = 5;
 const MAX_ERRORS = 3;
+const MAX_REQUESTS = 5;
 
 /** @param warnings what went wrong, oldest first */
 export function statusText(status: Status, warnings: readonly EventRow[], { paint }: Pick<Io, 'paint'>): string {
@@ -33,6 +34,7 @@ export function statusText(status: Status, warnings: readonly EventRow[], { pain
     ...(issues.length > MAX_ISSUES
       ? [`         and ${issues.length - MAX_ISSUES} more: see \`slipway validate\``]
       : []),
+    ...reviewLines(status),
     ...driftLines(status),
     ...warnings
       .slice(-MAX_ERRORS)
@@ -72,6 +74,23 @@ function loadText(servers: readonly ServerStatus[]): string {
   const slowest = Math.max(...all.map(({ p95Ms = 0 }) => p95Ms));
   const rate = `${Number(sum((one) => one.perSecond).toPrecision(2))} calls/s`;
   return `${rate}, ${sum((one) => one.inFlight)} in flight, p95 up to ${slowest} ms; ${calls} in all, ${sum((one) => one.errors)} failed`;
+}
+
+/** What came of pull requests, those heard of last first, and whether the forge gets through. */
+export function reviewLines({ review }: Pick<Status, 'review'>): string[] {
+  if (!review) return [];
+  const { forge, lastHook, lastRefused, requests } = review;
+  const heard = lastHook ? `heard from ${age(lastHook.at)} ago: ${lastHook.outcome}` : 'not heard from since the start';
+  const isBad = lastRefused !== undefined && (lastHook === undefined || lastRefused.at > lastHook.at);
+  const rows = requests.slice(-MAX_REQUESTS).toReversed();
+  return [
+    `Forge    ${forge}, ${heard}`,
+    ...(isBad ? [`         refused ${age(lastRefused.at)} ago: ${lastRefused.reason}`] : []),
+    ...rows.map(({ number, state, verdict = state, summary, error }) => {
+      const words = [summary, error].filter((part) => part !== undefined).join('; ');
+      return `Review   #${number} ${verdict}${words === '' ? '' : `: ${words}`}`;
+    }),
+  ];
 }
 
 /** What somebody changed by hand, and nobody heals. */

@@ -1,6 +1,7 @@
 /** The end of a request: if it was an event, it is handed over. */
 import type { Exchange, State } from '../exchange.ts';
 import { addressOf } from '../limits/addresses.ts';
+import { HOOKS_PATH } from '../routes/hooks.ts';
 
 type Finished = Pick<Exchange, 'generation' | 'request' | 'response' | 'trace'>;
 
@@ -18,8 +19,14 @@ export function finish({ audit, tracing, log }: Pick<State, 'audit' | 'tracing' 
   trace.commit = generation.snapshot.commit;
   if (!trace.allowed) trace.address = clientOf(finished);
   // For what was refused before it was read.
-  trace.method ||= `${request.method ?? ''} ${request.url?.split('?', 1)[0] ?? ''}`;
+  trace.method ||= `${request.method ?? ''} ${shownPath(request)}`;
   audit.record(trace);
+}
+
+/** Without what is nobody's business: the path that hooks come to may be a secret. */
+function shownPath({ url = '' }: Exchange['request']): string {
+  const path = url.split('?', 1)[0] ?? '';
+  return path.startsWith(`${HOOKS_PATH}/`) ? `${HOOKS_PATH}/…` : path;
 }
 
 /** Behind a proxy all come from its address, so it says who it is; nothing on a unix socket. */
@@ -37,7 +44,7 @@ function accessFields(finished: Finished): Readonly<Record<string, unknown>> {
     // Only what the client claims.
     forwardedFor: typeof forwarded === 'string' ? forwarded.slice(0, 256) : undefined,
     httpMethod: request.method,
-    path: request.url?.split('?', 1)[0],
+    path: shownPath(request),
     mcpMethod: trace.method || undefined,
     downstreamCommand: trace.tool,
     downstreamServer: trace.server,

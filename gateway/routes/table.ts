@@ -10,6 +10,7 @@ import { serveCanI } from './can-i.ts';
 import { CONTROL_PREFIX, serveControl } from './control.ts';
 import { serveDenied } from './denied.ts';
 import { serveForget } from './forget.ts';
+import { HOOKS_PATH, serveHook } from './hooks.ts';
 import { serveHealth } from './health.ts';
 import { openOld, postOld } from './http-sse.ts';
 import { serveMcp } from './mcp.ts';
@@ -88,6 +89,13 @@ export const ROUTES: readonly RouteRow[] = [
   // A browser that comes back from a consent has no token: what it may do is up to the state that it brings.
   { pattern: CALLBACK_PATH, access: 'public', methods: ['GET'], serve: serveCallback },
   { pattern: CLIENT_PATH, access: 'public', methods: ['GET'], serve: serveClientDocument },
+  // A forge has no token: that it is one is shown by the signature of what it sends.
+  ...[HOOKS_PATH, `${HOOKS_PATH}/{}`].map((pattern): PublicRow => ({
+    pattern,
+    access: 'public',
+    methods: ['POST'],
+    serve: serveHook,
+  })),
   { pattern: '/metrics', access: { scope: 'audit' }, methods: ['GET', 'HEAD'], serve: serveMetrics },
   ...['/v1/audit', '/v1/audit/sessions'].map((pattern): ScopeRow => ({
     pattern,

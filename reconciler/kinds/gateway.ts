@@ -7,6 +7,7 @@ import { bytes, milliseconds, timerMs } from '../../schemas/kinds/fields.ts';
 import type { Provider, Snapshot } from '../../schemas/snapshot.ts';
 import { cite, permissionsOf, ruleOf } from './fields/permissions.ts';
 import { secretUse, upstreamAuth } from './fields/auth.ts';
+import { reviewSettings } from './fields/review.ts';
 import type { CompileContext, KindBehaviour } from './kind.ts';
 import { gatewayLimits } from '../limits.ts';
 
@@ -72,6 +73,7 @@ export const gateway: KindBehaviour<Spec> = {
     draft.gateway = { ...listener(spec), ...tracingOf(spec.tracing, context) };
     draft.access.floor.push(...spec.floor.map((rule, index) => ruleOf(rule, cite(resource, 'floor', index))));
     draft.access.global = permissionsOf(resource, spec.permissions);
+    if (spec.review) draft.review = reviewSettings(spec.review, context);
     draft.limits = { ...draft.limits, ...gatewayLimits(spec.limits) };
   },
 };

@@ -6,6 +6,7 @@ import type { Resource } from '../../schemas/resource.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import type { Allowance } from '../features.ts';
 import type { Sealed } from '../secrets/sealed.ts';
+import type { ReviewSettings } from '../review/settings.ts';
 import type { Workload, WorkloadFile } from '../workload.ts';
 
 /** The snapshot while kinds add their parts; endpoints of workloads are filled in when instances are ready. */
@@ -16,6 +17,8 @@ export type Draft = {
   readonly access: Access;
   /** Which resource each entry of `servers` comes from: name → address. Not published. */
   readonly origins: Record<string, string>;
+  /** Who tells of pushes and pull requests. Not published. */
+  review?: ReviewSettings;
 };
 
 export interface CompileContext {

@@ -13,7 +13,6 @@ const MAX_LIST = 25_000;
 const MAX_VALUE = 500;
 const MAX_FIELDS = 100;
 const MAX_GUARDS = 20;
-const MAX_ISSUES = 50;
 
 /** What users lose comes first: a deletion must not drown in a thousand harmless lines. */
 const WEIGHT: Readonly<Record<Change['action'], number>> = { delete: 0, replace: 1, update: 2, create: 3, noop: 4 };
@@ -40,18 +39,14 @@ export function planMarkdown(plan: Plan): string {
 
 /** Why a commit is refused. @returns fewer than {@link MAX_MARKDOWN} characters */
 export function issuesMarkdown(issues: readonly Issue[]): string {
-  const lines = issues
-    .slice(0, MAX_ISSUES)
-    .map(
-      ({ file, line, column, message, hint }) =>
-        `- ${code(`${file}:${line}:${column}`)} ${code(message)}${hint ? `: ${code(hint)}` : ''}`,
-    );
-  const more = issues.length - lines.length;
+  const lines = issues.map(
+    ({ file, line, column, message, hint }) =>
+      `- ${code(`${file}:${line}:${column}`)} ${code(message)}${hint ? `: ${code(hint)}` : ''}`,
+  );
   return [
     `**The config is not valid: ${issues.length} issue${issues.length === 1 ? '' : 's'}.** Nothing of it would be applied.`,
     '',
-    ...within(MAX_MARKDOWN - 1000, lines, (left) => `- … and ${left + more} more, see \`slipway validate\``),
-    ...(more > 0 ? [`- … and ${more} more, see \`slipway validate\``] : []),
+    ...within(MAX_LIST, lines, (left) => `- … and ${left} more, see \`slipway validate\``),
   ].join('\n');
 }
 
@@ -124,7 +119,7 @@ function within(room: number, parts: readonly string[], told: (left: number) => 
  * Markdown injection: a name or message could mention people, fetch images, hide text, or be a command to the forge (GitLab's
  * quick actions). In a code span, longer than any run of backticks within, it is only text.
  */
-function code(text: string): string {
+export function code(text: string): string {
   const plain = short(oneLine(text));
   const ticks = '`'.repeat(longestRun(plain) + 1);
   const space = /^`|`$|^\s|\s$/.test(plain) || plain === '' ? ' ' : '';

@@ -47,7 +47,15 @@ export async function git(args: readonly string[], options: GitOptions): Promise
 }
 
 /** @returns stdout as bytes */
-export function gitStream(args: readonly string[], options: GitOptions): Promise<Buffer> {
+export async function gitStream(args: readonly string[], options: GitOptions): Promise<Buffer> {
+  return (await gitAnswer(args, { ...options, answers: [0] })).output;
+}
+
+/** For what answers with its exit code. @param options `answers` are the codes that are no failure */
+export function gitAnswer(
+  args: readonly string[],
+  options: GitOptions & { readonly answers: readonly number[] },
+): Promise<{ readonly code: number; readonly output: Buffer }> {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(timeoutMs)]);
   return new Promise((resolve, reject) => {
@@ -70,7 +78,7 @@ export function gitStream(args: readonly string[], options: GitOptions): Promise
     feed(options.input ?? '', child.stdin).catch(reject);
     child.once('error', (error: NodeJS.ErrnoException) => reject(failure(error, options.signal)));
     child.once('close', (code) => {
-      if (code === 0) resolve(Buffer.concat(output));
+      if (code !== null && options.answers.includes(code)) resolve({ code, output: Buffer.concat(output) });
       else if (signal.aborted) reject(failure(signal.reason as Error, options.signal));
       else reject(refusal(args, Buffer.concat(errors).toString('utf8')));
     });

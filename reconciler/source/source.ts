@@ -27,7 +27,9 @@ export interface Source extends AsyncDisposable {
   /** Where audit records are pushed to; absent where the source is no git repo. */
   readonly remote?: string;
   /** The bare repository that has what was fetched, and the config path in it; absent for a source without commits. */
-  readonly repository?: { readonly dir: string; readonly path: string };
+  readonly repository?: Repository;
+  /** The branch, tag or commit that is followed; absent: the remote's HEAD, or no git at all. */
+  readonly ref?: string;
   /** The id of what is wanted now, found as cheaply as the source can. @throws SlipwayError source-unreachable, ref-not-found */
   probe(signal: AbortSignal): Promise<string>;
   /** Brings the wanted revision here. @throws SlipwayError source-unreachable, ref-not-found */
@@ -43,9 +45,30 @@ export interface Source extends AsyncDisposable {
     lines: { readonly first: number; readonly last?: number },
     signal: AbortSignal,
   ): Promise<Revision | undefined>;
+  /** What merging a request into what is followed would make. A source that knows no requests leaves it out. */
+  merged?(request: RequestRefs, signal: AbortSignal): Promise<Merged>;
   /** Calls back when something may have changed. A source that cannot tell leaves it out and is polled. */
   watch?(listener: () => void): Disposable;
 }
+
+export interface Repository {
+  readonly dir: string;
+  /** Folder of the repo that holds the config; `''` for all of it. */
+  readonly path: string;
+  /** Where else git finds objects: while a push is judged, they are in quarantine. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface RequestRefs {
+  /** The ref of the remote that the request's head can be fetched from. */
+  readonly head: string;
+}
+
+/** Ids of what was merged, and the result, or the paths that conflict. */
+export type Merged = { readonly base: string; readonly head: string } & (
+  | { readonly source: Source; readonly conflicts?: never }
+  | { readonly conflicts: readonly string[]; readonly source?: never }
+);
 
 /** Dot-folders hold tools' own files (`.git`, `.github`) and `node_modules` other people's: neither is config. */
 export function isVisible(path: string): boolean {

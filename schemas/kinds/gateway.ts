@@ -5,6 +5,7 @@ import { auth, gatewayProblems, providerReferences } from './fields/provider.ts'
 import { gatewayLimits } from './fields/limits.ts';
 import { redact } from './fields/redact.ts';
 import { recipients } from './fields/sealed.ts';
+import { review, reviewReferences } from './fields/review.ts';
 import { auditLog } from './fields/audit.ts';
 import { logging } from './fields/logging.ts';
 import { tracing, tracingReferences } from './fields/tracing.ts';
@@ -73,9 +74,14 @@ export const gateway = defineKind({
     audit: auditLog,
     logging,
     tracing,
+    review,
     shutdownTimeout: duration.default('10s').describe('How long running calls may take to finish on shutdown.'),
   }),
-  references: ({ auth: { jwt }, tracing: spans }) => [...providerReferences(jwt), ...tracingReferences(spans)],
+  references: (spec) => [
+    ...providerReferences(spec.auth.jwt),
+    ...tracingReferences(spec.tracing),
+    ...reviewReferences(spec.review),
+  ],
   together: gatewayProblems,
   cited: (spec) => [...spec.floor.map((_, index) => ['floor', index]), ...citedPermissions(spec.permissions)],
   example: `apiVersion: slipway/v1

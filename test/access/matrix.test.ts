@@ -22,6 +22,7 @@ const SAMPLES: Readonly<Record<string, string>> = Object.fromEntries(
       .replace('/consents/{}', '/consents/a')
       .replace('/a/{}', '/a/token:somebody')
       .replace('/denied/{}', '/denied/none')
+      .replace('/git/{}', '/git/none')
       .replace(/\/\*$/, '/status'),
   ]),
 );
@@ -120,6 +121,8 @@ test('each row says who may come in', () => {
     '/.well-known/oauth-protected-resource/*',
     '/oauth/callback',
     '/oauth/client.json',
+    '/hooks/git',
+    '/hooks/git/{}',
   ]);
 });
 

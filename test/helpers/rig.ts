@@ -9,6 +9,7 @@ import { openJournal } from '../../reconciler/journal.ts';
 import { connectHttp } from '../../reconciler/health/http.ts';
 import type { Traffic } from '../../reconciler/publish.ts';
 import { Reconciler, type ReconcilerOptions } from '../../reconciler/reconciler.ts';
+import { Reviews, type ReviewsOptions } from '../../reconciler/review/reviews.ts';
 import { gitRecorder, noRecorder } from '../../reconciler/record/recorder.ts';
 import { gitSource } from '../../reconciler/source/git.ts';
 import { openState, type StateDir } from '../../reconciler/state.ts';
@@ -33,6 +34,8 @@ export interface RigOptions extends Partial<Pick<ReconcilerOptions, 'intervalMs'
   readonly refuse?: (snapshot: Snapshot) => void;
   /** Write audit records to the repo. */
   readonly record?: boolean;
+  /** Listen to a forge: at the real gateway, and by `rig.reviews`. */
+  readonly reviews?: Pick<ReviewsOptions, 'secrets' | 'pausesMs' | 'now'>;
   /** Where containers are made: what is left of them there goes at the end. */
   readonly engine?: Engine;
 }
@@ -56,6 +59,7 @@ export class Rig implements AsyncDisposable {
   readonly #refuse: RigOptions['refuse'];
   #gateway: Gateway | undefined;
   #reconciler: Reconciler | undefined;
+  reviews: Reviews | undefined;
 
   static async make(options: RigOptions = {}): Promise<Rig> {
     const rig = new Rig(options);
@@ -91,9 +95,16 @@ export class Rig implements AsyncDisposable {
       version: 'test',
       intervalMs,
       resyncMs,
+      review: () => this.reviews?.status(),
       onStatus: (status) => this.#noteStatus(status),
     });
-    this.#stack.use(this.#reconciler);
+    const reconciler = this.#stack.use(this.#reconciler);
+    const { reviews } = options;
+    if (!reviews) return;
+    const { world } = reconciler;
+    this.reviews = this.#stack.use(
+      new Reviews({ ...reviews, world, sync: () => reconciler.sync(), key: state.sessionKey }),
+    );
   }
 
   get reconciler(): Reconciler {
@@ -216,7 +227,16 @@ export class Rig implements AsyncDisposable {
     const { log } = this;
     const connect: Connect = (...args) => this.driver.connect?.(...args) ?? this.memory.connect?.(...args);
     const sessionKey = this.state.sessionKey;
-    this.#gateway = await startGateway({ snapshot, sessionKey, log, version: 'test', listen: '127.0.0.1:0', connect });
+    const hooks = this.reviews?.hooks;
+    this.#gateway = await startGateway({
+      snapshot,
+      sessionKey,
+      log,
+      version: 'test',
+      listen: '127.0.0.1:0',
+      connect,
+      ...(hooks ? { hooks } : {}),
+    });
     this.#stack.use(this.#gateway);
   }
 
