@@ -11,6 +11,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   up: { summary: 'reconcile a config repo and serve its MCP routes', load: () => import('./up.ts') },
   validate: { summary: 'check YAML and report every issue', load: () => import('./validate.ts') },
   plan: { summary: 'show what would change', load: () => import('./plan.ts') },
+  hook: {
+    summary: 'judge pushes to a bare repository before they are kept',
+    load: () => import('./hook.ts'),
+  },
   diff: { summary: 'show what changes between two commits', load: () => import('./diff.ts') },
   get: { summary: 'list resources and how they do', load: () => import('./get.ts') },
   create: { summary: 'add a resource to the config repo', load: () => import('./create.ts') },

@@ -1,13 +1,5 @@
 import { existsSync } from 'node:fs';
-import {
-  NOTHING,
-  parseCache,
-  memoryParseCache,
-  preview,
-  readApplied,
-  statePaths,
-  type Actual,
-} from '../../reconciler/index.ts';
+import { memoryParseCache, parseCache, preview, statePaths } from '../../reconciler/index.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { exitCodeOf } from '../../schemas/plan.ts';
 import {
@@ -19,10 +11,9 @@ import {
   type Command,
   type Options,
 } from '../command.ts';
-import type { Io } from '../io.ts';
+import { actual } from '../actual.ts';
 import { compareCommits } from '../compare.ts';
 import { PLAN_FORMATS, printNoPlan, printPlan } from '../print/plan.ts';
-import { findTarget } from '../target.ts';
 import { withSource } from '../with-source.ts';
 
 export const command: Command = {
@@ -69,21 +60,4 @@ function withHead(options: Options): Options {
   if (base !== undefined && text(options, 'server') !== undefined)
     throw new SlipwayError('usage', '--base compares with a commit and --server with what runs there: give one.');
   return head === undefined ? options : { ...options, ref: head };
-}
-
-/** What runs now: asked of the running Slipway, else read from what it left, else nothing. */
-async function actual(options: Options, io: Io, stateDir: string): Promise<Actual> {
-  try {
-    const target = await findTarget(options, io, 'own');
-    return await target.json<Actual>('GET', '/actual');
-  } catch (error) {
-    if (!(error instanceof SlipwayError) || error.code !== 'not-running') throw error;
-    if (text(options, 'server') !== undefined) throw error;
-  }
-  const paths = statePaths(stateDir);
-  const applied = existsSync(paths.applied) ? readApplied(paths.applied) : undefined;
-  io.err(
-    applied ? 'No Slipway runs: compared with what was applied last.' : 'No Slipway runs: compared with an empty host.',
-  );
-  return { applied: applied?.desired ?? NOTHING, instances: [], failures: applied?.failures ?? {} };
 }
