@@ -46,6 +46,8 @@ export interface Applied {
   readonly failures: Readonly<Record<string, Failure>>;
   /** By address. On disk, so that a crash of Slipway in the middle of a trial does not make a bad version the good one. */
   readonly trials: Readonly<Record<string, Trial>>;
+  /** The commit that suspended something, by the address of the resource that says so. */
+  readonly suspended?: Readonly<Record<string, CommitInfo>>;
 }
 
 const EMPTY: Applied = { formatVersion: 2, desired: NOTHING, good: {}, readiness: {}, failures: {}, trials: {} };

@@ -69,6 +69,8 @@ async function removeUnwanted(context: ApplyContext, signal: AbortSignal): Promi
   };
   const inTurn = async (address: string): Promise<Outcome> => {
     await Promise.all((dependents.get(address) ?? []).map(task));
+    // No window is its own any more, but what holds everything holds it, too.
+    if (context.holds.has(address)) return { address, result: 'held', ms: 0 };
     return timed(address, context, () => takeDown(address, context, signal));
   };
   return Promise.all([...addresses].map(task));
@@ -80,7 +82,7 @@ async function timed(address: string, context: ApplyContext, work: () => Promise
   const elapsed = (): number => Math.round(performance.now() - began);
   try {
     const result = await work();
-    if (result.result !== 'unchanged')
+    if (result.result !== 'unchanged' && result.result !== 'held')
       context.log('info', `${address} ${result.result}`, { ms: elapsed(), ...result.surface });
     return { address, ...result, ms: elapsed() };
   } catch (error) {

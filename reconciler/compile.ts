@@ -3,6 +3,7 @@ import type { GuardsSpec } from '../schemas/kinds/fields/guards.ts';
 import { gateway as gatewayKind } from '../schemas/kinds/gateway.ts';
 import type { Resource } from '../schemas/resource.ts';
 import type { Allowance } from './features.ts';
+import type { HoldRule } from './holds.ts';
 import { listener } from './kinds/gateway.ts';
 import { gatewayLimits } from './limits.ts';
 import { behaviourOf } from './kinds/index.ts';
@@ -27,6 +28,8 @@ export interface Compiled extends Desired {
   /** What holds commits back, as each resource that has a say puts it. */
   readonly guards: readonly GuardsSpec[];
   readonly sealed: readonly Sealed[];
+  /** What rollouts wait for. */
+  readonly holds: readonly HoldRule[];
 }
 
 export const NOTHING: Desired = { commit: '', resources: [], files: [] };
@@ -47,6 +50,7 @@ export function compile(desired: Desired): Compiled {
   const workloads: Workload[] = [];
   const allowances: Allowance[] = [];
   const guards: GuardsSpec[] = [];
+  const holds: HoldRule[] = [];
   const sealed: Sealed[] = [];
   for (const resource of resources) {
     const behaviour = behaviourOf(resource.kind);
@@ -55,9 +59,11 @@ export function compile(desired: Desired): Compiled {
     allowances.push(...(behaviour.allows?.(resource) ?? []));
     const guard = behaviour.guards?.(resource);
     if (guard) guards.push(guard);
+    const hold = behaviour.holds?.(resource);
+    if (hold) holds.push(hold);
     sealed.push(...(behaviour.seals?.(resource, context) ?? []));
   }
-  return { ...desired, resources, workloads, draft, allowances, guards, sealed };
+  return { ...desired, resources, workloads, draft, allowances, guards, sealed, holds };
 }
 
 /** Which project each server belongs to where it can be only one: the first by name. */

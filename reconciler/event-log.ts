@@ -106,6 +106,7 @@ const NEWS: Partial<Record<Condition['type'], (condition: Condition) => boolean>
   Ready: ({ status }) => status === 'False',
   Drifted: ({ status }) => status === 'True',
   Authorized: ({ status }) => status === 'False',
+  Suspended: () => false,
   AuditDegraded: ({ status }) => status === 'True',
 };
 

@@ -15,29 +15,39 @@ export function keep(world: World, desired: Compiled, commit: CommitInfo, outcom
   const failed = new Map(
     outcomes.flatMap((outcome) => (outcome.error ? [[outcome.address, outcome.error] as const] : [])),
   );
+  const held = new Set(outcomes.flatMap(({ address, result }) => (result === 'held' ? [address] : [])));
   const trials = trialsOf(world, desired, outcomes);
   const previous = new Map(before.desired.resources.map((resource) => [addressOf(resource), resource]));
   const resources = desired.resources.flatMap((resource): Resource[] => {
     const address = addressOf(resource);
-    if (!failed.has(address) && !world.canaries.has(address)) return [resource];
+    if (!failed.has(address) && !world.canaries.has(address) && !held.has(address)) return [resource];
     const trial = before.trials[address];
     const gaveUp = trial && !trials[address] && world.served.get(address)?.readiness.hash === trial.previous.hash;
     const old = gaveUp ? trial.resource : previous.get(address);
     return old ? [old] : [];
   });
+  const wanted = new Set(desired.resources.map(addressOf));
+  const left = [...held].flatMap((address) => (wanted.has(address) ? [] : (previous.get(address) ?? [])));
   const good = goodWorkloads(world, desired);
   world.applied = {
     formatVersion: 2,
     commit,
-    desired: { commit: commit.id, resources, files: desired.files },
+    desired: { commit: commit.id, resources: [...resources, ...left], files: desired.files },
     access: desired.draft.access,
     good,
     readiness: readinessOf(world),
-    failures: failuresOf(desired, failed, good, before),
+    failures: failuresOf(desired, { failed, held }, good, before),
     trials,
+    suspended: suspendedIn(desired, before, commit),
   };
   writeApplied(world.state.paths.applied, world.applied);
   watchTrials(world, before);
+}
+
+/** Since which commit a resource suspends itself, or everything. */
+function suspendedIn({ holds }: Compiled, { suspended = {} }: Applied, commit: CommitInfo): Record<string, CommitInfo> {
+  const entries = holds.flatMap(({ from, suspend }) => (suspend ? [[from, suspended[from] ?? commit] as const] : []));
+  return Object.fromEntries(entries);
 }
 
 /** The end of trials whose time is over. */
@@ -105,14 +115,14 @@ function watchTrials({ applied: { trials }, watch }: World, before: Applied): vo
  */
 function failuresOf(
   desired: Compiled,
-  failed: ReadonlyMap<string, SlipwayError>,
+  { failed, held }: { readonly failed: ReadonlyMap<string, SlipwayError>; readonly held: ReadonlySet<string> },
   good: Applied['good'],
   before: Applied,
 ): Record<string, Failure> {
   const entries = desired.workloads.flatMap(({ address, hash }): [string, Failure][] => {
     const error = failed.get(address);
     const known = before.failures[address];
-    if (!error) return [];
+    if (!error) return known && held.has(address) ? [[address, known]] : [];
     if (known?.hash === hash) return [[address, known]];
     if (error.row.next === 'retry' || (hash === good[address]?.hash && error.code !== 'rolled-back')) return [];
     return [[address, { hash, code: error.code, message: error.message, at: new Date().toISOString() }]];

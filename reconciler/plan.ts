@@ -10,6 +10,7 @@ import { addressOf, type Resource } from '../schemas/resource.ts';
 import { compareText, compile, type Compiled, type Desired } from './compile.ts';
 import { diffResources, sameResource } from './diff.ts';
 import type { Instance } from './drivers/driver.ts';
+import { differs, holdsOf, NO_HOLDS, type Holds } from './holds.ts';
 import { leavesGap } from './rollout/waves.ts';
 import { guardsOf, type Permit } from './guards.ts';
 import { instanceNames, type Workload } from './workload.ts';
@@ -29,9 +30,12 @@ export interface Failure {
   readonly at: string;
 }
 
-/** @param permit what the commit's message lets pass */
-export function plan(desired: Compiled, actual: Actual, permit?: Permit): Plan {
-  const view = viewOf(desired, actual);
+/**
+ * @param permit what the commit's message lets pass
+ * @param now tells what waits; without it, nothing does
+ */
+export function plan(desired: Compiled, actual: Actual, permit?: Permit, now?: Date): Plan {
+  const view = viewOf(desired, actual, now);
   const addresses = [...new Set([...view.wanted.keys(), ...view.applied.keys(), ...view.running.keys()])].sort(
     compareText,
   );
@@ -61,6 +65,8 @@ export function plan(desired: Compiled, actual: Actual, permit?: Permit): Plan {
 
 interface View {
   readonly base: Compiled;
+  /** What keeps instances from being touched. */
+  readonly holds: Holds;
   readonly wanted: ReadonlyMap<string, Resource>;
   readonly applied: ReadonlyMap<string, Resource>;
   readonly workloads: ReadonlyMap<string, Workload>;
@@ -72,12 +78,13 @@ interface View {
   readonly elsewhere: ReadonlySet<string>;
 }
 
-function viewOf(desired: Compiled, actual: Actual): View {
+function viewOf(desired: Compiled, actual: Actual, now: Date | undefined): View {
   const applied = compile(actual.applied);
   const before = new Set(Object.values(applied.draft.origins));
   const here = new Set(applied.workloads.map(({ address }) => address));
   return {
     base: applied,
+    holds: now ? holdsOf(desired.holds, addressesIn(desired, applied, actual), now) : NO_HOLDS,
     wanted: new Map(desired.resources.map((resource) => [addressOf(resource), resource])),
     applied: new Map(actual.applied.resources.map((resource) => [addressOf(resource), resource])),
     workloads: new Map(desired.workloads.map((workload) => [workload.address, workload])),
@@ -97,13 +104,32 @@ function changeOf(address: string, view: View): Change {
   const workload = view.workloads.get(address);
   const failure = view.failures[address];
   const blocked = failure !== undefined && failure.hash === workload?.hash;
+  const found = verdict(address, view);
   return {
     address,
-    ...verdict(address, view),
+    ...found,
     ...diffResources(before, after),
-    blockedBy: blocked ? [`an earlier rollout of this version failed: ${failure.message}`] : [],
+    blockedBy: [
+      ...(blocked ? [`an earlier rollout of this version failed: ${failure.message}`] : []),
+      ...(found.action === 'noop' ? [] : heldBy(address, view)),
+    ],
     ...(after ? { source: { file: after.source.file, line: after.source.line } } : {}),
   };
+}
+
+/** What keeps its instances as they are. What only the gateway has to know never waits. */
+function heldBy(address: string, { holds, workloads, base, running }: View): string[] {
+  const hold = holds.get(address);
+  const workload = workloads.get(address);
+  const before = base.workloads.find((one) => one.address === address);
+  const isOther = (running.get(address) ?? []).some(({ hash }) => hash !== workload?.hash);
+  const isTouched = workload ? isOther || differs(workload, before) : before !== undefined || isOther;
+  return hold && isTouched ? [hold.message] : [];
+}
+
+/** Of all that has or had instances. */
+function addressesIn(desired: Compiled, applied: Compiled, { instances }: Actual): Set<string> {
+  return new Set([...desired.workloads, ...applied.workloads, ...instances].map(({ address }) => address));
 }
 
 interface Verdict {

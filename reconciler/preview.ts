@@ -31,7 +31,7 @@ export async function preview(
   const { issues, ...desired } = await load(source, revision.id, cache, signal);
   if (issues.length > 0) return { revision, desired, issues };
   const permit = await permitOf(source, revision.id, signal);
-  return { revision, desired, issues, permit, plan: plan(compile(desired), actual, permit) };
+  return { revision, desired, issues, permit, plan: plan(compile(desired), actual, permit, new Date()) };
 }
 
 /** The world as it would be if a commit had been applied and everything had worked. */

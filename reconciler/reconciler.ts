@@ -4,7 +4,10 @@ import type { BudgetStatus } from '../schemas/budgets.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
 import type { Status } from '../schemas/status.ts';
 import { coalesce, pause } from './async.ts';
+import { Alarm } from './alarm.ts';
 import { Changes, EventLog } from './event-log.ts';
+import { factsOf } from './facts.ts';
+import { firstOpening } from './holds.ts';
 import { Loop, type Priority } from './loop.ts';
 import { presentFamilies } from './metrics.ts';
 import { usageOf } from './operate.ts';
@@ -35,6 +38,8 @@ export class Reconciler implements AsyncDisposable {
   readonly #startedAt = new Date().toISOString();
   readonly #watches: Disposable[] = [];
   #tasks: Promise<unknown>[] = [];
+  /** A maintenance window opens. */
+  readonly #alarm = new Alarm(() => void this.#resync());
   #retryFailed = false;
   #lastProbe: string | undefined;
   /** The revision that was asked for last. */
@@ -90,36 +95,13 @@ export class Reconciler implements AsyncDisposable {
   readonly status = coalesce(async (): Promise<Status> => {
     const { world } = this;
     const instances = await listInstances(world, this.#stop.signal);
-    const facts = {
-      version: this.#options.version,
-      pid: process.pid,
+    const facts = factsOf(world, this.#options, {
       startedAt: this.#startedAt,
-      source: world.source.description,
-      gatewayUrl: this.#options.gatewayUrl?.(),
-      spoken: this.#options.spoken,
-      upstreams: (server: string) => this.#options.upstreams?.(server) ?? [],
-      unlisted: (server: string) => this.#options.unlisted?.(server) ?? {},
-      lastUsed: (token: string) => this.#usage.of(token),
-      compiled: world.compiled,
-      applied: world.applied,
-      attempted: world.attempted,
-      working: world.working,
-      problem: world.problem,
-      issues: world.issues,
-      errors: world.errors,
-      instances,
-      served: world.served,
-      canaries: world.canaries,
-      waiting: world.waiting,
-      tally: (id: string) => world.traffic.tally(id),
-      health: (id: string) => world.prober.healthOf(id),
-      lastLines: await this.#lastLines.of(world, instances),
+      lastUsed: (token) => this.#usage.of(token),
       lastProbe: this.#lastProbe,
-      lastReached: world.lastReached,
-      review: this.#options.review?.(),
-      outbox: world.recorder.state(),
-      audit: world.audit?.state(),
-    };
+      lastLines: await this.#lastLines.of(world, instances),
+      instances,
+    });
     const [before, now] = [this.#status, new Date().toISOString()];
     const status = summarize(facts, before, now);
     this.#status = status;
@@ -142,6 +124,7 @@ export class Reconciler implements AsyncDisposable {
     await Promise.allSettled(this.#tasks);
     await this.world.prober[Symbol.asyncDispose]();
     this.#usage[Symbol.dispose]();
+    this.#alarm[Symbol.dispose]();
   }
 
   async #pass(priority: Priority, signal: AbortSignal): Promise<PassResult> {
@@ -160,6 +143,7 @@ export class Reconciler implements AsyncDisposable {
       if (known.code !== 'superseded') this.world.problem = known;
       throw error;
     } finally {
+      this.#alarm.set(firstOpening(this.world.held));
       this.world.changed();
     }
   }
@@ -247,7 +231,10 @@ export class Reconciler implements AsyncDisposable {
     // What was found bad already is on its way back, or waits for its next try.
     const { failures, trials } = world.applied;
     const watched = underWatch(world).filter(
-      ({ address, hash }) => failures[address]?.hash !== hash && trials[address]?.verdict === undefined,
+      ({ address, hash }) =>
+        failures[address]?.hash !== hash &&
+        trials[address]?.verdict === undefined &&
+        world.held.get(address)?.reason !== 'Suspended',
     );
     if (watched.length === 0 || world.working) return;
     const instances = await listInstances(world, this.#stop.signal);

@@ -8,6 +8,7 @@ import type { Outcome } from './rollout/context.ts';
 
 const MAX_ROUNDS = 3;
 const SHOWN = 5;
+const OPEN: ReadonlySet<Outcome['result']> = new Set(['progressing', 'held']);
 
 export class Repeats {
   #last = '';
@@ -27,7 +28,7 @@ export class Repeats {
 
   /** After a plan was applied. What failed, or goes on step by step, has reasons of its own to be planned again. */
   note(plan: Plan, outcomes: readonly Outcome[]): void {
-    const isDone = outcomes.every(({ error, unfinished, result }) => !error && !unfinished && result !== 'progressing');
+    const isDone = outcomes.every(({ error, unfinished, result }) => !error && !unfinished && !OPEN.has(result));
     const key = keyOf(plan);
     if (key === '' || !isDone) return this.forget();
     this.#rounds = key === this.#last ? this.#rounds + 1 : 1;

@@ -6,6 +6,7 @@ import type { CommitInfo } from '../schemas/status.ts';
 import { apply } from './apply.ts';
 import { goodOf, previousOf } from './applied.ts';
 import { compile, type Compiled } from './compile.ts';
+import { holdsOf, NO_HOLDS } from './holds.ts';
 import { keep } from './keep.ts';
 import { load } from './load.ts';
 import { plan } from './plan.ts';
@@ -54,7 +55,7 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
     const desired = compile(loaded);
     const actual = await observe(world, signal);
     const permit = await permitOf(world.source, commit.id, signal);
-    note.plan = plan(desired, options.retry ? { ...actual, failures: {} } : actual, permit);
+    note.plan = plan(desired, options.retry ? { ...actual, failures: {} } : actual, permit, new Date());
     if (note.plan.guards.length > 0) throw blocked(note.plan);
     if (options.retry) {
       world.applied = { ...world.applied, failures: {} };
@@ -116,7 +117,7 @@ export async function reapply(world: World, signal: AbortSignal): Promise<PassRe
 /** Brings the last good commit back, without asking the source: for a start while git is away, or is slow. */
 export async function resume(world: World, signal: AbortSignal): Promise<void> {
   const { applied } = world;
-  await applyAll(world, { desired: goodOf(applied), commit: applied.commit }, new Set(), signal);
+  await applyAll(world, { desired: goodOf(applied), commit: applied.commit, isResumed: true }, new Set(), signal);
 }
 
 /** Addresses whose instances are left as they are although they may have drifted: their config says so. */
@@ -127,15 +128,28 @@ function toleratedBy({ changes }: Plan, { workloads }: Compiled): ReadonlySet<st
   );
 }
 
+interface Wanted {
+  readonly desired: Compiled;
+  readonly commit: CommitInfo | undefined;
+  /** What ran before comes back, whatever holds changes. */
+  readonly isResumed?: boolean;
+}
+
 async function applyAll(
   world: World,
-  { desired, commit }: { readonly desired: Compiled; readonly commit: CommitInfo | undefined },
+  { desired, commit, isResumed = false }: Wanted,
   tolerated: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<Outcome[]> {
   // Routes, tokens and remote servers are in force before the first workload is ready.
   await accept(world, desired, commit);
-  const outcomes = await apply({ ...applyContext(world), tolerated }, signal);
+  const context = applyContext(world);
+  const instances = await context.list();
+  const addresses = new Set([...desired.workloads, ...instances].map(({ address }) => address));
+  const holds = isResumed ? NO_HOLDS : holdsOf(desired.holds, addresses, new Date());
+  const outcomes = await apply({ ...context, holds, tolerated }, signal);
+  const held = new Set(outcomes.flatMap(({ address, result }) => (result === 'held' ? [address] : [])));
+  world.held = new Map([...holds].filter(([address]) => held.has(address)));
   world.metrics.rolledOut(outcomes);
   world.errors = new Map(
     outcomes.flatMap((outcome) => (outcome.error ? [[outcome.address, outcome.error] as const] : [])),
@@ -179,7 +193,7 @@ async function collect(world: World, signal: AbortSignal): Promise<void> {
 
 function done(world: World, commit: CommitInfo, outcomes: readonly Outcome[]): PassResult {
   world.problem = undefined;
-  return { commit, changed: outcomes.some((outcome) => outcome.result !== 'unchanged'), outcomes };
+  return { commit, changed: outcomes.some(({ result }) => result !== 'unchanged' && result !== 'held'), outcomes };
 }
 
 function refused(issues: readonly Issue[]): SlipwayError {

@@ -1,7 +1,9 @@
 /** What is to be said of one server: is it ready, and if not, why, in words that a person can act on. Pure. */
 import { reasonOf, type SlipwayError } from '../schemas/errors.ts';
 import type { Condition, UpstreamStatus } from '../schemas/status.ts';
+import type { Applied } from './applied.ts';
 import { OUT_OF_MEMORY, type Instance } from './drivers/driver.ts';
+import type { Hold } from './holds.ts';
 import { driftOf } from './plan.ts';
 import type { Served } from './publish.ts';
 import { quoted } from './rollout/last-words.ts';
@@ -40,6 +42,8 @@ export function serverConditions(
     const canary = progress(address, workload, served, facts);
     return [ready('True', 'Succeeded', praise(served, facts)), ...(canary.length > 0 ? canary : waits)];
   }
+  const hold = facts.held.get(address);
+  if (hold?.reason === 'Suspended') return [ready('False', hold.reason, hold.message)];
   if (waits[0]) return [ready('Unknown', waits[0].reason, waits[0].message), ...waits];
   return [
     ready('Unknown', 'Progressing', 'it is starting'),
@@ -47,11 +51,29 @@ export function serverConditions(
   ];
 }
 
-function waitsFor(address: string, { waiting }: Facts): Draft[] {
+function waitsFor(address: string, { waiting, held }: Facts): Draft[] {
   const dependency = waiting.get(address);
-  if (dependency === undefined) return [];
-  const message = `it waits for ${dependency} to be ready`;
-  return [{ type: 'Reconciling', status: 'True', reason: reasonOf('dependency-not-ready'), message }];
+  const hold = held.get(address);
+  const step = (reason: string, message: string): Draft[] => [{ type: 'Reconciling', status: 'True', reason, message }];
+  if (dependency !== undefined) return step(reasonOf('dependency-not-ready'), `it waits for ${dependency} to be ready`);
+  return hold?.reason === 'OutsideWindow' ? step(hold.reason, hold.message) : [];
+}
+
+/** Told where somebody said that what runs is to be left alone, with the commit that said so. */
+export function suspended(hold: Hold | undefined, { suspended: since = {} }: Applied): Draft[] {
+  if (hold?.reason !== 'Suspended') return [];
+  const commit = since[hold.from];
+  const when = commit
+    ? ` since commit ${commit.id.slice(0, 12)}${commit.subject === undefined ? '' : ` ${commit.subject}`}`
+    : '';
+  return [
+    {
+      type: 'Suspended',
+      status: 'True',
+      reason: 'Suspended',
+      message: `${hold.message}${when}: what runs is left alone`,
+    },
+  ];
 }
 
 /** One that keeps crashing is told of although others may serve; one that crashed once, only if it was the only one. */
@@ -128,7 +150,7 @@ export function drifted(
   facts: Facts,
 ): Draft[] {
   const serves = workload && facts.served.get(address)?.readiness.hash === workload.hash;
-  if (!serves || workload.drift === 'enforce' || facts.working) return [];
+  if (!serves || workload.drift === 'enforce' || facts.working || facts.held.has(address)) return [];
   const message = driftOf(workload, instances)
     .map(({ instance, reason }) => `${instance}: ${reason}`)
     .join('; ');

@@ -17,10 +17,11 @@ import type {
 import type { Applied } from './applied.ts';
 import type { Compiled } from './compile.ts';
 import type { Instance } from './drivers/driver.ts';
+import { holdOf, type Holds } from './holds.ts';
 import type { Health } from './health/prober.ts';
 import type { Served } from './publish.ts';
 import type { Stage } from './rollout/canary.ts';
-import { authorized, drifted, isolation, ready, serverConditions } from './server-status.ts';
+import { authorized, drifted, isolation, ready, serverConditions, suspended } from './server-status.ts';
 import type { Program, Workload } from './workload.ts';
 
 export interface Facts {
@@ -49,6 +50,8 @@ export interface Facts {
   readonly errors: ReadonlyMap<string, SlipwayError>;
   readonly instances: readonly Instance[];
   readonly served: ReadonlyMap<string, Served>;
+  /** What waits, and for what, by address. */
+  readonly held: Holds;
   /** Who waits for what it depends on, by address. */
   readonly waiting: ReadonlyMap<string, string>;
   /** Canaries, by address. */
@@ -117,7 +120,12 @@ function overall(facts: Facts, servers: readonly ServerStatus[]): Draft[] {
           reason: 'ServersNotReady',
           message: `not ready: ${unhealthy.map((server) => server.name).join(', ')}`,
         };
-  return [...progress(facts, unhealthy), healthy, ...auditDegraded(facts)];
+  return [...progress(facts, unhealthy), healthy, ...allSuspended(facts), ...auditDegraded(facts)];
+}
+
+/** Told where everything is suspended, not only some servers. */
+function allSuspended({ compiled, applied }: Facts): Draft[] {
+  return suspended(holdOf(compiled.holds, '', new Date(0)), applied);
 }
 
 function auditDegraded({ audit }: Facts): Draft[] {
@@ -182,6 +190,7 @@ function serverStatus(
     ...serverConditions(address, workload, instances, facts),
     ...isolation(instances),
     ...drifted(address, workload, instances, facts),
+    ...suspended(facts.held.get(address), facts.applied),
     ...authorized(facts.upstreams(name)),
   ];
   return {

@@ -8,6 +8,7 @@ import { goodOf, previousOf, readApplied, writeApplied, type Applied } from './a
 import { coalesce } from './async.ts';
 import type { Compiled } from './compile.ts';
 import type { Driver, Instance } from './drivers/driver.ts';
+import { NO_HOLDS, type Holds } from './holds.ts';
 import { ReconcilerMetrics } from './metrics.ts';
 import { parseCache, type ParseCache } from './parse-cache.ts';
 import type { Actual } from './plan.ts';
@@ -59,6 +60,8 @@ export interface World extends Omit<WorldOptions, 'drivers'> {
   issues: readonly Issue[];
   errors: ReadonlyMap<string, SlipwayError>;
   working: boolean;
+  /** What waits, and for what, by address. */
+  held: Holds;
   /** True once a snapshot was handed to the gateway. */
   published: boolean;
   /** Resolves at that moment. */
@@ -100,6 +103,7 @@ export function createWorld(options: WorldOptions): World {
     issues: [],
     errors: new Map(),
     working: false,
+    held: NO_HOLDS,
     published: false,
     firstPublish: Promise.withResolvers(),
     lastRecorded: '',
@@ -197,7 +201,7 @@ function condemn(world: World, { address, hash }: Workload, { code, message }: S
   writeApplied(world.state.paths.applied, world.applied);
 }
 
-export function applyContext(world: World): Omit<ApplyContext, 'tolerated'> {
+export function applyContext(world: World): Omit<ApplyContext, 'tolerated' | 'holds'> {
   const { applied, compiled, drivers, served, canaries, version, log } = world;
   return {
     desired: compiled,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { statsSchema } from './operate.ts';
 
 /**
- * `Isolated`, `Drifted` and `Authorized` are told of servers, and `AuditDegraded` of the whole, where there is something to tell; they do
+ * `Isolated`, `Drifted` and `Authorized` are told of servers, `AuditDegraded` of the whole, and `Suspended` of either, where there is something to tell; they do
  * not bear on the others.
  */
 export const CONDITIONS = [
@@ -14,6 +14,7 @@ export const CONDITIONS = [
   'Isolated',
   'Drifted',
   'Authorized',
+  'Suspended',
   'AuditDegraded',
 ] as const;
 export type ConditionType = (typeof CONDITIONS)[number];

@@ -9,6 +9,7 @@ import { cite, permissionsOf, ruleOf } from './fields/permissions.ts';
 import { secretUse, upstreamAuth } from './fields/auth.ts';
 import { reviewSettings } from './fields/review.ts';
 import type { CompileContext, KindBehaviour } from './kind.ts';
+import { holdRule } from '../holds.ts';
 import { gatewayLimits } from '../limits.ts';
 
 type Spec = z.output<typeof schema.spec>;
@@ -68,6 +69,8 @@ function tracingOf(spec: Spec['tracing'], context: CompileContext): Pick<Snapsho
 }
 
 export const gateway: KindBehaviour<Spec> = {
+  holds: (resource) => holdRule(resource, 'everything'),
+
   contribute(resource, draft, context) {
     const { spec } = resource;
     draft.gateway = { ...listener(spec), ...tracingOf(spec.tracing, context) };

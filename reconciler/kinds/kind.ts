@@ -7,6 +7,7 @@ import type { Snapshot } from '../../schemas/snapshot.ts';
 import type { Allowance } from '../features.ts';
 import type { Sealed } from '../secrets/sealed.ts';
 import type { ReviewSettings } from '../review/settings.ts';
+import type { HoldRule } from '../holds.ts';
 import type { Workload, WorkloadFile } from '../workload.ts';
 
 /** The snapshot while kinds add their parts; endpoints of workloads are filled in when instances are ready. */
@@ -41,6 +42,8 @@ export interface KindBehaviour<Spec> {
   allows?(resource: Resource<Spec>): readonly Allowance[];
   /** What holds commits back because of this resource. */
   guards?(resource: Resource<Spec>): GuardsSpec | undefined;
+  /** Whether rollouts wait because of this resource. */
+  holds?(resource: Resource<Spec>): HoldRule;
   /** What the gateway must know because of this resource. */
   contribute?(resource: Resource<Spec>, draft: Draft, context: CompileContext): void;
 }

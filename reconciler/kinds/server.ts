@@ -24,6 +24,7 @@ import {
 import { permissionsOf } from './fields/permissions.ts';
 import type { CompileContext, KindBehaviour } from './kind.ts';
 import { secretUse, upstreamAuth } from './fields/auth.ts';
+import { holdRule } from '../holds.ts';
 import { addServerLimits } from '../limits.ts';
 
 export const server: KindBehaviour<ServerSpec> = {
@@ -43,6 +44,8 @@ export const server: KindBehaviour<ServerSpec> = {
       },
     ];
   },
+
+  holds: (resource) => holdRule(resource, 'itself'),
 
   contribute(resource, draft, context) {
     const { spec, metadata } = resource;

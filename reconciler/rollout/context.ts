@@ -4,6 +4,7 @@ import type { Log } from '../../schemas/log.ts';
 import type { Readiness, Trial } from '../applied.ts';
 import type { Compiled } from '../compile.ts';
 import type { Driver, Instance } from '../drivers/driver.ts';
+import type { Holds } from '../holds.ts';
 import type { Failure } from '../plan.ts';
 import type { Served, Traffic } from '../publish.ts';
 import type { Workload } from '../workload.ts';
@@ -31,6 +32,8 @@ export interface ApplyContext {
   readonly condemn: (workload: Workload, verdict: SlipwayError) => void;
   /** Addresses whose instances are left alone while they serve, whatever was done to them by hand. */
   readonly tolerated: ReadonlySet<string>;
+  /** What keeps instances from being touched, by address. */
+  readonly holds: Holds;
   /** Who waits for whom at the moment: address → address of what it depends on. */
   readonly waiting: Map<string, string>;
   /** Called after such facts changed. */
@@ -52,7 +55,9 @@ export interface Outcome {
     | 'removed'
     | 'rolledBack'
     | 'failed'
-    | 'blocked';
+    | 'blocked'
+    /** It waits: `holds` says for what. */
+    | 'held';
   readonly ms: number;
   readonly error?: SlipwayError;
   /** Something that gets no more calls could not be removed yet. */

@@ -4,6 +4,7 @@
  */
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import type { Compiled } from '../compile.ts';
+import { differs } from '../holds.ts';
 import { featuresOf, isAllowed, type Use } from '../features.ts';
 import type { Workload } from '../workload.ts';
 import { dueStep, split } from './canary.ts';
@@ -23,7 +24,9 @@ export async function rollOut(
 ): Promise<Result> {
   const { address } = workload;
   const failure = context.failures[address];
-  const gaveUp = await giveUpTrial(workload, context, signal);
+  const isSuspended = context.holds.get(address)?.reason === 'Suspended';
+  const gaveUp = isSuspended ? undefined : await giveUpTrial(workload, context, signal);
+  if (isHeld(workload, context)) return { result: 'held' };
   try {
     if (failure && isHeldBack(address, context)) throw new SlipwayError(failure.code, failure.message);
     await failIfBad(workload, context);
@@ -39,6 +42,20 @@ export async function rollOut(
     if (!back && gaveUp === undefined) throw error;
     throw new RolledBack(gaveUp === undefined ? error : alsoBad(error, gaveUp));
   }
+}
+
+/**
+ * What is suspended is left alone altogether. Outside of a window changes wait, but what is on its way goes on, and what no
+ * commit changed is healed.
+ */
+function isHeld(workload: Workload, { holds, base, served, trials, canaries }: ApplyContext): boolean {
+  const { address, hash } = workload;
+  const hold = holds.get(address);
+  if (!hold || hold.reason === 'Suspended') return hold !== undefined;
+  if (trials()[address]?.hash === hash || canaries.get(address)?.hash === hash) return false;
+  const good = base.workloads.find((one) => one.address === address);
+  const serving = served.get(address)?.readiness.hash;
+  return (serving !== undefined && serving !== hash) || differs(workload, good);
 }
 
 /** The version before had to be brought back, because some of its instances were gone already. */

@@ -8,6 +8,7 @@ import { recipients } from './fields/sealed.ts';
 import { review, reviewReferences } from './fields/review.ts';
 import { auditLog } from './fields/audit.ts';
 import { logging } from './fields/logging.ts';
+import { maintenance, maintenanceProblems, suspend } from './fields/maintenance.ts';
 import { tracing, tracingReferences } from './fields/tracing.ts';
 import { defineKind } from './kind.ts';
 
@@ -75,6 +76,8 @@ export const gateway = defineKind({
     logging,
     tracing,
     review,
+    suspend,
+    maintenance,
     shutdownTimeout: duration.default('10s').describe('How long running calls may take to finish on shutdown.'),
   }),
   references: (spec) => [
@@ -82,7 +85,7 @@ export const gateway = defineKind({
     ...tracingReferences(spec.tracing),
     ...reviewReferences(spec.review),
   ],
-  together: gatewayProblems,
+  together: (gateways) => [...gatewayProblems(gateways), ...maintenanceProblems(gateways)],
   cited: (spec) => [...spec.floor.map((_, index) => ['floor', index]), ...citedPermissions(spec.permissions)],
   example: `apiVersion: slipway/v1
 kind: Gateway

@@ -10,6 +10,7 @@ import { isolation } from './fields/isolation.ts';
 import { argument, packageSpec } from './fields/package.ts';
 import { citedPermissions, serverPermissions } from './fields/permissions.ts';
 import { serverLimits } from './fields/limits.ts';
+import { maintenance, maintenanceProblems, suspend } from './fields/maintenance.ts';
 import { PROBES, probes } from './fields/probes.ts';
 import { redact } from './fields/redact.ts';
 import { rollout } from './fields/rollout.ts';
@@ -103,6 +104,8 @@ const serverSpec = z
     dependsOn: z.array(name).default([]).describe('Servers that must be ready before this one starts.'),
     probes: probes.optional(),
     rollout,
+    suspend,
+    maintenance,
     drift: z
       .enum(['off', 'detect', 'enforce'])
       .default('enforce')
@@ -230,6 +233,7 @@ export const server = defineKind({
   reserved: { slipway: 'it stands for Slipway’s own tools', all: '`get all` means every kind' },
   spec: serverSpec,
   references,
+  together: maintenanceProblems,
   cited: (spec) => [
     ...citedPermissions(spec.permissions),
     ...(spec.template

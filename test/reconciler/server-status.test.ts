@@ -28,6 +28,7 @@ function ready(instances: readonly Instance[]): string {
     served: new Map([[WANTED.address, { endpoints, readiness: { hash: WANTED.hash, tools } }]]),
     canaries: new Map(),
     waiting: new Map(),
+    held: new Map(),
     health: () => ({}),
     lastLines: (id: string) => [`${id} says bye`],
   } as unknown as Facts;

@@ -1,0 +1,37 @@
+/** What a status is made of, gathered from a world and from what its gateway tells. */
+import type { ReconcilerOptions } from './reconciler-options.ts';
+import type { Facts } from './status.ts';
+import type { World } from './world.ts';
+
+/** What is not of the world itself. */
+type Seen = Pick<Facts, 'startedAt' | 'lastUsed' | 'lastProbe' | 'lastLines' | 'instances'>;
+
+export function factsOf(world: World, options: ReconcilerOptions, seen: Seen): Facts {
+  return {
+    ...seen,
+    version: options.version,
+    pid: process.pid,
+    source: world.source.description,
+    gatewayUrl: options.gatewayUrl?.(),
+    spoken: options.spoken,
+    upstreams: (server: string) => options.upstreams?.(server) ?? [],
+    unlisted: (server: string) => options.unlisted?.(server) ?? {},
+    compiled: world.compiled,
+    applied: world.applied,
+    attempted: world.attempted,
+    working: world.working,
+    problem: world.problem,
+    issues: world.issues,
+    errors: world.errors,
+    served: world.served,
+    canaries: world.canaries,
+    waiting: world.waiting,
+    held: world.held,
+    tally: (id: string) => world.traffic.tally(id),
+    health: (id: string) => world.prober.healthOf(id),
+    lastReached: world.lastReached,
+    review: options.review?.(),
+    outbox: world.recorder.state(),
+    audit: world.audit?.state(),
+  };
+}
