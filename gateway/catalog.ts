@@ -3,6 +3,7 @@ import type { Annotations, Decide, Decision } from '../schemas/access.ts';
 import { SlipwayError } from '../schemas/errors.ts';
 import { META } from '../schemas/modern.ts';
 import type { Item, ListState } from './upstream/listing.ts';
+import { Naming } from './naming.ts';
 import { JsonBytes } from './rpc/json.ts';
 import { LISTS, type ListName, type ListRow } from './upstream/lists.ts';
 import type { Server } from './upstream/server.ts';
@@ -14,6 +15,8 @@ export interface Target {
   readonly name: string;
   /** As the server lists it. */
   readonly item: Item;
+  /** As the route shows it, but for its name. */
+  readonly shown: Item;
 }
 
 /** What is there, but not for those who see this catalog. */
@@ -38,7 +41,7 @@ interface Prepared {
 export interface CatalogOptions {
   readonly list: ListName;
   readonly servers: readonly Server[];
-  readonly separator: string | undefined;
+  readonly naming: Naming;
   readonly warn: WarnOf;
   /** Which of a server's tools are open to those who see this catalog. */
   readonly decide: (server: Server) => Decide;
@@ -52,23 +55,26 @@ function itemsOf(list: ListName, { name }: Server, state: ListState | undefined)
   return [{ name: 'authorize', description, inputSchema: { type: 'object' }, annotations: { readOnlyHint: true } }];
 }
 
+/** URIs are not ours to change. */
+const UNNAMED = new Naming(undefined);
+
 export type WarnOf = (message: string, fields: Readonly<Record<string, unknown>>) => void;
 
 export class Catalog {
   readonly #list: ListName;
   readonly #row: ListRow;
   readonly #servers: readonly Server[];
-  readonly #separator: string | undefined;
+  readonly #naming: Naming;
   readonly #warn: WarnOf;
   readonly #decide: CatalogOptions['decide'];
   #prepared: Prepared | undefined;
   readonly #warned = new Set<string>();
 
-  constructor({ list, servers, separator, warn, decide }: CatalogOptions) {
+  constructor({ list, servers, naming, warn, decide }: CatalogOptions) {
     this.#list = list;
     this.#row = LISTS[list];
     this.#servers = servers;
-    this.#separator = this.#row.prefixed ? separator : undefined;
+    this.#naming = this.#row.prefixed ? naming : UNNAMED;
     this.#warn = warn;
     this.#decide = decide;
   }
@@ -117,6 +123,12 @@ export class Catalog {
     return this.#current().refused.get(name);
   }
 
+  /** Whether it is a tool that cannot be used. @param own its name at the server */
+  refuses(server: string, own: string): boolean {
+    const found = this.#servers.find(({ name }) => name === server);
+    return found !== undefined && this.refused(this.#naming.nameOf(server, own)) !== undefined;
+  }
+
   /** All names that are known, with their targets, in the order of the list. */
   get targets(): ReadonlyMap<string, Target> {
     return this.#current().targets;
@@ -128,7 +140,7 @@ export class Catalog {
    */
   async find(name: string): Promise<Target | undefined> {
     if (this.refused(name)) return undefined;
-    const candidates = this.#servers.filter((server) => name.startsWith(this.#prefix(server)));
+    const candidates = this.#servers.filter((server) => name.startsWith(this.prefixOf(server)));
     // The first that has it wins: a bad server must not hold up the tools of another.
     const searches = candidates.map(async (server) => {
       await (server.state(this.#list) === undefined ? server.load(this.#list) : server.refresh(this.#list));
@@ -154,13 +166,17 @@ export class Catalog {
   /** What may be there once a person has let us in: a call of it asks for that. */
   #behindLock(server: Server, name: string): Target | undefined {
     if (name.length > this.#row.maxKey) return undefined;
-    const own = name.slice(this.#prefix(server).length);
-    const refused = this.#list === 'tools' && !this.#decide(server)(own, undefined).allowed;
-    return refused ? undefined : { server, name: own, item: { inputSchema: {} } };
+    const own = name.slice(this.prefixOf(server).length);
+    const isTool = this.#list === 'tools';
+    if (isTool && (this.#naming.hides(server.name, own) || !this.#decide(server)(own, undefined).allowed))
+      return undefined;
+    const item = { inputSchema: {} };
+    return { server, name: own, item, shown: item };
   }
 
-  #prefix(server: Server): string {
-    return this.#separator === undefined ? '' : server.name + this.#separator;
+  /** What stands before the names of a server's things. */
+  prefixOf({ name }: Pick<Server, 'name'>): string {
+    return this.#naming.prefixOf(name);
   }
 
   #current(): Prepared {
@@ -181,27 +197,30 @@ export class Catalog {
     const items: Item[] = [];
     const unavailable: Record<string, string> = {};
     const { key, maxKey, field } = this.#row;
+    const isTools = this.#list === 'tools';
     this.#servers.forEach((server, at) => {
       const state = states[at];
-      const decide = this.#list === 'tools' ? this.#decide(server) : undefined;
+      const decide = isTools ? this.#decide(server) : undefined;
       if (state && !state.items) unavailable[server.name] = state.failure;
       for (const item of itemsOf(this.#list, server, state)) {
         const own = String(item[key]);
-        const name = this.#prefix(server) + own;
+        const name = isTools ? this.#naming.nameOf(server.name, own) : this.prefixOf(server) + own;
         const taken = targets.has(name) || refused.has(name);
+        if (isTools && this.#naming.hides(server.name, own)) continue;
         const problem = name.length > maxKey ? 'its name is too long' : taken && 'its name is taken';
         if (problem) {
           this.#hidden(name, server.name, problem);
           continue;
         }
-        const target = { server, name: own, item };
+        const shown = isTools ? this.#naming.shown(server.name, own, item) : item;
+        const target = { server, name: own, item, shown };
         const decision = decide?.(own, item['annotations'] as Annotations);
         if (decision?.allowed === false) {
           refused.set(name, { target, decision });
           continue;
         }
         targets.set(name, target);
-        items.push(name === own ? item : { ...item, [key]: name });
+        items.push(name === own ? shown : { ...shown, [key]: name });
       }
     });
     const meta = Object.keys(unavailable).length > 0 ? { 'slipway/unavailable': unavailable } : {};

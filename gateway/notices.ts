@@ -9,7 +9,7 @@ import { LISTS } from './upstream/lists.ts';
 export function noticesAfter(before: Generation, after: Generation, stream: Stream): readonly string[] {
   const [was, is] = [viewOf(before, stream), viewOf(after, stream)];
   if (!was || !is || fingerprintOf(before, was) === fingerprintOf(after, is)) return [];
-  return promised(was);
+  return promised(was, is);
 }
 
 const fingerprints = new WeakMap<RouteView, string>();
@@ -21,7 +21,7 @@ function fingerprintOf(generation: Generation, view: RouteView): string {
 }
 
 /** What decides which tools and the like a client sees on a route. */
-function fingerprint({ snapshot }: Generation, { servers, separator, project, key }: RouteView): string {
+function fingerprint({ snapshot }: Generation, { servers, separator, project, key, discovery }: RouteView): string {
   const { access } = snapshot;
   const members = servers.map(({ name }) => {
     const entry = snapshot.servers[name];
@@ -29,13 +29,16 @@ function fingerprint({ snapshot }: Generation, { servers, separator, project, ke
     return [name, access.servers[name], running && [entry?.tools ?? entry?.endpoints, entry?.capabilities]];
   });
   const common = [access.floor, access.global, access.projects[project ?? '']];
-  return JSON.stringify([separator, key, common, members]);
+  return JSON.stringify([separator, key, common, members, discovery?.fingerprint]);
 }
 
 /** The notices of changed lists that a client of the route was promised. */
-function promised(view: RouteView): string[] {
-  const rows = Object.values(LISTS).filter(
-    ({ capability }) => capability === 'tools' || view.servers.some((server) => server.capabilities?.[capability]),
+function promised(view: RouteView, now: RouteView): string[] {
+  const { discovery } = view;
+  // Tools of servers that come and go are no news to who is not told of them.
+  const same = discovery !== undefined && discovery.fingerprint === now.discovery?.fingerprint;
+  const rows = Object.values(LISTS).filter(({ capability }) =>
+    capability === 'tools' ? !same : view.servers.some((server) => server.capabilities?.[capability]),
   );
   return [...new Set(rows.map(({ changed }) => changed))];
 }

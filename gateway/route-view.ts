@@ -2,6 +2,8 @@
 import type { Decide, Grant, Standing } from '../schemas/access.ts';
 import type { Route } from '../schemas/snapshot.ts';
 import { Catalog } from './catalog.ts';
+import { Naming } from './naming.ts';
+import { Discovery } from './lazy/discovery.ts';
 import { personalViews } from './personal-views.ts';
 import { LIST_NAMES, type ListName } from './upstream/lists.ts';
 import type { Server } from './upstream/server.ts';
@@ -17,11 +19,13 @@ export interface RouteView {
   readonly servers: readonly Server[];
   /** Those that it may know of, but not use. */
   readonly closed: readonly Server[];
-  /** What joins server and tool in a tool's name; absent where names are kept as they are. */
+  /** What joins server and tool in a tool's name, but for overrides; absent where names are kept as they are. */
   readonly separator: string | undefined;
   /** Whether names are the servers' own because there is but one server. */
   readonly single: Server | undefined;
   readonly catalogs: Readonly<Record<ListName, Catalog>>;
+  /** What is listed instead of all tools; absent where those are. */
+  readonly discovery: Discovery | undefined;
   /** Equal for views in which the same is open. */
   readonly key: string;
   /** As one caller has it, where servers want to know who comes; absent where all have it alike. */
@@ -77,21 +81,24 @@ export class RouteViews {
   }
 
   #make(key: string, standings: ReadonlyMap<Server, Standing>): RouteView {
-    const { separator, instructions } = this.#route;
+    const { separator, instructions, discovery, overrides } = this.#route;
+    const naming = new Naming(separator, overrides);
     const known = [...standings.keys()].filter((server) => standings.get(server)?.view);
     const open = known.filter((server) => standings.get(server)?.run);
     const decide = (server: Server): Decide => standings.get(server)?.decide ?? REFUSE;
-    const catalog = (list: ListName): Catalog =>
-      new Catalog({ list, servers: open, separator, warn: this.#warn, decide });
+    const catalog = (list: ListName): Catalog => new Catalog({ list, servers: open, naming, warn: this.#warn, decide });
+    const closed = known.filter((server) => !open.includes(server));
+    const catalogs = Object.fromEntries(LIST_NAMES.map((list) => [list, catalog(list)])) as RouteView['catalogs'];
     return {
       path: this.path,
       project: this.project,
       instructions,
       servers: open,
-      closed: known.filter((server) => !open.includes(server)),
+      closed,
       separator,
       single: open.length === 1 && separator === undefined ? open[0] : undefined,
-      catalogs: Object.fromEntries(LIST_NAMES.map((list) => [list, catalog(list)])) as RouteView['catalogs'],
+      catalogs,
+      discovery: discovery && new Discovery({ catalogs, servers: open, closed }, discovery),
       key,
       as: personalViews(open, (own) => {
         const theirs = ([server, standing]: [Server, Standing]): [Server, Standing] => [

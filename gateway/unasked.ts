@@ -112,9 +112,14 @@ export class Unasked {
     principal?: string,
   ): void {
     const { current, streams } = this.#state;
-    const sees = (stream: Stream): boolean =>
-      (principal === undefined || stream.identity.key === principal) &&
-      viewOf(current, stream)?.servers.some(({ name }) => name === server) === true;
+    const isTools = notification.method === LISTS.tools.changed;
+    const sees = (stream: Stream): boolean => {
+      if (principal !== undefined && stream.identity.key !== principal) return false;
+      const view = viewOf(current, stream);
+      // Who is shown other tools instead is not told that these changed.
+      if (!view || (isTools && view.discovery)) return false;
+      return view.servers.some(({ name }) => name === server);
+    };
     for (const { path, servers } of current.routes.values())
       if (servers.some(({ name }) => name === server))
         streams.notify(path, notification, (stream) => sees(stream) && wanted(stream));

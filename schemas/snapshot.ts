@@ -26,6 +26,8 @@ const endpoint = z.strictObject({
 
 const serverEntry = z.strictObject({
   description: z.string().optional(),
+  tags: z.array(z.string()).optional(),
+  examples: z.array(z.looseObject({})).optional(),
   endpoints: z.array(endpoint),
   timeoutMs: z.number(),
   /** How long its lists are waited for, if not as long as the gateway says. */
@@ -57,6 +59,21 @@ const route = z.strictObject({
   servers: z.array(z.string()),
   /** What joins server and tool in a tool's name; absent where names are kept as they are. */
   separator: z.string().optional(),
+  /** By server: another prefix than name and separator, tools that are left out (patterns), and what tools are called and said to do. */
+  overrides: z
+    .record(
+      z.string(),
+      z.strictObject({
+        prefix: z.string().optional(),
+        hide: z.array(z.string()).optional(),
+        tools: z
+          .record(z.string(), z.strictObject({ name: z.string().optional(), description: z.string().optional() }))
+          .optional(),
+      }),
+    )
+    .optional(),
+  /** What is listed instead of all tools, and of how many servers a description tells. Absent: all tools. */
+  discovery: z.strictObject({ mode: z.enum(['lazy', 'search']), summaries: z.int().optional() }).optional(),
   /** Whether secrets of a known shape are taken out of results here. */
   redact: z.boolean().optional(),
 });

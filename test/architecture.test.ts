@@ -40,6 +40,7 @@ describe('arrows', () => {
       /^@opentelemetry\//,
       /^gpt-tokenizer\/encoding\/o200k_base$/,
       /^jose$/,
+      /^minisearch$/,
       /^oauth4webapi$/,
     ],
     cli: [

@@ -85,7 +85,7 @@ const isPlain = (path: string): boolean => /^[\w.~%/-]*$/.test(path);
  * The gateway as whoever calls knows it. The Host was checked, but on a unix socket, where it means nothing, and is told
  * back to nobody but who sent it.
  */
-function baseOf({ generation, source, request }: Where): string {
+export function baseOf({ generation, source, request }: Where): string {
   const host = source.kind === 'unix' ? undefined : request.headers.host;
   return generation.publicUrl ?? canonicalUrl(`http://${host ?? 'localhost'}`);
 }

@@ -29,8 +29,8 @@ export interface Call {
   notify(method: string, params: Record<string, unknown> | undefined): void;
   /** @param listener called when the client goes away before the answer. @returns stops listening */
   onGone(listener: () => void): () => void;
-  /** A server's result as the JSON text that the client gets. */
-  encode(result: unknown, server: Server): Json;
+  /** A result as the JSON text that the client gets. @param server whose it is; absent: the gateway's own */
+  encode(result: unknown, server?: Server): Json;
   /**
    * A server's refusal, or one of ours in its place.
    * @returns the result instead of it @throws what the client gets

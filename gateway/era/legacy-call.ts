@@ -56,7 +56,8 @@ export class LegacyCall implements Call {
     return this.reply.onGone(listener);
   }
 
-  encode(result: unknown, server: Server): Json {
+  encode(result: unknown, server?: Server): Json {
+    if (!server) return JSON.stringify(result);
     const { method, params } = this.request;
     // Only who asked for a task can get one.
     const isTask = method === 'tools/call' ? params?.['task'] !== undefined : method.startsWith('tasks/');

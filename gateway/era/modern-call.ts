@@ -65,7 +65,8 @@ export class ModernCall implements Call {
     return this.round.onGone(listener);
   }
 
-  encode(result: unknown, server: Server): Json {
+  encode(result: unknown, server?: Server): Json {
+    if (!server) return complete(this.caller, result as Record<string, unknown>);
     const raw = result instanceof RawResult ? result : undefined;
     const spliced = raw && this.request.method === 'tools/call' ? completed(this.caller, raw) : undefined;
     if (spliced) return spliced;

@@ -88,13 +88,13 @@ async function run(caller: Caller, message: RpcRequest, reply: Reply): Promise<J
  * given up, and the request is judged as if it were the first.
  * @throws RpcFailure invalid params
  */
-function comeBack(caller: Caller, { method, params }: RpcRequest, id: string): Round | undefined {
+function comeBack(caller: Caller, { method }: RpcRequest, id: string): Round | undefined {
   const round = caller.state.parked.take(id);
   if (!round) throw badState();
   const { identity, route } = caller;
-  const { server } = round.trace;
+  const { server, tool = '' } = round.trace;
   const closed = server !== undefined && !identity.grant.at(server, route.project).run;
-  const denied = method === 'tools/call' && route.catalogs.tools.refused(String(params?.['name'])) !== undefined;
+  const denied = method === 'tools/call' && server !== undefined && route.catalogs.tools.refuses(server, tool);
   if (!closed && !denied) return round;
   round.abandon();
   return undefined;
@@ -133,7 +133,9 @@ async function resultOf(call: ModernCall): Promise<Json> {
 async function checkedToolsCall(call: ModernCall): Promise<Json> {
   const { caller, request } = call;
   const { name, arguments: args } = request.params ?? {};
-  const { tools } = caller.route.catalogs;
+  const { catalogs, discovery } = caller.route;
+  const { tools } = catalogs;
+  if (discovery?.tool(String(name))) return toolsCall(call);
   const target = typeof name === 'string' ? (tools.known(name) ?? (await tools.find(name))) : undefined;
   if (target) checkMirrors(caller.request.headers, target.item, args);
   return toolsCall(call);

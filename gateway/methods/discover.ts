@@ -19,7 +19,9 @@ export async function discover({ route }: Caller): Promise<Record<string, unknow
 }
 
 /** The route's own words first, then each server's under its name. */
-export function mergedInstructions({ instructions, servers }: RouteView): string {
+export function mergedInstructions({ instructions, servers, discovery }: RouteView): string {
+  // Who looks for servers first reads about them when it has found them.
+  if (discovery) return instructions ?? '';
   const parts = servers.flatMap((server) =>
     server.instructions ? [`## ${server.name}\n\n${server.instructions}`] : [],
   );

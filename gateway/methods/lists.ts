@@ -18,9 +18,14 @@ export function modernLister(list: ListName): Method<Call> {
 }
 
 /** What is known is answered at once. */
-function answered(list: ListName, call: Call, from: (catalog: Catalog) => Json | Promise<Json>): Json | Promise<Json> {
+function answered(
+  list: ListName,
+  call: Call,
+  from: (catalog: Pick<Catalog, 'list' | 'modernList'>) => Json | Promise<Json>,
+): Json | Promise<Json> {
   const checking = check(list, call);
-  const catalog = call.caller.route.catalogs[list];
+  const { catalogs, discovery } = call.caller.route;
+  const catalog = list === 'tools' && discovery ? discovery : catalogs[list];
   const json = checking ? checking.then(() => from(catalog)) : from(catalog);
   return json instanceof Promise ? inTime(call, json) : json;
 }

@@ -5,6 +5,7 @@ import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
 import type { Json } from '../rpc/json.ts';
 import { blocked, closedTo } from './blocked.ts';
+import { argsOf } from '../lazy/meta-tool.ts';
 import { problemWith } from './arguments.ts';
 import { relay } from './relay.ts';
 
@@ -13,10 +14,33 @@ export function toolsCall(call: Call): Promise<Json> {
   const params = call.request.params ?? {};
   const name = params['name'];
   if (typeof name !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The tool name is missing' });
-  const { tools } = call.caller.route.catalogs;
-  const target = tools.known(name);
-  return target ? send(call, params, target) : tools.find(name).then((found) => send(call, params, found));
+  const { catalogs, discovery } = call.caller.route;
+  const own = discovery?.tool(name);
+  if (discovery && own) return own.run(call, argsOf(call), discovery);
+  const target = catalogs.tools.known(name);
+  return target ? send(call, params, target) : catalogs.tools.find(name).then((found) => send(call, params, found));
 }
+
+/**
+ * Calls a tool that a client reached through one of the gateway's own: the same way, with the same checks.
+ * @param name as clients of the route call it @param unknown what is answered where there is none
+ */
+export async function callTool(
+  call: Call,
+  name: string,
+  args: Readonly<Record<string, unknown>>,
+  unknown: () => Json | Promise<Json>,
+): Promise<Json> {
+  const { tools } = call.caller.route.catalogs;
+  call.trace.arguments = args;
+  const target = tools.known(name) ?? (await tools.find(name));
+  const params = { ...call.request.params, name, arguments: args };
+  if (target) return send(call, params, target);
+  return isClosed(call, name) ? refused(call, name) : unknown();
+}
+
+const isClosed = ({ caller: { route } }: Call, name: string): boolean =>
+  (route.catalogs.tools.refused(name) ?? closedTo(route, name)) !== undefined;
 
 function send(call: Call, params: Record<string, unknown>, target: Target | undefined): Promise<Json> {
   if (!target) return refused(call, String(params['name']));

@@ -15,6 +15,7 @@ import { serveHealth } from './health.ts';
 import { openOld, postOld } from './http-sse.ts';
 import { serveMcp } from './mcp.ts';
 import { serveMetrics } from './metrics.ts';
+import { serveInstructions, serveMcpConfig } from './project.ts';
 
 type Served = void | Promise<void>;
 
@@ -73,6 +74,20 @@ export const ROUTES: readonly RouteRow[] = [
     { pattern: `${place}/sse`, access: 'mcp', end: '/sse', methods: ['GET'], when: isOld, serve: openOld },
     { pattern: `${place}/messages`, access: 'mcp', end: '/messages', methods: ['POST'], when: isOld, serve: postOld },
   ]),
+  {
+    pattern: '/projects/{}/mcp-config',
+    access: 'mcp',
+    end: '/mcp-config',
+    methods: ['GET'],
+    serve: serveMcpConfig,
+  },
+  {
+    pattern: '/projects/{}/instructions',
+    access: 'mcp',
+    end: '/instructions',
+    methods: ['GET'],
+    serve: serveInstructions,
+  },
   ...['/health', '/healthz', '/readyz'].map((pattern): PublicRow => ({
     pattern,
     access: 'public',

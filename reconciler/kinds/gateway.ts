@@ -5,6 +5,7 @@ import type { gateway as schema } from '../../schemas/kinds/gateway.ts';
 import type { ProviderSpec } from '../../schemas/kinds/fields/provider.ts';
 import { bytes, milliseconds, timerMs } from '../../schemas/kinds/fields.ts';
 import type { Provider, Snapshot } from '../../schemas/snapshot.ts';
+import { withDiscovery } from './fields/discovery.ts';
 import { cite, permissionsOf, ruleOf } from './fields/permissions.ts';
 import { secretUse, upstreamAuth } from './fields/auth.ts';
 import { reviewSettings } from './fields/review.ts';
@@ -77,6 +78,8 @@ export const gateway: KindBehaviour<Spec> = {
     draft.access.floor.push(...spec.floor.map((rule, index) => ruleOf(rule, cite(resource, 'floor', index))));
     draft.access.global = permissionsOf(resource, spec.permissions);
     if (spec.review) draft.review = reviewSettings(spec.review, context);
+    const all = draft.routes['/mcp'];
+    if (all) draft.routes['/mcp'] = { ...all, ...withDiscovery(spec) };
     draft.limits = { ...draft.limits, ...gatewayLimits(spec.limits) };
   },
 };

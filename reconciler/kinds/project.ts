@@ -1,5 +1,7 @@
 import type { z } from 'zod';
 import type { project as schema } from '../../schemas/kinds/project.ts';
+import type { Route } from '../../schemas/snapshot.ts';
+import { withDiscovery } from './fields/discovery.ts';
 import { permissionsOf } from './fields/permissions.ts';
 import type { KindBehaviour } from './kind.ts';
 import { addLimits } from '../limits.ts';
@@ -16,6 +18,8 @@ export const project: KindBehaviour<z.output<typeof schema.spec>> = {
       project: metadata.name,
       servers: spec.servers,
       separator: spec.toolSeparator,
+      ...(Object.keys(spec.overrides).length === 0 ? {} : { overrides: spec.overrides as Route['overrides'] }),
+      ...withDiscovery(spec),
       ...(spec.description === undefined ? {} : { instructions: spec.description }),
       ...(spec.redact ? { redact: true } : {}),
     };

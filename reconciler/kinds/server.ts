@@ -52,6 +52,8 @@ export const server: KindBehaviour<ServerSpec> = {
     if (!spec.enabled) return;
     draft.servers[metadata.name] = {
       ...(spec.description === undefined ? {} : { description: spec.description }),
+      ...(spec.tags.length === 0 ? {} : { tags: spec.tags }),
+      ...(spec.examples.length === 0 ? {} : { examples: spec.examples }),
       timeoutMs: timerMs(spec.timeout),
       ...(spec.listTimeout === undefined ? {} : { listTimeoutMs: timerMs(spec.listTimeout) }),
       ...(spec.sessions === 'isolated'

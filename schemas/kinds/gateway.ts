@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { discovery, embedServerSummaries } from './fields/discovery.ts';
 import { duration, httpUrl, PORT, size } from './fields.ts';
 import { citedPermissions, floor, permissions } from './fields/permissions.ts';
 import { auth, gatewayProblems, providerReferences } from './fields/provider.ts';
@@ -70,6 +71,8 @@ export const gateway = defineKind({
       .describe(
         'Serve the old HTTP+SSE transport (MCP 2024-11-05) too, at …/sse beside each …/mcp. For old clients only.',
       ),
+    discovery: discovery.describe('The same as Project.spec.discovery, for the route /mcp with all servers.'),
+    embedServerSummaries,
     floor,
     permissions: permissions.describe('Which tools may be called, on any server.'),
     audit: auditLog,

@@ -1,7 +1,10 @@
 import { z } from 'zod';
+import { suggest } from '../suggest.ts';
 import { name } from './fields.ts';
 import { citedPermissions, permissions } from './fields/permissions.ts';
+import { discovery, embedServerSummaries } from './fields/discovery.ts';
 import { callerLimits } from './fields/limits.ts';
+import { overrides } from './fields/overrides.ts';
 import { redact } from './fields/redact.ts';
 import { defineKind } from './kind.ts';
 
@@ -19,12 +22,30 @@ export const project = defineKind({
       .regex(/^[A-Za-z0-9_-]{1,8}$/, 'must be 1–8 of A–Z, a–z, 0–9, _ and -')
       .default('__')
       .describe('What stands between server and tool in a tool’s name.'),
+    overrides,
+    discovery,
+    embedServerSummaries,
     permissions: permissions.describe('Which tools may be called through this project.'),
     limits: callerLimits.optional().describe('What all who use the project may do together.'),
     redact,
   }),
   references: (spec) =>
     spec.servers.map((target, index) => ({ path: ['servers', index], kind: 'Server', name: target })),
+  together: (projects) =>
+    projects.flatMap((resource) => {
+      const { servers, overrides: all } = resource.spec;
+      const strangers = Object.keys(all).filter((server) => !servers.includes(server));
+      return strangers.map((server) => {
+        const nearest = suggest(server, servers);
+        return {
+          resource,
+          path: ['overrides', server],
+          code: 'dangling-reference' as const,
+          message: `The project has no server ${server}.`,
+          ...(nearest === undefined ? {} : { hint: `Did you mean ${nearest}?` }),
+        };
+      });
+    }),
   cited: (spec) => citedPermissions(spec.permissions),
   example: `apiVersion: slipway/v1
 kind: Project

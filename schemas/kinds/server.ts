@@ -22,6 +22,16 @@ const ways = ['package', 'command', 'image', 'url', 'template'] as const;
 const serverSpec = z
   .strictObject({
     description: z.string().max(4096).optional().describe('What the server is for, for people and agents.'),
+    tags: z
+      .array(z.string().min(1).max(63))
+      .max(32)
+      .default([])
+      .describe('Words about what it can do, for agents that look for a server.'),
+    examples: z
+      .array(z.record(z.string(), z.unknown()))
+      .max(32)
+      .default([])
+      .describe('How it is used, for agents: any objects, such as { command, parameters, note }.'),
     package: packageSpec.optional().describe('Run a published package, installed once by exact version.'),
     command: z
       .array(argument.min(1))

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- reconcile|gateway|access|cli|leaks|peers|metrics|rollout|containers|images|audit] [--json file]`. Numbers, not tests: machines differ and are noisy,
+ * `npm run bench [-- reconcile|gateway|access|cli|leaks|peers|metrics|rollout|containers|images|audit|tokens] [--json file]`. Numbers, not tests: machines differ and are noisy,
  * so compare ratios of one run.
  */
 import { writeFileSync } from 'node:fs';
@@ -16,6 +16,7 @@ import { metricsBench } from './metrics.ts';
 import { peersBench } from './peers.ts';
 import { reconcileBench } from './reconcile.ts';
 import { rolloutBench } from './rollout.ts';
+import { tokensBench } from './tokens.ts';
 
 const SUITES: Readonly<Record<string, (program: string) => Promise<Row[]>>> = {
   reconcile: reconcileBench,
@@ -26,6 +27,7 @@ const SUITES: Readonly<Record<string, (program: string) => Promise<Row[]>>> = {
   peers: peersBench,
   metrics: metricsBench,
   rollout: rolloutBench,
+  tokens: tokensBench,
   containers: containersBench,
   images: imagesBench,
   audit: auditBench,
