@@ -28,6 +28,8 @@ export interface Trial {
   readonly hash: string;
   readonly previous: Workload;
   readonly resource?: Resource;
+  /** The commit that brought it. */
+  readonly commit?: string;
   /** Why it is given up; until the one before is back in its place. */
   readonly verdict?: string;
 }

@@ -7,7 +7,8 @@ import { limiter } from './async.ts';
 import type { ApplyContext, Outcome, Result } from './rollout/context.ts';
 import { dependenciesOf, dependentsOf } from './rollout/order.ts';
 import { drainAndRemove } from './rollout/remove.ts';
-import { isHeldBack, RolledBack, rollOut } from './rollout/rollout.ts';
+import { returnsIn } from './rollout/group.ts';
+import { isHeldBack, returnWith, RolledBack, rollOut } from './rollout/rollout.ts';
 import type { Workload } from './workload.ts';
 
 /** How many rollouts run side by side: starting everything at once on a small host makes everything time out. */
@@ -36,9 +37,16 @@ export async function apply(context: ApplyContext, signal: AbortSignal): Promise
   };
   const outcomes = await Promise.all(context.desired.workloads.map(task));
   signal.throwIfAborted();
+  const returned = await Promise.all(
+    returnsIn(outcomes, context).map((one) =>
+      timed(one.workload.address, context, () => limit(() => returnWith(one, context, signal))),
+    ),
+  );
+  signal.throwIfAborted();
   const removed = await removeUnwanted(context, signal);
   signal.throwIfAborted();
-  return [...outcomes, ...removed];
+  const addresses = new Set(returned.map(({ address }) => address));
+  return [...outcomes.filter(({ address }) => !addresses.has(address)), ...returned, ...removed];
 }
 
 /** The status says who waits for whom meanwhile. */

@@ -4,7 +4,7 @@ import { addressOf, type Resource } from '../schemas/resource.ts';
 import type { CommitInfo } from '../schemas/status.ts';
 import { writeApplied, type Applied, type Readiness, type Trial } from './applied.ts';
 import type { Compiled } from './compile.ts';
-import type { Failure } from './plan.ts';
+import { stands, type Failure } from './plan.ts';
 import type { Outcome } from './rollout/context.ts';
 import type { World } from './world.ts';
 import type { Workload } from './workload.ts';
@@ -97,7 +97,7 @@ function trialsOf(world: World, desired: Compiled, outcomes: readonly Outcome[])
     const previous = going?.previous ?? good[address];
     if (serving !== workload.hash || !previous || previous.hash === workload.hash) return [];
     const resource = going ? going.resource : was.resources.find((each) => addressOf(each) === address);
-    return [[address, { hash: workload.hash, previous, ...(resource ? { resource } : {}) }]];
+    return [[address, { hash: workload.hash, previous, commit: desired.commit, ...(resource ? { resource } : {}) }]];
   });
   return Object.fromEntries(entries);
 }
@@ -123,7 +123,7 @@ function failuresOf(
     const error = failed.get(address);
     const known = before.failures[address];
     if (!error) return known && held.has(address) ? [[address, known]] : [];
-    if (known?.hash === hash) return [[address, known]];
+    if (known?.hash === hash && stands(known, desired.workloads)) return [[address, known]];
     if (error.row.next === 'retry' || (hash === good[address]?.hash && error.code !== 'rolled-back')) return [];
     return [[address, { hash, code: error.code, message: error.message, at: new Date().toISOString() }]];
   });

@@ -28,6 +28,14 @@ export interface Failure {
   readonly code: ErrorCode;
   readonly message: string;
   readonly at: string;
+  /** Whose fault it was, where it was another's of its group: it stands for as long as that version is wanted. */
+  readonly because?: { readonly address: string; readonly hash: string };
+}
+
+/** Whether a failure still says something, among what is wanted now. */
+export function stands({ because }: Failure, workloads: Iterable<Workload>): boolean {
+  if (!because) return true;
+  return [...workloads].some(({ address, hash }) => address === because.address && hash === because.hash);
 }
 
 /**
@@ -103,7 +111,7 @@ function changeOf(address: string, view: View): Change {
   const after = view.wanted.get(address);
   const workload = view.workloads.get(address);
   const failure = view.failures[address];
-  const blocked = failure !== undefined && failure.hash === workload?.hash;
+  const blocked = failure !== undefined && failure.hash === workload?.hash && stands(failure, view.workloads.values());
   const found = verdict(address, view);
   return {
     address,

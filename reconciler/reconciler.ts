@@ -14,7 +14,7 @@ import { usageOf } from './operate.ts';
 import { preview } from './preview.ts';
 import { endTrials, isTriedAgain } from './keep.ts';
 import { LastLines } from './rollout/last-words.ts';
-import { isStepOver, underWatch } from './rollout/watch.ts';
+import { isStepOver, trialsOver, underWatch } from './rollout/watch.ts';
 import { reapply, resume, run, type PassResult } from './run.ts';
 import { summarize } from './status.ts';
 import { TokenUsage } from './token-usage.ts';
@@ -248,9 +248,7 @@ export class Reconciler implements AsyncDisposable {
     // What an error keeps from its next step is tried again by itself.
     const due = watched.some((one) => isStepOver(one, world.canaries) && !world.errors.has(one.address));
     if (bad.length > 0 || due) return void this.#loop.request('wake').catch(() => {});
-    const over = watched.filter(
-      ({ address, hash, rollout }) => trials[address]?.hash === hash && world.watch.isOver(address, { rollout }),
-    );
+    const over = trialsOver(world, watched);
     if (over.length > 0)
       endTrials(
         world,

@@ -122,6 +122,8 @@ export interface Workload {
   readonly idleTimeoutMs: number;
   readonly callTimeoutMs: number;
   readonly dependsOn: readonly string[];
+  /** Those of a group return together. */
+  readonly group?: string;
   /** What is done about instances that changed without a commit: healed, told about, neither. */
   readonly drift: 'off' | 'detect' | 'enforce';
   readonly probes?: Probes;

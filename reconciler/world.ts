@@ -187,14 +187,20 @@ export function judge(world: World, workload: Workload, instances: readonly Inst
 }
 
 /** Remembers, on disk, that a version went bad: to try it no more if it is wanted, and to return to the one before. */
-function condemn(world: World, { address, hash }: Workload, { code, message }: SlipwayError): void {
+function condemn(
+  world: World,
+  { address, hash }: Workload,
+  { code, message }: SlipwayError,
+  culprit: Workload | undefined,
+): void {
   const { failures, trials } = world.applied;
   const isWanted = world.compiled.workloads.some((wanted) => wanted.address === address && wanted.hash === hash);
+  const because = culprit ? { because: { address: culprit.address, hash: culprit.hash } } : {};
   const trial = trials[address];
   world.applied = {
     ...world.applied,
     ...(isWanted
-      ? { failures: { ...failures, [address]: { hash, code, message, at: new Date().toISOString() } } }
+      ? { failures: { ...failures, [address]: { hash, code, message, at: new Date().toISOString(), ...because } } }
       : {}),
     ...(trial?.hash === hash ? { trials: { ...trials, [address]: { ...trial, verdict: message } } } : {}),
   };
@@ -215,7 +221,7 @@ export function applyContext(world: World): Omit<ApplyContext, 'tolerated' | 'ho
     trials: () => world.applied.trials,
     canaries,
     judge: (workload, instances) => judge(world, workload, instances),
-    condemn: (workload, verdict) => condemn(world, workload, verdict),
+    condemn: (workload, verdict, culprit) => condemn(world, workload, verdict, culprit),
     waiting: world.waiting,
     changed: () => world.changed(),
     publish: () => publishNow(world),

@@ -171,6 +171,7 @@ function around(
     idleTimeoutMs: timerMs(spec.idleTimeout),
     callTimeoutMs: timerMs(spec.timeout),
     drift: spec.drift,
+    ...(spec.rolloutGroup === undefined ? {} : { group: spec.rolloutGroup }),
     dependsOn: spec.dependsOn.map((name) => `Server/${name}`),
     ...(spec.probes ? { probes: probesOf(spec.probes) } : {}),
     rollout: rolloutOf(spec, sharesPort),

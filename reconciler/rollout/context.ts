@@ -28,8 +28,8 @@ export interface ApplyContext {
   readonly canaries: Canaries;
   /** Why a version that serves, wholly or in part, has gone bad since it does; `undefined` if it has not. */
   readonly judge: (workload: Workload, instances: readonly Instance[]) => string | undefined;
-  /** Remembers, on disk, that a version went bad. */
-  readonly condemn: (workload: Workload, verdict: SlipwayError) => void;
+  /** Remembers, on disk, that a version went bad, or that another of its group did. */
+  readonly condemn: (workload: Workload, verdict: SlipwayError, culprit?: Workload) => void;
   /** Addresses whose instances are left alone while they serve, whatever was done to them by hand. */
   readonly tolerated: ReadonlySet<string>;
   /** What keeps instances from being touched, by address. */

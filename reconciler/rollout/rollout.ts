@@ -6,9 +6,11 @@ import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import type { Compiled } from '../compile.ts';
 import { differs } from '../holds.ts';
 import { featuresOf, isAllowed, type Use } from '../features.ts';
+import { stands } from '../plan.ts';
 import type { Workload } from '../workload.ts';
 import { dueStep, split } from './canary.ts';
 import type { ApplyContext, Result } from './context.ts';
+import type { Return } from './group.ts';
 import { quoted, lastLines } from './last-words.ts';
 import { hasRoom, Move } from './move.ts';
 
@@ -73,8 +75,23 @@ export function isHeldBack(address: string, { desired, failures }: ApplyContext)
   const failure = failures[address];
   return (
     failure !== undefined &&
+    stands(failure, desired.workloads) &&
     desired.workloads.some((workload) => workload.address === address && workload.hash === failure.hash)
   );
+}
+
+/**
+ * Another of its group failed: this version goes back with it, however well it does.
+ * @throws SlipwayError why, wrapped in RolledBack where the one before is back
+ */
+export async function returnWith(
+  { workload, culprit, why }: Return,
+  context: ApplyContext,
+  signal: AbortSignal,
+): Promise<never> {
+  context.canaries.delete(workload.address);
+  context.condemn(workload, why, culprit);
+  throw (await fallBack(workload, context, signal)) ? new RolledBack(why) : why;
 }
 
 /** @throws SlipwayError rolled-back when this version, which serves or is about to, has gone bad since it does */

@@ -80,6 +80,21 @@ export function underWatch({ compiled, applied: { trials, good }, served, canari
   );
 }
 
+/** Those whose time is over; the trials of a group that began with one commit end together. */
+export function trialsOver(
+  {
+    applied: { trials },
+    watch,
+  }: { readonly applied: { readonly trials: Readonly<Record<string, Trial>> }; readonly watch: Watch },
+  watched: readonly Workload[],
+): Workload[] {
+  const onTrial = watched.filter(({ address, hash }) => trials[address]?.hash === hash);
+  const hasEnded = (workload: Workload): boolean => watch.isOver(workload.address, workload);
+  const isTogether = (a: Workload, b: Workload): boolean =>
+    a.group !== undefined && a.group === b.group && trials[a.address]?.commit === trials[b.address]?.commit;
+  return onTrial.filter((one) => hasEnded(one) && onTrial.every((other) => !isTogether(one, other) || hasEnded(other)));
+}
+
 interface Surroundings {
   readonly compiled: { readonly workloads: readonly Workload[] };
   readonly applied: {

@@ -114,6 +114,11 @@ const serverSpec = z
     dependsOn: z.array(name).default([]).describe('Servers that must be ready before this one starts.'),
     probes: probes.optional(),
     rollout,
+    rolloutGroup: name
+      .optional()
+      .describe(
+        'Servers of a group return together: when a version of one fails, what changed with it goes back, too.',
+      ),
     suspend,
     maintenance,
     drift: z
