@@ -29,5 +29,10 @@ export async function actual(
   io.err(
     applied ? 'No Slipway runs: compared with what was applied last.' : 'No Slipway runs: compared with an empty host.',
   );
-  return { applied: applied?.desired ?? NOTHING, instances: [], failures: applied?.failures ?? {} };
+  return {
+    applied: applied?.desired ?? NOTHING,
+    instances: [],
+    failures: applied?.failures ?? {},
+    accepted: applied?.accepted,
+  };
 }

@@ -65,6 +65,12 @@ export const SOURCE_OPTIONS: readonly Option[] = [
   { flags: '--path <folder>', description: 'folder of the repo that holds the config' },
 ];
 
+/** What the config cannot loosen. */
+export const FLOOR_OPTION: Option = {
+  flags: '--floor <file>',
+  description: 'file outside of the repo with resources that the config cannot loosen',
+};
+
 /** For whom the config is read. */
 export const ENVIRONMENT_OPTION: Option = {
   flags: '--env <environment>',

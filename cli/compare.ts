@@ -1,8 +1,18 @@
 /** The plan of one commit against another, as if that one ran: for `diff`, and for any CI. */
-import { asIfRunning, compile, memoryParseCache, NOTHING, plan, preview, type Preview } from '../reconciler/index.ts';
+import {
+  asIfRunning,
+  compile,
+  memoryParseCache,
+  NOTHING,
+  plan,
+  preview,
+  readFloor,
+  type Preview,
+} from '../reconciler/index.ts';
 import { exitCodeOf } from '../schemas/plan.ts';
 import type { Options } from './command.ts';
 import type { Io } from './io.ts';
+import { floorOf } from './place.ts';
 import { printNoPlan, printPlan } from './print/plan.ts';
 import { withSource } from './with-source.ts';
 
@@ -26,7 +36,11 @@ export async function compareCommits(
 }
 
 function previewOf(ref: string | undefined, options: Options, io: Io): Promise<Preview> {
-  return withSource({ ...options, ref }, io, (source) =>
-    preview(source, { applied: NOTHING, instances: [], failures: {} }, memoryParseCache(), io.signal),
+  return withSource({ ...options, ref }, io, async (source) =>
+    preview(source, { applied: NOTHING, instances: [], failures: {} }, memoryParseCache(), io.signal, {
+      floor: await readFloor(floorOf(options, io)),
+      // What a merge would give is signed by nobody yet.
+      isUnsigned: true,
+    }),
   );
 }

@@ -28,6 +28,12 @@ export function placeOf(repo: string, cwd: string): Place {
     : { repo: real, kind: 'folder', isWorkingTree: true };
 }
 
+/** The file that `--floor` names. */
+export function floorOf(options: Options, io: Io): string | undefined {
+  const floor = text(options, 'floor');
+  return floor === undefined ? undefined : resolve(io.cwd, floor);
+}
+
 export function stateDirOf(options: Options, place: Place, io: Io): string {
   return resolve(
     io.cwd,

@@ -8,6 +8,7 @@ import { compile, NOTHING, type Compiled, type Desired } from './compile.ts';
 import type { Failure } from './plan.ts';
 import type { SurfaceChange } from './rollout/surface.ts';
 import { readJson, writeAtomically } from './state.ts';
+import type { TrustRules } from './trust/rules.ts';
 import type { Workload } from './workload.ts';
 
 /** What a server showed when it became ready. */
@@ -34,6 +35,14 @@ export interface Trial {
   readonly verdict?: string;
 }
 
+/** The commit that was accepted last, and whose commits are accepted after it. */
+export interface Accepted {
+  readonly commit: string;
+  /** What was followed: where somebody follows something else now, it is no predecessor. */
+  readonly follows: string;
+  readonly trust: readonly TrustRules[];
+}
+
 export interface Applied {
   readonly formatVersion: 2;
   readonly commit?: CommitInfo;
@@ -46,6 +55,8 @@ export interface Applied {
   /** By address. */
   readonly readiness: Readonly<Record<string, Readiness>>;
   readonly failures: Readonly<Record<string, Failure>>;
+  /** Known as soon as a commit is accepted, before its rollouts: a signer that it removed is none from then on. */
+  readonly accepted?: Accepted | undefined;
   /** By address. On disk, so that a crash of Slipway in the middle of a trial does not make a bad version the good one. */
   readonly trials: Readonly<Record<string, Trial>>;
   /** The commit that suspended something, by the address of the resource that says so. */

@@ -19,17 +19,27 @@ export interface Desired {
   readonly files: readonly WorkloadFile[];
   /** Places of the config that are there but give nothing to read: emptied files, submodules, links, empty folders. */
   readonly blank?: readonly string[];
+  /** What holds whatever the commit says. */
+  readonly floor?: Floor | undefined;
+}
+
+/** What the operator's floor file says. */
+export interface Floor {
+  /** SHA-256 of its content. */
+  readonly id: string;
+  readonly resources: readonly Resource[];
 }
 
 export interface Compiled extends Desired {
   readonly workloads: readonly Workload[];
   readonly draft: Draft;
   readonly allowances: readonly Allowance[];
-  /** What holds commits back, as each resource that has a say puts it. */
+  /** What holds commits back, as each resource that has a say puts it; and as the floor does. */
   readonly guards: readonly GuardsSpec[];
   readonly sealed: readonly Sealed[];
   /** What rollouts wait for. */
   readonly holds: readonly HoldRule[];
+  readonly floorGuards: readonly GuardsSpec[];
 }
 
 export const NOTHING: Desired = { commit: '', resources: [], files: [] };
@@ -57,13 +67,20 @@ export function compile(desired: Desired): Compiled {
     workloads.push(...(behaviour.workloads?.(resource, context) ?? []));
     behaviour.contribute?.(resource, draft, context);
     allowances.push(...(behaviour.allows?.(resource) ?? []));
-    const guard = behaviour.guards?.(resource);
-    if (guard) guards.push(guard);
+    guards.push(...guardsIn(resource));
     const hold = behaviour.holds?.(resource);
     if (hold) holds.push(hold);
     sealed.push(...(behaviour.seals?.(resource, context) ?? []));
   }
-  return { ...desired, resources, workloads, draft, allowances, guards, sealed, holds };
+  const floor = desired.floor?.resources ?? [];
+  for (const resource of floor) behaviourOf(resource.kind).floor?.(resource, draft);
+  const floorGuards = floor.flatMap(guardsIn);
+  return { ...desired, resources, workloads, draft, allowances, guards, floorGuards, sealed, holds };
+}
+
+function guardsIn(resource: Resource): GuardsSpec[] {
+  const guards = behaviourOf(resource.kind).guards?.(resource);
+  return guards ? [guards] : [];
 }
 
 /** Which project each server belongs to where it can be only one: the first by name. */

@@ -108,6 +108,7 @@ const NEWS: Partial<Record<Condition['type'], (condition: Condition) => boolean>
   Authorized: ({ status }) => status === 'False',
   Suspended: () => false,
   AuditDegraded: ({ status }) => status === 'True',
+  Verified: ({ status }) => status === 'False',
 };
 
 function conditionNews(about: string, before: readonly Condition[] = [], after: readonly Condition[]): Happening[] {

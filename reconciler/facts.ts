@@ -22,6 +22,7 @@ export function factsOf(world: World, options: ReconcilerOptions, seen: Seen): F
     working: world.working,
     problem: world.problem,
     issues: world.issues,
+    judgement: world.judgement,
     errors: world.errors,
     served: world.served,
     canaries: world.canaries,

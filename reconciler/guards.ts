@@ -36,7 +36,9 @@ export interface Guards {
 export function guardsOf(found: Case, permit: Permit = { guards: [], by: '' }): Guards {
   const { desired, there } = found;
   const passable = [...losses(found), ...protectedOnes(found)];
-  const final = new Set<string>([...there.applied.guards, ...desired.guards].flatMap((rule) => rule.final));
+  const final = new Set<string>(
+    [...there.applied.guards, ...desired.guards, ...desired.floorGuards].flatMap((rule) => rule.final),
+  );
   const passes = ({ code }: Guard): boolean => permit.guards.includes(code) && !final.has(code);
   return {
     guards: [
@@ -101,10 +103,12 @@ function partialLoad({ desired, there }: Case): Guard[] {
 /** A bad merge, a wrong base or a script gone wrong deletes much at once; people rarely do. */
 function massDelete({ desired, there: { applied, ...there } }: Case): Guard[] {
   const lost = gone(desired, { applied, ...there });
-  // By what was in force before: a commit that could raise its own limit would have none.
-  const rules = applied.guards.flatMap(({ massDelete: rule }) => rule ?? []);
-  const count = Math.min(...(rules.length > 0 ? rules : [MASS_DELETE]).map((rule) => rule.count));
-  const percent = Math.min(...(rules.length > 0 ? rules : [MASS_DELETE]).map((rule) => rule.percent));
+  // By what was in force before, and the floor: a commit that could raise its own limit would have none.
+  const own = applied.guards.flatMap(({ massDelete: rule }) => rule ?? []);
+  const floor = desired.floorGuards.flatMap(({ massDelete: rule }) => rule ?? []);
+  const rules = [...(own.length > 0 ? own : [MASS_DELETE]), ...floor];
+  const count = Math.min(...rules.map((rule) => rule.count));
+  const percent = Math.min(...rules.map((rule) => rule.percent));
   const all = applied.resources.length;
   if (lost.length <= count || lost.length * 100 <= percent * all) return [];
   const limits = `more than ${count} and more than ${percent} %`;

@@ -2,7 +2,7 @@
 export { readApplied, type Applied } from './applied.ts';
 export { expanded, rendered } from './assemble/template.ts';
 export { budgetFile } from './budget-file.ts';
-export { compile, NOTHING, type Desired } from './compile.ts';
+export { compile, NOTHING, type Desired, type Floor } from './compile.ts';
 export { control } from './control.ts';
 export { maskedResource } from './diff.ts';
 export type { Driver, Instance } from './drivers/driver.ts';
@@ -41,4 +41,5 @@ export { gitSource, resolveCommit } from './source/git.ts';
 export { revertOf, type Revert } from './source/history.ts';
 export type { Repository, Source, SourceFile } from './source/source.ts';
 export { openState, type StateDir } from './state.ts';
+export { readFloor } from './trust/floor.ts';
 export { defaultStateDir, stateHome, statePaths } from './state-dir.ts';

@@ -32,7 +32,8 @@ export function keep(world: World, desired: Compiled, commit: CommitInfo, outcom
   world.applied = {
     formatVersion: 2,
     commit,
-    desired: { commit: commit.id, resources: [...resources, ...left], files: desired.files },
+    desired: { commit: commit.id, resources: [...resources, ...left], files: desired.files, floor: desired.floor },
+    accepted: before.accepted,
     access: desired.draft.access,
     good,
     readiness: readinessOf(world),

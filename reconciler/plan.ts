@@ -7,6 +7,7 @@ import canonicalize from 'canonicalize';
 import type { ErrorCode } from '../schemas/errors.ts';
 import type { Action, Change, Downtime, Drift, Plan } from '../schemas/plan.ts';
 import { addressOf, type Resource } from '../schemas/resource.ts';
+import type { Accepted } from './applied.ts';
 import { compareText, compile, type Compiled, type Desired } from './compile.ts';
 import { diffResources, sameResource } from './diff.ts';
 import type { Instance } from './drivers/driver.ts';
@@ -20,6 +21,8 @@ export interface Actual {
   readonly applied: Desired;
   readonly instances: readonly Instance[];
   readonly failures: Readonly<Record<string, Failure>>;
+  /** By what the next commit is judged. */
+  readonly accepted?: Accepted | undefined;
 }
 
 /** A rollout that failed. Not tried again until the spec hash changes or somebody asks for it. */

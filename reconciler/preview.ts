@@ -1,13 +1,16 @@
 /** A plan without a running reconciler: the same load, compile and plan, and nothing more. No secret is opened. */
 import type { Plan } from '../schemas/plan.ts';
 import type { Issue } from '../schemas/resource.ts';
-import { compile, type Desired } from './compile.ts';
+import type { Accepted } from './applied.ts';
+import { compile, type Desired, type Floor } from './compile.ts';
 import type { Instance } from './drivers/driver.ts';
 import type { Permit } from './guards.ts';
 import { load } from './load.ts';
 import type { ParseCache } from './parse-cache.ts';
 import { plan, type Actual } from './plan.ts';
 import type { Revision, Source } from './source/source.ts';
+import { trustOf, withFloor } from './trust/floor.ts';
+import { judge, type Judgement } from './trust/judge.ts';
 import { permitOf } from './trust/permit.ts';
 import { instanceNames } from './workload.ts';
 
@@ -21,17 +24,49 @@ export interface Preview {
   readonly permit?: Permit | undefined;
 }
 
+export interface PreviewOptions {
+  /** Absent: the one that what is there now stands on. */
+  readonly floor?: Floor | undefined;
+  /** True for what nobody has signed yet, such as the result of a merge to come. */
+  readonly isUnsigned?: boolean;
+}
+
+/** @throws SlipwayError what the source does; untrusted for a commit that would not be accepted */
 export async function preview(
   source: Source,
   actual: Actual,
   cache: ParseCache,
   signal: AbortSignal,
+  options: PreviewOptions = {},
 ): Promise<Preview> {
   const revision = await source.fetch(signal);
-  const { issues, ...desired } = await load(source, revision.id, cache, signal);
+  const floor = options.floor ?? actual.applied.floor;
+  const { permit, warnings = [] } = options.isUnsigned
+    ? { permit: await permitOf(source, revision.id, signal) }
+    : await judged(source, revision, { floor, accepted: actual.accepted }, signal);
+  const { issues, ...desired } = withFloor(await load(source, revision.id, cache, signal), floor);
   if (issues.length > 0) return { revision, desired, issues };
-  const permit = await permitOf(source, revision.id, signal);
-  return { revision, desired, issues, permit, plan: plan(compile(desired), actual, permit, new Date()) };
+  return {
+    revision,
+    desired,
+    issues,
+    permit,
+    plan: {
+      ...plan(compile(desired), actual, permit, new Date()),
+      ...(warnings.length > 0 ? { warnings: [...warnings] } : {}),
+    },
+  };
+}
+
+/** A working tree is shown as it stands: there is nothing yet that could be signed. */
+async function judged(
+  source: Source,
+  { id: commit }: Revision,
+  { floor, accepted }: { readonly floor: Floor | undefined; readonly accepted: Accepted | undefined },
+  signal: AbortSignal,
+): Promise<Judgement> {
+  if (!source.repository) return { warnings: [] };
+  return judge({ source, commit, floor: trustOf(floor?.resources ?? []), accepted }, signal);
 }
 
 /** The world as it would be if a commit had been applied and everything had worked. */

@@ -3,6 +3,7 @@ import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import type { BudgetStatus } from '../schemas/budgets.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
 import type { Status } from '../schemas/status.ts';
+import { isAcceptable } from './acceptable.ts';
 import { coalesce, pause } from './async.ts';
 import { Alarm } from './alarm.ts';
 import { Changes, EventLog } from './event-log.ts';
@@ -11,15 +12,15 @@ import { firstOpening } from './holds.ts';
 import { Loop, type Priority } from './loop.ts';
 import { presentFamilies } from './metrics.ts';
 import { usageOf } from './operate.ts';
-import { preview } from './preview.ts';
 import { endTrials, isTriedAgain } from './keep.ts';
 import { LastLines } from './rollout/last-words.ts';
 import { isStepOver, trialsOver, underWatch } from './rollout/watch.ts';
 import { reapply, resume, run, type PassResult } from './run.ts';
 import { summarize } from './status.ts';
+import { isFloorNew } from './trust/floor.ts';
 import { TokenUsage } from './token-usage.ts';
 import type { Workload } from './workload.ts';
-import { createWorld, followEndpoints, judge, listInstances, observe, type World } from './world.ts';
+import { createWorld, followEndpoints, judge, listInstances, type World } from './world.ts';
 import type { ReconcilerOptions } from './reconciler-options.ts';
 
 export type { ReconcilerOptions } from './reconciler-options.ts';
@@ -175,19 +176,7 @@ export class Reconciler implements AsyncDisposable {
   async #passFor(wanted: string | undefined): Promise<PassResult> {
     const isNew = wanted !== undefined && wanted !== (this.#target ?? this.world.attempted?.id);
     this.#target = wanted ?? this.#target;
-    return this.#loop.request('push', isNew && this.#loop.busy && (await this.#isAcceptable()));
-  }
-
-  /** A bad commit must not stop the rollout of a good one: only what can be applied may interrupt. */
-  async #isAcceptable(): Promise<boolean> {
-    const { world } = this;
-    const { signal } = this.#stop;
-    try {
-      const { issues, plan } = await preview(world.source, await observe(world, signal), world.cache, signal);
-      return issues.length === 0 && plan?.guards.length === 0;
-    } catch {
-      return false; // It cannot be had, so the pass for it will say why, after the one that runs.
-    }
+    return this.#loop.request('push', isNew && this.#loop.busy && (await isAcceptable(this.world, this.#stop.signal)));
   }
 
   #follow(): void {
@@ -215,7 +204,8 @@ export class Reconciler implements AsyncDisposable {
     try {
       const wanted = await world.source.probe(this.#stop.signal);
       world.lastReached = this.#lastProbe;
-      if (wanted === (this.#target ?? world.attempted?.id) && !isAboutSource(world.problem)) return;
+      const isSame = wanted === (this.#target ?? world.attempted?.id) && !isAboutSource(world.problem);
+      if (isSame && !(await isFloorNew(world.floor, world.floorId))) return;
       this.#passFor(wanted).catch(() => {}); // The pass itself notes why it failed.
     } catch (error) {
       const known = toSlipwayError(error);

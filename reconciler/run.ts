@@ -4,7 +4,7 @@ import { hasWork, type Plan } from '../schemas/plan.ts';
 import type { Issue } from '../schemas/resource.ts';
 import type { CommitInfo } from '../schemas/status.ts';
 import { apply } from './apply.ts';
-import { goodOf, previousOf } from './applied.ts';
+import { goodOf, previousOf, writeApplied } from './applied.ts';
 import { compile, type Compiled } from './compile.ts';
 import { holdsOf, NO_HOLDS } from './holds.ts';
 import { keep } from './keep.ts';
@@ -16,7 +16,8 @@ import type { Outcome } from './rollout/context.ts';
 import { underWatch } from './rollout/watch.ts';
 import { sweepSealed, stageSealed } from './secrets/sealed.ts';
 import { stageFiles } from './stage.ts';
-import { permitOf } from './trust/permit.ts';
+import { readFloor, trustOf, withFloor } from './trust/floor.ts';
+import { judge } from './trust/judge.ts';
 import { sealedOf } from './workload.ts';
 import { applyContext, observe, publishNow, type World } from './world.ts';
 
@@ -48,21 +49,29 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
   world.lastReached = new Date().toISOString();
   const note = recordOf(world, commit, began);
   try {
-    const loaded = await load(world.source, commit.id, world.cache, signal);
+    world.judgement = undefined;
+    world.floorId = undefined;
+    const floor = await readFloor(world.floor);
+    world.floorId = floor?.id;
+    const { accepted } = world.applied;
+    const judged = { source: world.source, commit: commit.id, floor: trustOf(floor?.resources ?? []), accepted };
+    world.judgement = await judge(judged, signal);
+    const loaded = withFloor(await load(world.source, commit.id, world.cache, signal), floor);
     world.issues = loaded.issues;
     if (loaded.issues.length > 0) throw refused(loaded.issues);
 
     const desired = compile(loaded);
     const actual = await observe(world, signal);
-    const permit = await permitOf(world.source, commit.id, signal);
-    note.plan = plan(desired, options.retry ? { ...actual, failures: {} } : actual, permit, new Date());
+    const given = options.retry ? { ...actual, failures: {} } : actual;
+    note.plan = plan(desired, given, world.judgement.permit, new Date());
     if (note.plan.guards.length > 0) throw blocked(note.plan);
     if (options.retry) {
       world.applied = { ...world.applied, failures: {} };
       world.repeats.forget();
     }
     world.repeats.check(note.plan);
-    const settled = !hasWork(note.plan) && world.errors.size === 0 && world.applied.commit?.id === commit.id;
+    const isSame = world.applied.commit?.id === commit.id && world.applied.desired.floor?.id === floor?.id;
+    const settled = !hasWork(note.plan) && world.errors.size === 0 && isSame;
     if (!hasWork(note.plan)) world.repeats.forget();
     if (settled && world.published) return done(world, commit, []);
 
@@ -71,7 +80,8 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
     world.changed();
     await stageFiles(desired, world.source, world.state.paths.blobs, signal);
     stageSealed(desired.sealed, world.state.paths.sealed);
-    note.outcomes = await applyAll(world, { desired, commit }, toleratedBy(note.plan, desired), signal);
+    const wanted = { desired, commit, isNew: true };
+    note.outcomes = await applyAll(world, wanted, toleratedBy(note.plan, desired), signal);
     keep(world, desired, commit, note.outcomes);
     world.repeats.note(note.plan, note.outcomes);
     // A rollout that failed stays in the plan; looking at it again is no news.
@@ -133,16 +143,19 @@ interface Wanted {
   readonly commit: CommitInfo | undefined;
   /** What ran before comes back, whatever holds changes. */
   readonly isResumed?: boolean;
+  /** It comes from the source just now: from here on, others are judged by what it says. */
+  readonly isNew?: boolean;
 }
 
 async function applyAll(
   world: World,
-  { desired, commit, isResumed = false }: Wanted,
+  { desired, commit, isNew = false, isResumed = false }: Wanted,
   tolerated: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<Outcome[]> {
   // Routes, tokens and remote servers are in force before the first workload is ready.
   await accept(world, desired, commit);
+  if (commit && isNew) remember(world, commit);
   const context = applyContext(world);
   const instances = await context.list();
   const addresses = new Set([...desired.workloads, ...instances].map(({ address }) => address));
@@ -168,6 +181,15 @@ async function accept(world: World, compiled: Compiled, accepted: CommitInfo | u
     Object.assign(world, before);
     throw error;
   }
+}
+
+/** On disk before any rollout: what comes next is judged by it, whatever happens to us meanwhile. */
+function remember(world: World, { id: commit }: CommitInfo): void {
+  const follows = world.source.repository?.follows;
+  const accepted = follows === undefined ? undefined : { commit, follows, trust: trustOf(world.compiled.resources) };
+  if (JSON.stringify(accepted) === JSON.stringify(world.applied.accepted)) return;
+  world.applied = { ...world.applied, accepted };
+  writeApplied(world.state.paths.applied, world.applied);
 }
 
 /**
@@ -207,7 +229,7 @@ function blocked({ guards }: Plan): SlipwayError {
 }
 
 function resultOf(error: SlipwayError): AuditRecord['result'] {
-  if (error.code === 'invalid-config') return 'refused';
+  if (error.code === 'invalid-config' || error.code === 'untrusted') return 'refused';
   if (error.code === 'blocked' || error.code === 'superseded') return error.code;
   return 'failed';
 }
@@ -239,7 +261,8 @@ function recordOf(world: World, commit: CommitInfo, began: number) {
           ...(surface ? { surface } : {}),
           ...(error ? { error: { code: error.code, message: error.message } } : {}),
         })),
-        issues: result === 'refused' ? world.issues : [],
+        issues: problem?.code === 'invalid-config' ? world.issues : [],
+        ...(problem && result !== 'applied' ? { problem: { code: problem.code, message: problem.message } } : {}),
       };
       world.recorder.write(record, note.plan);
       for (const event of eventsOf(record)) world.audit?.record(event);

@@ -22,6 +22,7 @@ import type { Health } from './health/prober.ts';
 import type { Served } from './publish.ts';
 import type { Stage } from './rollout/canary.ts';
 import { authorized, drifted, isolation, ready, serverConditions, suspended } from './server-status.ts';
+import type { Judgement } from './trust/judge.ts';
 import type { Program, Workload } from './workload.ts';
 
 export interface Facts {
@@ -46,6 +47,8 @@ export interface Facts {
   /** Why the last pass failed as a whole. */
   readonly problem?: SlipwayError | undefined;
   readonly issues: readonly Issue[];
+  /** What was found of the signatures of what was attempted. */
+  readonly judgement?: Judgement | undefined;
   /** Why rollouts failed, by address. */
   readonly errors: ReadonlyMap<string, SlipwayError>;
   readonly instances: readonly Instance[];
@@ -120,12 +123,24 @@ function overall(facts: Facts, servers: readonly ServerStatus[]): Draft[] {
           reason: 'ServersNotReady',
           message: `not ready: ${unhealthy.map((server) => server.name).join(', ')}`,
         };
-  return [...progress(facts, unhealthy), healthy, ...allSuspended(facts), ...auditDegraded(facts)];
+  return [...progress(facts, unhealthy), healthy, ...allSuspended(facts), ...auditDegraded(facts), ...verified(facts)];
 }
 
 /** Told where everything is suspended, not only some servers. */
 function allSuspended({ compiled, applied }: Facts): Draft[] {
   return suspended(holdOf(compiled.holds, '', new Date(0)), applied);
+}
+
+/** Told where signatures are looked at. */
+function verified({ problem, judgement: { signer, warnings } = { warnings: [] } }: Facts): Draft[] {
+  if (problem?.code === 'untrusted')
+    return [{ type: 'Verified', status: 'False', reason: 'Untrusted', message: problem.message }];
+  const [first] = warnings;
+  const more = warnings.length > 1 ? ` (and ${warnings.length - 1} more)` : '';
+  if (first !== undefined)
+    return [{ type: 'Verified', status: 'False', reason: 'Unsigned', message: `${first}${more}` }];
+  if (signer === undefined) return [];
+  return [{ type: 'Verified', status: 'True', reason: 'Signed', message: `the newest commit is signed by ${signer}` }];
 }
 
 function auditDegraded({ audit }: Facts): Draft[] {

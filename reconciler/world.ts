@@ -20,6 +20,7 @@ import type { Source } from './source/source.ts';
 import type { Canaries } from './rollout/canary.ts';
 import type { ApplyContext } from './rollout/context.ts';
 import { Watch } from './rollout/watch.ts';
+import type { Judgement } from './trust/judge.ts';
 import type { StateDir } from './state.ts';
 import { instanceNames, type Workload } from './workload.ts';
 
@@ -33,6 +34,8 @@ export interface WorldOptions {
   readonly audit?: AuditKeeper;
   readonly log: Log;
   readonly version: string;
+  /** The operator's floor file. */
+  readonly floor?: string;
 }
 
 export interface World extends Omit<WorldOptions, 'drivers'> {
@@ -58,6 +61,10 @@ export interface World extends Omit<WorldOptions, 'drivers'> {
   attempted: CommitInfo | undefined;
   problem: SlipwayError | undefined;
   issues: readonly Issue[];
+  /** What was found of the signatures of the commit that was attempted last. */
+  judgement: Judgement | undefined;
+  /** Of the floor that was read last. */
+  floorId: string | undefined;
   errors: ReadonlyMap<string, SlipwayError>;
   working: boolean;
   /** What waits, and for what, by address. */
@@ -101,6 +108,8 @@ export function createWorld(options: WorldOptions): World {
     attempted: undefined,
     problem: undefined,
     issues: [],
+    judgement: undefined,
+    floorId: undefined,
     errors: new Map(),
     working: false,
     held: NO_HOLDS,
@@ -173,8 +182,8 @@ export async function listInstances(world: World, signal: AbortSignal): Promise<
 }
 
 export async function observe(world: World, signal: AbortSignal): Promise<Actual> {
-  const { desired, failures } = world.applied;
-  return { applied: desired, instances: await listInstances(world, signal), failures };
+  const { desired, failures, accepted } = world.applied;
+  return { applied: desired, instances: await listInstances(world, signal), failures, accepted };
 }
 
 /** Why a version has gone bad since it serves; `undefined` if it has not. */

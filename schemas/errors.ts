@@ -72,6 +72,21 @@ export const ERRORS = {
     'The commit was refused as a whole because of its issues.',
     'Fix the issues and push again; the last good commit stays in force.',
   ),
+  'below-floor': row(
+    'The config goes below the floor.',
+    'Keep to what the floor asks for; its place is in the message.',
+  ),
+  misplaced: row('The resource may not stand in this file.', 'Move it into one of the files that are named.'),
+  'invalid-floor': row(
+    'The floor cannot be read, or is not valid.',
+    'Correct the file that --floor names; until then nothing is applied, and what runs stays.',
+    { http: 409 },
+  ),
+  untrusted: row(
+    'The commit is not signed as it must be.',
+    'Have it signed by one of the signers, or add a signer in a commit of its own, before; the last good commit stays in force.',
+    { exit: 3, http: 409 },
+  ),
   blocked: row('A guard blocked the plan.', 'See the guard for what would have happened and how to allow it.', {
     exit: 3,
     http: 409,

@@ -36,3 +36,28 @@ function matches(pattern: ArrayLike<string>, text: ArrayLike<string>): boolean {
   while (pattern[at] === '*') at++;
   return at === pattern.length;
 }
+
+/**
+ * Compiles a pattern of paths: `**` as a part stands for any number of folders, `*` and `?` for what has no `/`. Each part
+ * of a path is looked at once for each of the pattern's, however both are chosen.
+ */
+export function pathGlob(pattern: string): (path: string) => boolean {
+  const wanted = pattern.split('/').map((part) => (part === '**' ? undefined : glob(part)));
+  const withSkipped = (states: Iterable<number>): Set<number> => {
+    const all = new Set(states);
+    for (const at of all) if (at < wanted.length && wanted[at] === undefined) all.add(at + 1);
+    return all;
+  };
+  return (path) => {
+    let states = withSkipped([0]);
+    for (const part of path.split('/')) {
+      const next = [...states].flatMap((at) => {
+        if (at >= wanted.length) return [];
+        const fits = wanted[at];
+        return fits === undefined ? [at] : fits(part) ? [at + 1] : [];
+      });
+      states = withSkipped(next);
+    }
+    return states.has(wanted.length);
+  };
+}

@@ -56,6 +56,8 @@ export const planSchema = z.strictObject({
   guards: z.array(guard),
   /** Guards that would have blocked it, and the commit whose message lets it pass. */
   allowed: z.array(guard.extend({ by: z.string() })),
+  /** What of its signatures would be refused if it were required. */
+  warnings: z.array(z.string()).optional(),
   summary: z.strictObject({
     create: z.int(),
     update: z.int(),

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { statsSchema } from './operate.ts';
 
 /**
- * `Isolated`, `Drifted` and `Authorized` are told of servers, `AuditDegraded` of the whole, and `Suspended` of either, where there is something to tell; they do
+ * `Isolated`, `Drifted` and `Authorized` are told of servers, `AuditDegraded` and `Verified` of the whole, and `Suspended` of either, where there is something to tell; they do
  * not bear on the others.
  */
 export const CONDITIONS = [
@@ -16,6 +16,7 @@ export const CONDITIONS = [
   'Authorized',
   'Suspended',
   'AuditDegraded',
+  'Verified',
 ] as const;
 export type ConditionType = (typeof CONDITIONS)[number];
 

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { memoryParseCache, parseCache, preview, statePaths } from '../../reconciler/index.ts';
+import { memoryParseCache, parseCache, preview, readFloor, statePaths } from '../../reconciler/index.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { exitCodeOf } from '../../schemas/plan.ts';
 import {
   ENVIRONMENT_OPTION,
+  FLOOR_OPTION,
   outputOption,
   SOURCE_OPTIONS,
   TARGET_OPTIONS,
@@ -14,12 +15,14 @@ import {
 import { actual } from '../actual.ts';
 import { compareCommits } from '../compare.ts';
 import { PLAN_FORMATS, printNoPlan, printPlan } from '../print/plan.ts';
+import { floorOf } from '../place.ts';
 import { withSource } from '../with-source.ts';
 
 export const command: Command = {
   summary: 'show what would change: exit 0 nothing, 2 changes, 1 bad config, 3 blocked by a guard',
   options: [
     ...SOURCE_OPTIONS,
+    FLOOR_OPTION,
     ENVIRONMENT_OPTION,
     { flags: '--base <ref>', description: 'compare with this commit, as if it ran, instead of with what runs' },
     { flags: '--head <ref>', description: 'the commit to plan: the same as --ref' },
@@ -41,7 +44,9 @@ export const command: Command = {
       const cache = existsSync(stateDir)
         ? parseCache(`${statePaths(stateDir).parseCache.replace(/\.json$/, '')}.plan.json`)
         : memoryParseCache();
-      const { plan, issues } = await preview(source, await actual(options, io, stateDir), cache, io.signal);
+      const { plan, issues } = await preview(source, await actual(options, io, stateDir), cache, io.signal, {
+        floor: await readFloor(floorOf(options, io)),
+      });
       if (!plan) {
         printNoPlan(issues, options['output'], io);
         return 1;

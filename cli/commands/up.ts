@@ -25,8 +25,8 @@ import { duration, timerMs } from '../../schemas/kinds/fields.ts';
 import type { Log } from '../../schemas/log.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import { conditionOf } from '../../schemas/status.ts';
-import { ENVIRONMENT_OPTION, SOURCE_OPTIONS, text, type Command, type Invocation } from '../command.ts';
-import { placeOf, stateDirOf } from '../place.ts';
+import { ENVIRONMENT_OPTION, FLOOR_OPTION, SOURCE_OPTIONS, text, type Command, type Invocation } from '../command.ts';
+import { floorOf, placeOf, stateDirOf } from '../place.ts';
 import { openSource } from '../source.ts';
 import { VERSION } from '../version.ts';
 
@@ -34,6 +34,7 @@ export const command: Command = {
   summary: 'reconcile a config repo and serve its MCP routes',
   options: [
     ...SOURCE_OPTIONS,
+    FLOOR_OPTION,
     ENVIRONMENT_OPTION,
     { flags: '--listen <address>', description: 'host:port to listen on, whatever the Gateway resource says' },
     { flags: '--interval <duration>', description: 'how often to look at the config repo', default: '30s' },
@@ -47,6 +48,7 @@ export const command: Command = {
     const interval = text(options, 'interval') ?? '30s';
     if (!duration.safeParse(interval).success)
       throw new SlipwayError('usage', `--interval ${interval} is no duration such as 30s.`);
+    const floor = floorOf(options, io);
     const place = placeOf(text(options, 'repo') ?? '.', io.cwd);
     await using stack = new AsyncDisposableStack();
     const state = stack.use(openState(resolve(stateDirOf(options, place, io))));
@@ -75,6 +77,7 @@ export const command: Command = {
         audit,
         log: io.log,
         version: VERSION,
+        ...(floor === undefined ? {} : { floor }),
         intervalMs: timerMs(interval),
         publish: door.publish,
         gatewayUrl: () => door.gateway?.url,

@@ -1,5 +1,6 @@
-import { memoryParseCache, NOTHING, preview } from '../../reconciler/index.ts';
-import { ENVIRONMENT_OPTION, outputOption, SOURCE_OPTIONS, text, type Command } from '../command.ts';
+import { memoryParseCache, NOTHING, preview, readFloor } from '../../reconciler/index.ts';
+import { ENVIRONMENT_OPTION, FLOOR_OPTION, outputOption, SOURCE_OPTIONS, text, type Command } from '../command.ts';
+import { floorOf } from '../place.ts';
 import { printIssues } from '../print/issues.ts';
 import { formatValue } from '../print/value.ts';
 import { withSource } from '../with-source.ts';
@@ -7,7 +8,7 @@ import { withSource } from '../with-source.ts';
 export const command: Command = {
   summary: 'check YAML and report every issue',
   usage: '[folder]',
-  options: [...SOURCE_OPTIONS, ENVIRONMENT_OPTION, outputOption(['text', 'json'])],
+  options: [...SOURCE_OPTIONS, FLOOR_OPTION, ENVIRONMENT_OPTION, outputOption(['text', 'json'])],
   examples: ['slipway validate', 'slipway validate ./prod', 'slipway validate --ref origin/feature'],
 
   async run({ args, options, io }) {
@@ -18,6 +19,7 @@ export const command: Command = {
         { applied: NOTHING, instances: [], failures: {} },
         memoryParseCache(),
         io.signal,
+        { floor: await readFloor(floorOf(options, io)) },
       );
       if (options['output'] === 'json') io.out(formatValue({ issues }, 'json'));
       else if (issues.length > 0) printIssues(issues, io);

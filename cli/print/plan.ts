@@ -38,6 +38,7 @@ export function planText(plan: Plan, paint: Io['paint']): string {
     lines.push(paint('yellow', `! ${drift.address}: ${drift.instance} drifted: ${drift.reason}`));
   for (const guard of plan.guards)
     lines.push(paint('red', `✗ blocked (${guard.code}): ${guard.message}`), `  to allow it: ${guard.allow}`);
+  for (const warning of plan.warnings ?? []) lines.push(paint('yellow', `! ${warning}`));
   for (const guard of plan.allowed)
     lines.push(paint('yellow', `! passes ${guard.code}, by ${guard.by}: ${guard.message}`));
   return lines.length === 0 ? NOTHING_TO_DO : [...lines, '', `Plan: ${countsOf(plan)}.`].join('\n');

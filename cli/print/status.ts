@@ -36,6 +36,7 @@ export function statusText(status: Status, warnings: readonly EventRow[], { pain
       : []),
     ...reviewLines(status),
     ...driftLines(status),
+    ...signatureLines(status),
     ...warnings
       .slice(-MAX_ERRORS)
       .map((event) => `Error    ${age(event.at)} ago ${event.about} ${event.reason}: ${event.message}`),
@@ -44,6 +45,13 @@ export function statusText(status: Status, warnings: readonly EventRow[], { pain
     servers.length > 0 ? ['', table(['server', 'ready', 'state', 'tools', 'reason'], servers.map(serverRow))] : [];
   const [first = '', ...more] = lines;
   return [first, ...more.map(plain), ...rows].join('\n');
+}
+
+function signatureLines(status: Status): string[] {
+  const verified = conditionOf(status, 'Verified');
+  return verified
+    ? [`Signed   ${verified.status === 'True' ? verified.message : `no (${verified.reason}): ${verified.message}`}`]
+    : [];
 }
 
 function stateOf(status: Status): string {

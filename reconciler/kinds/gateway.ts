@@ -1,9 +1,10 @@
 import type { z } from 'zod';
 import type { AuditSettings } from '../../schemas/audit.ts';
-import { canonicalRole } from '../../schemas/access.ts';
+import { canonicalRole, type Access } from '../../schemas/access.ts';
 import type { gateway as schema } from '../../schemas/kinds/gateway.ts';
 import type { ProviderSpec } from '../../schemas/kinds/fields/provider.ts';
 import { bytes, milliseconds, timerMs } from '../../schemas/kinds/fields.ts';
+import type { Resource } from '../../schemas/resource.ts';
 import type { Provider, Snapshot } from '../../schemas/snapshot.ts';
 import { withDiscovery } from './fields/discovery.ts';
 import { cite, permissionsOf, ruleOf } from './fields/permissions.ts';
@@ -69,13 +70,18 @@ function tracingOf(spec: Spec['tracing'], context: CompileContext): Pick<Snapsho
   return { tracing: { ...spec, headers } };
 }
 
+function denied(resource: Resource<Spec>): Access['floor'] {
+  return resource.spec.floor.map((rule, index) => ruleOf(rule, cite(resource, 'floor', index)));
+}
+
 export const gateway: KindBehaviour<Spec> = {
   holds: (resource) => holdRule(resource, 'everything'),
+  floor: (resource, draft) => void draft.access.floor.push(...denied(resource)),
 
   contribute(resource, draft, context) {
     const { spec } = resource;
     draft.gateway = { ...listener(spec), ...tracingOf(spec.tracing, context) };
-    draft.access.floor.push(...spec.floor.map((rule, index) => ruleOf(rule, cite(resource, 'floor', index))));
+    draft.access.floor.push(...denied(resource));
     draft.access.global = permissionsOf(resource, spec.permissions);
     if (spec.review) draft.review = reviewSettings(spec.review, context);
     const all = draft.routes['/mcp'];

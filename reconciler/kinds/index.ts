@@ -15,6 +15,7 @@ import { secret } from './secret.ts';
 import { server } from './server.ts';
 import { template } from './template.ts';
 import { token } from './token.ts';
+import { trust } from './trust.ts';
 import { user } from './user.ts';
 
 type Behaviours = { [Name in KindName]: KindBehaviour<z.output<(typeof KINDS)[Name]['spec']>> };
@@ -25,6 +26,7 @@ const behaviours: Behaviours = {
   Server: server,
   Project: project,
   Policy: policy,
+  Trust: trust,
   Budget: budget,
   Secret: secret,
   Token: token,

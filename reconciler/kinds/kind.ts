@@ -8,6 +8,7 @@ import type { Allowance } from '../features.ts';
 import type { Sealed } from '../secrets/sealed.ts';
 import type { ReviewSettings } from '../review/settings.ts';
 import type { HoldRule } from '../holds.ts';
+import type { TrustRules } from '../trust/rules.ts';
 import type { Workload, WorkloadFile } from '../workload.ts';
 
 /** The snapshot while kinds add their parts; endpoints of workloads are filled in when instances are ready. */
@@ -44,6 +45,10 @@ export interface KindBehaviour<Spec> {
   guards?(resource: Resource<Spec>): GuardsSpec | undefined;
   /** Whether rollouts wait because of this resource. */
   holds?(resource: Resource<Spec>): HoldRule;
+  /** By what commits that come after it are judged. */
+  trust?(resource: Resource<Spec>): TrustRules;
+  /** What holds of the gateway, whatever the config says, where the resource stands in a floor. */
+  floor?(resource: Resource<Spec>, draft: Draft): void;
   /** What the gateway must know because of this resource. */
   contribute?(resource: Resource<Spec>, draft: Draft, context: CompileContext): void;
 }

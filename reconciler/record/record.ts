@@ -31,6 +31,8 @@ export interface AuditRecord {
     error?: { code: string; message: string };
   }[];
   readonly issues: readonly unknown[];
+  /** Why it was not applied as a whole. */
+  readonly problem?: { readonly code: string; readonly message: string };
 }
 
 export function planPart(

@@ -4,6 +4,7 @@ import { exitCodeOf, type Plan } from '../../schemas/plan.ts';
 import { countsOf, NOTHING_TO_DO } from '../../schemas/plan-words.ts';
 import type { ParseCache } from '../parse-cache.ts';
 import { preview } from '../preview.ts';
+import { readFloor } from '../trust/floor.ts';
 import { observe, type World } from '../world.ts';
 import type { Verdict } from './forges/forge.ts';
 import { code, issuesMarkdown, planMarkdown } from './markdown.ts';
@@ -37,7 +38,11 @@ export async function planRequest(
   const { environment } = world.source;
   const source = { ...merged.source, ...(environment === undefined ? {} : { environment }) };
   try {
-    const { issues, plan } = await preview(source, await observe(world, signal), cache, signal);
+    const { issues, plan } = await preview(source, await observe(world, signal), cache, signal, {
+      floor: await readFloor(world.floor),
+      // Nobody has signed what merging would make.
+      isUnsigned: true,
+    });
     if (plan) return { ...ids, ...told(plan) };
     const count = `${issues.length} issue${issues.length === 1 ? '' : 's'}`;
     return { ...ids, verdict: 'failure', summary: `The config is not valid: ${count}`, text: issuesMarkdown(issues) };

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Log } from '../../schemas/log.ts';
+import { limiter, untilAborted } from '../async.ts';
 import { git, withoutCredentials } from './git-command.ts';
 import { mergedIn } from './merge.ts';
 import { LOG, plainPath, readingFrom, revisionIn } from './objects.ts';
@@ -33,6 +34,9 @@ export function gitSource(options: GitSourceOptions): Source {
   if (url.startsWith('-')) throw new SlipwayError('source-unreachable', 'A repository URL cannot start with -.'); // Argument injection.
   const path = plainPath(options.path);
 
+  // Two at a time would move the same ref from under each other, and take each other's lock for one that was left behind.
+  const inTurn = limiter(1);
+
   const probe = async (signal: AbortSignal): Promise<string> => (await resolveRef(url, options.ref, signal)).id;
 
   const fetchInto = async (signal: AbortSignal): Promise<Revision> => {
@@ -49,22 +53,29 @@ export function gitSource(options: GitSourceOptions): Source {
     return describe(mirror, signal);
   };
 
+  const fetchOrHeal = async (signal: AbortSignal): Promise<Revision> => {
+    signal.throwIfAborted();
+    try {
+      return await fetchInto(signal);
+    } catch (error) {
+      const locked = /\.lock': File exists/.test((error as Error).message); // Left by a git that was killed with us.
+      if (!existsSync(mirror) || !(locked || (await isCorrupt(mirror, signal)))) throw error;
+      await rm(mirror, { recursive: true, force: true });
+      return fetchInto(signal);
+    }
+  };
+
   return {
     description: withoutCredentials(url),
     remote: url,
-    repository: { dir: mirror, path },
+    repository: { dir: mirror, path, follows: [withoutCredentials(url), options.ref ?? 'HEAD', path].join(' ') },
     ...(options.ref === undefined ? {} : { ref: options.ref }),
     probe,
-    async fetch(signal) {
-      try {
-        return await fetchInto(signal);
-      } catch (error) {
-        const locked = /\.lock': File exists/.test((error as Error).message); // Left by a git that was killed with us.
-        if (!existsSync(mirror) || !(locked || (await isCorrupt(mirror, signal)))) throw error;
-        await rm(mirror, { recursive: true, force: true });
-        return fetchInto(signal);
-      }
-    },
+    fetch: (signal) =>
+      untilAborted(
+        inTurn(() => fetchOrHeal(signal)),
+        signal,
+      ),
     ...readingFrom({ dir: mirror, path, onLost: () => rm(mirror, { recursive: true, force: true }) }),
     merged: (request, signal) => mergedIn({ ...request, url, ref: options.ref, mirror, path }, signal),
     async [Symbol.asyncDispose]() {},

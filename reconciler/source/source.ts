@@ -57,6 +57,8 @@ export interface Repository {
   readonly path: string;
   /** Where else git finds objects: while a push is judged, they are in quarantine. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A name for what is followed: repo, ref and path. Absent where nothing is. */
+  readonly follows?: string;
 }
 
 export interface RequestRefs {

@@ -12,6 +12,7 @@ export const RESOURCES = [
   'instances',
   'projects',
   'policies',
+  'trusts',
   'secrets',
   'tokens',
   'users',

@@ -89,6 +89,9 @@ export const gateway = defineKind({
     ...reviewReferences(spec.review),
   ],
   together: (gateways) => [...gatewayProblems(gateways), ...maintenanceProblems(gateways)],
+  // It only adds to what a config denies.
+  floor: () => [],
+  floorFields: ['floor'],
   cited: (spec) => [...spec.floor.map((_, index) => ['floor', index]), ...citedPermissions(spec.permissions)],
   example: `apiVersion: slipway/v1
 kind: Gateway

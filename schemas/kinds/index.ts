@@ -12,6 +12,7 @@ import { roleBinding } from './role-binding.ts';
 import { secret } from './secret.ts';
 import { server } from './server.ts';
 import { template } from './template.ts';
+import { trust } from './trust.ts';
 import { token } from './token.ts';
 import { user } from './user.ts';
 
@@ -21,6 +22,7 @@ export const KINDS = {
   Server: server,
   Project: project,
   Policy: policy,
+  Trust: trust,
   Budget: budget,
   Secret: secret,
   Token: token,

@@ -54,6 +54,13 @@ export interface Kind<Name extends string = string, Schema extends z.ZodType = z
   references(spec: z.output<Schema>): Reference[];
   /** What is wrong with resources of this kind beside one another. They come in the order of their places. */
   together?(resources: readonly Resource<z.output<Schema>>[], all: All): Problem[];
+  /**
+   * Resources of this kind may stand in a floor. What is wrong with those of a config beside those of the floor, which it
+   * must not loosen.
+   */
+  floor?(own: readonly Resource<z.output<Schema>>[], floor: readonly Resource<z.output<Schema>>[], all: All): Problem[];
+  /** Fields of `spec` that have a meaning in a floor; absent where all have. */
+  readonly floorFields?: readonly string[];
   /** The keys that references with `keys` may name. */
   keys?(spec: z.output<Schema>, files?: Resource['files']): readonly string[];
   /** The Template that the resource is made of, if it is. */

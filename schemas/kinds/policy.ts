@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { guards } from './fields/guards.ts';
-import { defineKind } from './kind.ts';
+import { defineKind, type Problem } from './kind.ts';
+import { formatPath, type Resource, type Source } from '../resource.ts';
 
 /** What a server may be given of its host only where a Policy says so. */
 export const FEATURES = [
@@ -27,18 +28,63 @@ const rule = z.strictObject({
     .describe('What they may have. engineSocket: a mount of a container engine’s socket, or of a folder above one.'),
 });
 
+const policySpec = z.strictObject({
+  description: z.string().max(4096).optional().describe('Why it is allowed.'),
+  allow: z.array(rule).default([]).describe('Each rule adds; nothing takes away.'),
+  guards: guards.describe('What holds a commit back. A commit is judged by what was in force before it.'),
+});
+
+type PolicySpec = z.output<typeof policySpec>;
+
+/** What a config lets servers have must be within what the floor does, and its limits at most as wide. */
+function belowFloor(own: readonly Resource<PolicySpec>[], floor: readonly Resource<PolicySpec>[]): Problem[] {
+  const [first] = floor;
+  if (!first) return [];
+  const limits = floor.flatMap(({ spec, source }) =>
+    spec.guards.massDelete ? [{ ...spec.guards.massDelete, source }] : [],
+  );
+  return own.flatMap((resource) => [
+    ...resource.spec.allow.flatMap(({ servers, features }, at) => {
+      const wanted = servers.flatMap((server) => features.map((feature) => ({ server, feature })));
+      const over = wanted.filter(
+        ({ server, feature }) => !floor.some(({ spec }) => covers(spec.allow, server, feature)),
+      );
+      return over.map(({ server, feature }) =>
+        problemOf(resource, ['allow', at], `lets ${server} have ${feature}, which the floor does not`, first.source),
+      );
+    }),
+    ...(['count', 'percent'] as const).flatMap((field) => {
+      const mine = resource.spec.guards.massDelete?.[field];
+      const least = limits.find((limit) => mine !== undefined && limit[field] < mine);
+      const path = ['guards', 'massDelete', field];
+      return least ? [problemOf(resource, path, `is more than the ${least[field]} of the floor`, least.source)] : [];
+    }),
+  ]);
+}
+
+function problemOf(resource: Resource, path: Problem['path'], what: string, { file, line }: Source): Problem {
+  return { resource, path, code: 'below-floor', message: `${formatPath(path)} ${what} (${file}:${line}).` };
+}
+
+/**
+ * Whether rules let all servers that a pattern stands for have a feature. A pattern is within another if that one matches
+ * it as a text, with `?` for one character but never for a `*`.
+ */
+function covers(rules: PolicySpec['allow'], server: string, feature: Feature): boolean {
+  const within = (wide: string): boolean =>
+    new RegExp(`^${wide.replaceAll(/[*?]/g, (mark) => (mark === '*' ? '.*' : '[^*]'))}$`).test(server);
+  return rules.some(({ servers, features }) => features.includes(feature) && servers.some(within));
+}
+
 export const policy = defineKind({
   kind: 'Policy',
   plural: 'policies',
   short: ['pol'],
   description:
     'What servers may have of their host beyond what is safe, and how much a commit may delete. Without it, a plan that asks for more is blocked. Have its file reviewed by its own owners.',
-  spec: z.strictObject({
-    description: z.string().max(4096).optional().describe('Why it is allowed.'),
-    allow: z.array(rule).default([]).describe('Each rule adds; nothing takes away.'),
-    guards: guards.describe('What holds a commit back. A commit is judged by what was in force before it.'),
-  }),
+  spec: policySpec,
   references: () => [],
+  floor: belowFloor,
   example: `apiVersion: slipway/v1
 kind: Policy
 metadata: { name: browsers }

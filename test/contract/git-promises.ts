@@ -81,6 +81,22 @@ export function gitPromises(serve: () => Promise<Served>): void {
     await expect(it.open('team').probe(never())).rejects.toMatchObject({ code: 'ref-not-found' });
   });
 
+  test('several who fetch at once, while somebody pushes, all get what there is', async () => {
+    await using it = await setUp();
+    it.repo.push({ 'a.yaml': 'a: 0\n' });
+    const source = it.open('main');
+    for (let round = 1; round < 4; round++) {
+      const fetching = Array.from({ length: 4 }, () => source.fetch(never()));
+      const id = it.repo.push({ 'a.yaml': `a: ${round}\n` });
+      const found = await Promise.all([...fetching, source.fetch(never())]);
+      expect(found.at(-1)?.id).toBe(id);
+      const given = new AbortController();
+      const waiting = [source.fetch(never()), source.fetch(given.signal)];
+      given.abort(new Error('given up'));
+      expect((await Promise.allSettled(waiting)).map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    }
+  });
+
   test('a force-push is followed, also back in time', async () => {
     await using it = await setUp();
     const first = it.repo.push({ 'a.yaml': 'a: 1\n' });

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 /** Guards that one commit may pass with a trailer `Slipway-Allow: mass-delete`. */
-export const PASSABLE = ['empty-load', 'partial-load', 'mass-delete', 'protected'] as const;
+export const PASSABLE = ['empty-load', 'partial-load', 'mass-delete', 'protected', 'rewind'] as const;
 export type Passable = (typeof PASSABLE)[number];
 
 /** Where no Policy says otherwise. */
