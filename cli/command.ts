@@ -84,12 +84,20 @@ export const outputOption = (choices: readonly string[]): Option => ({
   default: choices[0] ?? 'table',
 });
 
+/** A branch of its own, unless one is named, and a request to merge it. */
+export const PR_OPTION: Option = {
+  flags: '--pr',
+  description:
+    'commit to a new branch and open a pull request, at the forge that Gateway spec.review or $SLIPWAY_FORGE names',
+};
+
 /** How a command that writes to the config repo is told what to do with the change. */
 export const WRITE_OPTIONS: readonly Option[] = [
   ...SOURCE_OPTIONS,
   { flags: '--dry-run', description: 'check and tell, but write nothing' },
   { flags: '--diff', description: 'show what changes in which file' },
   { flags: '--branch <name>', description: 'commit to a new branch instead' },
+  PR_OPTION,
   { flags: '-m, --message <text>', description: 'message of the commit; in a working tree, commit the change' },
   outputOption(['text', 'name', 'yaml', 'json']),
 ];

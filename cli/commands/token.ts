@@ -2,7 +2,15 @@ import { API_VERSION, addressOf } from '../../schemas/resource.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { name as nameSchema } from '../../schemas/kinds/fields.ts';
 import type { Status } from '../../schemas/status.ts';
-import { outputOption, SOURCE_OPTIONS, TARGET_OPTIONS, text, type Command, type Invocation } from '../command.ts';
+import {
+  outputOption,
+  PR_OPTION,
+  SOURCE_OPTIONS,
+  TARGET_OPTIONS,
+  text,
+  type Command,
+  type Invocation,
+} from '../command.ts';
 import { localResources } from '../local.ts';
 import { table } from '../print/table.ts';
 import { tokenTable } from '../print/token.ts';
@@ -45,6 +53,7 @@ export const command: Command = {
     ...SOURCE_OPTIONS,
     { flags: '--dry-run', description: 'check and tell, but write nothing' },
     { flags: '--branch <name>', description: 'commit to a new branch instead' },
+    PR_OPTION,
     { flags: '-m, --message <text>', description: 'message of the commit' },
     ...TARGET_OPTIONS,
     outputOption(['table', 'json', 'yaml', 'name']),
@@ -149,6 +158,7 @@ async function write(invocation: Invocation, message: string, edit: (draft: Draf
     io.err(
       `${verb}${options['dryRun'] === true ? ' (dry run)' : ''}: ${file}${done.told === '' ? '' : `, ${done.told}`}`,
     );
+  if (done.url !== undefined) io.err(done.url); // The token alone is data.
   if (done.told === '' && options['dryRun'] !== true) io.err('Commit and push it to put it in force.');
 }
 

@@ -1,7 +1,7 @@
 /** The way of every command that writes: open the config, change a draft of it, check the whole, and only then write. */
 import { join } from 'node:path';
-import { defaultStateDir } from '../../reconciler/index.ts';
-import { SlipwayError } from '../../schemas/errors.ts';
+import { defaultStateDir, type ForgeClient } from '../../reconciler/index.ts';
+import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import type { Issue } from '../../schemas/resource.ts';
 import { redactor } from '../../schemas/sensitive.ts';
 import { text, type Invocation, type Options } from '../command.ts';
@@ -16,6 +16,7 @@ import { placeOf } from '../place.ts';
 import type { Outcome } from './changes.ts';
 import { Draft } from './draft.ts';
 import { openFolder } from './folder.ts';
+import { forgeOf, newBranch, pushUrlOf, requestText } from './pull-request.ts';
 import { openRemote } from './remote.ts';
 import type { ConfigRepo } from './repo.ts';
 
@@ -63,6 +64,8 @@ export interface Made {
   readonly draft: Draft;
   /** What the repo tells of it; empty where there is nothing to tell. */
   readonly told: string;
+  /** Of the pull request that was opened. */
+  readonly url?: string;
 }
 
 /** @throws Invalid where the config would have issues, SlipwayError */
@@ -72,11 +75,17 @@ export async function made({ options, io }: Invocation, edit: Edit, message?: ()
     const draft = await Draft.open(repo.source, io.signal);
     const outcomes = await edit(draft, repo);
     if (draft.changes().after.size === 0) return { outcomes, draft, told: '' };
-    const { issues } = await draft.check();
-    if (issues.length > 0) throw new Invalid(issues);
+    const checked = await draft.check();
+    if (checked.issues.length > 0) throw new Invalid(checked.issues);
     if (options['dryRun'] === true) return { outcomes, draft, told: '' };
+    const said = messageOf(options, outcomes, message);
+    // Asked for first: a branch that nobody can be told of is not pushed.
+    const forge = repo.request && (await forgeOf(draft, { ...repo.request, stateDir: stateDirFor(options, io) }, io));
     try {
-      return { outcomes, draft, told: await repo.write(draft, messageOf(options, outcomes, message)) };
+      const told = await repo.write(draft, said);
+      if (!forge || !repo.request) return { outcomes, draft, told };
+      const request = { ...repo.request, ...requestText(draft.base, checked, said) };
+      return { outcomes, draft, told, url: await opened(forge, request) };
     } catch (error) {
       const again = error instanceof SlipwayError && error.code === 'conflict' && tries < MAX_TRIES;
       if (!again) throw error;
@@ -85,6 +94,24 @@ export async function made({ options, io }: Invocation, edit: Edit, message?: ()
   }
 }
 
+async function opened(forge: ForgeClient, request: Parameters<ForgeClient['open']>[0]): Promise<string> {
+  try {
+    return await forge.open(request);
+  } catch (error) {
+    const { code, message } = toSlipwayError(error);
+    throw new SlipwayError(
+      code,
+      `The branch ${request.branch} was pushed, but no pull request was opened: ${message}`,
+      {
+        hint: 'Open it where the repo lives, or delete the branch and try again.',
+      },
+    );
+  }
+}
+
+const stateDirFor = (options: Options, io: Io): string =>
+  defaultStateDir(placeOf(text(options, 'repo') ?? '.', io.cwd).repo, io.env);
+
 /** For commands that look before they change. Nothing is held: what is read may be old a moment later. */
 export async function look<T>({ options, io }: Invocation, use: (draft: Draft) => Promise<T>): Promise<T> {
   await using repo = await open(options, io);
@@ -92,16 +119,23 @@ export async function look<T>({ options, io }: Invocation, use: (draft: Draft) =
   return await use(await Draft.open(repo.source, io.signal));
 }
 
-/** A folder on this disk is edited; a URL, a bare repository, or any with --ref or --branch gets a commit. */
-function open(options: Options, io: Io, isCommitted = false): Promise<ConfigRepo> {
+/** A folder on this disk is edited; a URL, a bare repository, or any with --ref, --branch or --pr gets a commit. */
+async function open(options: Options, io: Io, isCommitted = false): Promise<ConfigRepo> {
   const place = placeOf(text(options, 'repo') ?? '.', io.cwd);
-  const [ref, branch, path] = [text(options, 'ref'), text(options, 'branch'), text(options, 'path')];
+  const isRequested = options['pr'] === true;
+  const named = text(options, 'branch');
+  const [ref, branch, path] = [
+    text(options, 'ref'),
+    isRequested ? (named ?? newBranch()) : named,
+    text(options, 'path'),
+  ];
   const isFolder = place.isWorkingTree && ref === undefined && branch === undefined;
   if (!isFolder && place.kind === 'folder')
     throw new SlipwayError('usage', `${place.repo} is no git repository, so it has no branches.`);
   if (!isFolder)
     return openRemote({
-      url: place.repo,
+      url: isRequested ? await pushUrlOf(place, io.signal) : place.repo,
+      isRequested,
       ref: ref?.replace(/^refs\/heads\//, ''),
       branch,
       path,
@@ -135,7 +169,7 @@ function messageOf(options: Options, outcomes: readonly Outcome[], usual?: () =>
 
 const nameOf = ({ kind, name }: Outcome): string => `${kind.toLowerCase()}/${name}`;
 
-function print({ options, io }: Invocation, { outcomes, draft, told }: Made): void {
+function print({ options, io }: Invocation, { outcomes, draft, told, url }: Made): void {
   if (options['diff'] === true) diffLines(draft).forEach((line) => io.out(painted(line, io)));
   const [format, dry] = [options['output'], options['dryRun'] === true ? ' (dry run)' : ''];
   if (format === 'yaml' || format === 'json') printDocuments(format, draft, outcomes, io);
@@ -143,6 +177,8 @@ function print({ options, io }: Invocation, { outcomes, draft, told }: Made): vo
   else
     outcomes.forEach((outcome) => io.out(`${nameOf(outcome)} ${outcome.verb}${dry}  ${io.paint('dim', outcome.file)}`));
   if (told) io.err(told);
+  // Data, but where documents are.
+  if (url !== undefined) (format === 'yaml' || format === 'json' ? io.err : io.out)(url);
 }
 
 /** As they would be or are now; what was taken out is not among them. What was there before is masked as ever. */

@@ -10,6 +10,8 @@ export interface RemoteOptions {
   readonly url: string;
   /** Branch, tag or commit to start from. Default: the branch of the remote's HEAD. */
   readonly ref: string | undefined;
+  /** Whether a pull request is to be opened. */
+  readonly isRequested?: boolean;
   /** A branch that is made anew for the change; absent: the one that was read. */
   readonly branch: string | undefined;
   /** Folder of the repo that holds the config. */
@@ -19,8 +21,18 @@ export interface RemoteOptions {
   readonly signal: AbortSignal;
 }
 
-export async function openRemote({ url, ref, branch, path, env, log, signal }: RemoteOptions): Promise<ConfigRepo> {
-  const from = ref ?? (branch === undefined ? await headBranch(url, signal) : undefined);
+export async function openRemote({
+  url,
+  ref,
+  branch,
+  path,
+  isRequested,
+  env,
+  log,
+  signal,
+}: RemoteOptions): Promise<ConfigRepo> {
+  const needsName = branch === undefined || isRequested;
+  const from = ref ?? (needsName ? await headBranch(url, signal) : undefined);
   const folder = mkdtempSync(join(tmpdir(), 'slipway-write-'));
   const mirror = join(folder, 'mirror.git');
   const source = gitSource({
@@ -33,6 +45,7 @@ export async function openRemote({ url, ref, branch, path, env, log, signal }: R
   const below = (file: string): string => posix.join(path ?? '', file);
   return {
     source,
+    ...(isRequested && branch !== undefined ? { request: { remote: url, branch, into: from ?? '' } } : {}),
     history: { repository: mirror, path: path ?? '' },
     async write(draft, message) {
       const target = branch ?? from ?? '';

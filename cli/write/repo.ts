@@ -4,6 +4,8 @@ import type { Draft } from './draft.ts';
 
 export interface ConfigRepo extends AsyncDisposable {
   readonly source: Source;
+  /** Where a pull request is opened: absent where none is wanted. */
+  readonly request?: { readonly remote: string; readonly branch: string; readonly into: string };
   /** What the draft builds on, where there is a git to ask about it. */
   readonly history?: History;
   /**

@@ -5,17 +5,18 @@
 import { createHmac } from 'node:crypto';
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import type { ReviewStatus } from '../../schemas/status.ts';
-import type { OpenSecret } from '../../schemas/upstream-auth.ts';
+import type { OpenSecret, SecretUse } from '../../schemas/upstream-auth.ts';
 import { limiter, pause } from '../async.ts';
 import { parseCache, type ParseCache } from '../parse-cache.ts';
 import type { World } from '../world.ts';
 import { unconcerned } from './follows.ts';
 import type { Forge, ForgeClient, HookEvent } from './forges/forge.ts';
+import { openForge, repositoryOf } from './forge-client.ts';
 import { FORGES } from './forges/index.ts';
 import { HookDoor } from './hook-door.ts';
 import { code } from './markdown.ts';
 import { planRequest, type Planned } from './plan-request.ts';
-import { repositoryIn, type ReviewSettings } from './settings.ts';
+import type { ReviewSettings } from './settings.ts';
 
 export interface ReviewsOptions {
   readonly world: World;
@@ -96,7 +97,7 @@ export class Reviews implements AsyncDisposable {
   /** @returns what becomes of it @throws SlipwayError concurrency-limited */
   #heard(event: HookEvent): string {
     const { world, sync } = this.#options;
-    const why = unconcerned(event, world.source, this.#repository(this.#settings));
+    const why = unconcerned(event, world.source, repositoryOf(this.#settings ?? {}, world.source.remote));
     if (why !== undefined) return `nothing to do: ${why}`;
     if (event.type === 'push') {
       void sync().catch(() => {}); // Its outcome is in the status.
@@ -150,8 +151,9 @@ export class Reviews implements AsyncDisposable {
     );
     const { head, base, verdict, summary } = planned;
     this.#note(number, { state: 'planned', head, base, verdict, summary }, signal);
-    if (!settings.token || !forge.connect) return;
-    const client = await this.#retrying(number, signal, () => this.#connect(settings, forge));
+    const { token } = settings;
+    if (!token || !forge.connect) return;
+    const client = await this.#retrying(number, signal, () => this.#connect(settings, token));
     const url = await this.#retrying(number, signal, () => this.#tell(client, number, planned, signal));
     this.#note(number, { state: 'told', head, base, verdict, summary, url }, signal);
   }
@@ -172,19 +174,9 @@ export class Reviews implements AsyncDisposable {
     return told.url;
   }
 
-  async #connect(settings: ReviewSettings, forge: Forge): Promise<ForgeClient> {
-    const repository = this.#repository(settings);
-    if (!forge.connect || !settings.token || repository === undefined)
-      throw new SlipwayError('forge-refused', 'It is not known which repository of the forge this is.', {
-        hint: 'Name it: Gateway spec.review.repository.',
-      });
-    const token = await this.#options.secrets(settings.token);
-    return forge.connect({ url: settings.url ?? forge.url, repository, token });
-  }
-
-  #repository(settings: ReviewSettings | undefined): string | undefined {
-    const { remote } = this.#options.world.source;
-    return settings?.repository ?? (remote === undefined ? undefined : repositoryIn(remote));
+  async #connect(settings: ReviewSettings, token: SecretUse): Promise<ForgeClient> {
+    const { secrets, world } = this.#options;
+    return openForge(settings, await secrets(token), world.source.remote);
   }
 
   /**

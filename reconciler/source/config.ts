@@ -25,3 +25,10 @@ export async function setLocalConfig(
 export async function headRefOf(repository: Repository, signal: AbortSignal): Promise<string> {
   return (await git(['symbolic-ref', 'HEAD'], { cwd: repository.dir, signal, ...envOf(repository) })).trim();
 }
+
+/** Where a working tree was cloned from; undefined where it was not. */
+export async function originOf(folder: string, signal: AbortSignal): Promise<string | undefined> {
+  const url = await git(['-C', folder, 'config', '--get', 'remote.origin.url'], { signal }).catch(() => undefined);
+  signal.throwIfAborted();
+  return url?.trim();
+}

@@ -6,4 +6,7 @@ import { gitea } from './gitea.ts';
 import { github } from './github.ts';
 import { gitlab } from './gitlab.ts';
 
+/** Whether that is the name of one. */
+export const isForge = (name: string): name is ForgeName => Object.hasOwn(FORGES, name);
+
 export const FORGES: Readonly<Record<ForgeName, Forge>> = { github, gitlab, gitea, generic };
