@@ -74,7 +74,7 @@ export function statusFor(grant: Grant, status: Status, offer: Offer): Status {
     });
   const tokens = status.tokens.filter(({ name }) => grant.may('view', 'tokens', name));
   if (all) return { ...status, servers, tokens };
-  const { audit: _, review: __, lastAttempted, lastApplied, ...rest } = status;
+  const { audit: _, review: __, backup: ___, lastAttempted, lastApplied, ...rest } = status;
   return {
     ...rest,
     ...(lastAttempted ? { lastAttempted: bare(lastAttempted) } : {}),

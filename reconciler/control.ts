@@ -39,6 +39,11 @@ const ROUTES: Readonly<Record<string, Handler>> = {
     checkEditor(grant);
     return ok(await observe(world, signal));
   },
+  'POST backup': async ({ world }, { caller: { grant } }) => {
+    checkOperation(grant, 'backup');
+    if (!world.backups) throw new SlipwayError('not-found', 'This Slipway makes no backups.');
+    return ok(await world.backups.now(world));
+  },
   'GET audit': async (_reconciler, request, parts, desk) => {
     checkAuditor(request.caller, request.query);
     return audit(desk, request, parts);

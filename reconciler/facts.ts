@@ -33,6 +33,7 @@ export function factsOf(world: World, options: ReconcilerOptions, seen: Seen): F
     lastReached: world.lastReached,
     review: options.review?.(),
     outbox: world.recorder.state(),
+    backup: world.backups?.state(),
     audit: world.audit?.state(),
   };
 }

@@ -20,6 +20,8 @@ export interface StatePaths {
   readonly packages: string;
   readonly work: string;
   readonly blobs: string;
+  /** Backups on their way to git. */
+  readonly backups: string;
   /** Values that are encrypted in the config, as they are there. */
   readonly sealed: string;
   /** What the docker driver must know to take its containers over again. */
@@ -68,6 +70,7 @@ export function statePaths(root: string): StatePaths {
     packages: join(root, 'packages'),
     work: join(root, 'work'),
     blobs: join(root, 'blobs'),
+    backups: join(root, 'backups'),
     sealed: join(root, 'sealed'),
     containers: join(root, 'containers'),
     vault: join(root, 'vault'),

@@ -67,6 +67,7 @@ export interface Facts {
   readonly lastReached?: string | undefined;
   readonly outbox: Status['outbox'];
   readonly review?: Status['review'];
+  readonly backup?: Status['backup'];
   readonly audit?: AuditState | undefined;
 }
 
@@ -94,6 +95,7 @@ export function summarize(facts: Facts, previous: Status | undefined, now: strin
     tokens: tokensOf(facts),
     ...(facts.review ? { review: facts.review } : {}),
     outbox: facts.outbox,
+    ...(facts.backup ? { backup: facts.backup } : {}),
     ...(facts.audit ? { audit: { ...facts.audit } } : {}),
   };
 }

@@ -6,6 +6,7 @@ import type { Issue } from '../schemas/resource.ts';
 import type { CommitInfo } from '../schemas/status.ts';
 import { goodOf, previousOf, readApplied, writeApplied, type Applied } from './applied.ts';
 import { coalesce } from './async.ts';
+import type { Backups } from './backup/backups.ts';
 import type { Compiled } from './compile.ts';
 import type { Driver, Instance } from './drivers/driver.ts';
 import { NO_HOLDS, type Holds } from './holds.ts';
@@ -32,6 +33,8 @@ export interface WorldOptions {
   readonly publish: Publish;
   /** Where events go, besides the records that are commits. */
   readonly audit?: AuditKeeper;
+  /** Made where the config asks for them. */
+  readonly backups?: Backups;
   readonly log: Log;
   readonly version: string;
   /** The operator's floor file. */
@@ -141,6 +144,7 @@ async function publishOnce(world: World): Promise<Traffic> {
   world.prober.watch(targetsOf(world));
   // Written after the gateway took it: what is on disk is what was served.
   writeSnapshot(world.state.paths.snapshot, snapshot);
+  world.backups?.follow(world);
   world.published = true;
   world.firstPublish.resolve();
   return world.traffic;

@@ -160,6 +160,17 @@ export const statusSchema = z.strictObject({
   review: review.optional(),
   /** Audit records that wait for the remote. */
   outbox: z.strictObject({ pending: z.int(), lastError: z.string().optional(), lastCommit: z.string().optional() }),
+  /** Backups, where the config asks for any: the last one and the next, and what waits for the remote. */
+  backup: z
+    .strictObject({
+      last: z.string().optional(),
+      lastAt: z.string().optional(),
+      lastCommit: z.string().optional(),
+      next: z.string().optional(),
+      pending: z.int(),
+      lastError: z.string().optional(),
+    })
+    .optional(),
   /** The audit log on this host: number and hash of its last line, what waits, and what had to be left out. */
   audit: z
     .strictObject({

@@ -47,6 +47,8 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   logout: { summary: 'forget the token for a gateway', load: () => import('./logout.ts') },
   auth: { summary: 'what somebody may do, and what they consented to', load: () => import('./auth.ts') },
   explain: { summary: 'tell what a field means, or why something is as it is', load: () => import('./explain.ts') },
+  backup: { summary: 'back up the config, look at backups', load: () => import('./backup.ts') },
+  restore: { summary: 'bring back what a backup holds', load: () => import('./restore.ts') },
   secret: { summary: 'keep values in the config repo, encrypted', load: () => import('./secret.ts') },
   token: { summary: 'make, list, revoke and rotate access tokens', load: () => import('./token.ts') },
   template: {

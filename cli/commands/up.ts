@@ -4,6 +4,7 @@ import { startGateway, type Gateway } from '../../gateway/index.ts';
 import {
   AuditLog,
   AuditReader,
+  Backups,
   budgetFile,
   control,
   emptySnapshot,
@@ -68,6 +69,9 @@ export const command: Command = {
       audit.configure(gateway.audit);
       if (gateway.logging) io.logger?.configure(gateway.logging);
     });
+    const backups = stack.use(
+      new Backups({ dir: state.paths.backups, remote: source.remote, log: io.log, version: VERSION }),
+    );
     const reconciler: Reconciler = stack.use(
       new Reconciler({
         source,
@@ -75,6 +79,7 @@ export const command: Command = {
         state,
         recorder,
         audit,
+        backups,
         log: io.log,
         version: VERSION,
         ...(floor === undefined ? {} : { floor }),

@@ -63,7 +63,7 @@ export const OFFERINGS: Readonly<Record<string, Offering>> = {
 
 /** What only people know. */
 export const FREE: ReadonlySet<string> = new Set(
-  'address branch duration environment hash id ids json key key=value recipient labels lines n number patch request-id text token when yaml'.split(
+  'address backup backup-branch branch duration environment hash id ids json key key=value recipient labels lines n number other patch request-id text token when yaml'.split(
     ' ',
   ),
 );

@@ -45,6 +45,17 @@ export function unmasked(value: Json, now: Json | undefined): Json {
   });
 }
 
+/** Where there are no values to take in the places of masks: empty, and told where. */
+export function blanked(value: Json): { readonly value: Json; readonly paths: readonly string[] } {
+  const paths: string[] = [];
+  const whole = walkSensitive(value, (text, path) => {
+    if (text !== MASK) return text;
+    paths.push(formatPath(path));
+    return '';
+  });
+  return { value: whole, paths };
+}
+
 type Path = readonly (string | number)[];
 
 function walkSensitive(value: Json | undefined, visit: (text: string, path: Path) => string): Json {

@@ -28,6 +28,7 @@ export function statusText(status: Status, warnings: readonly EventRow[], { pain
     ...(outbox.pending > 0
       ? [`Audit    ${outbox.pending} records wait for the remote${outbox.lastError ? `: ${outbox.lastError}` : ''}`]
       : []),
+    ...backupLine(status),
     ...issues
       .slice(0, MAX_ISSUES)
       .map((issue) => `Issue    ${issue.file}:${issue.line} ${issue.code}: ${issue.message}`),
@@ -52,6 +53,17 @@ function signatureLines(status: Status): string[] {
   return verified
     ? [`Signed   ${verified.status === 'True' ? verified.message : `no (${verified.reason}): ${verified.message}`}`]
     : [];
+}
+
+function backupLine({ backup }: Status): string[] {
+  if (!backup) return [];
+  const { last, lastAt, next, pending, lastError } = backup;
+  const parts = [
+    last === undefined ? 'none yet' : `${last}, ${age(lastAt)} ago`,
+    ...(next === undefined ? [] : [`next at ${next}`]),
+    ...(pending > 0 ? [`${pending} wait for the remote`] : []),
+  ];
+  return [`Backup   ${parts.join(', ')}${lastError === undefined ? '' : `: ${lastError}`}`];
 }
 
 function stateOf(status: Status): string {

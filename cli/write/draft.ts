@@ -36,6 +36,7 @@ export class Draft {
   readonly #signal: AbortSignal;
   readonly #before = new Map<string, string>();
   readonly #after = new Map<string, string | null>();
+  readonly #programs = new Set<string>();
   readonly #parsed = new Map<string, { text: string; documents: readonly FileDocument[] }>();
 
   private constructor(read: {
@@ -75,9 +76,16 @@ export class Draft {
     return text;
   }
 
-  async write(path: string, text: string | null): Promise<void> {
+  /** @param executable whether a new file is a program */
+  async write(path: string, text: string | null, executable = false): Promise<void> {
     await this.read(path);
     this.#after.set(path, text);
+    if (executable) this.#programs.add(path);
+  }
+
+  /** Whether it is a program, or is to be one. */
+  isExecutable(path: string): boolean {
+    return this.#programs.has(path) || this.tree.find((file) => file.path === path)?.type === 'executable';
   }
 
   /** Another text for one document of a file. */
@@ -153,7 +161,9 @@ export class Draft {
   }
 
   #entry(path: string, text: string): SourceFile {
-    const type = this.tree.find((file) => file.path === path)?.type ?? 'file';
+    const type = this.isExecutable(path)
+      ? 'executable'
+      : (this.tree.find((file) => file.path === path)?.type ?? 'file');
     return { path, id: createHash('sha256').update(text).digest('hex'), bytes: Buffer.byteLength(text), type };
   }
 

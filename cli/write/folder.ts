@@ -41,7 +41,8 @@ export async function openFolder({ root, lock, commit, history, signal }: Folder
       const { before, after } = draft.changes();
       const staged: Staged[] = [];
       try {
-        for (const [path, text] of after) staged.push(stage(root, path, before.get(path), text));
+        for (const [path, text] of after)
+          staged.push(stage(root, path, { before: before.get(path), text, executable: draft.isExecutable(path) }));
         // Whoever has the file open in an editor knows no lock: what they saved meanwhile is not written over.
         for (const { check } of staged) check();
         for (const { put } of staged) put();
@@ -63,10 +64,14 @@ interface Staged {
 }
 
 /** Everything that can fail for want of space or rights fails before the first file is touched. */
-function stage(root: string, path: string, before: string | undefined, text: string | null): Staged {
+function stage(
+  root: string,
+  path: string,
+  { before, text, executable }: { before: string | undefined; text: string | null; executable: boolean },
+): Staged {
   const target = join(root, path);
   const temporary = join(dirname(target), `.${randomBytes(6).toString('hex')}.slipway-tmp`);
-  const mode = existsSync(target) ? statSync(target).mode & 0o777 : 0o666 & ~process.umask();
+  const mode = existsSync(target) ? statSync(target).mode & 0o777 : (executable ? 0o777 : 0o666) & ~process.umask();
   if (text !== null)
     try {
       mkdirSync(dirname(target), { recursive: true });

@@ -49,10 +49,9 @@ export async function openRemote({
     history: { repository: mirror, path: path ?? '' },
     async write(draft, message) {
       const target = branch ?? from ?? '';
-      const modes = new Map(draft.tree.map((file) => [file.path, file.type]));
       const files = [...draft.changes().after].map(
         ([file, content]) =>
-          [below(file), content === null ? null : { content, executable: modes.get(file) === 'executable' }] as const,
+          [below(file), content === null ? null : { content, executable: draft.isExecutable(file) }] as const,
       );
       const id = await commitTo({
         mirror,

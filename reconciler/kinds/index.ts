@@ -1,6 +1,7 @@
 /** What each kind turns into. A kind of `schemas/kinds` without a line here does not compile. */
 import type { z } from 'zod';
 import type { KindName, KINDS } from '../../schemas/kinds/index.ts';
+import { backup } from './backup.ts';
 import { budget } from './budget.ts';
 import { engine } from './engine.ts';
 import { gateway } from './gateway.ts';
@@ -28,6 +29,7 @@ const behaviours: Behaviours = {
   Policy: policy,
   Trust: trust,
   Budget: budget,
+  Backup: backup,
   Secret: secret,
   Token: token,
   User: user,

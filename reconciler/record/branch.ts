@@ -6,7 +6,8 @@ import { existsSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { git, type GitOptions } from '../source/git-command.ts';
-import type { Entry } from './outbox.ts';
+import { quoted } from '../source/commit.ts';
+import type { Entry, TreeFile } from './outbox.ts';
 
 export const AUDIT_BRANCH = 'slipway/audit';
 
@@ -117,8 +118,24 @@ async function withoutPresent(entries: readonly Entry[], tip: string, options: G
     ['ls-tree', '-r', '-z', '--name-only', tip, '--', ...entries.map((entry) => entry.path)],
     options,
   );
-  const present = new Set(listing.split('\0'));
+  const present = new Set([...listing.split('\0'), ...(await treesOn(entries, tip, options))]);
   return entries.filter((entry) => !present.has(entry.path));
+}
+
+/** Names of the whole trees that the branch has had lately, if any of the entries is one. */
+async function treesOn(entries: readonly Entry[], tip: string, options: GitOptions): Promise<string[]> {
+  if (!entries.some(({ tree }) => tree)) return [];
+  const lately = ['log', '--max-count=200', '--format=%(trailers:key=Slipway-Backup,valueonly)'];
+  return (await git([...lately, tip], options)).split('\n');
+}
+
+/** Nothing but these files. */
+function treeStream(tree: readonly TreeFile[]): string {
+  const files = tree.map(
+    ({ path, content, executable }) =>
+      `M ${executable ? '100755' : '100644'} inline ${quoted(path)}\ndata ${Buffer.byteLength(content)}\n${content}\n`,
+  );
+  return `deleteall\n${files.join('')}`;
 }
 
 /** Input for git-fast-import(1): whole commits; it answers with the id of the last. Lengths count bytes. */
@@ -129,14 +146,15 @@ function importStream(
   tip: string | undefined,
 ): string {
   let stream = '';
-  for (const [index, { at, subject, trailers, path, file, content }] of entries.entries()) {
+  for (const [index, { at, subject, trailers, path, file, content, tree }] of entries.entries()) {
     const seconds = Math.floor(Date.parse(at) / 1000);
     const message = `${subject}\n\n${trailers.join('\n')}\n`;
     const from = index === 0 && tip !== undefined ? `from ${tip}\n` : '';
     const blob = file === undefined ? 'inline' : (blobs.get(file) ?? '');
     stream += `commit ${local}\nmark :1\ncommitter ${IDENTITY} ${seconds} +0000\n`;
-    stream += `data ${Buffer.byteLength(message)}\n${message}${from}M 100644 ${blob} ${path}\n`;
-    if (file === undefined) stream += `data ${Buffer.byteLength(content)}\n${content}\n`;
+    stream += `data ${Buffer.byteLength(message)}\n${message}${from}`;
+    stream += tree ? treeStream(tree) : `M 100644 ${blob} ${path}\n`;
+    if (file === undefined && !tree) stream += `data ${Buffer.byteLength(content)}\n${content}\n`;
   }
   return `${stream}get-mark :1\n`;
 }

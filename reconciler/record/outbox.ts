@@ -17,12 +17,21 @@ export interface Entry {
   /** Where it goes on the branch. */
   readonly path: string;
   readonly content: string;
+  /** All that is on the branch with it, in the place of what was there; then `path` only names it, as its trailer `Slipway-Backup` does. */
+  readonly tree?: readonly TreeFile[];
   /** Where the content is, if it is not here: a file that is there until it was delivered. */
   readonly file?: string;
 }
 
+/** A file of a whole tree. */
+export interface TreeFile {
+  readonly path: string;
+  readonly content: string;
+  readonly executable?: boolean;
+}
+
 /** Its path comes from its time, if it names none. */
-type NewEntry = Omit<Entry, 'id' | 'path'> & { readonly path?: string };
+export type NewEntry = Omit<Entry, 'id' | 'path'> & { readonly path?: string };
 
 export interface Outbox {
   add(entry: NewEntry): void;

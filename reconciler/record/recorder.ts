@@ -7,13 +7,15 @@ import type { Plan } from '../../schemas/plan.ts';
 import type { Status } from '../../schemas/status.ts';
 import { coalesce } from '../async.ts';
 import { AUDIT_BRANCH, Branch } from './branch.ts';
-import { outbox, type Entry } from './outbox.ts';
+import { outbox, type Entry, type NewEntry } from './outbox.ts';
 import { subjectOf, type AuditRecord } from './record.ts';
 
 export interface Recorder extends AsyncDisposable {
   write(record: AuditRecord, plan: Plan | undefined): void;
   /** Takes a file that is to be committed as it is. It has to stay until it is no longer {@link waiting}. @throws SlipwayError state-unwritable */
   hand(file: Omit<Entry, 'id' | 'content'> & { readonly file: string }): Promise<void>;
+  /** Takes a commit as it is. @throws SlipwayError state-unwritable */
+  commit(entry: NewEntry): void;
   /** Files that were handed over and are not delivered. */
   waiting(): ReadonlySet<string>;
   /** Where to, from now on. */
@@ -31,6 +33,10 @@ export interface RecorderOptions {
   readonly remote: string | undefined;
   readonly log: Log;
   readonly retryMs?: number;
+  /** Default: {@link AUDIT_BRANCH}. */
+  readonly branch?: string;
+  /** What waits, for people. Default: audit records. */
+  readonly what?: string;
 }
 
 const RETRY_MS = 60_000;
@@ -44,7 +50,7 @@ export function gitRecorder(options: RecorderOptions): Recorder {
   const stop = new AbortController();
   const remote = options.remote ?? options.repository;
   const branchOf = (name: string): Branch => new Branch({ mirror: options.repository, remote, branch: name });
-  let name = AUDIT_BRANCH;
+  let name = options.branch ?? AUDIT_BRANCH;
   let branch = branchOf(name);
   let timer: NodeJS.Timeout | undefined;
   let lastError: string | undefined;
@@ -67,7 +73,10 @@ export function gitRecorder(options: RecorderOptions): Recorder {
       if (options.remote !== undefined) rmSync(options.repository, { recursive: true, force: true });
       branch = branchOf(name);
       lastError = toSlipwayError(error).message;
-      options.log('warn', 'audit records wait for the remote', { pending: entries.length, error: lastError });
+      options.log('warn', `${options.what ?? 'audit records'} wait for the remote`, {
+        pending: entries.length,
+        error: lastError,
+      });
       timer = setTimeout(() => void flush(), options.retryMs ?? RETRY_MS);
       timer.unref();
     }
@@ -88,6 +97,10 @@ export function gitRecorder(options: RecorderOptions): Recorder {
         ...(record.planDigest === undefined ? [] : [`Slipway-Plan: ${record.planDigest}`]),
       ];
       box.add({ at: record.at, subject: subjectOf(record, plan), trailers, content: JSON.stringify(record, null, 2) });
+      void flush();
+    },
+    commit(entry) {
+      box.add(entry);
       void flush();
     },
     async hand(file) {
@@ -117,6 +130,7 @@ export function gitRecorder(options: RecorderOptions): Recorder {
 /** For `--no-record`. */
 export const noRecorder: Recorder = {
   write() {},
+  commit() {},
   async hand() {},
   waiting: () => new Set(),
   useBranch() {},

@@ -100,5 +100,5 @@ async function identity(role: 'AUTHOR' | 'COMMITTER', env: BranchCommit['env'], 
 }
 
 /** A path as C writes a string: names may hold whatever git allows. */
-const quoted = (path: string): string =>
+export const quoted = (path: string): string =>
   `"${path.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;

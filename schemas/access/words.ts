@@ -21,6 +21,7 @@ export const RESOURCES = [
   'rolebindings',
   'rbac',
   'budgets',
+  'backups',
   'overlays',
   'templates',
   'prompts',
@@ -29,7 +30,7 @@ export const RESOURCES = [
 export type ResourceWord = (typeof RESOURCES)[number];
 
 /** What can be done that is about no single resource, or is more than looking at it. */
-export const OPERATIONS = ['logs', 'sync', 'prune', 'audit', 'impersonate'] as const;
+export const OPERATIONS = ['logs', 'sync', 'prune', 'audit', 'backup', 'impersonate'] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
 /** What Slipway's own tools and feeds ask for. */

@@ -1,4 +1,5 @@
 /** The list of kinds. A new kind is a file beside this one and a line here. */
+import { backup } from './backup.ts';
 import { budget } from './budget.ts';
 import { engine } from './engine.ts';
 import { gateway } from './gateway.ts';
@@ -24,6 +25,7 @@ export const KINDS = {
   Policy: policy,
   Trust: trust,
   Budget: budget,
+  Backup: backup,
   Secret: secret,
   Token: token,
   User: user,

@@ -1,6 +1,7 @@
 /** A whole reconciler on real parts: a source, drivers, a state directory, and a gateway as small as one can be. */
 import { expect } from 'vitest';
 import { startGateway, type Gateway } from '../../gateway/index.ts';
+import { Backups } from '../../reconciler/backup/backups.ts';
 import type { Driver } from '../../reconciler/drivers/driver.ts';
 import type { Engine } from '../../reconciler/drivers/docker/engine.ts';
 import { openDrivers, type Drivers } from '../../reconciler/drivers/index.ts';
@@ -32,6 +33,8 @@ export interface RigOptions extends Partial<Pick<ReconcilerOptions, 'intervalMs'
   readonly gateway?: boolean;
   /** What the gateway says against a snapshot: throws. */
   readonly refuse?: (snapshot: Snapshot) => void;
+  /** Make backups where the config asks for them. */
+  readonly backups?: boolean;
   /** Write audit records to the repo. */
   readonly record?: boolean;
   /** Listen to a forge: at the real gateway, and by `rig.reviews`. */
@@ -90,6 +93,7 @@ export class Rig implements AsyncDisposable {
       drivers: [this.memory, ...drivers.all],
       state,
       recorder: this.#stack.use(recorder),
+      ...(options.backups ? { backups: this.#stack.use(this.#backups()) } : {}),
       publish: (snapshot) => this.#publish(snapshot),
       log,
       version: 'test',
@@ -105,6 +109,11 @@ export class Rig implements AsyncDisposable {
     this.reviews = this.#stack.use(
       new Reviews({ ...reviews, world, sync: () => reconciler.sync(), key: state.sessionKey }),
     );
+  }
+
+  #backups(): Backups {
+    const { state, repo, log } = this;
+    return new Backups({ dir: state.paths.backups, remote: repo.url, log, version: 'test' });
   }
 
   get reconciler(): Reconciler {
