@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { text as read } from 'node:stream/consumers';
 import { plainPath } from '../../reconciler/index.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
-import { ENVIRONMENT_OPTION, text, type Command, type Option, type Options } from '../command.ts';
+import { ENVIRONMENT_OPTION, FLOOR_OPTION, text, type Command, type Option, type Options } from '../command.ts';
 import { install, uninstall } from '../hook/install.ts';
 import { judge } from '../hook/judge.ts';
 import type { Io } from '../io.ts';
@@ -20,6 +20,7 @@ const JUDGE_OPTIONS: readonly Option[] = [
   { flags: '--ref <ref>', description: 'branch that is followed (default: the HEAD of the repository)' },
   { flags: '--path <folder>', description: 'folder of the repo that holds the config' },
   ENVIRONMENT_OPTION,
+  FLOOR_OPTION,
   { flags: '--state-dir <dir>', description: 'state directory of the Slipway whose live system the plan is against' },
   {
     flags: '--server <url>',
@@ -36,6 +37,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   ref: '--ref',
   path: '--path',
   env: '--env',
+  floor: '--floor',
   stateDir: '--state-dir',
   server: '--server',
   forcePushOption: '--force-push-option',
@@ -118,8 +120,11 @@ const preReceive: Command = {
 
 /** Where a hook runs, another folder is the current one. */
 function absolute(options: Options, io: Io): Options {
-  const stateDir = text(options, 'stateDir');
-  return stateDir === undefined ? {} : { stateDir: resolve(io.cwd, stateDir) };
+  const paths = ['stateDir', 'floor'].flatMap((name): [string, string][] => {
+    const path = text(options, name);
+    return path === undefined ? [] : [[name, resolve(io.cwd, path)]];
+  });
+  return Object.fromEntries(paths);
 }
 
 /** @throws SlipwayError usage */

@@ -6,6 +6,7 @@ import {
   memoryParseCache,
   NOTHING,
   preview,
+  readFloor,
   type Actual,
   type Repository,
 } from '../../reconciler/index.ts';
@@ -14,6 +15,7 @@ import { exitCodeOf } from '../../schemas/plan.ts';
 import { actual } from '../actual.ts';
 import { text, type Options } from '../command.ts';
 import type { Io } from '../io.ts';
+import { floorOf } from '../place.ts';
 import { printIssues } from '../print/issues.ts';
 import { planText } from '../print/plan.ts';
 
@@ -47,6 +49,7 @@ export async function judge(
     await actual(options, io, stateDir, otherwise),
     memoryParseCache(),
     io.signal,
+    { floor: await readFloor(floorOf(options, io)) },
   );
   if (!plan) {
     printIssues(issues, io);
@@ -66,6 +69,8 @@ async function asBefore(repository: Repository, before: string, options: Options
     nothing,
     memoryParseCache(),
     io.signal,
+    // It is there, whoever signed it.
+    { isUnsigned: true },
   );
   // What was there before may be broken; nobody can say then what it made.
   return issues.length > 0 ? nothing : asIfRunning(desired);

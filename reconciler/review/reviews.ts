@@ -7,7 +7,6 @@ import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import type { ReviewStatus } from '../../schemas/status.ts';
 import type { OpenSecret, SecretUse } from '../../schemas/upstream-auth.ts';
 import { limiter, pause } from '../async.ts';
-import { parseCache, type ParseCache } from '../parse-cache.ts';
 import type { World } from '../world.ts';
 import { unconcerned } from './follows.ts';
 import type { Forge, ForgeClient, HookEvent } from './forges/forge.ts';
@@ -48,9 +47,10 @@ export class Reviews implements AsyncDisposable {
   readonly #tasks = new Map<number, Task>();
   /** By number, those heard of last at the end. */
   readonly #rows = new Map<number, Row>();
+  /** What the forge was told last, by number. */
+  readonly #said = new Map<number, string>();
   /** One at a time: they share a repository, and reconciling goes first. */
   readonly #planning = limiter(1);
-  #cache: ParseCache | undefined;
   #lastHook: ReviewStatus['lastHook'];
   #lastRefused: ReviewStatus['lastRefused'];
   #isClosed = false;
@@ -100,20 +100,31 @@ export class Reviews implements AsyncDisposable {
     const why = unconcerned(event, world.source, repositoryOf(this.#settings ?? {}, world.source.remote));
     if (why !== undefined) return `nothing to do: ${why}`;
     if (event.type === 'push') {
-      void sync().catch(() => {}); // Its outcome is in the status.
+      // Its outcome is in the status. What is open is to be merged into something else now.
+      void sync()
+        .then(() => this.#again())
+        .catch(() => {});
       return 'the config is looked at';
     }
     if (event.isOpen) return this.#begin(event.number);
     this.#tasks.get(event.number)?.stop.abort(new SlipwayError('superseded'));
     this.#rows.delete(event.number);
+    this.#said.delete(event.number);
     return 'it is closed';
+  }
+
+  /** Plans of the same text are not told anew. */
+  #again(): void {
+    const open = [...this.#rows.keys()]; // Which changes on the way.
+    for (const number of open) if (!this.#tasks.has(number) && this.#tasks.size < MAX_REQUESTS) this.#begin(number);
   }
 
   #knocked(outcome: string, isGenuine: boolean): void {
     const at = new Date().toISOString();
     if (isGenuine) this.#lastHook = { at, outcome };
+    // Strangers do not have the status made anew: it tells of them when it is.
     else this.#lastRefused = { at, reason: outcome };
-    this.#options.world.changed();
+    if (isGenuine) this.#options.world.changed();
   }
 
   #begin(number: number): string {
@@ -143,19 +154,18 @@ export class Reviews implements AsyncDisposable {
   async #review(number: number, { settings, forge, signal }: Course): Promise<void> {
     const { world } = this.#options;
     signal.throwIfAborted();
-    this.#cache ??= parseCache(`${world.state.paths.parseCache.replace(/\.json$/, '')}.review.json`);
-    const cache = this.#cache;
     const ref = forge.headRef?.(number) ?? '';
-    const planned = await this.#retrying(number, signal, () =>
-      this.#planning(() => planRequest(world, ref, cache, signal)),
-    );
+    const planned = await this.#retrying(number, signal, () => this.#planning(() => planRequest(world, ref, signal)));
     const { head, base, verdict, summary } = planned;
     this.#note(number, { state: 'planned', head, base, verdict, summary }, signal);
     const { token } = settings;
     if (!token || !forge.connect) return;
+    const said = [settings.forge, settings.url, settings.repository, head, planned.text].join(' ');
+    if (this.#said.get(number) === said) return this.#note(number, { state: 'told' }, signal);
     const client = await this.#retrying(number, signal, () => this.#connect(settings, token));
     const url = await this.#retrying(number, signal, () => this.#tell(client, number, planned, signal));
-    this.#note(number, { state: 'told', head, base, verdict, summary, url }, signal);
+    this.#said.set(number, said);
+    this.#note(number, { state: 'told', url }, signal);
   }
 
   /** A comment that is refused keeps nobody from seeing the status. @returns the address of the comment */
@@ -209,8 +219,11 @@ export class Reviews implements AsyncDisposable {
     const { error: _, ...before } = this.#rows.get(number) ?? { number, state: 'planning' as const };
     this.#rows.delete(number);
     this.#rows.set(number, { ...before, ...more, number, at: new Date().toISOString() });
-    for (const old of this.#rows.keys())
-      if (this.#rows.size > MAX_REQUESTS && !this.#tasks.has(old)) this.#rows.delete(old);
+    for (const old of this.#rows.keys()) {
+      if (this.#rows.size <= MAX_REQUESTS || this.#tasks.has(old)) continue;
+      this.#rows.delete(old);
+      this.#said.delete(old);
+    }
     if (more.error !== undefined) this.#options.world.log('warn', `review of request ${number}: ${more.error}`);
     this.#options.world.changed();
   }

@@ -201,6 +201,34 @@ test('the plan is of the merge result: what main has by now is not undone by a r
   expect(await scene.rig.overall()).toBe('True=Succeeded');
 });
 
+test('a push to main makes the plans of open requests anew, and only what is another one is told', async () => {
+  await using scene = await Scene.make('github');
+  const { forge, rig } = scene;
+  const pushed = async (files: Parameters<Rig['apply']>[0]): Promise<void> => {
+    rig.repo.push(files);
+    const before = scene.row()?.base;
+    const { headers, body } = DELIVERIES.github.push();
+    await raw(rig.url, { method: 'POST', path: '/hooks/git', headers, body });
+    await rig.untilStatus(() => scene.row()?.state === 'told' && scene.row()?.base !== before);
+  };
+  const { head } = await scene.reviewed({ 'b.yaml': memoryServer('b') });
+  const asked = forge.asked.length;
+  await pushed({ 'notes.txt': 'nothing that matters' });
+  expect(forge.asked.length).toBe(asked);
+  await pushed({ 'b.yaml': memoryServer('b', 'v1') });
+  expect(scene.row()).toMatchObject({ head, verdict: 'success' });
+  expect(forge.comments).toMatchObject([{ body: expect.stringContaining('Nothing to do') }]);
+});
+
+test('a request with more than can be parsed in passing gets no plan, and is told so', async () => {
+  await using scene = await Scene.make('github');
+  const long = `# ${'x'.repeat(900_000)}\n`;
+  const many = Object.fromEntries([1, 2, 3].map((n) => [`many/s${n}.yaml`, long + memoryServer(`s${n}`)]));
+  const { comment } = await scene.reviewed(many);
+  expect(comment).toContain('It changes more than 1000 files of config');
+  expect(scene.forge.statuses.at(-1)).toMatchObject({ state: 'failure' });
+});
+
 test('nothing of a request is run, and none of its secrets is opened', async () => {
   await using scene = await Scene.make('github');
   const mark = join(scene.rig.repo.root, 'was-run');
