@@ -3,7 +3,7 @@ import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import type { BudgetStatus } from '../schemas/budgets.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
 import type { Status } from '../schemas/status.ts';
-import { isAcceptable } from './acceptable.ts';
+import { nextAcceptable } from './acceptable.ts';
 import { coalesce, pause } from './async.ts';
 import { Alarm } from './alarm.ts';
 import { Changes, EventLog } from './event-log.ts';
@@ -176,7 +176,9 @@ export class Reconciler implements AsyncDisposable {
   async #passFor(wanted: string | undefined): Promise<PassResult> {
     const isNew = wanted !== undefined && wanted !== (this.#target ?? this.world.attempted?.id);
     this.#target = wanted ?? this.#target;
-    return this.#loop.request('push', isNew && this.#loop.busy && (await isAcceptable(this.world, this.#stop.signal)));
+    const next = isNew && this.#loop.busy ? await nextAcceptable(this.world, this.#stop.signal) : undefined;
+    // What is being worked on already by then is not newer than itself.
+    return this.#loop.request('push', next !== undefined && next !== this.world.attempted?.id);
   }
 
   #follow(): void {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { SlipwayError } from '../../schemas/errors.ts';
+import { SlipwayError, type ErrorCode } from '../../schemas/errors.ts';
 
 export interface GitOptions {
   readonly cwd?: string;
@@ -118,15 +118,19 @@ function failure(error: NodeJS.ErrnoException, caller: AbortSignal): unknown {
   return new SlipwayError('source-unreachable', 'git did not finish in time.', { cause: error });
 }
 
+/** What git's words mean where it is not the remote. */
+const CAUSES: readonly (readonly [RegExp, ErrorCode])[] = [
+  [/couldn't find remote ref|not our ref|unadvertised object/, 'ref-not-found'],
+  [/No space left on device|Disk quota exceeded/, 'state-unwritable'],
+];
+
 function refusal(args: readonly string[], stderr: string): SlipwayError {
   const said = stderr
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => /^(fatal|error|remote): ?/.test(line) && !/^remote: *$/.test(line));
   const words = withoutCredentials(said.slice(0, 2).join(' ')) || 'git failed.';
-  const code = /couldn't find remote ref|not our ref|unadvertised object/.test(stderr)
-    ? 'ref-not-found'
-    : 'source-unreachable';
+  const [, code = 'source-unreachable'] = CAUSES.find(([says]) => says.test(stderr)) ?? [];
   return new SlipwayError(code, `git ${args[0]}: ${words}`);
 }
 

@@ -4,7 +4,16 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
+/**
+ * What is wrong with the host: it takes no connection, answers every request with an error, wants other credentials, never
+ * answers, or breaks off in the middle of a pack.
+ */
+export type Fault = 'down' | 'error' | 'unauthorized' | 'silent' | 'truncated';
+
 export interface GitHttp extends AsyncDisposable {
+  fault: Fault | undefined;
+  /** Requests so far. */
+  readonly requests: number;
   /** Of a repository below the root. */
   url(repository: string, credentials?: string): string;
 }
@@ -17,14 +26,31 @@ export interface GitHttpOptions {
 
 export async function gitHttp({ root, credentials }: GitHttpOptions): Promise<GitHttp> {
   const wanted = credentials === undefined ? undefined : `Basic ${Buffer.from(credentials).toString('base64')}`;
+  let fault: Fault | undefined;
+  let requests = 0;
   const server = createServer((request, response) => {
+    requests++;
+    if (fault === 'down') return void request.socket.destroy();
+    if (fault === 'silent') return;
+    if (fault === 'error') return void response.writeHead(500).end('the database is on fire');
+    if (fault === 'unauthorized')
+      return void response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
     if (wanted !== undefined && request.headers.authorization !== wanted)
       response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
-    else void backend(root, request, response);
+    else void backend(root, request, response, fault === 'truncated');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
+    get fault() {
+      return fault;
+    },
+    set fault(next) {
+      fault = next;
+    },
+    get requests() {
+      return requests;
+    },
     url: (repository, user) => `http://${user === undefined ? '' : `${user}@`}127.0.0.1:${port}/${repository}`,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
@@ -33,7 +59,12 @@ export async function gitHttp({ root, credentials }: GitHttpOptions): Promise<Gi
   };
 }
 
-async function backend(root: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function backend(
+  root: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  breaksOff: boolean,
+): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://localhost');
   const child = spawn('git', ['http-backend'], {
     env: {
@@ -61,5 +92,8 @@ async function backend(root: string, request: IncomingMessage, response: ServerR
     if (/^status$/i.test(line.slice(0, colon))) response.statusCode = Number.parseInt(value, 10);
     else if (colon > 0) response.setHeader(line.slice(0, colon), value);
   }
-  response.end(output.subarray(end + 4));
+  const body = output.subarray(end + 4);
+  const pack = body.indexOf('PACK');
+  if (!breaksOff || pack < 0) return void response.end(body);
+  response.write(body.subarray(0, Math.floor((pack + body.length) / 2)), () => request.socket.destroy());
 }
