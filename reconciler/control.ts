@@ -6,6 +6,7 @@ import type { InstanceStatus, Status } from '../schemas/status.ts';
 import { audit, type AuditDesk } from './audit-control.ts';
 import { changes, events, history, logs, resources } from './control-reading.ts';
 import { checkAuditor, checkEditor, checkOperation, statusFor, usageFor, type Offer } from './control-access.ts';
+import { proposals, propose } from './proposals/control.ts';
 import { orphansOf, prune, statsOf, usageOf } from './operate.ts';
 import { observe } from './world.ts';
 import type { Reconciler } from './reconciler.ts';
@@ -52,6 +53,8 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   'GET events': async (reconciler, request) => events(reconciler, request),
   'GET changes': async (reconciler, request) => changes(reconciler, request),
   'GET history': async (reconciler, request, parts) => ok(await history(reconciler, request, parts)),
+  'GET proposals': proposals,
+  'POST proposals': propose,
   'POST sync': async (reconciler, { query, caller: { grant } }) => {
     checkOperation(grant, 'sync');
     const passing = reconciler.sync({ retry: query.get('retry') === 'true' });

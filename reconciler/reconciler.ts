@@ -12,6 +12,7 @@ import { firstOpening } from './holds.ts';
 import { Loop, type Priority } from './loop.ts';
 import { presentFamilies } from './metrics.ts';
 import { usageOf } from './operate.ts';
+import { Proposals } from './proposals/proposals.ts';
 import { endTrials, isTriedAgain } from './keep.ts';
 import { LastLines } from './rollout/last-words.ts';
 import { isStepOver, trialsOver, underWatch } from './rollout/watch.ts';
@@ -50,6 +51,8 @@ export class Reconciler implements AsyncDisposable {
   #resume: boolean;
   readonly #lastLines = new LastLines();
   readonly #usage: TokenUsage;
+  /** What somebody asks for who may not push. */
+  readonly proposals: Proposals;
   /** What happened since the start. */
   readonly events = new EventLog();
   readonly changes = new Changes();
@@ -58,6 +61,7 @@ export class Reconciler implements AsyncDisposable {
     this.#options = options;
     this.world = createWorld(options);
     this.#usage = new TokenUsage(options, () => this.world.compiled);
+    this.proposals = new Proposals(this.world, () => void this.sync().catch(() => {}));
     this.#resume = this.world.applied.commit !== undefined;
     this.world.changed = () => void this.status().catch(() => {});
     const follow = coalesce(() => followEndpoints(this.world, this.#stop.signal));

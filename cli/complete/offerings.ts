@@ -5,6 +5,7 @@ import { AUDIT_KINDS, AUDIT_OUTCOMES } from '../../schemas/audit.ts';
 import { documentSchema } from '../../schemas/json-schema.ts';
 import { findKind, KINDS } from '../../schemas/kinds/index.ts';
 import type { Kind } from '../../schemas/kinds/kind.ts';
+import type { Proposal } from '../../schemas/proposals.ts';
 import type { Status } from '../../schemas/status.ts';
 import { CLIENTS } from '../clients/clients.ts';
 import { text } from '../command.ts';
@@ -50,6 +51,7 @@ export const OFFERINGS: Readonly<Record<string, Offering>> = {
   outcome: () => offer(AUDIT_OUTCOMES),
   client: () => ({ words: Object.entries(CLIENTS).map(([word, { title }]) => ({ word, about: title })) }),
   url: ({ io }) => offer(quietly(() => known(io.env))),
+  proposal: proposals,
   ref: refs,
   commit: refs,
   from: refs,
@@ -135,6 +137,11 @@ async function principal(place: Place): Promise<Offers> {
 async function runnable(place: Place): Promise<Offers> {
   const { words } = await kindOrAddress({ ...place, isMany: true });
   return { words: [...OPERATIONS.map((word) => ({ word })), ...words] };
+}
+
+async function proposals(place: Place): Promise<Offers> {
+  const found = await asked<Proposal[]>(place, (target) => target.json('GET', '/proposals'));
+  return { words: (found ?? []).map(({ id, title }) => ({ word: id, about: title })) };
 }
 
 async function refs({ options, io }: Place): Promise<Offers> {

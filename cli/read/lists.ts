@@ -1,5 +1,6 @@
 /** What is no kind and can be listed all the same. */
 import type { OrphanRow } from '../../schemas/operate.ts';
+import type { Proposal } from '../../schemas/proposals.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import type { Status } from '../../schemas/status.ts';
@@ -27,6 +28,7 @@ interface List {
 export const LISTS: readonly List[] = [
   { words: ['instances', 'instance', 'inst'], list: instances },
   { words: ['orphans', 'orphan'], list: orphans },
+  { words: ['proposals', 'proposal', 'prop'], list: proposals },
   { words: ['serverattachments', 'serverattachment', 'sa'], list: attachments },
 ];
 
@@ -88,6 +90,24 @@ async function orphans({ names, selector, project, target }: Asked): Promise<Lis
       return { name: id, data: orphan, cells: [id, kind, driver, server, owner, dead ? 'yes' : 'no', age(createdAt)] };
     });
   return listing(['id', 'kind', 'driver', 'server', 'owner', 'dead', 'age'], rows);
+}
+
+/** What somebody asks for who may not push. */
+async function proposals({ names, selector, project, isWide, target }: Asked): Promise<Listing> {
+  if (selector !== undefined || project !== undefined)
+    throw new SlipwayError('usage', 'Proposals have no labels and no project.', { hint: 'Leave out -l and -p.' });
+  const found = await (await target()).json<Proposal[]>('GET', '/proposals');
+  const known = found.map(({ id }) => id);
+  const isNamed = namedAmong(names, known, { kind: 'proposal', plural: 'proposals' });
+  const rows = found
+    .filter(({ id }) => isNamed(id))
+    .map((proposal) => {
+      const { id, title, by = '-', at, changes, files, branch, commit } = proposal;
+      const what = [...changes, ...files].join(', ') || '-';
+      const more = isWide ? [branch, commit.slice(0, 12)] : [];
+      return { name: id, data: proposal, cells: [id, by, title, what, age(at), ...more] };
+    });
+  return listing(['name', 'by', 'title', 'changes', 'age', ...(isWide ? ['branch', 'commit'] : [])], rows);
 }
 
 /** Which server is in which project: `slipway attach` and `detach` change it. Names and labels are the project's. */

@@ -8,6 +8,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { git, gitAnswer } from './git-command.ts';
+import { headBranch } from './commit.ts';
 import { commitSource } from './objects.ts';
 import { resolveRef } from './refs.ts';
 import type { Merged, RequestRefs } from './source.ts';
@@ -62,8 +63,30 @@ async function merge(options: MergeOptions, repository: string, signal: AbortSig
   const [tree = '', ...conflicts] = output.toString('utf8').split('\0').filter(Boolean);
   if (code !== 0) return { base: baseId, head: headId, conflicts: conflicts.slice(0, MAX_CONFLICTS) };
   const id = await commit(repository, { tree, base: baseId, head: headId, at }, signal);
-  return { base: baseId, head: headId, source: commitSource({ dir: repository, path }, id) };
+  return {
+    base: baseId,
+    head: headId,
+    source: commitSource({ dir: repository, path }, id),
+    land: async (message, until) => {
+      const branch = base.ref === 'HEAD' ? await headBranch(url, until) : /^refs\/heads\/(.+)$/.exec(base.ref)?.[1];
+      if (branch === undefined) throw new SlipwayError('usage', `${ref} is no branch to write to.`);
+      const made = await commit(repository, { tree, base: baseId, head: headId, at: now(), message }, until);
+      await land(repository, url, `${made}:refs/heads/${branch}`, until);
+      return made;
+    },
+  };
 }
+
+/** A plain push: what is no fast-forward, because somebody else pushed meanwhile, is refused. */
+async function land(repository: string, url: string, refspec: string, signal: AbortSignal): Promise<void> {
+  await git(['push', '--quiet', '--', url, refspec], { cwd: repository, signal }).catch((error: unknown) => {
+    if (/rejected|fetch first|non-fast-forward/.test((error as Error).message))
+      throw new SlipwayError('conflict', 'Somebody else pushed meanwhile.');
+    throw error;
+  });
+}
+
+const now = (): string => String(Math.floor(Date.now() / 1000));
 
 /** Histories that have nothing in common cannot be merged either. */
 function unrelated(error: unknown): { code: number; output: Buffer } {
@@ -92,13 +115,23 @@ async function isBroken(repository: string, signal: AbortSignal): Promise<boolea
   );
 }
 
+interface Made {
+  readonly tree: string;
+  readonly base: string;
+  readonly head: string;
+  /** Unix time in seconds. */
+  readonly at: string;
+  /** Absent: that of the head. */
+  readonly message?: string;
+}
+
 /**
  * The same request on the same base is the same commit: its time is that of the head, and so is what it says, for that may let a
  * guard pass.
  */
 async function commit(
   repository: string,
-  { tree, base, head, at }: { tree: string; base: string; head: string; at: string },
+  { tree, base, head, at, message: given }: Made,
   signal: AbortSignal,
 ): Promise<string> {
   const person = (role: string): Record<string, string> => ({
@@ -107,7 +140,7 @@ async function commit(
     [`GIT_${role}_DATE`]: `${at} +0000`,
   });
   const said = ['log', '-1', '--no-show-signature', '--format=%B', head];
-  const message = (await git(said, { cwd: repository, signal })).trim() || 'Merge';
+  const message = given ?? ((await git(said, { cwd: repository, signal })).trim() || 'Merge');
   const args = ['commit-tree', tree, '-p', base, '-p', head, '-m', message];
   const id = await git(args, { cwd: repository, signal, env: { ...person('AUTHOR'), ...person('COMMITTER') } });
   if (id.trim() === '') throw new SlipwayError('internal');

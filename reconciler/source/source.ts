@@ -68,7 +68,12 @@ export interface RequestRefs {
 
 /** Ids of what was merged, and the result, or the paths that conflict. */
 export type Merged = { readonly base: string; readonly head: string } & (
-  | { readonly source: Source; readonly conflicts?: never }
+  | {
+      readonly source: Source;
+      /** Pushes the result to the branch that is followed, as a commit of its own with this message. @returns its id @throws SlipwayError conflict */
+      land(message: string, signal: AbortSignal): Promise<string>;
+      readonly conflicts?: never;
+    }
   | { readonly conflicts: readonly string[]; readonly source?: never }
 );
 

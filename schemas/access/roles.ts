@@ -40,7 +40,7 @@ const BUILT_IN: ReadonlyMap<string, RoleMeaning> = new Map([
       readOnly: true,
     }),
   ],
-  /** Uses what there is through the gateway, and may see what that is. */
+  /** Uses what there is through the gateway, may see what that is, and may ask for something else. */
   [
     'member',
     builtIn({
@@ -49,6 +49,7 @@ const BUILT_IN: ReadonlyMap<string, RoleMeaning> = new Map([
           ['view', 'run'],
           ['servers', 'projects', 'prompts'],
         ],
+        [['create'], ['proposals']],
       ],
       scopes: ['search', 'graph', 'index', 'knowledge', 'events'],
     }),

@@ -26,6 +26,7 @@ export const RESOURCES = [
   'templates',
   'prompts',
   'promptrequests',
+  'proposals',
 ] as const;
 export type ResourceWord = (typeof RESOURCES)[number];
 

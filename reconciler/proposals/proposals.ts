@@ -1,0 +1,261 @@
+/**
+ * What people and agents without push rights ask for. Each proposal is a branch of the config repo, so that it can be looked at,
+ * discussed and merged like any other; saying yes here makes that merge.
+ */
+import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import type { ControlCaller } from '../../schemas/control.ts';
+import { SlipwayError } from '../../schemas/errors.ts';
+import { kindOf } from '../../schemas/kinds/index.ts';
+import { PROPOSALS, type Proposal, type ProposalRequest } from '../../schemas/proposals.ts';
+import { addressOf, type Issue, type Resource } from '../../schemas/resource.ts';
+import type { ResourceWord } from '../../schemas/access.ts';
+import { load, type Loaded } from '../load.ts';
+import { memoryParseCache } from '../parse-cache.ts';
+import { preview } from '../preview.ts';
+import { planRequest, type Planned } from '../review/plan-request.ts';
+import { commitTo } from '../source/commit.ts';
+import { git } from '../source/git-command.ts';
+import type { Repository, Source } from '../source/source.ts';
+import { observe, type World } from '../world.ts';
+import { edited } from './edit.ts';
+import { listed } from './branches.ts';
+
+/** Open at a time: who may ask must not be able to fill the repo. */
+const MOST = 100;
+
+export interface ProposalDetails extends Proposal {
+  /** What saying yes would do. */
+  readonly plan: Pick<Planned, 'verdict' | 'summary' | 'text'>;
+}
+
+export class Proposals {
+  readonly #world: World;
+  readonly #sync: () => void;
+  /** One at a time: they share a repository. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param sync called when the config changed */
+  constructor(world: World, sync: () => void) {
+    this.#world = world;
+    this.#sync = sync;
+  }
+
+  list(signal: AbortSignal): Promise<Proposal[]> {
+    return this.#next(() => listed(this.#place(), signal));
+  }
+
+  /** @throws SlipwayError not-found */
+  details(id: string, signal: AbortSignal): Promise<ProposalDetails> {
+    return this.#next(async () => {
+      const proposal = await this.#find(id, signal);
+      const { verdict, summary, text } = await planRequest(this.#world, refOf(id), signal);
+      return { ...proposal, plan: { verdict, summary, text } };
+    });
+  }
+
+  /** @throws SlipwayError forbidden, invalid-config with the issues, conflict where too many are open, and what the remote says */
+  propose(request: ProposalRequest, { key, grant }: ControlCaller, signal: AbortSignal): Promise<Proposal> {
+    if (!grant.may('create', 'proposals'))
+      throw new SlipwayError('forbidden', 'No role of yours may create proposals.');
+    return this.#next(async () => {
+      const { source } = this.#world;
+      const place = this.#place();
+      const open = await listed(place, signal);
+      if (open.length >= MOST) throw new SlipwayError('conflict', `There are ${MOST} open proposals already.`);
+      const { id: parent } = await source.fetch(signal);
+      const before = await this.#load(source, parent, signal);
+      const files = await edits(source, before, request, signal);
+      if (files.size === 0) throw new SlipwayError('invalid-value', 'The config says all of that already.');
+      const id = nameFor(request.title);
+      const prefix = place.repository.path === '' ? '' : `${place.repository.path}/`;
+      const commit = await commitTo({
+        mirror: place.repository.dir,
+        remote: place.remote,
+        branch: PROPOSALS + id,
+        isNew: true,
+        parent,
+        message: messageOf(request, id, key),
+        files: new Map(
+          [...files].map(([path, text]) => [
+            prefix + path,
+            text === null ? null : { content: text, executable: false },
+          ]),
+        ),
+        env: identityOf(key),
+        signal,
+      });
+      const after = await this.#load(source, commit, signal);
+      if (after.issues.length > 0) {
+        await this.#drop(id, signal);
+        throw notValid(after.issues);
+      }
+      const [proposal] = (await listed(place, signal)).filter((one) => one.id === id);
+      if (!proposal) throw new SlipwayError('internal');
+      return proposal;
+    });
+  }
+
+  /**
+   * Merges it. Privilege escalation: whoever says yes must be allowed to make each change by themselves; a right to say yes alone
+   * would be a right to everything.
+   * @throws SlipwayError forbidden, not-found, conflict, invalid-config, blocked
+   */
+  approve(id: string, { key, grant }: ControlCaller, signal: AbortSignal): Promise<{ readonly commit: string }> {
+    return this.#next(async () => {
+      const { source } = this.#world;
+      const proposal = await this.#find(id, signal);
+      const merged = await source.merged?.({ head: refOf(id) }, signal);
+      if (!merged) throw noGit();
+      if (merged.conflicts)
+        throw new SlipwayError('conflict', `It conflicts with what was pushed since: ${merged.conflicts.join(', ')}.`, {
+          hint: 'Propose it anew, or merge its branch by hand.',
+        });
+      await source.fetch(signal);
+      const { id: after } = await merged.source.fetch(signal);
+      const [was, is] = await Promise.all([
+        this.#load(source, merged.base, signal),
+        this.#load(merged.source, after, signal),
+      ]);
+      if (is.issues.length > 0) throw notValid(is.issues);
+      for (const { kind, name } of changed(was.resources, is.resources)) {
+        const word = kindOf(kind)?.plural as ResourceWord;
+        if (!grant.may('edit', word, name))
+          throw new SlipwayError('forbidden', `It changes ${kind}/${name}, which no role of yours may edit.`);
+      }
+      if (
+        !sameFiles(await source.files(merged.base, signal), await merged.source.files(after, signal)) &&
+        !grant.may('edit', 'servers')
+      )
+        throw new SlipwayError('forbidden', 'It changes programs, which needs a role that may edit all servers.');
+      const { plan } = await preview(merged.source, await observe(this.#world, signal), memoryParseCache(), signal);
+      if (plan && plan.guards.length > 0)
+        throw new SlipwayError('blocked', plan.guards.map(({ message }) => message).join(' '));
+      const said = `${proposal.title}\n\n${proposal.description === '' ? '' : `${proposal.description}\n\n`}`;
+      const by = proposal.by === undefined ? '' : `Slipway-Proposed-By: ${proposal.by}\n`;
+      const trailers = `Slipway-Proposal: ${id}\n${by}Slipway-Approved-By: ${key}\n`;
+      const commit = await merged.land(said + trailers, signal);
+      await this.#drop(id, signal);
+      this.#sync();
+      return { commit };
+    });
+  }
+
+  /** Takes its branch away. @throws SlipwayError forbidden, not-found */
+  reject(id: string, { key, grant }: ControlCaller, signal: AbortSignal): Promise<void> {
+    return this.#next(async () => {
+      const { by } = await this.#find(id, signal);
+      if (by !== key && !grant.may('delete', 'proposals') && !grant.may('edit', 'proposals'))
+        throw new SlipwayError('forbidden', 'Only who made it, or may edit proposals, can reject it.');
+      await this.#drop(id, signal);
+    });
+  }
+
+  async #find(id: string, signal: AbortSignal): Promise<Proposal> {
+    const found = (await listed(this.#place(), signal)).find((one) => one.id === id);
+    if (!found)
+      throw new SlipwayError('not-found', `There is no proposal ${id}.`, { hint: 'See `slipway get proposals`.' });
+    return found;
+  }
+
+  async #drop(id: string, signal: AbortSignal): Promise<void> {
+    const { repository, remote } = this.#place();
+    await git(['push', '--quiet', '--', remote, `:${refOf(id)}`], { cwd: repository.dir, signal });
+  }
+
+  #load(source: Source, revision: string, signal: AbortSignal): Promise<Loaded> {
+    const { environment } = this.#world.source;
+    const same = environment === undefined ? source : { ...source, environment };
+    return load(same, revision, memoryParseCache(), signal);
+  }
+
+  #place(): { repository: Repository; remote: string } {
+    const { repository, remote } = this.#world.source;
+    if (!repository || remote === undefined) throw noGit();
+    return { repository, remote };
+  }
+
+  #next<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#last.then(work, work);
+    this.#last = next.catch(() => {});
+    return next;
+  }
+}
+
+const refOf = (id: string): string => `refs/heads/${PROPOSALS}${id}`;
+
+const noGit = (): SlipwayError =>
+  new SlipwayError('usage', 'The config is followed as a folder: proposals need a git repository.');
+
+function notValid(issues: readonly Issue[]): SlipwayError {
+  const told = issues.slice(0, 5).map(({ file, line, path, message }) => `${file}:${line} ${path}: ${message}`);
+  return new SlipwayError('invalid-config', `The config would not be valid: ${told.join(' ')}`);
+}
+
+async function edits(source: Source, before: Loaded, request: ProposalRequest, signal: AbortSignal) {
+  const wanted = new Set([
+    ...request.remove,
+    ...request.resources.map(
+      (value) => `${String(value['kind'])}/${String((value['metadata'] as { name?: unknown } | undefined)?.name)}`,
+    ),
+  ]);
+  const touched = before.resources.filter((resource) => wanted.has(addressOf(resource)));
+  const paths = new Set(touched.map((resource) => resource.source.file));
+  const files = (await source.files(before.commit, signal)).filter(({ path }) => paths.has(path));
+  const contents = await source.read(before.commit, files, signal);
+  const texts = new Map(files.map(({ path }, at) => [path, contents[at]?.toString('utf8') ?? '']));
+  const all = edited(request, touched, (file) => texts.get(file) ?? '');
+  return new Map([...all].filter(([path, text]) => texts.get(path) !== text));
+}
+
+/** `add-github-1a2b3c`. */
+function nameFor(title: string): string {
+  const words = title
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '')
+    .slice(0, 40);
+  return `${words === '' ? 'proposal' : words}-${randomBytes(3).toString('hex')}`;
+}
+
+/**
+ * Forged trailers: who asks writes the description, and trailers let guards pass and say who said yes. So none may stand in it.
+ * @throws SlipwayError invalid-value
+ */
+function messageOf({ title, description = '' }: ProposalRequest, id: string, key: string): string {
+  if (/^\s*slipway-[\w-]+\s*:/im.test(description))
+    throw new SlipwayError('invalid-value', 'A description cannot have lines that begin with Slipway-.');
+  const body = description.trim();
+  return `${title}\n\n${body === '' ? '' : `${body}\n\n`}Slipway-Proposal: ${id}\nSlipway-Proposed-By: ${key}\n`;
+}
+
+/** Who asks is the author, Slipway the committer. */
+function identityOf(key: string): Record<string, string> {
+  const name = key.replaceAll(/[<>\p{Cc}]/gu, '');
+  return {
+    GIT_AUTHOR_NAME: name,
+    GIT_AUTHOR_EMAIL: 'slipway@localhost',
+    GIT_COMMITTER_NAME: 'slipway',
+    GIT_COMMITTER_EMAIL: 'slipway@localhost',
+  };
+}
+
+/** Resources that are not the same in both. */
+function changed(was: readonly Resource[], is: readonly Resource[]): { kind: string; name: string }[] {
+  const meaning = ({ metadata, spec }: Resource): unknown => ({ metadata, spec });
+  const before = new Map(was.map((one) => [addressOf(one), one]));
+  const after = new Map(is.map((one) => [addressOf(one), one]));
+  return [...new Set([...before.keys(), ...after.keys()])].flatMap((address) => {
+    const [one, other] = [before.get(address), after.get(address)];
+    if (one && other && isDeepStrictEqual(meaning(one), meaning(other))) return [];
+    const { kind, metadata } = (one ?? other) as Resource;
+    return [{ kind, name: metadata.name }];
+  });
+}
+
+/** Whether what is no YAML is the same in both. */
+function sameFiles(was: readonly { path: string; id: string }[], is: readonly { path: string; id: string }[]): boolean {
+  const others = (files: typeof was): string =>
+    JSON.stringify(files.filter(({ path }) => !/\.ya?ml$/.test(path)).map(({ path, id }) => [path, id]));
+  return others(was) === others(is);
+}
