@@ -48,5 +48,5 @@ export { gitSource, resolveCommit } from './source/git.ts';
 export { revertOf, type Revert } from './source/history.ts';
 export type { Repository, Source, SourceFile } from './source/source.ts';
 export { openState, type StateDir } from './state.ts';
-export { readFloor } from './trust/floor.ts';
+export { readFloor, trustOf } from './trust/floor.ts';
 export { defaultStateDir, stateHome, statePaths } from './state-dir.ts';

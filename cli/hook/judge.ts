@@ -7,6 +7,8 @@ import {
   NOTHING,
   preview,
   readFloor,
+  resolveCommit,
+  trustOf,
   type Actual,
   type Repository,
 } from '../../reconciler/index.ts';
@@ -42,15 +44,11 @@ export async function judge(
   const isForced = isForcedBy(text(options, 'forcePushOption'), io.env);
   if (NONE.test(update.after))
     return forced(isForced, `${followed} is what Slipway follows; without it there is nothing to follow.`, io);
-  const source = sourceOf(repository, update.after, options);
   const otherwise = (): Promise<Actual> => asBefore(repository, update.before, options, io);
-  const { plan, issues } = await preview(
-    source,
-    await actual(options, io, stateDir, otherwise),
-    memoryParseCache(),
-    io.signal,
-    { floor: await readFloor(floorOf(options, io)) },
-  );
+  const there = await actual(options, io, stateDir, otherwise);
+  const source = sourceOf(await asFollowed(repository, there, io.signal), update.after, options);
+  const floor = await readFloor(floorOf(options, io));
+  const { plan, issues } = await preview(source, there, memoryParseCache(), io.signal, { floor });
   if (!plan) {
     printIssues(issues, io);
     io.err('The push was refused: the config would not be valid.');
@@ -73,7 +71,15 @@ async function asBefore(repository: Repository, before: string, options: Options
     { isUnsigned: true },
   );
   // What was there before may be broken; nobody can say then what it made.
-  return issues.length > 0 ? nothing : asIfRunning(desired);
+  if (issues.length > 0) return nothing;
+  const accepted = { commit: before, follows: repository.dir, trust: trustOf(desired.resources) };
+  return { ...asIfRunning(desired), accepted };
+}
+
+/** What was accepted last is a predecessor of the push, if it is in this repository at all. */
+async function asFollowed(repository: Repository, { accepted }: Actual, signal: AbortSignal): Promise<Repository> {
+  const known = accepted && (await resolveCommit(repository.dir, accepted.commit, signal));
+  return known ? { ...repository, follows: accepted.follows } : repository;
 }
 
 function sourceOf(repository: Repository, commit: string, options: Options) {

@@ -19,13 +19,14 @@ export interface MergeOptions extends RequestRefs {
   readonly ref: string | undefined;
   readonly mirror: string;
   readonly path: string;
+  /** What strangers may leave behind before it is thrown away (KiB). */
+  readonly maxKib?: number;
 }
 
 const BASE = 'refs/slipway/base';
 const HEAD = 'refs/slipway/head';
 /** A request is small, or else it is no request. */
 const FETCH_TIMEOUT_MS = 300_000;
-/** What strangers may leave behind before it is thrown away (KiB). */
 const MAX_KIB = 512 * 1024;
 /** Paths of a conflict that are named. */
 const MAX_CONFLICTS = 20;
@@ -46,7 +47,7 @@ export async function mergedIn(options: MergeOptions, signal: AbortSignal): Prom
 
 async function merge(options: MergeOptions, repository: string, signal: AbortSignal): Promise<Merged> {
   const { url, ref, path } = options;
-  await prepare(repository, options.mirror, signal);
+  await prepare(repository, options, signal);
   const base = await resolveRef(url, ref, signal);
   const args = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-gc'];
   await git(['fetch', ...args, '--', url, `+${base.ref}:${BASE}`, `+${options.head}:${HEAD}`], {
@@ -94,8 +95,10 @@ function unrelated(error: unknown): { code: number; output: Buffer } {
   return { code: 1, output: Buffer.alloc(0) };
 }
 
-async function prepare(repository: string, mirror: string, signal: AbortSignal): Promise<void> {
-  if (existsSync(repository) && (await sizeOf(repository, signal)) > MAX_KIB)
+async function prepare(repository: string, options: MergeOptions, signal: AbortSignal): Promise<void> {
+  const { mirror, maxKib = MAX_KIB } = options;
+  // Disk: whoever can open a request can push anything.
+  if (existsSync(repository) && (await sizeOf(repository, signal)) > maxKib)
     await rm(repository, { recursive: true, force: true });
   if (!existsSync(repository)) await git(['init', '--quiet', '--bare', repository], { signal });
   await writeFile(join(repository, 'objects', 'info', 'alternates'), `${join(mirror, 'objects')}\n`);

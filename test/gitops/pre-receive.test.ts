@@ -9,6 +9,7 @@ import { TestRepo } from '../helpers/repo.ts';
 import { Rig } from '../helpers/rig.ts';
 import { MAIN } from '../helpers/slipway.ts';
 import { tempDir, type TempDir } from '../helpers/temp.ts';
+import { commitAs, Signers, trustOf } from './helpers/signers.ts';
 
 const GATEWAY = resource('Gateway', 'main', {});
 const START = { 'prod/gw.yaml': GATEWAY, 'prod/a.yaml': memoryServer('a'), 'notes.txt': 'x' };
@@ -35,6 +36,10 @@ function push(
   ...args: string[]
 ): { ok: boolean; said: string } {
   repo.commit(files);
+  return pushHead(repo, ...args);
+}
+
+function pushHead(repo: TestRepo, ...args: string[]): ReturnType<typeof push> {
   const env = { ...process.env, XDG_STATE_HOME: join(repo.root, 'xdg'), NO_COLOR: '1' };
   const { status, stderr } = spawnSync('git', ['push', '--force', ...args, 'origin', 'HEAD'], {
     cwd: repo.work,
@@ -45,23 +50,24 @@ function push(
 }
 const tip = (repo: TestRepo): string => repo.git('ls-remote', 'origin', 'refs/heads/main').split('\t')[0] ?? '';
 
+/** What the hook says of a commit that is here already: as git would ask it, in this process. */
+function judged(repo: TestRepo, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Said> {
+  const [before, after] = [tip(repo), repo.git('rev-parse', 'HEAD')];
+  repo.git('-C', repo.remote, 'fetch', '--quiet', repo.work, 'HEAD');
+  return cli(['hook', 'pre-receive', ...args], {
+    cwd: repo.remote,
+    stdin: `${before} ${after} refs/heads/main\n`,
+    env: { GIT_DIR: '.', XDG_STATE_HOME: join(repo.root, 'xdg'), ...env },
+  });
+}
+
 test('a push is judged before anything of it is kept', async () => {
   using repo = new TestRepo();
   repo.push(START);
-  const done = await hook(
-    repo,
-    'install',
-    'config.git',
-    '--path',
-    './prod/',
-    '--program',
-    program,
-    '--force-push-option',
-    'let me',
-  );
+  const args = ['--path', './prod/', '--force-push-option', 'let me'];
+  const done = await hook(repo, 'install', 'config.git', '--program', program, ...args);
   expect(done).toMatchObject({ code: 0, err: expect.stringContaining('hooks/pre-receive') });
-  const path = join(repo.remote, 'hooks', 'pre-receive');
-  expect(statSync(path).mode & 0o777).toBe(0o755);
+  expect(statSync(join(repo.remote, 'hooks', 'pre-receive')).mode & 0o777).toBe(0o755);
 
   // Nothing runs here yet, so it is what the push changes. Its objects are still in quarantine when they are read.
   const good = push(repo, { 'prod/b.yaml': memoryServer('b') });
@@ -69,37 +75,73 @@ test('a push is judged before anything of it is kept', async () => {
   expect(good.said).toContain('Plan: 1 to create, 0 to update, 0 to replace, 0 to delete.');
   const kept = repo.git('rev-parse', 'HEAD');
 
-  const bad = push(repo, { 'prod/b.yaml': memoryServer('b', 'v1', { comand: 1 }) });
+  // Not even with the word that lets guards be passed.
+  const bad = push(repo, { 'prod/b.yaml': memoryServer('b', 'v1', { comand: 1 }) }, '-o', 'let me');
   expect(bad.said).toMatch(/^b\.yaml:1:\d+: unknown-field/m);
   expect(bad.said).toContain('The push was refused: the config would not be valid.');
   expect([bad.ok, tip(repo)]).toEqual([false, kept]);
-  // Not even with the word that lets guards be passed.
-  expect(push(repo, {}, '-o', 'let me').ok).toBe(false);
 
-  const gone = { 'prod/a.yaml': null, 'prod/b.yaml': null, 'prod/gw.yaml': null, 'prod/empty.yaml': '' };
-  const blocked = push(repo, gone);
-  expect(blocked.said).toMatch(/✗ blocked \(empty-load\)[^]*The push was refused: A guard blocks this plan\./);
-  expect([blocked.ok, tip(repo)]).toEqual([false, kept]);
-  expect(push(repo, {}, '-o', 'let', '-o', 'me').ok).toBe(false);
+  repo.commit({ 'prod/a.yaml': null, 'prod/b.yaml': null, 'prod/gw.yaml': null, 'prod/empty.yaml': '' });
+  const blocked = await judged(repo, args);
+  expect(blocked).toMatchObject({ code: 3, err: expect.stringContaining('The push was refused: A guard blocks') });
+  expect(blocked.out).toContain('✗ blocked (empty-load)');
+  const two = { GIT_PUSH_OPTION_COUNT: '2', GIT_PUSH_OPTION_0: 'let', GIT_PUSH_OPTION_1: 'me' };
+  expect((await judged(repo, args, two)).code).toBe(3);
+  const word = { GIT_PUSH_OPTION_COUNT: '1', GIT_PUSH_OPTION_0: 'let me' };
+  expect((await judged(repo, args.slice(0, 2), word)).code).toBe(3);
   const forced = push(repo, {}, '-o', 'other', '-o', 'let me');
   expect(forced).toMatchObject({ ok: true, said: expect.stringContaining('It was let in because you asked for it') });
 
-  // Other branches are their owners' business.
-  repo.git('switch', '--quiet', '--create', 'draft');
-  expect(push(repo, { 'prod/b.yaml': 'kind: [' }).ok).toBe(true);
-  expect(() => repo.git('push', '--quiet', 'origin', ':main')).toThrow(/nothing to follow/);
+  // Other branches are their owners' business, and the one that is followed stays.
+  const ask = (line: string): Promise<Said> =>
+    cli(['hook', 'pre-receive', ...args], { cwd: repo.remote, stdin: line, env: { GIT_DIR: '.' } });
+  const none = '0'.repeat(40);
+  expect(await ask(`${none} ${repo.git('rev-parse', 'HEAD')} refs/heads/draft\n`)).toMatchObject({
+    code: 0,
+    out: '',
+    err: '',
+  });
+  expect(await ask(`${kept} ${none} refs/heads/main\n`)).toMatchObject({
+    code: 3,
+    err: expect.stringContaining('nothing to follow'),
+  });
+  expect((await ask('what?\n')).code).toBe(64);
 });
 
 test('the plan is against what runs, where that is known', async () => {
   await using rig = await Rig.make();
-  await rig.apply({ 'gw.yaml': GATEWAY, 'a.yaml': memoryServer('a') });
   const { repo } = rig;
-  await hook(repo, 'install', 'config.git', '--program', program, '--state-dir', rig.state.root);
-  // The branch is elsewhere by now; what is applied is not.
-  repo.git('push', '--quiet', '--force', 'origin', 'HEAD:refs/heads/other');
-  const { ok, said } = push(repo, { 'b.yaml': memoryServer('b') });
-  expect([ok, said]).toEqual([true, expect.stringContaining('compared with what was applied last')]);
-  expect(said).toContain('Plan: 1 to create');
+  await rig.apply({ 'gw.yaml': GATEWAY, 'a.yaml': memoryServer('a') });
+  // The branch has gone on since; what is applied has not.
+  repo.push({ 'b.yaml': memoryServer('b') });
+  repo.commit({ 'c.yaml': memoryServer('c') });
+  const told = await judged(repo, ['--state-dir', rig.state.root]);
+  expect(told).toMatchObject({ code: 0, err: expect.stringContaining('compared with what was applied last') });
+  expect(told.out).toContain('Plan: 2 to create');
+});
+
+test('whoever may sign is asked for, by what was there before the push and by the floor', async () => {
+  using signers = new Signers();
+  const [ada, mallory] = [signers.ssh('ada'), signers.ssh('mallory')];
+  using repo = new TestRepo();
+  repo.push({ 'gw.yaml': GATEWAY, 'trust.yaml': trustOf({ mode: 'require' }, [ada]) });
+  await hook(repo, 'install', 'config.git', '--program', program);
+  commitAs(repo, ada, { 'a.yaml': memoryServer('a') }, { push: false });
+  // The signature is checked in quarantine, too.
+  expect(pushHead(repo)).toMatchObject({ ok: true, said: expect.stringContaining('Server/a will be created') });
+  // Who brings rules of their own is judged by those before them.
+  commitAs(repo, mallory, { 'trust.yaml': trustOf({ mode: 'require' }, [mallory]) }, { push: false });
+  expect(await judged(repo, [])).toMatchObject({ code: 3, err: expect.stringContaining('[untrusted]') });
+  repo.git('reset', '--quiet', '--hard', 'HEAD~1');
+
+  const floor = join(repo.root, 'floor.yaml');
+  writeFileSync(floor, trustOf({ mode: 'require' }, [mallory]));
+  commitAs(repo, ada, { 'b.yaml': memoryServer('b') }, { push: false });
+  expect((await judged(repo, [])).code).toBe(0);
+  expect(await judged(repo, ['--floor', floor])).toMatchObject({
+    code: 3,
+    err: expect.stringContaining('[untrusted]'),
+  });
 });
 
 test('installing again changes nothing, uninstalling leaves nothing, and hooks of others stay', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { statusText } from '../../cli/print/status.ts';
 import { secretOpener } from '../../reconciler/secrets/secrets.ts';
+import { mergedIn } from '../../reconciler/source/merge.ts';
 import type { OpenSecret } from '../../schemas/upstream-auth.ts';
 import { raw } from '../gateway/helpers/gateway.ts';
 import { memoryServer, resource, server } from '../helpers/config.ts';
@@ -265,6 +266,14 @@ test('what strangers push lies in a repository of its own, which is made anew wh
     await scene.reviewed({ 'b.yaml': memoryServer('b', lost.length.toString()) });
   }
   expect(scene.row()).toMatchObject({ state: 'told', verdict: 'changes' });
+  // What they leave there is bounded.
+  const left = join(review, 'left-behind');
+  for (const maxKib of [1e6, 0]) {
+    writeFileSync(left, '');
+    const options = { url: scene.rig.repo.url, ref: 'main', mirror, path: '', head: 'refs/pull/7/head', maxKib };
+    const { source } = await mergedIn(options, new AbortController().signal);
+    expect([existsSync(left), source !== undefined]).toEqual([maxKib > 0, true]);
+  }
   const events = scene.rig.reconciler.events.list().map(({ type, reason }) => `${type} ${reason}`);
   expect(events).toContain('Normal Reviewed');
 });

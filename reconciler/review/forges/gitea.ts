@@ -1,17 +1,8 @@
 /** Gitea and Forgejo, which speak alike. https://docs.gitea.com/usage/webhooks, https://forgejo.org/docs/latest/user/webhooks */
-import { z } from 'zod';
 import { checkHmac, headerOf } from '../verify.ts';
 import { asked, patient } from './asked.ts';
+import { readPush, readRequest } from './github-events.ts';
 import { STATUS_CONTEXT, type ConnectOptions, type Forge, type ForgeClient, type Verdict } from './forge.ts';
-
-const repository = z.object({ full_name: z.string(), default_branch: z.string().optional() });
-const push = z.object({ ref: z.string(), repository });
-const pullRequest = z.object({
-  action: z.string(),
-  number: z.int().positive(),
-  pull_request: z.object({ base: z.object({ ref: z.string() }), state: z.string() }),
-  repository,
-});
 
 const ACTIONS = new Set(['opened', 'reopened', 'synchronized', 'edited', 'closed']);
 
@@ -33,24 +24,14 @@ export const gitea: Forge = {
   },
   read(headers, payload) {
     const event = headerOf(headers, 'x-gitea-event') ?? headerOf(headers, 'x-forgejo-event');
-    if (event === 'push') {
-      const { ref, repository: repo } = push.parse(payload);
-      return { type: 'push', ref, ...named(repo) };
-    }
+    if (event === 'push') return readPush(payload);
     // New commits are an event of their own in some versions.
-    if (event !== 'pull_request' && event !== 'pull_request_sync') return undefined;
-    const { action, number, pull_request: request, repository: repo } = pullRequest.parse(payload);
-    if (!ACTIONS.has(action)) return undefined;
-    return { type: 'request', number, isOpen: request.state === 'open', into: request.base.ref, ...named(repo) };
+    const isRequest = event === 'pull_request' || event === 'pull_request_sync';
+    return isRequest ? readRequest(payload, ACTIONS) : undefined;
   },
   headRef: (number) => `refs/pull/${number}/head`,
   connect,
 };
-
-const named = ({ full_name, default_branch }: z.output<typeof repository>) => ({
-  repository: full_name,
-  ...(default_branch === undefined ? {} : { defaultBranch: default_branch }),
-});
 
 async function connect({ url, repository: name, token }: ConnectOptions): Promise<ForgeClient> {
   const { giteaApi } = await import('gitea-js');

@@ -1,17 +1,8 @@
 /** GitHub, and GitHub Enterprise Server. https://docs.github.com/webhooks, https://docs.github.com/rest */
-import { z } from 'zod';
 import { checkHmac, headerOf } from '../verify.ts';
 import { asked, patient } from './asked.ts';
+import { readPush, readRequest } from './github-events.ts';
 import { STATUS_CONTEXT, type ConnectOptions, type Forge, type ForgeClient, type Verdict } from './forge.ts';
-
-const repository = z.object({ full_name: z.string(), default_branch: z.string().optional() });
-const push = z.object({ ref: z.string(), repository });
-const pullRequest = z.object({
-  action: z.string(),
-  number: z.int().positive(),
-  pull_request: z.object({ base: z.object({ ref: z.string() }), state: z.string() }),
-  repository,
-});
 
 /** `edited`: it may go into another branch now. */
 const ACTIONS = new Set(['opened', 'reopened', 'synchronize', 'edited', 'ready_for_review', 'closed']);
@@ -35,23 +26,12 @@ export const github: Forge = {
   },
   read(headers, payload) {
     const event = headerOf(headers, 'x-github-event');
-    if (event === 'push') {
-      const { ref, repository: repo } = push.parse(payload);
-      return { type: 'push', ref, ...named(repo) };
-    }
-    if (event !== 'pull_request') return undefined;
-    const { action, number, pull_request: request, repository: repo } = pullRequest.parse(payload);
-    if (!ACTIONS.has(action)) return undefined;
-    return { type: 'request', number, isOpen: request.state === 'open', into: request.base.ref, ...named(repo) };
+    if (event === 'push') return readPush(payload);
+    return event === 'pull_request' ? readRequest(payload, ACTIONS) : undefined;
   },
   headRef: (number) => `refs/pull/${number}/head`,
   connect,
 };
-
-const named = ({ full_name, default_branch }: z.output<typeof repository>) => ({
-  repository: full_name,
-  ...(default_branch === undefined ? {} : { defaultBranch: default_branch }),
-});
 
 async function connect({ url, repository: name, token }: ConnectOptions): Promise<ForgeClient> {
   const { Octokit } = await import('@octokit/rest');
