@@ -1,4 +1,5 @@
 /** What a reconciler is made of, and how it learns of what the gateway sees. */
+import type { OpenSecret } from '../schemas/upstream-auth.ts';
 import type { BudgetStatus } from '../schemas/budgets.ts';
 import type { Era } from '../schemas/modern.ts';
 import type { Status, UpstreamStatus } from '../schemas/status.ts';
@@ -25,4 +26,6 @@ export interface ReconcilerOptions extends WorldOptions {
   readonly review?: () => Status['review'];
   /** Called after every status write; tests assert invariants here. */
   readonly onStatus?: (status: Status) => void;
+  /** Opens what Slipway itself needs: the token of a forge. */
+  readonly secrets?: OpenSecret;
 }

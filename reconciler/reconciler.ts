@@ -61,7 +61,10 @@ export class Reconciler implements AsyncDisposable {
     this.#options = options;
     this.world = createWorld(options);
     this.#usage = new TokenUsage(options, () => this.world.compiled);
-    this.proposals = new Proposals(this.world, () => void this.sync().catch(() => {}));
+    this.proposals = new Proposals(this.world, {
+      sync: () => void this.sync().catch(() => {}),
+      secrets: options.secrets,
+    });
     this.#resume = this.world.applied.commit !== undefined;
     this.world.changed = () => void this.status().catch(() => {});
     const follow = coalesce(() => followEndpoints(this.world, this.#stop.signal));

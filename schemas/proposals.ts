@@ -26,6 +26,9 @@ export interface Proposal {
   readonly at: string;
   readonly branch: string;
   readonly commit: string;
+  /** The pull request that was opened for it, told to who asked; or why there is none. */
+  readonly request?: string;
+  readonly requestError?: string;
   /** Addresses of resources that it adds, changes or removes. */
   readonly changes: readonly string[];
   /** Paths of files that are no resources. */

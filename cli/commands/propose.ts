@@ -50,8 +50,13 @@ export const command: Command = {
     };
     const proposal = await target.json<Proposal>('POST', '/proposals', { body });
     const format = options['output'];
-    if (format === 'json' || format === 'yaml') io.out(formatValue(proposal, format));
-    else io.out(`proposed ${proposal.id}: ${proposal.changes.join(', ')} (branch ${proposal.branch})`);
+    if (format === 'json' || format === 'yaml') {
+      io.out(formatValue(proposal, format));
+      return 0;
+    }
+    const { id, changes, branch, request, requestError } = proposal;
+    if (requestError !== undefined) io.err(`no pull request: ${requestError}`);
+    io.out(`proposed ${id}: ${changes.join(', ')} (${request ?? `branch ${branch}`})`);
     return 0;
   },
 };

@@ -92,6 +92,7 @@ export const command: Command = {
         budgets: () => door.gateway?.budgets() ?? [],
         unlisted: (server) => door.gateway?.unlisted(server) ?? {},
         review: () => reviews.status(),
+        secrets: secretOpener(state.paths),
       }),
     );
     const reviews: Reviews = stack.use(

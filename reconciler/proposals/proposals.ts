@@ -5,16 +5,19 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { ControlCaller } from '../../schemas/control.ts';
-import { SlipwayError } from '../../schemas/errors.ts';
+import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import { kindOf } from '../../schemas/kinds/index.ts';
 import { PROPOSALS, type Proposal, type ProposalRequest } from '../../schemas/proposals.ts';
 import { addressOf, type Issue, type Resource } from '../../schemas/resource.ts';
 import type { ResourceWord } from '../../schemas/access.ts';
+import type { OpenSecret } from '../../schemas/upstream-auth.ts';
 import { load, type Loaded } from '../load.ts';
 import { memoryParseCache } from '../parse-cache.ts';
 import { preview } from '../preview.ts';
 import { planRequest, type Planned } from '../review/plan-request.ts';
-import { commitTo } from '../source/commit.ts';
+import { openForge } from '../review/forge-client.ts';
+import { code } from '../review/markdown.ts';
+import { commitTo, headBranch } from '../source/commit.ts';
 import { git } from '../source/git-command.ts';
 import type { Repository, Source } from '../source/source.ts';
 import { observe, type World } from '../world.ts';
@@ -29,16 +32,22 @@ export interface ProposalDetails extends Proposal {
   readonly plan: Pick<Planned, 'verdict' | 'summary' | 'text'>;
 }
 
+export interface ProposalsOptions {
+  /** Called when the config changed. */
+  readonly sync: () => void;
+  /** For the forge's token. Without it no pull requests are opened. */
+  readonly secrets?: OpenSecret | undefined;
+}
+
 export class Proposals {
   readonly #world: World;
-  readonly #sync: () => void;
+  readonly #options: ProposalsOptions;
   /** One at a time: they share a repository. */
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param sync called when the config changed */
-  constructor(world: World, sync: () => void) {
+  constructor(world: World, options: ProposalsOptions) {
     this.#world = world;
-    this.#sync = sync;
+    this.#options = options;
   }
 
   list(signal: AbortSignal): Promise<Proposal[]> {
@@ -92,7 +101,7 @@ export class Proposals {
       }
       const [proposal] = (await listed(place, signal)).filter((one) => one.id === id);
       if (!proposal) throw new SlipwayError('internal');
-      return proposal;
+      return { ...proposal, ...(await this.#request(proposal, signal)) };
     });
   }
 
@@ -136,7 +145,7 @@ export class Proposals {
       const trailers = `Slipway-Proposal: ${id}\n${by}Slipway-Approved-By: ${key}\n`;
       const commit = await merged.land(said + trailers, signal);
       await this.#drop(id, signal);
-      this.#sync();
+      this.#options.sync();
       return { commit };
     });
   }
@@ -149,6 +158,26 @@ export class Proposals {
         throw new SlipwayError('forbidden', 'Only who made it, or may edit proposals, can reject it.');
       await this.#drop(id, signal);
     });
+  }
+
+  /** Where a forge is configured. That it cannot be reached takes nothing back: the branch is the proposal. */
+  async #request(
+    { title, description, by, branch }: Proposal,
+    signal: AbortSignal,
+  ): Promise<Pick<Proposal, 'request' | 'requestError'>> {
+    const { source, compiled } = this.#world;
+    const { review } = compiled.draft;
+    const { secrets } = this.#options;
+    if (!review?.token || !secrets || source.remote === undefined) return {};
+    try {
+      const client = await openForge(review, await secrets(review.token), source.remote);
+      const into = source.ref?.replace(/^refs\/heads\//, '') ?? (await headBranch(source.remote, signal));
+      const text = [description, `Proposed by ${code(by ?? '')}.`].filter((part) => part !== '').join('\n\n');
+      return { request: await client.open({ branch, into, title, text }) };
+    } catch (error) {
+      signal.throwIfAborted();
+      return { requestError: toSlipwayError(error).message };
+    }
   }
 
   async #find(id: string, signal: AbortSignal): Promise<Proposal> {

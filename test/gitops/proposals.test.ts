@@ -11,6 +11,7 @@ import { Desk } from '../helpers/slipway.ts';
 import { GATEWAY, HELLO_PROGRAM, helloServer } from '../helpers/configs.ts';
 import { git } from '../helpers/repo.ts';
 import { Rig } from '../helpers/rig.ts';
+import { TestForge, TOKEN } from './helpers/forge.ts';
 import { eventually } from '../helpers/until.ts';
 
 const TEAM = `# Servers of the team.
@@ -266,4 +267,26 @@ test('from the command line: propose, look, approve', async () => {
   expect((await run('approve', id)).code).toBe(64);
   expect((await run('approve', id, '--yes')).out).toContain('merged as');
   await eventually(async () => (await desk.status()).servers.some(({ name }) => name === 'more'));
+});
+
+test('where a forge is configured there is a pull request, too; a forge that is away takes nothing back', async () => {
+  await using forge = await TestForge.start('github');
+  await using rig = await Rig.make({ reviews: { secrets: async () => TOKEN } });
+  const ask = asker(rig);
+  const ref = { secretRef: { name: 'forge', key: 'token' } };
+  await rig.apply({
+    'team.yaml': TEAM,
+    'gw.yaml': resource('Gateway', 'main', {
+      review: { forge: 'github', url: forge.url, repository: 'acme/mcp', token: ref },
+    }),
+    'secret.yaml': resource('Secret', 'forge', { data: { token: { env: 'MY_TOKEN' } } }),
+  });
+  const made = await ask('member', 'POST', '/proposals', { title: 'To v2', resources: [version('app', 'v2')] });
+  expect(made).toMatchObject({ status: 201, body: { request: expect.stringContaining('/acme/mcp/pull/') } });
+  expect(forge.opened).toMatchObject([
+    { head: (made.body as Proposal).branch, base: 'main', title: 'To v2', body: 'Proposed by `user:member`.' },
+  ]);
+  await forge[Symbol.asyncDispose]();
+  const again = await ask('member', 'POST', '/proposals', { title: 'To v3', resources: [version('app', 'v3')] });
+  expect(again).toMatchObject({ status: 201, body: { requestError: expect.any(String) } });
 });

@@ -100,6 +100,7 @@ export class Rig implements AsyncDisposable {
       intervalMs,
       resyncMs,
       review: () => this.reviews?.status(),
+      ...(options.reviews ? { secrets: options.reviews.secrets } : {}),
       onStatus: (status) => this.#noteStatus(status),
     });
     const reconciler = this.#stack.use(this.#reconciler);
