@@ -9,6 +9,7 @@ import { gatewayLimits } from './limits.ts';
 import { behaviourOf } from './kinds/index.ts';
 import type { CompileContext, Draft } from './kinds/kind.ts';
 import type { Sealed } from './secrets/sealed.ts';
+import type { WorkspaceSpec } from './workspaces/spec.ts';
 import type { Workload, WorkloadFile } from './workload.ts';
 
 /** A commit whose resources are all valid. */
@@ -40,6 +41,7 @@ export interface Compiled extends Desired {
   /** What rollouts wait for. */
   readonly holds: readonly HoldRule[];
   readonly floorGuards: readonly GuardsSpec[];
+  readonly workspaces: readonly WorkspaceSpec[];
 }
 
 export const NOTHING: Desired = { commit: '', resources: [], files: [] };
@@ -61,6 +63,7 @@ export function compile(desired: Desired): Compiled {
   const allowances: Allowance[] = [];
   const guards: GuardsSpec[] = [];
   const holds: HoldRule[] = [];
+  const workspaces: WorkspaceSpec[] = [];
   const sealed: Sealed[] = [];
   for (const resource of resources) {
     const behaviour = behaviourOf(resource.kind);
@@ -70,12 +73,13 @@ export function compile(desired: Desired): Compiled {
     guards.push(...guardsIn(resource));
     const hold = behaviour.holds?.(resource);
     if (hold) holds.push(hold);
+    workspaces.push(...(behaviour.workspaces?.(resource, context) ?? []));
     sealed.push(...(behaviour.seals?.(resource, context) ?? []));
   }
   const floor = desired.floor?.resources ?? [];
   for (const resource of floor) behaviourOf(resource.kind).floor?.(resource, draft);
   const floorGuards = floor.flatMap(guardsIn);
-  return { ...desired, resources, workloads, draft, allowances, guards, floorGuards, sealed, holds };
+  return { ...desired, resources, workloads, draft, allowances, guards, floorGuards, sealed, holds, workspaces };
 }
 
 function guardsIn(resource: Resource): GuardsSpec[] {

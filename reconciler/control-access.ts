@@ -73,7 +73,8 @@ export function statusFor(grant: Grant, status: Status, offer: Offer): Status {
       return upstreams && !grant.may('view', 'users') ? { ...rest, upstreams: upstreams.map(unnamed) } : server;
     });
   const tokens = status.tokens.filter(({ name }) => grant.may('view', 'tokens', name));
-  if (all) return { ...status, servers, tokens };
+  const workspaces = status.workspaces.filter(({ name }) => grant.may('view', 'workspaces', name));
+  if (all) return { ...status, servers, tokens, workspaces };
   const { audit: _, review: __, backup: ___, lastAttempted, lastApplied, ...rest } = status;
   return {
     ...rest,
@@ -81,6 +82,7 @@ export function statusFor(grant: Grant, status: Status, offer: Offer): Status {
     ...(lastApplied ? { lastApplied: bare(lastApplied) } : {}),
     servers,
     tokens,
+    workspaces,
     conditions: status.conditions.map((condition) => ({ ...condition, message: '' })),
     source: '',
     issues: [],
@@ -119,6 +121,7 @@ export const changeFor = (grant: Grant, commit: Commit): Commit => (seesEverythi
 /** As with the status: what is about all is for who may see all, and instances are for who may view those. */
 export function maySeeEvent(grant: Grant, { about, instance }: EventRow): boolean {
   if (about === ALL) return seesEverything(grant);
+  if (about.startsWith('Workspace/')) return grant.may('view', 'workspaces', nameIn(about));
   return (
     grant.may('view', instance === undefined ? 'servers' : 'instances', nameIn(about)) &&
     grant.may('view', 'servers', nameIn(about))

@@ -55,6 +55,11 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   'GET history': async (reconciler, request, parts) => ok(await history(reconciler, request, parts)),
   'GET proposals': proposals,
   'POST proposals': propose,
+  'POST workspaces': async (reconciler, { body, caller: { grant } }) => {
+    checkOperation(grant, 'sync');
+    const synced = await reconciler.syncWorkspaces(namesIn(body));
+    return ok(synced.map(({ error, ...rest }) => ({ ...rest, ...(error ? { error: error.toJSON() } : {}) })));
+  },
   'POST sync': async (reconciler, { query, caller: { grant } }) => {
     checkOperation(grant, 'sync');
     const passing = reconciler.sync({ retry: query.get('retry') === 'true' });
@@ -107,6 +112,13 @@ async function withStats(reconciler: Reconciler, signal: AbortSignal): Promise<S
   };
   const servers = status.servers.map((server) => ({ ...server, instances: server.instances.map(measured) }));
   return { ...status, servers };
+}
+
+/** `{ "names": ["handbook"] }`; none: all. @throws SlipwayError bad-request */
+function namesIn(body: unknown): readonly string[] {
+  const { names = [] } = (body ?? {}) as { names?: unknown };
+  if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names;
+  throw new SlipwayError('bad-request', 'names must be a list of names.');
 }
 
 function pruneRequest(body: unknown): PruneRequest {

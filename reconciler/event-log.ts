@@ -81,6 +81,10 @@ export function happenings(before: Status | undefined, after: Status): Happening
       return isBad ? bad(one) : one;
     }),
     ...gone.map(({ address }) => happened(address, 'Removed', 'it is in the config no more')),
+    ...after.workspaces.flatMap(({ address, conditions }) => {
+      const earlier = before?.workspaces.find((one) => one.address === address);
+      return conditionNews(address, earlier?.conditions, conditions);
+    }),
     ...after.servers.flatMap((server) => aboutServer(before, known.get(server.address), server)),
   ];
 }

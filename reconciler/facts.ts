@@ -31,6 +31,7 @@ export function factsOf(world: World, options: ReconcilerOptions, seen: Seen): F
     tally: (id: string) => world.traffic.tally(id),
     health: (id: string) => world.prober.healthOf(id),
     lastReached: world.lastReached,
+    workspaces: options.workspaces?.().facts() ?? [],
     review: options.review?.(),
     outbox: world.recorder.state(),
     backup: world.backups?.state(),

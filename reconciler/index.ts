@@ -47,6 +47,7 @@ export { commitTo, headBranch } from './source/commit.ts';
 export { gitSource, resolveCommit } from './source/git.ts';
 export { revertOf, type Revert } from './source/history.ts';
 export type { Repository, Source, SourceFile } from './source/source.ts';
+export { Workspaces } from './workspaces/workspaces.ts';
 export { openState, type StateDir } from './state.ts';
 export { readFloor, trustOf } from './trust/floor.ts';
 export { defaultStateDir, stateHome, statePaths } from './state-dir.ts';

@@ -4,6 +4,7 @@ import type { BudgetStatus } from '../schemas/budgets.ts';
 import type { Era } from '../schemas/modern.ts';
 import type { Status, UpstreamStatus } from '../schemas/status.ts';
 import type { LastUsed } from './token-usage.ts';
+import type { Workspaces } from './workspaces/workspaces.ts';
 import type { WorldOptions } from './world.ts';
 
 export interface ReconcilerOptions extends WorldOptions {
@@ -24,6 +25,8 @@ export interface ReconcilerOptions extends WorldOptions {
   readonly lastUsed?: LastUsed;
   /** How it stands with reviews. */
   readonly review?: () => Status['review'];
+  /** Trees of files that are kept ready. */
+  readonly workspaces?: () => Pick<Workspaces, 'facts' | 'sync'>;
   /** Called after every status write; tests assert invariants here. */
   readonly onStatus?: (status: Status) => void;
   /** Opens what Slipway itself needs: the token of a forge. */

@@ -19,6 +19,7 @@ import { isStepOver, trialsOver, underWatch } from './rollout/watch.ts';
 import { reapply, resume, run, type PassResult } from './run.ts';
 import { summarize } from './status.ts';
 import { isFloorNew } from './trust/floor.ts';
+import type { WorkspaceSynced } from './workspaces/workspaces.ts';
 import { TokenUsage } from './token-usage.ts';
 import type { Workload } from './workload.ts';
 import { createWorld, followEndpoints, judge, listInstances, type World } from './world.ts';
@@ -94,6 +95,11 @@ export class Reconciler implements AsyncDisposable {
     if (options.retry) this.#retryFailed = true;
     const wanted = await this.world.source.probe(this.#stop.signal).catch(() => undefined);
     return this.#passFor(wanted);
+  }
+
+  /** Looks at workspaces now. @throws SlipwayError not-found */
+  syncWorkspaces(names: readonly string[]): Promise<WorkspaceSynced[]> {
+    return this.#options.workspaces?.().sync(names) ?? Promise.resolve([]);
   }
 
   /** How it stands with the budgets, as far as a gateway counts them. */

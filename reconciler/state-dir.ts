@@ -28,6 +28,8 @@ export interface StatePaths {
   readonly containers: string;
   /** Tokens and registrations for remote servers, sealed. */
   readonly vault: string;
+  /** Trees of workspaces, and the mirrors that they come from. */
+  readonly workspaces: string;
   readonly sockets: string;
   readonly control: string;
 }
@@ -74,6 +76,7 @@ export function statePaths(root: string): StatePaths {
     sealed: join(root, 'sealed'),
     containers: join(root, 'containers'),
     vault: join(root, 'vault'),
+    workspaces: join(root, 'workspaces'),
     sockets,
     control: join(sockets, 'control.sock'),
   };

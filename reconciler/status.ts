@@ -18,6 +18,8 @@ import type { Applied } from './applied.ts';
 import type { Compiled } from './compile.ts';
 import type { Instance } from './drivers/driver.ts';
 import { holdOf, type Holds } from './holds.ts';
+import type { WorkspaceFacts } from './workspaces/spec.ts';
+import { workspaceConditions, workspaceStatus } from './workspaces/status.ts';
 import type { Health } from './health/prober.ts';
 import type { Served } from './publish.ts';
 import type { Stage } from './rollout/canary.ts';
@@ -65,6 +67,7 @@ export interface Facts {
   readonly lastLines: (instance: string) => readonly string[];
   readonly lastProbe?: string | undefined;
   readonly lastReached?: string | undefined;
+  readonly workspaces: readonly WorkspaceFacts[];
   readonly outbox: Status['outbox'];
   readonly review?: Status['review'];
   readonly backup?: Status['backup'];
@@ -93,6 +96,10 @@ export function summarize(facts: Facts, previous: Status | undefined, now: strin
     issues: facts.issues.map((issue) => ({ ...issue })),
     servers,
     tokens: tokensOf(facts),
+    workspaces: facts.workspaces.map((workspace) => {
+      const before = previous?.workspaces.find(({ address }) => address === workspace.spec.address)?.conditions ?? [];
+      return { ...workspaceStatus(workspace), conditions: dated(workspaceConditions(workspace), before, commit, now) };
+    }),
     ...(facts.review ? { review: facts.review } : {}),
     outbox: facts.outbox,
     ...(facts.backup ? { backup: facts.backup } : {}),

@@ -45,6 +45,10 @@ export const ERRORS = {
   ),
   'reference-cycle': row('Resources refer to each other in a circle.', 'Remove one reference of the path shown.'),
 
+  'workspace-too-large': row(
+    'The files of a workspace are more than it may have.',
+    'Leave some out with exclude, or raise maxSize; the tree before stays.',
+  ),
   'template-params': row('A template cannot be used so.', 'See `slipway describe template <name>` for its parameters.'),
   'overlay-failed': row(
     'An operation of an Overlay does not apply.',

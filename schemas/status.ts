@@ -140,6 +140,26 @@ const review = z.strictObject({
   requests: z.array(reviewed),
 });
 
+const workspace = z.strictObject({
+  name: z.string(),
+  /** Of the resource it comes from: `Workspace/handbook`. */
+  address: z.string(),
+  conditions: z.array(condition),
+  /** URL or folder. */
+  source: z.string(),
+  ref: z.string().optional(),
+  /** Where its files are; always the newest tree. Absent until there is one. */
+  path: z.string().optional(),
+  commit: z.string().optional(),
+  /** When it was last found to be as it should (ISO 8601). */
+  syncedAt: z.string().optional(),
+  files: z.int().optional(),
+  bytes: z.int().optional(),
+  /** How many files were left out, by reason. */
+  skipped: z.record(z.string(), z.int()).optional(),
+  error: z.string().optional(),
+});
+
 export const statusSchema = z.strictObject({
   formatVersion: z.literal(1),
   version: z.string(),
@@ -156,6 +176,7 @@ export const statusSchema = z.strictObject({
   issues: z.array(z.looseObject({ file: z.string(), line: z.number(), code: z.string(), message: z.string() })),
   servers: z.array(server),
   tokens: z.array(token),
+  workspaces: z.array(workspace),
   /** Pushes and pull requests, where a forge tells of them. */
   review: review.optional(),
   /** Audit records that wait for the remote. */
@@ -187,6 +208,7 @@ export type Status = z.output<typeof statusSchema>;
 export type Condition = z.output<typeof condition>;
 export type ServerStatus = z.output<typeof server>;
 export type UpstreamStatus = z.output<typeof upstream>;
+export type WorkspaceStatus = z.output<typeof workspace>;
 export type TokenStatus = z.output<typeof token>;
 export type InstanceStatus = z.output<typeof instance>;
 export type ReviewStatus = z.output<typeof review>;

@@ -5,6 +5,7 @@ import { commitText, eventTable } from '../print/events.ts';
 import { plainLines } from '../print/plain.ts';
 import { serverSections } from '../print/server.ts';
 import { indent, table, type Table } from '../print/table.ts';
+import { workspaceSection } from '../print/workspaces.ts';
 import { tokenSection } from '../print/token.ts';
 import { asDocument, formatValue } from '../print/value.ts';
 import { originLines } from '../print/origins.ts';
@@ -52,8 +53,18 @@ export const command: Command = {
 };
 
 /** The resource as it is written, and beside it all that is not. */
-function asValue({ resource, history, server, token, refersTo, referredBy, events, budgets }: Facts): unknown {
-  const status = server ?? token;
+function asValue({
+  resource,
+  history,
+  server,
+  token,
+  workspace,
+  refersTo,
+  referredBy,
+  events,
+  budgets,
+}: Facts): unknown {
+  const status = server ?? token ?? workspace;
   return {
     ...asDocument(resource),
     ...(status ? { status } : {}),
@@ -65,7 +76,18 @@ function asValue({ resource, history, server, token, refersTo, referredBy, event
   };
 }
 
-function asText({ resource, history, server, token, refersTo, referredBy, events, budgets, log }: Facts): string {
+function asText({
+  resource,
+  history,
+  server,
+  token,
+  workspace,
+  refersTo,
+  referredBy,
+  events,
+  budgets,
+  log,
+}: Facts): string {
   const section = (title: string, content: string): string => (content === '' ? '' : `${title}\n${indent(content)}`);
   const rows = ({ head, rows: all }: Table): string => (all.length === 0 ? '' : table(head, all));
   const references = [
@@ -80,6 +102,7 @@ function asText({ resource, history, server, token, refersTo, referredBy, events
     section('Written elsewhere', originLines(resource).join('\n')),
     section('Use', token ? tokenSection(token) : ''),
     ...(server ? serverSections(server, (resource.spec as { isolation?: unknown }).isolation, log) : []),
+    section('Workspace', workspace ? workspaceSection(workspace) : ''),
     section('Usage', rows(budgetTable(budgets))),
     section('References', references.join('\n')),
     section('Events', rows(eventTable(events.slice(-MAX_EVENTS), false))),

@@ -52,8 +52,16 @@ export const command: Command = {
     for (const resource of groups.flatMap((group) => chosen(resources, group))) {
       const facts = await factsOf(target, resource, known);
       const { history, server, token, refersTo, referredBy, events } = facts;
-      say({ address: addressOf(resource), history, status: server ?? token, refersTo, referredBy, events }, () =>
-        plainLines(why(facts)),
+      say(
+        {
+          address: addressOf(resource),
+          history,
+          status: server ?? token ?? facts.workspace,
+          refersTo,
+          referredBy,
+          events,
+        },
+        () => plainLines(why(facts)),
       );
     }
     return 0;

@@ -14,6 +14,7 @@ import {
 import { budgetTable } from '../print/budgets.ts';
 import { resourceTable } from '../print/resources.ts';
 import type { Table } from '../print/table.ts';
+import { workspaceTable } from '../print/workspaces.ts';
 import { asDocument } from '../print/value.ts';
 import { chosen, groupsBy, isOne, ofProject, type Group } from '../read/choose.ts';
 import { FORMATS, print, type Format, type Listing } from '../read/listing.ts';
@@ -114,6 +115,11 @@ const TABLES: Readonly<Record<string, (target: Target, found: readonly Resource[
     const shown = new Set(found.map(({ metadata }) => metadata.name));
     const statuses = await target.json<BudgetStatus[]>('GET', '/budgets');
     return budgetTable(statuses.filter(({ budget }) => shown.has(budget)));
+  },
+  async Workspace(target, found) {
+    const shown = new Set(found.map(({ metadata }) => metadata.name));
+    const { workspaces } = await target.json<Status>('GET', '/status');
+    return workspaceTable(workspaces.filter(({ name }) => shown.has(name)));
   },
 };
 

@@ -20,6 +20,7 @@ import {
   type Publish,
   type Recorder,
   type StateDir,
+  Workspaces,
 } from '../../reconciler/index.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { duration, timerMs } from '../../schemas/kinds/fields.ts';
@@ -67,6 +68,7 @@ export const command: Command = {
     );
     const door = new Door(({ gateway }) => {
       audit.configure(gateway.audit);
+      workspaces.configure(reconciler.world.compiled.workspaces);
       if (gateway.logging) io.logger?.configure(gateway.logging);
     });
     const backups = stack.use(
@@ -93,12 +95,22 @@ export const command: Command = {
         unlisted: (server) => door.gateway?.unlisted(server) ?? {},
         review: () => reviews.status(),
         secrets: secretOpener(state.paths),
+        workspaces: () => workspaces,
+      }),
+    );
+    const workspaces: Workspaces = stack.use(
+      new Workspaces({
+        dir: state.paths.workspaces,
+        secrets: secretOpener(state.paths),
+        log: io.log,
+        changed: () => reconciler.world.changed(),
       }),
     );
     const reviews: Reviews = stack.use(
       new Reviews({
         world: reconciler.world,
         sync: () => reconciler.sync(),
+        pushed: (repository, ref) => workspaces.pushed(repository, ref),
         secrets: secretOpener(state.paths),
         key: state.sessionKey,
       }),

@@ -42,6 +42,7 @@ export const OFFERINGS: Readonly<Record<string, Offering>> = {
   role: listed(named(KINDS.Role)),
   scopes: listed(() => offer(SCOPES)),
   template: named(KINDS.Template),
+  workspaces: named(KINDS.Workspace),
   tool: tools,
   verb: () => offer([...VERBS, 'call', 'scope']),
   'field=value': fields,

@@ -15,7 +15,7 @@ const MAX_REQUESTS = 5;
 export function statusText(status: Status, warnings: readonly EventRow[], { paint }: Pick<Io, 'paint'>): string {
   const ready = conditionOf(status, 'Ready');
   const style = ready?.status === 'True' ? 'green' : ready?.status === 'False' ? 'red' : 'yellow';
-  const { lastApplied, lastAttempted, lastProbe, lastReached, outbox, servers, issues } = status;
+  const { lastApplied, lastAttempted, lastProbe, lastReached, outbox, servers, issues, workspaces } = status;
   const isBehind = lastAttempted !== undefined && lastAttempted.id !== lastApplied?.id;
   const lines = [
     // Whoever may see a part only is told neither.
@@ -36,6 +36,7 @@ export function statusText(status: Status, warnings: readonly EventRow[], { pain
       ? [`         and ${issues.length - MAX_ISSUES} more: see \`slipway validate\``]
       : []),
     ...reviewLines(status),
+    ...workspaces.flatMap(({ name, error }) => (error === undefined ? [] : [`Files    workspace ${name}: ${error}`])),
     ...driftLines(status),
     ...signatureLines(status),
     ...warnings

@@ -3,7 +3,13 @@ import type { BudgetStatus } from '../../schemas/budgets.ts';
 import type { EventRow, History } from '../../schemas/operate.ts';
 import { referencesOf } from '../../schemas/refs.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
-import { conditionOf, type ServerStatus, type Status, type TokenStatus } from '../../schemas/status.ts';
+import {
+  conditionOf,
+  type ServerStatus,
+  type Status,
+  type TokenStatus,
+  type WorkspaceStatus,
+} from '../../schemas/status.ts';
 import type { Target } from '../target.ts';
 
 const LAST_LINES = 10;
@@ -15,6 +21,7 @@ export interface Facts {
   /** How it does, if it is a server or a token. */
   readonly server: ServerStatus | undefined;
   readonly token: TokenStatus | undefined;
+  readonly workspace: WorkspaceStatus | undefined;
   /** Addresses of what it names, and of what names it. */
   readonly refersTo: readonly string[];
   readonly referredBy: readonly string[];
@@ -61,6 +68,7 @@ export async function factsOf(
     status,
     server,
     token: status.tokens.find((entry) => entry.address === address),
+    workspace: status.workspaces.find((entry) => entry.address === address),
     refersTo: [...new Set(targets(resource))],
     referredBy: resources.filter((other) => targets(other).includes(address)).map(addressOf),
     events,

@@ -18,6 +18,7 @@ import { template } from './template.ts';
 import { token } from './token.ts';
 import { trust } from './trust.ts';
 import { user } from './user.ts';
+import { workspace } from './workspace.ts';
 
 type Behaviours = { [Name in KindName]: KindBehaviour<z.output<(typeof KINDS)[Name]['spec']>> };
 
@@ -38,6 +39,7 @@ const behaviours: Behaviours = {
   RoleBinding: roleBinding,
   Overlay: overlay,
   Template: template,
+  Workspace: workspace,
 };
 
 /** The behaviour of a kind that `schemas` has accepted. The cast is sound: specs were parsed by the same kind's schema. */

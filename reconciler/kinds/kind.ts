@@ -9,6 +9,7 @@ import type { Sealed } from '../secrets/sealed.ts';
 import type { ReviewSettings } from '../review/settings.ts';
 import type { HoldRule } from '../holds.ts';
 import type { TrustRules } from '../trust/rules.ts';
+import type { WorkspaceSpec } from '../workspaces/spec.ts';
 import type { Workload, WorkloadFile } from '../workload.ts';
 
 /** The snapshot while kinds add their parts; endpoints of workloads are filled in when instances are ready. */
@@ -43,6 +44,8 @@ export interface KindBehaviour<Spec> {
   allows?(resource: Resource<Spec>): readonly Allowance[];
   /** What holds commits back because of this resource. */
   guards?(resource: Resource<Spec>): GuardsSpec | undefined;
+  /** Trees of files that are kept ready because of this resource. */
+  workspaces?(resource: Resource<Spec>, context: CompileContext): readonly WorkspaceSpec[];
   /** Whether rollouts wait because of this resource. */
   holds?(resource: Resource<Spec>): HoldRule;
   /** By what commits that come after it are judged. */

@@ -21,6 +21,8 @@ export interface ReviewsOptions {
   readonly world: World;
   /** Looks at the source now. */
   readonly sync: () => Promise<unknown>;
+  /** Looks at workspaces that a push is about. @returns their names */
+  readonly pushed?: (repository: string, ref: string) => readonly string[];
   readonly secrets: OpenSecret;
   /** Marks the comments of this Slipway: nobody can plant one beforehand that it would take for its own. */
   readonly key: Uint8Array;
@@ -96,8 +98,10 @@ export class Reviews implements AsyncDisposable {
 
   /** @returns what becomes of it @throws SlipwayError concurrency-limited */
   #heard(event: HookEvent): string {
-    const { world, sync } = this.#options;
+    const { world, sync, pushed } = this.#options;
+    const workspaces = event.type === 'push' ? (pushed?.(event.repository, event.ref) ?? []) : [];
     const why = unconcerned(event, world.source, repositoryOf(this.#settings ?? {}, world.source.remote));
+    if (why !== undefined && workspaces.length > 0) return `workspaces are looked at: ${workspaces.join(', ')}`;
     if (why !== undefined) return `nothing to do: ${why}`;
     if (event.type === 'push') {
       // Its outcome is in the status. What is open is to be merged into something else now.

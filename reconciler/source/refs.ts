@@ -11,13 +11,19 @@ export interface Resolved {
 }
 
 /** One round trip to the remote, no objects. */
-export async function resolveRef(url: string, ref: string | undefined, signal: AbortSignal): Promise<Resolved> {
+export async function resolveRef(
+  url: string,
+  ref: string | undefined,
+  signal: AbortSignal,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Resolved> {
   if (ref !== undefined && COMMIT_ID.test(ref)) return { id: ref, ref };
   const wanted = ref ?? 'HEAD';
   const candidates =
     ref === undefined ? ['HEAD'] : ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
   const output = await git(['ls-remote', '--quiet', '--', url, ...candidates.flatMap((name) => [name, `${name}^{}`])], {
     signal,
+    env,
   });
   const found = new Map(
     output

@@ -24,6 +24,7 @@ export const RESOURCES = [
   'backups',
   'overlays',
   'templates',
+  'workspaces',
   'prompts',
   'promptrequests',
   'proposals',

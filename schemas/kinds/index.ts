@@ -16,6 +16,7 @@ import { template } from './template.ts';
 import { trust } from './trust.ts';
 import { token } from './token.ts';
 import { user } from './user.ts';
+import { workspace } from './workspace.ts';
 
 export const KINDS = {
   Gateway: gateway,
@@ -34,6 +35,7 @@ export const KINDS = {
   RoleBinding: roleBinding,
   Overlay: overlay,
   Template: template,
+  Workspace: workspace,
 } as const;
 
 export type KindName = keyof typeof KINDS;

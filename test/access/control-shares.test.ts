@@ -46,6 +46,7 @@ const STATUS: Status = {
   lastApplied: commit,
   issues: [{ file: 'vault.yaml', line: 1, code: 'invalid-value', message: 'vault' }],
   servers: [server('wiki'), server('vault')],
+  workspaces: [],
   tokens: [{ address: 'Token/hopper', name: 'hopper' }],
   outbox: { pending: 2, lastError: 'vault.example refused' },
   audit: { events: 9, head: 'ab', waiting: 0, dropped: 0, lastError: '/srv/hidden-repo is full' },

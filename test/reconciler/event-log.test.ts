@@ -44,6 +44,7 @@ const status = (more: Partial<Status> = {}): Status => ({
   issues: [],
   servers: [server()],
   tokens: [],
+  workspaces: [],
   outbox: { pending: 0 },
   ...more,
 });

@@ -47,7 +47,7 @@ describe('hints', () => {
     ['unknown-kind.yaml', 'Did you mean Server?'],
     [
       'unknown-kind-far.yaml',
-      'Kinds: Gateway, Engine, Server, Project, Policy, Trust, Budget, Backup, Secret, Token, User, Group, Role, RoleBinding, Overlay, Template.',
+      'Kinds: Gateway, Engine, Server, Project, Policy, Trust, Budget, Backup, Secret, Token, User, Group, Role, RoleBinding, Overlay, Template, Workspace.',
     ],
     ['kind-plural.yaml', 'Did you mean Server?'],
     ['bad-transport.yaml', 'Did you mean http?'],
