@@ -36,7 +36,7 @@ export { issuesMarkdown, planMarkdown } from './review/markdown.ts';
 export { generateKey, open as openSealed, seal } from './secrets/age.ts';
 export { memoryDir } from './secrets/files.ts';
 export { defaultKeyFile, readIdentities } from './secrets/identities.ts';
-export { secretOpener } from './secrets/secrets.ts';
+export { remembering, secretOpener } from './secrets/secrets.ts';
 export { openSops as openSecretFile } from './secrets/sops/open.ts';
 export { Unavailable } from './secrets/unavailable.ts';
 export { Reviews } from './review/reviews.ts';

@@ -51,6 +51,24 @@ export function secretOpener(places: SecretPlaces, env: NodeJS.ProcessEnv = proc
     });
 }
 
+/** How long a decrypted value is remembered (ms). Which value it is, its fingerprint says: there is no newer one under that. */
+const REMEMBERED_MS = 60_000;
+
+/** For whoever needs values with each request: decrypting takes a millisecond. What is read from elsewhere is read each time. */
+export function remembering(open: OpenSecret): OpenSecret {
+  const known = new Map<string, { readonly value: Promise<string>; readonly until: number }>();
+  return (use) => {
+    if (!('sealed' in use.from)) return open(use);
+    const [key, now] = [JSON.stringify(use), performance.now()];
+    for (const [old, { until }] of known) if (until < now) known.delete(old);
+    const found = known.get(key) ?? { value: open(use), until: now + REMEMBERED_MS };
+    known.set(key, found);
+    // A failure is looked at again: somebody may have mended it.
+    found.value.catch(() => known.delete(key));
+    return found.value;
+  };
+}
+
 async function valueOf(use: SecretUse, places: SecretPlaces, env: NodeJS.ProcessEnv): Promise<string> {
   const { from } = use;
   if ('sealed' in from) return unseal(use, from.sealed, places, env);

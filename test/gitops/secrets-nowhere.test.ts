@@ -95,6 +95,7 @@ test('values are in no plan, status, log, record, label, error or file, in no sp
     }),
     'vault.enc.yaml': stringify({ ...tree, sops }),
     'vault.yaml': resource('Secret', 'vault', { sops: { file: 'vault.enc.yaml' } }),
+    'backup.yaml': resource('Backup', 'nightly', {}),
     'remote.yaml': resource('Server', 'remote', {
       url: `http://127.0.0.1:${(remote.address() as AddressInfo).port}/mcp`,
       privateNetwork: true,
@@ -167,6 +168,7 @@ test('values are in no plan, status, log, record, label, error or file, in no sp
     ['describe', 'secret', 'vault'],
     ['explain', 'server/wrong'],
     ['explain', 'server/again'],
+    ['backup', 'now'],
   ];
   for (const args of reading) await run([...args, ...at]);
   for (const args of [
@@ -191,6 +193,7 @@ test('values are in no plan, status, log, record, label, error or file, in no sp
   places.set('the log', Buffer.from(up.log));
   for (const path of filesIn(desk.state)) places.set(`${path} in the end`, readFileSync(path));
   places.set('the audit branch', Buffer.from(desk.git(desk.remote, 'log', '-p', 'slipway/audit')));
+  places.set('the backups', Buffer.from(desk.git(desk.remote, 'log', '-p', 'slipway/backup')));
   places.set('the config', Buffer.from(desk.git(desk.config, 'log', '-p')));
   const found = [...places].flatMap(([place, content]) =>
     Object.entries(SECRETS).flatMap(([name, value]) =>

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { open, seal } from '../../reconciler/secrets/age.ts';
+import { remembering } from '../../reconciler/secrets/secrets.ts';
 import type { SealedValue } from '../../schemas/kinds/fields/sealed.ts';
 import { cli, type Said } from '../helpers/cli.ts';
 import { resource, server } from '../helpers/config.ts';
@@ -242,4 +243,20 @@ writeFileSync(path, 'edited-value\\n');`,
   expect(await wrong('view', 'key')).toContain('Did you mean keys?');
   expect(await wrong('rotate', 'keys', 'omega')).toContain('has no encrypted value omega');
   expect(await wrong('destroy')).toContain('There is no `secret destroy`');
+});
+
+test('a value that is needed with each request is decrypted once a minute, and a failure is not remembered', async () => {
+  let times = 0;
+  const use = { secret: 'keys', key: 'a', from: { sealed: 'x' } };
+  const opener = remembering(async () => {
+    if (++times === 1) throw new Error('no key yet');
+    return `value ${times}`;
+  });
+  await expect(opener(use)).rejects.toThrow('no key yet');
+  expect([await opener(use), await opener(use), times]).toEqual(['value 2', 'value 2', 2]);
+  expect(await opener({ ...use, from: { sealed: 'y' } })).toBe('value 3');
+  expect([await opener({ ...use, from: { env: 'X' } }), await opener({ ...use, from: { env: 'X' } })]).toEqual([
+    'value 4',
+    'value 5',
+  ]);
 });

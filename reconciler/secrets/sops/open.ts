@@ -81,7 +81,9 @@ function openValue({ key: name, path, text }: Leaf, key: Uint8Array): { value: s
 
 function inType(type: string, value: string, name: string): { value: string; bytes: string } {
   if (type === 'str' || type === 'bytes' || type === 'time') return { value, bytes: value };
-  if (type === 'int') return { value, bytes: String(BigInt(value)) };
+  // What cannot be read so counts as it is: errors of parsers would quote it.
+  if (type === 'int')
+    return { value, bytes: /^[+-]?[0-9]+$/.test(value) ? String(BigInt(value.replace('+', ''))) : value };
   if (type === 'float') return { value, bytes: decimal(Number(value)) };
   if (type === 'bool') return { value: value.toLowerCase(), bytes: /^t(rue)?$|^1$/i.test(value) ? 'True' : 'False' };
   throw new Unavailable(`the value of ${name} is of an unknown type`);
