@@ -34,17 +34,17 @@ export async function takeIn(
   );
   if (wanted.length === 0) return { resources, issues: [], parts: new Set() };
   const parts = new Set(wanted.map(({ file }) => file));
-  const found = tree.filter(
-    ({ path, type, bytes }) => parts.has(path) && type !== 'symlink' && bytes <= MAX_FILE_BYTES,
-  );
+  const there = tree.filter(({ path, type }) => parts.has(path) && (type === 'file' || type === 'executable'));
+  const found = there.filter(({ bytes }) => bytes <= MAX_FILE_BYTES);
   const contents = await source.read(revision, found, signal);
   const texts = new Map(found.map(({ path }, index) => [path, contents[index]?.toString('utf8') ?? '']));
   const issues: Issue[] = [];
   const filled = new Map(resources.map((resource) => [resource, resource]));
   for (const { resource, path, file, content } of wanted) {
     const text = texts.get(file);
-    if (text === undefined) continue;
+    if (text === undefined && !there.some((entry) => entry.path === file)) continue;
     try {
+      if (text === undefined) throw new Unavailable('it is over 1 MiB');
       const values = READERS[content](file, text);
       filled.set(resource, { ...resource, files: { ...filled.get(resource)?.files, [file]: values } });
     } catch (error) {

@@ -39,6 +39,8 @@ export interface Outbox {
   addSoon(entry: NewEntry): Promise<void>;
   /** Oldest first. */
   pending(): Entry[];
+  /** How many that are, without reading them: a backup has a whole config in it. */
+  count(): number;
   remove(id: string): void;
 }
 
@@ -55,12 +57,15 @@ export function outbox(dir: string): Outbox {
     },
     pending: () =>
       list(dir)
-        .filter((name) => name.endsWith('.json'))
+        .filter(isEntry)
         .sort()
         .map((name) => JSON.parse(readFileSync(join(dir, name), 'utf8')) as Entry),
+    count: () => list(dir).filter(isEntry).length,
     remove: (id) => rmSync(file(id), { force: true }),
   };
 }
+
+const isEntry = (name: string): boolean => name.endsWith('.json');
 
 function named(entry: NewEntry): Entry {
   const id = `${entry.at.replaceAll(/[-:.]/g, '')}-${randomBytes(4).toString('hex')}`;

@@ -113,7 +113,7 @@ export function gitRecorder(options: RecorderOptions): Recorder {
     },
     flush,
     state: () => ({
-      pending: box.pending().length,
+      pending: box.count(),
       ...(lastError === undefined ? {} : { lastError }),
       ...(lastCommit === undefined ? {} : { lastCommit }),
     }),

@@ -55,13 +55,13 @@ export function secretOpener(places: SecretPlaces, env: NodeJS.ProcessEnv = proc
 const REMEMBERED_MS = 60_000;
 
 /** For whoever needs values with each request: decrypting takes a millisecond. What is read from elsewhere is read each time. */
-export function remembering(open: OpenSecret): OpenSecret {
+export function remembering(opener: OpenSecret): OpenSecret {
   const known = new Map<string, { readonly value: Promise<string>; readonly until: number }>();
   return (use) => {
-    if (!('sealed' in use.from)) return open(use);
+    if (!('sealed' in use.from)) return opener(use);
     const [key, now] = [JSON.stringify(use), performance.now()];
     for (const [old, { until }] of known) if (until < now) known.delete(old);
-    const found = known.get(key) ?? { value: open(use), until: now + REMEMBERED_MS };
+    const found = known.get(key) ?? { value: opener(use), until: now + REMEMBERED_MS };
     known.set(key, found);
     // A failure is looked at again: somebody may have mended it.
     found.value.catch(() => known.delete(key));

@@ -42,7 +42,9 @@ export const role = defineKind({
       .array(z.enum(OPERATIONS))
       .max(16)
       .default([])
-      .describe('What it may do beyond looking: read logs, start a sync, prune, read the audit log, ask for others.'),
+      .describe(
+        'What it may do beyond looking: read logs, start a sync, prune, read the audit log, make a backup, ask for others.',
+      ),
     scopes: scopes.default([]).describe('What Slipway’s own tools and feeds ask for.'),
     permissions: permissions.describe('Which tools may be called with this role.'),
   }),

@@ -120,6 +120,16 @@ describe('is refused', () => {
     ['a shorter tag', change((text) => text.replace(/(a: ENC.*tag:)[^,]+/, '$1AAAAAAAA')), 'was altered'],
     ['no SOPS', async () => opened('a: 1\n', 'a'), 'it has no part `sops`'],
     ['no YAML', async () => opened('{', 'a'), 'it cannot be read'],
+    [
+      'an alias bomb',
+      async () =>
+        opened(
+          `a: &a [${'x,'.repeat(99)}]\nsops:\n  age: &b [${'*a,'.repeat(99)}]\n  mac: [${'*b,'.repeat(99)}]\n`,
+          'a',
+        ),
+      'is an alias',
+    ],
+    ['thousands of brackets', async () => opened('['.repeat(50_000), 'a'), 'it cannot be read'],
     ['INI', async () => opened('', 'a', 'x.ini'), 'INI files of SOPS are not read'],
     ['several documents', change((text) => `${text}---\na: 1\n`), 'it holds several documents'],
     ['an alias', change((text) => `e: &x 1\nf: *x\n${text}`), 'f is an alias'],
@@ -209,6 +219,7 @@ test('validate tells what is wrong with a file without a key, and which keys the
   };
   const vault = { 'vault.yaml': resource('Secret', 'vault', { sops: { file: 'v.yaml' } }) };
   expect(await check(vault)).toContain('There is no file v.yaml');
+  expect(await check({ 'v.yaml': 'a'.repeat(1024 * 1024 + 1) })).toContain('sops-invalid: v.yaml: it is over 1 MiB.');
   expect(await check({ 'v.yaml': 'a: 1\n' })).toContain('vault.yaml:1:1: sops-invalid: v.yaml: it is no file of SOPS');
   const env = [{ name: 'T', valueFrom: { secretRef: { name: 'vault', key: 'tokken' } } }];
   const said = await check({

@@ -34,7 +34,7 @@ type Metadata = Readonly<Record<string, unknown>>;
 export function readSops(file: string, text: string): SopsFile {
   if (file.endsWith('.ini'))
     throw new Unavailable('INI files of SOPS are not read', 'Keep the values as YAML, JSON or dotenv.');
-  const { leaves, metadata } = file.endsWith('.env') ? readDotenv(text) : readTree(text);
+  const { leaves, metadata } = file.endsWith('.env') ? readDotenv(text) : orNotSops(() => readTree(text));
   if (metadata['key_groups'] !== undefined)
     throw new Unavailable('its key is split among key groups', 'Encrypt it for age recipients, without key groups.');
   const age = recipientsIn(metadata['age']);
@@ -77,6 +77,15 @@ function recipientsIn(list: unknown): SopsFile['age'] {
   return list.flatMap((one: { recipient?: unknown; enc?: unknown }) =>
     typeof one?.enc === 'string' ? [{ recipient: String(one.recipient), enc: one.enc }] : [],
   );
+}
+
+/** Whatever a file is made to do to its reader (aliases of aliases, thousands of brackets), it is no file of SOPS. */
+function orNotSops<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof Unavailable ? error : notSops('it cannot be read');
+  }
 }
 
 function readTree(text: string): { leaves: Plain[]; metadata: Metadata } {
