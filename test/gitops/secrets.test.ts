@@ -3,13 +3,15 @@ import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { open, seal } from '../../reconciler/secrets/age.ts';
+import { ProcessSecrets, removeOthers } from '../../reconciler/drivers/process/secrets.ts';
+import { refreshSecretFiles } from '../../reconciler/secrets/files.ts';
 import { remembering } from '../../reconciler/secrets/secrets.ts';
 import type { SealedValue } from '../../schemas/kinds/fields/sealed.ts';
 import { cli, type Said } from '../helpers/cli.ts';
 import { resource, server } from '../helpers/config.ts';
 import { writeFiles } from '../helpers/repo.ts';
 import { Rig } from '../helpers/rig.ts';
-import { keyFile, type KeyFile } from '../helpers/secrets.ts';
+import { keyFile, openPlain, type KeyFile } from '../helpers/secrets.ts';
 import { tempDir, type TempDir } from '../helpers/temp.ts';
 
 let dir: TempDir;
@@ -196,6 +198,18 @@ test('as files, secrets are in memory, of this user alone, and go with the serve
   expect(statSync(dirname(dirname(seen.path))).mode & 0o777).toBe(0o700);
   await push({ 'f.yaml': null });
   expect(existsSync(seen.path)).toBe(false);
+});
+
+test('files that a crash left go with the next start, or with whoever prunes', async () => {
+  const { owner } = rig.state;
+  const one = [{ name: 'x', secret: { secret: 'keys', key: 'x', from: { file: team.path } } }];
+  const leave = (by: string): Promise<{ path: string }> =>
+    refreshSecretFiles(`${by.slice(0, 8)}-process`, 'slipway-gone-1', one, openPlain);
+  const [own, others] = [await leave(owner), await leave('0badc0de')];
+  await new ProcessSecrets(rig.state).sweep();
+  expect([existsSync(own.path), existsSync(others.path)]).toEqual([false, true]);
+  await removeOthers(['slipway-gone-1@0badc0de', '../slipway-gone-1@0badc0de', 'slipway-gone-1']);
+  expect(existsSync(dirname(others.path))).toBe(false);
 });
 
 test('old values are forgotten, and what is kept is as unreadable as in git', async () => {

@@ -21,7 +21,7 @@ import { freePort } from './port.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { orphansBeside, pruneBeside, reapLeftovers } from './reap.ts';
 import { sandboxMaker } from './sandbox.ts';
-import { ProcessSecrets } from './secrets.ts';
+import { ProcessSecrets, removeOthers } from './secrets.ts';
 import { processStats } from './stats.ts';
 
 export interface ProcessDriverOptions {
@@ -103,7 +103,11 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
     // Without /proc, nobody tells.
     ...(process.platform === 'linux' ? { stats: async () => processStats(leadersOf(held)) } : {}),
     orphans: async () => orphansBeside(state.owner),
-    prune: (ids) => pruneBeside(state.owner, ids),
+    async prune(ids) {
+      const gone = await pruneBeside(state.owner, ids);
+      await removeOthers(gone);
+      return gone;
+    },
 
     async exec(id, argv, signal) {
       const command = await beside.get(id)?.(argv);

@@ -14,13 +14,23 @@ export interface Given {
   readonly secrets: readonly string[];
 }
 
+/** Containers of the same Slipway have files of their own there. */
+const ownerOf = (owner: string): string => `${owner.slice(0, 8)}-process`;
+
+/** What instances of another Slipway left behind. @param ids `<instance>@<owner>` */
+export async function removeOthers(ids: readonly string[]): Promise<void> {
+  for (const id of ids) {
+    const [instance = '', owner = ''] = id.split('@');
+    if (/^[0-9a-f]{8}$/.test(owner) && /^[a-z0-9-]+$/.test(instance)) await removeSecretFiles(ownerOf(owner), instance);
+  }
+}
+
 export class ProcessSecrets {
   readonly #owner: string;
   readonly #open: OpenSecret;
 
   constructor({ owner, paths }: StateDir) {
-    // Containers of this Slipway have files of their own there.
-    this.#owner = `${owner.slice(0, 8)}-process`;
+    this.#owner = ownerOf(owner);
     this.#open = secretOpener(paths);
   }
 
