@@ -5,6 +5,7 @@ import { countsOf, DOWNTIME, fieldsShown, fieldText, NOTHING_TO_DO, symbolOf, VE
 import type { Issue } from '../../schemas/resource.ts';
 import type { Io, Style } from '../io.ts';
 import { printIssues } from './issues.ts';
+import { plain } from './plain.ts';
 import { formatValue } from './value.ts';
 
 const STYLE: Record<Change['action'], Style> = {
@@ -35,25 +36,28 @@ export function planText(plan: Plan, paint: Io['paint']): string {
   const changes = plan.changes.filter((change) => change.action !== 'noop');
   const lines = changes.flatMap((change) => [changeLine(change, paint), ...details(change)]);
   for (const drift of plan.drift)
-    lines.push(paint('yellow', `! ${drift.address}: ${drift.instance} drifted: ${drift.reason}`));
+    lines.push(paint('yellow', `! ${drift.address}: ${drift.instance} drifted: ${plain(drift.reason)}`));
   for (const guard of plan.guards)
-    lines.push(paint('red', `✗ blocked (${guard.code}): ${guard.message}`), `  to allow it: ${guard.allow}`);
-  for (const warning of plan.warnings ?? []) lines.push(paint('yellow', `! ${warning}`));
+    lines.push(
+      paint('red', `✗ blocked (${guard.code}): ${plain(guard.message)}`),
+      `  to allow it: ${plain(guard.allow)}`,
+    );
+  for (const warning of plan.warnings ?? []) lines.push(paint('yellow', `! ${plain(warning)}`));
   for (const guard of plan.allowed)
-    lines.push(paint('yellow', `! passes ${guard.code}, by ${guard.by}: ${guard.message}`));
+    lines.push(paint('yellow', `! passes ${guard.code}, by ${plain(guard.by)}: ${plain(guard.message)}`));
   return lines.length === 0 ? NOTHING_TO_DO : [...lines, '', `Plan: ${countsOf(plan)}.`].join('\n');
 }
 
 function changeLine(change: Change, paint: Io['paint']): string {
   const downtime = DOWNTIME[change.downtime];
-  const where = change.source ? paint('dim', `  ${change.source.file}:${change.source.line}`) : '';
+  const where = change.source ? paint('dim', `  ${plain(change.source.file)}:${change.source.line}`) : '';
   const head = paint(STYLE[change.action], `${symbolOf(change).padEnd(3)} ${change.address}`);
-  return `${head} ${VERB[change.action]} because ${change.reason}${downtime ? ` (${downtime})` : ''}${where}`;
+  return `${head} ${VERB[change.action]} because ${plain(change.reason)}${downtime ? ` (${downtime})` : ''}${where}`;
 }
 
 function details(change: Change): string[] {
   return [
-    ...fieldsShown(change).map((field) => `      ${fieldText(field)}`),
-    ...change.blockedBy.map((why) => `      held back: ${why}`),
+    ...fieldsShown(change).map((field) => `      ${plain(fieldText(field))}`),
+    ...change.blockedBy.map((why) => `      held back: ${plain(why)}`),
   ];
 }

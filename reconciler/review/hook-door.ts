@@ -23,10 +23,17 @@ export interface HookDoorOptions {
 
 /** Memory: strangers can send bodies, too, before it is known that they are strangers. So many at a time. */
 const MAX_BODIES = 16;
+/** How long a secret counts as it was, and of how many that is remembered. */
+const OPENED_MS = 5000;
+const MAX_OPENED = 8;
+
+const UNSET = 'Deliveries cannot be checked now.';
+const SEE_STATUS = '`slipway status` says why.';
 
 export class HookDoor {
   readonly #options: HookDoorOptions;
   readonly #deliveries = new Deliveries();
+  readonly #opened = new Map<string, { readonly until: number; readonly value: Promise<string> }>();
   #bodies = 0;
 
   constructor(options: HookDoorOptions) {
@@ -43,7 +50,8 @@ export class HookDoor {
       const known = toSlipwayError(error);
       // What finds nothing here has not knocked.
       if (known.code !== 'not-found') this.#options.onKnock(known.message, isGenuine);
-      throw error;
+      // What secrets are called, and why there are none, is for operators.
+      throw known.code === 'secret-unavailable' ? new SlipwayError(known.code, UNSET, { hint: SEE_STATUS }) : error;
     }
   };
 
@@ -84,12 +92,24 @@ export class HookDoor {
     }
   }
 
-  /** An empty secret is none: everybody can sign with it. */
-  async #secret(use: SecretUse): Promise<string> {
-    const value = await this.#options.secrets(use);
-    if (value === '')
-      throw new SlipwayError('secret-unavailable', `Secret ${use.secret}, key ${use.key}: it is empty.`);
+  /** Floods: whoever knocks has it opened, which may take decrypting; so not each time. */
+  #secret(use: SecretUse): Promise<string> {
+    const key = JSON.stringify(use);
+    const known = this.#opened.get(key);
+    const now = performance.now();
+    if (known && known.until > now) return known.value;
+    const value = this.#open(use);
+    value.catch(() => {}); // Whoever asks hears of it.
+    if (this.#opened.size >= MAX_OPENED) this.#opened.clear();
+    this.#opened.set(key, { until: now + OPENED_MS, value });
     return value;
+  }
+
+  /** An empty secret is none: everybody can sign with it. */
+  async #open(use: SecretUse): Promise<string> {
+    const value = await this.#options.secrets(use);
+    if (value !== '') return value;
+    throw new SlipwayError('secret-unavailable', `Secret ${use.secret}, key ${use.key}: it is empty.`);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Issue } from '../../schemas/resource.ts';
 /** GitHub takes 65 536 characters, and the others more. */
 export const MAX_MARKDOWN = 60_000;
 /** Of these, what the list of changes may take; details come after it. */
-const MAX_LIST = 25_000;
+const MAX_LIST = 20_000;
 const MAX_VALUE = 500;
 const MAX_FIELDS = 100;
 const MAX_GUARDS = 20;
@@ -25,7 +25,13 @@ export function planMarkdown(plan: Plan): string {
       (a, b) =>
         WEIGHT[a.action] - WEIGHT[b.action] || Number(b.downtime === 'restart') - Number(a.downtime === 'restart'),
     );
-  const head = [titleOf(plan, changes), ...guardLines(plan.guards), ...allowedLines(plan), ...driftLines(plan)];
+  const head = [
+    titleOf(plan, changes),
+    ...guardLines(plan.guards),
+    ...warningLines(plan),
+    ...allowedLines(plan),
+    ...driftLines(plan),
+  ];
   const list = within(MAX_LIST, changes.map(changeLine), (left) => `- … and ${left} more, see \`slipway plan\``);
   const told = [...head, ...(list.length === 0 ? [] : ['', ...list])].join('\n');
   const room = MAX_MARKDOWN - told.length - 500;
@@ -63,6 +69,11 @@ function guardLines(guards: readonly Guard[]): string[] {
     .map((guard) => `- ${code(guard.code)}: ${code(guard.message)} To allow it: ${code(guard.allow)}`);
   const more = guards.length - lines.length;
   return ['', ...lines, ...(more > 0 ? [`- … and ${more} more`] : [])];
+}
+
+function warningLines({ warnings = [] }: Plan): string[] {
+  const lines = warnings.map((warning) => `- ${code(warning)}`);
+  return lines.length === 0 ? [] : ['', ...within(5000, lines, (left) => `- … and ${left} more`)];
 }
 
 function allowedLines({ allowed }: Plan): string[] {

@@ -57,6 +57,19 @@ test('head is planned against base, as if base ran: 2 changes, 0 none, 1 invalid
 const token = (name: string, secret: string, role: string): string =>
   resource('Token', name, { sha256: createHash('sha256').update(secret).digest('hex'), roles: [role] });
 
+test('what files are called is shown, and is no command to whatever reads the log', async () => {
+  using repo = new TestRepo();
+  repo.push({ 'gw.yaml': GATEWAY });
+  repo.commit({ 'a\n::warning::x\u001b[2J.yaml': memoryServer('a'), 'b\n::error::.yaml': 'kind: [' });
+  repo.git('branch', 'before', 'HEAD~1');
+  const planned = () => cli(['plan', '--base', 'before', '--head', 'HEAD'], { cwd: repo.work });
+  const bad = await planned();
+  expect(bad).toMatchObject({ code: 1, err: expect.stringContaining(String.raw`b\u{a}::error::.yaml:1:`) });
+  repo.commit({ 'b\n::error::.yaml': null });
+  const { out } = await planned();
+  expect(out).toContain(String.raw`a\u{a}::warning::x\u{1b}[2J.yaml:1`);
+});
+
 test('--server compares with what runs there, wherever the config lies', async () => {
   await using rig = await Rig.make();
   const [editor, reader] = ['editor-secret', 'reader-secret'];
