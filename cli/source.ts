@@ -29,5 +29,18 @@ export function openSource(options: Options, place: Place, mirror: string, log: 
 export function inEnvironment(source: Source, options: Options): Source {
   const environment = text(options, 'env');
   if (environment === undefined) return source;
-  return { ...source, environment, description: `${source.description} (environment ${environment})` };
+  const { merged } = source;
+  return {
+    ...source,
+    environment,
+    description: `${source.description} (environment ${environment})`,
+    ...(merged
+      ? {
+          merged: async (request, signal) => {
+            const found = await merged(request, signal);
+            return found.conflicts ? found : { ...found, source: { ...found.source, environment } };
+          },
+        }
+      : {}),
+  };
 }

@@ -4,11 +4,11 @@ import { kindOf } from '../schemas/kinds/index.ts';
 import { MAX_FILE_BYTES, parseFile, refuse } from '../schemas/parse.ts';
 import { formatPath, type Issue, type Resource } from '../schemas/resource.ts';
 import { suggest } from '../schemas/suggest.ts';
-import { assemble } from './assemble/assemble.ts';
+import { checkedIn, judge, shapesOf, type Shape, type Shapes } from './assemble/assemble.ts';
 import { compareText, type Desired } from './compile.ts';
 import type { ParseCache } from './parse-cache.ts';
 import type { Source, SourceFile } from './source/source.ts';
-import { takeIn } from './take-in.ts';
+import { partsOf, takeIn } from './take-in.ts';
 import type { WorkloadFile } from './workload.ts';
 
 export interface Loaded extends Desired {
@@ -23,9 +23,10 @@ export async function load(source: Source, revision: string, cache: ParseCache, 
   const tree = await source.files(revision, signal);
   const yaml = tree.filter((file) => /\.ya?ml$/.test(file.path) && !file.path.endsWith(LOCK_FILE));
   const { issues: unread, refused, ...all } = await parseAll(source, revision, yaml, cache, signal);
-  const { resources: parsed, ...taken } = await takeIn(all.resources, { source, revision, tree, signal });
+  const shapes = shapesOf(all.resources, refused, source.environment);
+  const { shapes: filled, ...taken } = await takenInto(shapes, { source, revision, tree, signal });
   const issues = [...unread.filter(({ file }) => !taken.parts.has(file)), ...taken.issues];
-  const { resources, issues: together } = assemble(parsed, refused, source.environment);
+  const { resources, issues: together } = judge(filled, refused);
   const byPath = new Map(tree.map((file) => [file.path, file]));
   const missing = resources.flatMap((resource) => missingFiles(resource, byPath));
   cache.save(yaml);
@@ -33,8 +34,25 @@ export async function load(source: Source, revision: string, cache: ParseCache, 
     commit: revision,
     resources,
     files: referencedFiles(resources, byPath),
-    blank: blankPlaces(tree, yaml, parsed),
+    blank: blankPlaces(tree, yaml, all.resources),
     issues: [...issues, ...together, ...missing].sort(byPosition),
+  };
+}
+
+/** Files that are parts of resources are read for what is checked, and are nobody's config of their own anywhere. */
+async function takenInto(shapes: Shapes, from: Parameters<typeof takeIn>[1]) {
+  const every = [...new Set(checkedIn(shapes).flatMap(({ resources }) => resources))];
+  const { resources, issues, parts } = await takeIn(every, from);
+  const filled = new Map(every.map((resource, index) => [resource, resources[index] ?? resource]));
+  const fill = (shape: Shape): Shape => ({
+    ...shape,
+    resources: shape.resources.map((resource) => filled.get(resource) ?? resource),
+  });
+  const elsewhere = shapes.others.flatMap((shape) => shape.resources.flatMap(partsOf));
+  return {
+    shapes: { inForce: fill(shapes.inForce), others: shapes.others.map(fill) },
+    issues,
+    parts: new Set([...parts, ...elsewhere]),
   };
 }
 

@@ -17,7 +17,11 @@ export interface TakenIn {
 /** How to read a file, by what a kind calls it. Without a key: what is encrypted stays so. @throws Unavailable */
 const READERS = { sops: (file: string, text: string) => valuesOf(readSops(file, text)) };
 
-/** A file that is not there is told elsewhere. @throws SlipwayError when the source cannot be read */
+/** Files of the config repo that are part of a resource. */
+export const partsOf = (resource: Resource): string[] =>
+  (kindOf(resource.kind)?.files?.(resource.spec) ?? []).flatMap(({ content, file }) => (content ? [file] : []));
+
+/** A file that is not there is told elsewhere. Resources come in the order of those that were given. @throws SlipwayError when the source cannot be read */
 export async function takeIn(
   resources: readonly Resource[],
   {

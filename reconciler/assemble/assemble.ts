@@ -12,47 +12,67 @@ export interface Assembled {
   readonly issues: readonly Issue[];
 }
 
+/** What the resources are in an environment, before they are checked together. */
+export interface Shape extends Assembled {
+  /** Absent: where no Overlay is in force. */
+  readonly environment?: string;
+}
+
+export interface Shapes {
+  /** What counts. */
+  readonly inForce: Shape;
+  /** What would, elsewhere. */
+  readonly others: readonly Shape[];
+}
+
 /**
  * @param refused addresses of what has issues of its own
- * @param environment without one, no Overlay is in force, and each environment is checked: a mistake shows before anybody
- *   goes there
  * @throws SlipwayError unknown-environment: a wrong name must not bring what is meant for elsewhere
  */
-export function assemble(
+export function shapesOf(
   parsed: readonly Resource[],
   refused: readonly string[],
   environment: string | undefined,
-): Assembled {
+): Shapes {
   const known = environmentsIn(parsed);
+  // An Overlay that cannot be read may be the one.
+  const isKnown = environment === undefined || known.includes(environment) || refused.some(isOverlay);
+  if (!isKnown) throw unknownEnvironment(environment, known);
   const made = expanded(parsed);
-  if (environment !== undefined) {
-    // An Overlay that cannot be read may be the one.
-    const isKnown = known.includes(environment) || refused.some((address) => address.startsWith('Overlay/'));
-    if (!isKnown) throw unknownEnvironment(environment, known);
-    return inEnvironment(made, refused, environment);
-  }
-  const base = together(made, refused);
-  const told = new Set(base.issues.map(formatIssue));
-  const found = known.flatMap((name) =>
-    inEnvironment(made, refused, name).issues.map((issue) => ({ issue, name, text: formatIssue(issue) })),
+  const shape = (name: string | undefined): Shape => {
+    if (name === undefined) return made;
+    const { resources, issues } = overlaid(made.resources, name, refused);
+    return { environment: name, resources, issues: [...made.issues, ...issues] };
+  };
+  const others = [undefined, ...known].filter((name) => name !== environment);
+  return { inForce: shape(environment), others: others.map(shape) };
+}
+
+/** Which shapes are checked: without an environment, all, so that a mistake shows before anybody goes there. */
+export const checkedIn = ({ inForce, others }: Shapes): readonly Shape[] =>
+  inForce.environment === undefined ? [inForce, ...others] : [inForce];
+
+/** What is in force, with all that is wrong there or elsewhere: each once, however many environments it is in. */
+export function judge(shapes: Shapes, refused: readonly string[]): Assembled {
+  const [inForce = shapes.inForce, ...others] = checkedIn(shapes);
+  const issues = issuesIn(inForce, refused);
+  const told = new Set(issues.map(formatIssue));
+  const found = others.flatMap((shape) =>
+    issuesIn(shape, refused).map((issue) => ({ issue, name: shape.environment, text: formatIssue(issue) })),
   );
-  // Each once, however many environments it is in.
-  const others = [...Map.groupBy(found, ({ text }) => text)].flatMap(([text, [first, ...more]]): Issue[] => {
+  const elsewhere = [...Map.groupBy(found, ({ text }) => text)].flatMap(([text, [first, ...more]]): Issue[] => {
     if (!first || told.has(text)) return [];
     const names = [first, ...more].map(({ name }) => name).join(', ');
     return [{ ...first.issue, message: `${first.issue.message} (environment ${names})` }];
   });
-  return { ...base, issues: [...base.issues, ...others] };
+  return { resources: inForce.resources, issues: [...issues, ...elsewhere] };
 }
 
-function inEnvironment(made: Assembled, refused: readonly string[], environment: string): Assembled {
-  const { resources, issues } = overlaid(made.resources, environment, refused);
-  return together({ resources, issues: [...made.issues, ...issues] }, refused);
+function issuesIn({ resources, issues }: Shape, refused: readonly string[]): Issue[] {
+  return [...issues, ...checkTogether(resources, refused)];
 }
 
-function together({ resources, issues }: Assembled, refused: readonly string[]): Assembled {
-  return { resources, issues: [...issues, ...checkTogether(resources, refused)] };
-}
+const isOverlay = (address: string): boolean => address.startsWith('Overlay/');
 
 const environmentsIn = (resources: readonly Resource[]): string[] =>
   [...new Set(overlaysIn(resources).flatMap(({ spec }) => spec.environments))].sort(compareText);

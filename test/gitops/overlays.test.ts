@@ -1,15 +1,18 @@
 /** One config for several environments: what Overlays change, in which order, and what is said of those that cannot. */
 import { expect, test } from 'vitest';
-import { assemble } from '../../reconciler/assemble/assemble.ts';
+import { stringify } from 'yaml';
+import { judge, shapesOf } from '../../reconciler/assemble/assemble.ts';
 import { load } from '../../reconciler/load.ts';
 import { memoryParseCache } from '../../reconciler/parse-cache.ts';
 import { directorySource } from '../../reconciler/source/directory.ts';
 import { parseFile } from '../../schemas/parse.ts';
 import { addressOf, formatIssue, type Resource } from '../../schemas/resource.ts';
 import { cli } from '../helpers/cli.ts';
-import { memoryServer } from '../helpers/config.ts';
+import { memoryServer, resource } from '../helpers/config.ts';
 import { TestRepo, writeFiles, type Files } from '../helpers/repo.ts';
 import { Rig } from '../helpers/rig.ts';
+import { keyFile } from '../helpers/secrets.ts';
+import { sopsEncrypt } from '../helpers/sops.ts';
 import { tempDir } from '../helpers/temp.ts';
 
 const BASE = `apiVersion: slipway/v1
@@ -68,6 +71,10 @@ function inProd(files: Readonly<Record<string, string>>) {
   const result = assemble(resources, refused, 'prod');
   const find = (address: string) => result.resources.find((one) => addressOf(one) === address);
   return { find, issues: result.issues, told: result.issues.map(formatIssue).join('\n') };
+}
+
+function assemble(resources: readonly Resource[], refused: readonly string[], environment: string | undefined) {
+  return judge(shapesOf(resources, refused, environment), refused);
 }
 
 test('what an Overlay changes is changed in its environment, and nowhere else', () => {
@@ -243,4 +250,31 @@ test('commands read the config as it is for an environment', async () => {
   expect(wrong.err).toContain('Did you mean prod?');
   const plan = await cli(['plan', '--env', 'prod', '-o', 'json'], { cwd: dir.path });
   expect(plan.code).toBe(2);
+});
+
+test('an environment may have an encrypted file of its own, which is no config in the others', async () => {
+  using dir = tempDir();
+  const { recipient } = await keyFile(dir.at('own.key'));
+  const sops = async (value: Record<string, string>): Promise<string> => {
+    const file = await sopsEncrypt(value, { recipients: [recipient] });
+    return stringify({ ...file.tree, sops: file.sops });
+  };
+  const files = {
+    'secret.yaml': resource('Secret', 'db', { sops: { file: 'dev.sops.yaml' } }),
+    'dev.sops.yaml': await sops({ password: 'a' }),
+    'prod.sops.yaml': await sops({ password: 'b', extra: 'c' }),
+    'overlays.yaml': [
+      overlay('{ kind: Secret, name: db }', ['{ op: replace, path: /spec/sops/file, value: prod.sops.yaml }']),
+      'apiVersion: slipway/v1\nkind: Overlay\nmetadata: { name: dev }\nspec: { environments: [dev] }',
+    ].join('\n---\n'),
+  };
+  const keys = async (environment?: string): Promise<unknown> => {
+    const { issues, resources } = await loadedFrom(files, environment);
+    expect(issues).toEqual([]);
+    const secret = resources.find(({ kind }) => kind === 'Secret');
+    return Object.values(secret?.files ?? {}).map((values) => Object.keys(values));
+  };
+  expect(await keys('prod')).toEqual([['password', 'extra']]);
+  expect(await keys('dev')).toEqual([['password']]);
+  expect(await keys()).toEqual([['password']]);
 });

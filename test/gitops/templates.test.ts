@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { assemble } from '../../reconciler/assemble/assemble.ts';
+import { judge, shapesOf } from '../../reconciler/assemble/assemble.ts';
 import { parseFile } from '../../schemas/parse.ts';
-import { addressOf, formatIssue } from '../../schemas/resource.ts';
+import { addressOf, formatIssue, type Resource } from '../../schemas/resource.ts';
 import { cli } from '../helpers/cli.ts';
 import { TestRepo, writeFiles, type Files } from '../helpers/repo.ts';
 import { Rig } from '../helpers/rig.ts';
@@ -51,6 +51,10 @@ function loaded(files: Readonly<Record<string, string>>) {
     told: issues.map(formatIssue).join('\n'),
     handbook: resources.find((one) => addressOf(one) === 'Server/handbook'),
   };
+}
+
+function assemble(resources: readonly Resource[], refused: readonly string[], environment: string | undefined) {
+  return judge(shapesOf(resources, refused, environment), refused);
 }
 
 test('a server is what its template says, with its parameters, and what it says itself goes before', () => {
