@@ -73,7 +73,13 @@ export const command: Command = {
       if (gateway.logging) io.logger?.configure(gateway.logging);
     });
     const backups = stack.use(
-      new Backups({ dir: state.paths.backups, remote: source.remote, log: io.log, version: VERSION }),
+      new Backups({
+        dir: state.paths.backups,
+        remote: source.remote,
+        log: io.log,
+        version: VERSION,
+        workspaces: () => workspaces,
+      }),
     );
     const reconciler: Reconciler = stack.use(
       new Reconciler({

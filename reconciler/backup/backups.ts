@@ -12,6 +12,7 @@ import type { World } from '../world.ts';
 import { git } from '../source/git-command.ts';
 import { contentsOf, MANIFEST, sha256, type Manifest } from './contents.ts';
 import { thin } from './thin.ts';
+import type { Lender } from './workspace-files.ts';
 
 export interface BackupsOptions {
   /** In the state directory. */
@@ -20,6 +21,7 @@ export interface BackupsOptions {
   readonly remote: string | undefined;
   readonly log: Log;
   readonly version: string;
+  readonly workspaces?: () => Lender;
 }
 
 /** What came of one. */
@@ -126,7 +128,14 @@ export class Backups implements AsyncDisposable {
       });
     if (!commit) throw new SlipwayError('not-found', 'Nothing was applied yet.', { hint: 'See `slipway status`.' });
     const { source, compiled } = world;
-    const found = await contentsOf({ source, commit, resources: compiled.resources, signal: this.#stop.signal });
+    const found = await contentsOf({
+      source,
+      commit,
+      resources: compiled.resources,
+      workspaces: spec.workspaces,
+      lender: this.#options.workspaces?.(),
+      signal: this.#stop.signal,
+    });
     const last = this.#last();
     const recorder = this.#recorderFor(spec);
     const made = last?.digest !== found.digest || !(await this.#isThere(spec));

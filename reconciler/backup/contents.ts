@@ -11,6 +11,8 @@ import { maskedResource } from '../diff.ts';
 import type { TreeFile } from '../record/outbox.ts';
 import type { Source } from '../source/source.ts';
 import { maskedText, type MaskedField } from './mask.ts';
+import { utf8 } from './text.ts';
+import { workspaceFiles, type Lender } from './workspace-files.ts';
 
 /** Where the files of the config are in a backup. */
 export const CONFIG = 'config/';
@@ -44,6 +46,9 @@ export interface Wanted {
   readonly commit: CommitInfo;
   /** In force: with templates and overlays applied. */
   readonly resources: readonly Resource[];
+  /** Names of workspaces whose files belong to it, and who lends them. */
+  readonly workspaces: readonly string[];
+  readonly lender: Lender | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -56,8 +61,7 @@ export interface Contents extends Pick<Manifest, 'files' | 'left' | 'masked'> {
 /** One sort of thing that is backed up; another sort is a line in {@link PARTS}. */
 type Part = (wanted: Wanted) => Promise<Pick<Contents, 'tree' | 'left' | 'masked'>>;
 
-/** Data of workspaces would be one more. */
-const PARTS: readonly Part[] = [configFiles, effective];
+const PARTS: readonly Part[] = [configFiles, effective, workspaceData];
 
 /** @throws SlipwayError where the source cannot be read */
 export async function contentsOf(wanted: Wanted): Promise<Contents> {
@@ -109,12 +113,8 @@ async function effective({ resources }: Wanted) {
   return { tree: [{ path: EFFECTIVE, content: documents.join('---\n') }], left: [], masked: [] };
 }
 
-export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-function utf8(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
+async function workspaceData({ workspaces, lender, signal }: Wanted) {
+  return { ...(await workspaceFiles(workspaces, lender, signal)), masked: [] };
 }
+
+export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

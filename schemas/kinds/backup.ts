@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { cron, isTimeZone, timeZone } from './fields/cron.ts';
+import { name } from './fields.ts';
 import { defineKind } from './kind.ts';
 
 /** What git pushes to: https, ssh, `git@host:path`, a path. No credentials: they belong into git's own settings. */
@@ -10,6 +11,11 @@ const spec = z.strictObject({
   schedule: cron.default('0 3 * * *').describe('When: minute, hour, day, month and weekday.'),
   timeZone: timeZone.default('UTC').describe('Whose clock, as the IANA names it.'),
   keep: z.int().min(1).max(10_000).default(30).describe('How many backups stay; older ones are taken off the branch.'),
+  workspaces: z
+    .array(name)
+    .max(64)
+    .default([])
+    .describe('Workspaces whose files are backed up, too: text of up to 1 MiB each and 32 MiB together.'),
   repo: z
     .string()
     .regex(REMOTE, 'must be a git URL without a password: https://…, ssh://…, git@host:path or file:///…')
@@ -32,7 +38,8 @@ export const backup = defineKind({
   description: 'When the config is backed up as a commit, and how many backups stay. One per config.',
   singleton: true,
   spec,
-  references: () => [],
+  references: ({ workspaces }) =>
+    workspaces.map((workspace, index) => ({ path: ['workspaces', index], kind: 'Workspace', name: workspace })),
   /** Which time zones there are is known to the machine, not to a schema. */
   together: (backups) =>
     backups

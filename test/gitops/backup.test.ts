@@ -7,13 +7,14 @@ import { memoryParseCache } from '../../reconciler/parse-cache.ts';
 import { preview } from '../../reconciler/preview.ts';
 import { directorySource } from '../../reconciler/source/directory.ts';
 import { seal } from '../../reconciler/secrets/age.ts';
+import { Workspaces } from '../../reconciler/workspaces/workspaces.ts';
 import { observe } from '../../reconciler/world.ts';
 import { hasChanges } from '../../schemas/plan.ts';
 import { cli, type Said } from '../helpers/cli.ts';
 import { memoryServer, resource } from '../helpers/config.ts';
 import { git, writeFiles, type Files } from '../helpers/repo.ts';
 import { Rig } from '../helpers/rig.ts';
-import { keyFile } from '../helpers/secrets.ts';
+import { keyFile, openPlain } from '../helpers/secrets.ts';
 import { Desk } from '../helpers/slipway.ts';
 import { tempDir, type TempDir } from '../helpers/temp.ts';
 
@@ -277,6 +278,44 @@ test('one that fell due while Slipway was away is made when it is back; another 
   expect(git(other, 'ls-tree', '--name-only', 'slipway/backup').split('\n')).toContain('backup.json');
   expect(git(rig.repo.remote, 'branch', '--list', 'slipway/*')).toBe('');
   expect(back.state()).toMatchObject({ next: expect.stringMatching(/-01-01T00:00:00.000Z$/), pending: 0 });
+});
+
+test('named workspaces come along: text, and nothing that looks like a secret', async () => {
+  const notes = dir.at('notes');
+  writeFiles(notes, {
+    'a/readme.md': '# Notes\n',
+    'key.txt': `token: ghp_${'a1B2'.repeat(9)}\n`,
+    'picture.png': Uint8Array.from([0x89, 0x50, 0xff]),
+    'out.log': 'left out by the Workspace itself\n',
+    link: { link: '/etc/hostname' },
+  });
+  await rig.apply({
+    'backup.yaml': backup({ workspaces: ['notes'] }),
+    'notes.yaml': resource('Workspace', 'notes', { path: notes, exclude: ['*.log'] }),
+  });
+  const { log, state, reconciler } = rig;
+  await using workspaces = new Workspaces({ dir: state.paths.workspaces, secrets: openPlain, log, changed: () => {} });
+  const options = {
+    dir: state.paths.backups,
+    remote: rig.repo.url,
+    log,
+    version: 'test',
+    workspaces: () => workspaces,
+  };
+  await using own = new Backups(options);
+  expect((await own.now(reconciler.world)).left).toEqual([{ path: 'workspaces/notes', reason: 'not synced yet' }]);
+  workspaces.configure(reconciler.world.compiled.workspaces);
+  await workspaces.sync();
+  expect(await own.now(reconciler.world)).toMatchObject({
+    made: true,
+    left: [
+      { path: 'workspaces/notes/key.txt', reason: 'it holds what looks like a secret' },
+      { path: 'workspaces/notes/picture.png', reason: 'not text' },
+    ],
+  });
+  expect(tree().filter((path) => path.startsWith('workspaces/'))).toEqual(['workspaces/notes/a/readme.md']);
+  expect((await slipway(['backup', 'verify'])).code).toBe(0);
+  expect(await own.now(reconciler.world)).toMatchObject({ made: false });
 });
 
 test('a real Slipway is asked for one', async () => {
