@@ -5,6 +5,7 @@ import type { Resource } from '../schemas/resource.ts';
 import type { Tool } from '../schemas/snapshot.ts';
 import type { CommitInfo } from '../schemas/status.ts';
 import { compile, NOTHING, type Compiled, type Desired } from './compile.ts';
+import type { HoldRule } from './holds.ts';
 import type { Failure } from './plan.ts';
 import type { SurfaceChange } from './rollout/surface.ts';
 import { readJson, writeAtomically } from './state.ts';
@@ -61,6 +62,8 @@ export interface Applied {
   readonly trials: Readonly<Record<string, Trial>>;
   /** The commit that suspended something, by the address of the resource that says so. */
   readonly suspended?: Readonly<Record<string, CommitInfo>>;
+  /** What holds rollouts, as the last good commit says it: the resources that say so may themselves be held. */
+  readonly holds?: readonly HoldRule[];
 }
 
 const EMPTY: Applied = { formatVersion: 2, desired: NOTHING, good: {}, readiness: {}, failures: {}, trials: {} };
@@ -76,10 +79,11 @@ export function writeApplied(path: string, applied: Applied): void {
 }
 
 /** What was good, compiled: with the versions that served, not with those that the files of today would give. */
-export function goodOf({ desired, good, access }: Applied): Compiled {
+export function goodOf({ desired, good, access, holds }: Applied): Compiled {
   const { draft, workloads, ...compiled } = compile(desired);
   return {
     ...compiled,
+    ...(holds ? { holds } : {}),
     draft: access ? { ...draft, access } : draft,
     workloads: workloads.map((workload) => good[workload.address] ?? workload),
   };

@@ -4,6 +4,7 @@ import { addressOf, type Resource } from '../schemas/resource.ts';
 import type { CommitInfo } from '../schemas/status.ts';
 import { writeApplied, type Applied, type Readiness, type Trial } from './applied.ts';
 import type { Compiled } from './compile.ts';
+import { differs } from './holds.ts';
 import { stands, type Failure } from './plan.ts';
 import type { Outcome } from './rollout/context.ts';
 import type { World } from './world.ts';
@@ -16,19 +17,20 @@ export function keep(world: World, desired: Compiled, commit: CommitInfo, outcom
     outcomes.flatMap((outcome) => (outcome.error ? [[outcome.address, outcome.error] as const] : [])),
   );
   const held = new Set(outcomes.flatMap(({ address, result }) => (result === 'held' ? [address] : [])));
+  const behind = behindOf(desired, before, held);
   const trials = trialsOf(world, desired, outcomes);
   const previous = new Map(before.desired.resources.map((resource) => [addressOf(resource), resource]));
   const resources = desired.resources.flatMap((resource): Resource[] => {
     const address = addressOf(resource);
-    if (!failed.has(address) && !world.canaries.has(address) && !held.has(address)) return [resource];
+    if (!failed.has(address) && !world.canaries.has(address) && !behind.has(address)) return [resource];
     const trial = before.trials[address];
     const gaveUp = trial && !trials[address] && world.served.get(address)?.readiness.hash === trial.previous.hash;
     const old = gaveUp ? trial.resource : previous.get(address);
     return old ? [old] : [];
   });
   const wanted = new Set(desired.resources.map(addressOf));
-  const left = [...held].flatMap((address) => (wanted.has(address) ? [] : (previous.get(address) ?? [])));
-  const good = goodWorkloads(world, desired);
+  const left = [...behind].flatMap((address) => (wanted.has(address) ? [] : (previous.get(address) ?? [])));
+  const good = goodWorkloads(world, desired, held);
   world.applied = {
     formatVersion: 2,
     commit,
@@ -40,9 +42,20 @@ export function keep(world: World, desired: Compiled, commit: CommitInfo, outcom
     failures: failuresOf(desired, { failed, held }, good, before),
     trials,
     suspended: suspendedIn(desired, before, commit),
+    holds: desired.holds,
   };
   writeApplied(world.state.paths.applied, world.applied);
   watchTrials(world, before);
+}
+
+/** Of what is held, that whose instances are to be others: what only the gateway has to know is in force. */
+function behindOf({ workloads }: Compiled, { good }: Applied, held: ReadonlySet<string>): ReadonlySet<string> {
+  const wanted = new Map(workloads.map((workload) => [workload.address, workload]));
+  const isBehind = (address: string): boolean => {
+    const workload = wanted.get(address);
+    return !workload || differs(workload, good[address]);
+  };
+  return new Set([...held].filter(isBehind));
 }
 
 /** Since which commit a resource suspends itself, or everything. */
@@ -60,11 +73,13 @@ export function endTrials(world: World, addresses: readonly string[]): void {
 }
 
 /** The version of each workload that serves now: the wanted one, or one before. One that is down is no worse for that. */
-function goodWorkloads(world: World, desired: Compiled): Record<string, Workload> {
+function goodWorkloads(world: World, desired: Compiled, held: ReadonlySet<string>): Record<string, Workload> {
   const { good, trials } = world.applied;
   const entries = [...world.served].flatMap(([address, { readiness }]): [string, Workload][] => {
     const wanted = desired.workloads.find((workload) => workload.address === address);
-    const candidates = [wanted, good[address], trials[address]?.previous];
+    const before = [good[address], trials[address]?.previous];
+    // What is held was not touched, whatever else than its hash is to be another.
+    const candidates = held.has(address) ? [...before, wanted] : [wanted, ...before];
     const serving = candidates.find((workload) => workload?.hash === readiness.hash);
     return serving ? [[address, serving]] : [];
   });

@@ -173,7 +173,8 @@ function verdict(address: string, view: View): Verdict {
   if (workload && view.elsewhere.has(address))
     return { action: 'update', reason: 'it now runs here', downtime: 'swap' };
   if (changed) return { action: 'update', reason: 'its fields changed', downtime: ends ? 'stop' : 'reload' };
-  if (workload?.drift === 'enforce') {
+  const isLeftAlone = view.holds.get(address)?.reason === 'Suspended';
+  if (workload?.drift === 'enforce' && !isLeftAlone) {
     const altered = instances.filter(isAltered).length;
     const downtime = altered < instances.length ? 'none' : 'restart';
     if (altered > 0) return { action: 'replace', reason: 'it was changed by hand', downtime };
@@ -197,7 +198,8 @@ function isComplete(workload: Workload, instances: readonly Instance[]): boolean
 function driftIn({ address }: Change, view: View): Drift[] {
   const workload = view.workloads.get(address);
   const unchanged = sameResource(view.applied.get(address), view.wanted.get(address));
-  return workload && unchanged ? driftOf(workload, view.running.get(address) ?? []) : [];
+  const isLeftAlone = view.holds.get(address)?.reason === 'Suspended';
+  return workload && unchanged && !isLeftAlone ? driftOf(workload, view.running.get(address) ?? []) : [];
 }
 
 /** How the instances of a workload that no commit changed differ from it; nothing where nobody wants to know. */

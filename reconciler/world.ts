@@ -130,9 +130,19 @@ export function publishNow(world: World): Promise<Traffic> {
   return world.republish();
 }
 
+/** What callers are told of servers that were not started yet. */
+const WAITS = {
+  Suspended: 'The server is suspended.',
+  OutsideWindow: 'The server is started in the next maintenance window.',
+} as const;
+
 async function publishOnce(world: World): Promise<Traffic> {
   const { served, applied, compiled } = world;
-  const failures = { ...applied.failures, ...Object.fromEntries(world.errors) };
+  const waits = [...world.held].map(([address, { reason }]) => [
+    address,
+    { code: 'not-ready' as const, message: WAITS[reason] },
+  ]);
+  const failures = { ...applied.failures, ...Object.fromEntries(waits), ...Object.fromEntries(world.errors) };
   const snapshot = composeSnapshot(compiled, {
     served,
     known: applied.readiness,

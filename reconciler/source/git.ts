@@ -88,7 +88,8 @@ async function describe(mirror: string, signal: AbortSignal): Promise<Revision> 
 }
 
 /** A mirror is corrupt when git cannot walk what it claims to have. */
-async function isCorrupt(mirror: string, signal: AbortSignal): Promise<boolean> {
+/** Whether a mirror is of no use any more. */
+export async function isCorrupt(mirror: string, signal: AbortSignal): Promise<boolean> {
   try {
     await git(['rev-parse', '--git-dir'], { cwd: mirror, signal });
     await git(['fsck', '--connectivity-only', '--no-dangling', '--no-progress'], { cwd: mirror, signal });

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { toSlipwayError } from '../../schemas/errors.ts';
 import type { OpenSecret } from '../../schemas/upstream-auth.ts';
 import { git } from '../source/git-command.ts';
+import { isCorrupt } from '../source/git.ts';
 import { readingFrom } from '../source/objects.ts';
 import { resolveRef } from '../source/refs.ts';
 import { select, type Entry, type Selected } from './select.ts';
@@ -38,8 +38,9 @@ export async function checkOut(
   if (current?.id === `${id}-${limits}` && existsSync(join(root, current.path))) return { tree: current };
   const mirror = join(root, 'mirror.git');
   const commit = await fetched({ mirror, url: from.url, ref, env }, signal).catch(async (error: unknown) => {
-    // The mirror is a cache: what is wrong with it goes with it. An answer of the remote is no fault of it.
-    if (signal.aborted || !existsSync(mirror) || toSlipwayError(error).code === 'ref-not-found') throw error;
+    // The mirror is a cache: what is wrong with it goes with it. That the remote does not answer is no fault of it.
+    const isLocked = /\.lock': File exists/.test((error as Error).message); // Left by a git that was killed with us.
+    if (!existsSync(mirror) || !(isLocked || (await isCorrupt(mirror, signal)))) throw error;
     await rm(mirror, { recursive: true, force: true });
     return fetched({ mirror, url: from.url, ref, env }, signal);
   });

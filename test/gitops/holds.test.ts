@@ -1,11 +1,11 @@
 /** What waits although a commit asks for it: suspended servers, and times at which nothing is changed. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { isOpen, opening } from '../../reconciler/holds.ts';
 import { cli } from '../helpers/cli.ts';
 import { memoryServer, resource } from '../helpers/config.ts';
-import { writeFiles } from '../helpers/repo.ts';
+import { TestRepo, writeFiles } from '../helpers/repo.ts';
 import { Rig } from '../helpers/rig.ts';
 import { tempDir } from '../helpers/temp.ts';
 import { goodVersion, instancesOf } from '../reconciler/rollout/helpers.ts';
@@ -116,6 +116,44 @@ test('outside of a window changes wait, with the time of the next one, and heali
   expect(await instancesOf(rig)).toHaveLength(1);
   await rig.apply({ 'a.yaml': tiny('v2', { maintenance: inHours(0) }) });
   expect(goodVersion(rig)).toBe('v2');
+});
+
+test('more instances wait for the window, too, however often it is looked', async () => {
+  await using rig = await Rig.make();
+  await rig.apply({ 'a.yaml': tiny('v1') });
+  await rig.apply({ 'a.yaml': tiny('v1', { maintenance: CLOSED, replicas: 3 }) });
+  await rig.reconciler.sync();
+  await rig.apply({ 'b.yaml': memoryServer('other') });
+  expect(await instancesOf(rig)).toHaveLength(1);
+  expect(await rig.condition('tiny', 'Reconciling')).toBe('True=OutsideWindow');
+});
+
+test('a suspended server whose rights changed is not behind, and stays suspended over a restart while git is away', async () => {
+  using dir = tempDir();
+  using repo = new TestRepo();
+  const stateDir = dir.at('state');
+  {
+    await using rig = await Rig.make({ repo, stateDir });
+    await rig.apply({ 'a.yaml': tiny('v1') });
+    await rig.apply({ 'a.yaml': tiny('v2', { suspend: true }) });
+    await rig.apply({ 'b.yaml': memoryServer('new', 'v1', { suspend: true }) });
+    const { servers } = rig.snapshot;
+    expect(servers['new']?.unavailable?.message).toBe('The server is suspended.');
+    await rig.apply({ 'a.yaml': tiny('v1', { suspend: true, permissions: { readOnly: true } }) });
+    const { plan } = await import('../../reconciler/plan.ts');
+    const { observe } = await import('../../reconciler/world.ts');
+    const { world } = rig.reconciler;
+    const found = plan(world.compiled, await observe(world, new AbortController().signal), undefined, new Date());
+    const change = found.changes.find(({ address }) => address === 'Server/tiny');
+    expect(change?.action).toBe('noop');
+  }
+  rmSync(repo.remote, { recursive: true });
+  await using rig = await Rig.make({ repo, stateDir });
+  await rig.reconciler.start();
+  expect(rig.reconciler.world.compiled.holds.map(({ about, suspend }) => [about, suspend])).toContainEqual([
+    'Server/tiny',
+    true,
+  ]);
 });
 
 test('when a window opens, what waits is done by itself', async () => {
