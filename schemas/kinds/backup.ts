@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cron, isTimeZone, timeZone } from './fields/cron.ts';
+import { cron, timeZone, unknownTimeZones } from './fields/cron.ts';
 import { name } from './fields.ts';
 import { defineKind } from './kind.ts';
 
@@ -40,17 +40,7 @@ export const backup = defineKind({
   spec,
   references: ({ workspaces }) =>
     workspaces.map((workspace, index) => ({ path: ['workspaces', index], kind: 'Workspace', name: workspace })),
-  /** Which time zones there are is known to the machine, not to a schema. */
-  together: (backups) =>
-    backups
-      .filter((resource) => !isTimeZone(resource.spec.timeZone))
-      .map((resource) => ({
-        resource,
-        path: ['timeZone'],
-        code: 'invalid-value' as const,
-        message: `There is no time zone ${resource.spec.timeZone}.`,
-        hint: 'Use a name of the IANA, such as Europe/Vienna.',
-      })),
+  together: (backups) => unknownTimeZones(backups, ['timeZone'], (own) => own.timeZone),
   example: `apiVersion: slipway/v1
 kind: Backup
 metadata: { name: nightly }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isTimeZone, timeZone } from './fields/cron.ts';
+import { timeZone, unknownTimeZones } from './fields/cron.ts';
 import { name } from './fields.ts';
 import { defineKind } from './kind.ts';
 
@@ -76,17 +76,7 @@ export const budget = defineKind({
     .meta({ anyOf: LIMITS.map((field) => ({ required: [field] })) }),
   references: ({ subjects }) =>
     subjects.map((subject, index) => ({ path: ['subjects', index, 'name'], kind: subject.kind, name: subject.name })),
-  /** Which time zones there are is known to the machine, not to a schema. */
-  together: (budgets) =>
-    budgets
-      .filter(({ spec }) => !isTimeZone(spec.timeZone))
-      .map((resource) => ({
-        resource,
-        path: ['timeZone'],
-        code: 'invalid-value' as const,
-        message: `There is no time zone ${resource.spec.timeZone}.`,
-        hint: 'Use a name of the IANA, such as Europe/Vienna.',
-      })),
+  together: (budgets) => unknownTimeZones(budgets, ['timeZone'], (own) => own.timeZone),
   example: `apiVersion: slipway/v1
 kind: Budget
 metadata: { name: agents }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { duration, name, size } from './fields.ts';
-import { cron, isTimeZone, timeZone } from './fields/cron.ts';
-import { defineKind, type Problem } from './kind.ts';
+import { cron, timeZone, unknownTimeZones } from './fields/cron.ts';
+import { defineKind } from './kind.ts';
 
 /** Option injection and `ext::` commands: only these ways lead to a repository. */
 const url = z
@@ -95,14 +95,7 @@ export const workspace = defineKind({
             keys: ['username', 'password'],
           },
         ],
-  together: (workspaces) =>
-    workspaces.flatMap((resource): Problem[] => {
-      const zone = resource.spec.sync.timeZone;
-      if (zone === undefined || isTimeZone(zone)) return [];
-      return [
-        { resource, path: ['sync', 'timeZone'], code: 'invalid-value', message: `There is no time zone ${zone} here.` },
-      ];
-    }),
+  together: (workspaces) => unknownTimeZones(workspaces, ['sync', 'timeZone'], ({ sync }) => sync.timeZone),
   example: `apiVersion: slipway/v1
 kind: Workspace
 metadata: { name: handbook }

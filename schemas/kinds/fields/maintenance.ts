@@ -1,10 +1,9 @@
 /** When what runs may be changed, and whether at all. */
 import { z } from 'zod';
-import type { ErrorCode } from '../../errors.ts';
 import type { Resource } from '../../resource.ts';
 import { duration } from '../fields.ts';
 import type { Problem } from '../kind.ts';
-import { cron, isTimeZone, timeZone } from './cron.ts';
+import { cron, timeZone, unknownTimeZones } from './cron.ts';
 
 export const suspend = z
   .boolean()
@@ -36,21 +35,6 @@ export const maintenance = z
 export type MaintenanceSpec = z.output<typeof maintenance>;
 
 /** What a pattern cannot say. */
-export function maintenanceProblems(
+export const maintenanceProblems = (
   resources: readonly Resource<{ readonly maintenance?: MaintenanceSpec }>[],
-): Problem[] {
-  return resources.flatMap((resource): Problem[] => {
-    const zone = resource.spec.maintenance?.timeZone;
-    if (zone === undefined || isTimeZone(zone)) return [];
-    const code: ErrorCode = 'invalid-value';
-    return [
-      {
-        resource,
-        path: ['maintenance', 'timeZone'],
-        code,
-        message: `There is no time zone ${zone} here.`,
-        hint: 'For example Europe/Vienna.',
-      },
-    ];
-  });
-}
+): Problem[] => unknownTimeZones(resources, ['maintenance', 'timeZone'], (spec) => spec.maintenance?.timeZone);
