@@ -82,7 +82,8 @@ export function statusFor(grant: Grant, status: Status, offer: Offer): Status {
     ...(lastApplied ? { lastApplied: bare(lastApplied) } : {}),
     servers,
     tokens,
-    workspaces,
+    // Where they lie on this host is for who may see all of it.
+    workspaces: workspaces.map(({ path: _path, ...workspace }) => workspace),
     conditions: status.conditions.map((condition) => ({ ...condition, message: '' })),
     source: '',
     issues: [],

@@ -16,9 +16,10 @@ type Spec = z.output<typeof overlayKind.spec>;
 type Overlay = Resource<Spec>;
 type Patch = Spec['patches'][number];
 
+const KIND = KINDS.Overlay.kind;
+
 export const overlaysIn = (resources: readonly Resource[]): Overlay[] =>
-  resources.filter((resource): resource is Overlay => resource.kind === overlayKindName);
-const overlayKindName = KINDS.Overlay.kind;
+  resources.filter((resource): resource is Overlay => resource.kind === KIND);
 
 /**
  * @param refused addresses of what has issues of its own: a target among them is no mistake of the Overlay

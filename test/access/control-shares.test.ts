@@ -46,7 +46,9 @@ const STATUS: Status = {
   lastApplied: commit,
   issues: [{ file: 'vault.yaml', line: 1, code: 'invalid-value', message: 'vault' }],
   servers: [server('wiki'), server('vault')],
-  workspaces: [],
+  workspaces: [
+    { name: 'hidden', address: 'Workspace/hidden', conditions: [], source: '/srv/hidden', path: '/srv/hidden' },
+  ],
   tokens: [{ address: 'Token/hopper', name: 'hopper' }],
   outbox: { pending: 2, lastError: 'vault.example refused' },
   audit: { events: 9, head: 'ab', waiting: 0, dropped: 0, lastError: '/srv/hidden-repo is full' },
@@ -77,7 +79,7 @@ test('who may view servers and nothing else learns nothing else, by way of issue
     const seen = statusFor(grant(role), STATUS, OFFER);
     expect(seen.servers.map(({ name }) => name)).toEqual(['wiki', 'vault']);
     expect(JSON.stringify(seen)).not.toMatch(/hidden|hopper|grace|crashes/i);
-    expect(seen).toMatchObject({ tokens: [], issues: [], lastApplied: { id: 'c0ffee', at: now } });
+    expect(seen).toMatchObject({ tokens: [], workspaces: [], issues: [], lastApplied: { id: 'c0ffee', at: now } });
   }
   expect(statusFor(grant('member', ['wiki']), STATUS, OFFER).servers.map(({ name }) => name)).toEqual(['wiki']);
 });
