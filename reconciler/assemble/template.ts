@@ -6,7 +6,7 @@ import { filled, type Value } from '../../schemas/kinds/fields/placeholders.ts';
 import { kindOf, KINDS } from '../../schemas/kinds/index.ts';
 import { misfit, type template as templateKind } from '../../schemas/kinds/template.ts';
 import { recheck } from '../../schemas/parse.ts';
-import { addressOf, formatPath, type Issue, type Origin, type Resource } from '../../schemas/resource.ts';
+import { addressOf, formatPath, isWithin, type Issue, type Origin, type Resource } from '../../schemas/resource.ts';
 import { suggest } from '../../schemas/suggest.ts';
 import type { Assembled } from './assemble.ts';
 
@@ -84,7 +84,7 @@ function made(resource: Resource, template: Template, params: Values, issues: Is
   // What the resource says itself was checked where it stands: the rest is the template's.
   issues.push(
     ...found.map((issue) => {
-      const origin = origins.findLast(({ path }) => issue.path.startsWith(path));
+      const origin = origins.findLast(({ path }) => isWithin(issue.path, path));
       const at = `${resource.source.file}:${resource.source.line}`;
       const message = `${issue.message.replace(/\.$/, '')}, in what ${addressOf(resource)} at ${at} makes of ${from}.`;
       const place = origin ? { file: origin.file, line: origin.line, column: 1 } : {};
