@@ -13,6 +13,7 @@ import type { Limiter, Permit } from './limits/limiter.ts';
 import type { Course } from './limits/limits.ts';
 import type { Denials } from './denials.ts';
 import type { Authorizer } from './upstream/auth/authorizer.ts';
+import type { Monitor } from './lazy/monitor.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Asks } from './sessions/asks.ts';
 import type { Calls } from './sessions/calls.ts';
@@ -62,6 +63,8 @@ export interface State {
   readonly streams: Streams;
   readonly replays: Replays;
   readonly denials: Denials;
+  /** Of the servers that agents search. */
+  readonly monitor: Monitor;
   /** Gives back what a session had of its own. */
   readonly onEnded: (sessionId: string) => void;
   readonly followers: Followers;

@@ -18,6 +18,7 @@ import { listenTcp, listenUnix, type Listener } from './listen.ts';
 import { Keys } from './auth/keys.ts';
 import { keyRing } from './auth/people.ts';
 import { Usage } from './auth/usage.ts';
+import { Monitor } from './lazy/monitor.ts';
 import { GatewayMetrics } from './metrics.ts';
 import { handle } from './pipeline.ts';
 import { baseOf } from './routes/consent.ts';
@@ -109,6 +110,7 @@ export class RunningGateway implements Gateway {
       streams: new Streams((stream) => viewOf(this.#state.current, stream) !== undefined),
       replays: new Replays(),
       denials: new Denials(),
+      monitor: new Monitor((name) => this.#state.current.servers.get(name), options.discoveryPace),
       onEnded: (sessionId) => this.#pool.endSession(sessionId),
       followers: new Followers(() => this.#state.current),
       current: this.#generation(snapshot),
@@ -262,6 +264,7 @@ export class RunningGateway implements Gateway {
     state.replays.close();
     state.parked.close();
     state.followers.close();
+    state.monitor[Symbol.dispose]();
     if (!(await this.#idleWithin(state.current.snapshot.gateway.shutdownTimeoutMs))) {
       state.calls.abortAll(new SlipwayError('shutting-down'));
       await this.#idleWithin(LAST_WORDS);

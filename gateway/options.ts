@@ -1,4 +1,5 @@
 /** What a gateway is given, and what it gives. */
+import type { Pace } from './lazy/monitor.ts';
 import type { AuditSink } from '../schemas/audit.ts';
 import type { BudgetStatus, BudgetStore } from '../schemas/budgets.ts';
 import type { Control } from '../schemas/control.ts';
@@ -39,6 +40,8 @@ export interface GatewayOptions {
   readonly connect?: Connect;
   /** Shown by `/metrics` beside what the gateway itself counts. */
   readonly metrics?: () => Promise<MetricFamily[]>;
+  /** How often servers are looked after while agents search them; 10 s, 30 s and 5 minutes by default. */
+  readonly discoveryPace?: Pace;
   /** Asked by `/readyz`, besides whether the gateway itself is up. */
   readonly ready?: () => boolean;
 }

@@ -3,6 +3,7 @@ import { suggest } from '../../schemas/suggest.ts';
 import { callTool } from '../methods/tools-call.ts';
 import type { Item } from '../upstream/listing.ts';
 import type { Server } from '../upstream/server.ts';
+import { isAway } from './monitor.ts';
 import { answered, brief, innerOf, mistaken, textAt, textsAt, type Front, type MetaTool } from './meta-tool.ts';
 
 const READ = { readOnlyHint: true };
@@ -40,6 +41,10 @@ function partOf<K extends 'description' | 'tags' | 'examples'>(
 function healthOf(server: Server): Record<string, unknown> {
   const state = server.state('tools');
   if (!state) return { status: 'unknown' };
+  if (state.items && isAway(server)) {
+    const said = server.upstreams.find(({ status }) => status.lastError !== undefined)?.status.lastError;
+    return { status: 'unhealthy', commands: state.items.length, error: brief(said ?? 'It cannot be reached.', 300) };
+  }
   if (state.items) return { status: 'healthy', commands: state.items.length };
   return state.locked ? { status: 'needs-authorization' } : { status: 'unhealthy', error: brief(state.failure, 300) };
 }

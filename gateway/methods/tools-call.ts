@@ -16,7 +16,10 @@ export function toolsCall(call: Call): Promise<Json> {
   if (typeof name !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The tool name is missing' });
   const { catalogs, discovery } = call.caller.route;
   const own = discovery?.tool(name);
-  if (discovery && own) return own.run(call, argsOf(call), discovery);
+  if (discovery && own) {
+    call.caller.state.monitor.asked(discovery.view.servers);
+    return own.run(call, argsOf(call), discovery);
+  }
   const target = catalogs.tools.known(name);
   return target ? send(call, params, target) : catalogs.tools.find(name).then((found) => send(call, params, found));
 }

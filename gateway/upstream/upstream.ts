@@ -99,6 +99,11 @@ export class Upstream {
     return this.#breaker.pause > 0 && (this.#connection === undefined || this.#breaker.state === 'open');
   }
 
+  /** Whether requests are refused at once because it failed too often. */
+  get broken(): boolean {
+    return this.#breaker.state === 'open';
+  }
+
   /** Whether it remembers something of whoever called, so that the same client should come back; undefined until known. */
   get keepsSessions(): boolean | undefined {
     return this.endpoint.transport === 'stdio' ? false : this.#connection && (this.#connection.keepsSession ?? true);
