@@ -161,7 +161,7 @@ test('when a window opens, what waits is done by itself', async () => {
   await rig.apply({ 'a.yaml': tiny('v1') });
   const now = new Date();
   const elapsed = now.getTime() - new Date(now).setUTCSeconds(0, 0);
-  const deny = [{ schedule: `${now.getUTCMinutes()} ${now.getUTCHours()} * * *`, duration: `${elapsed + 2000}ms` }];
+  const deny = [{ schedule: `${now.getUTCMinutes()} ${now.getUTCHours()} * * *`, duration: `${elapsed + 8000}ms` }];
   await rig.apply({ 'a.yaml': tiny('v2', { maintenance: { deny } }) });
   expect(goodVersion(rig)).toBe('v1');
   await rig.reconciler.start();
