@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { build } from '../../cli/build.ts';
 import { debianPackage } from '../../cli/deb.ts';
+import { rpmPackage } from '../../cli/rpm.ts';
 import { required } from '../helpers/required.ts';
 import { Desk, Running } from '../helpers/slipway.ts';
 
@@ -127,6 +128,40 @@ const isDebian = spawnSync('dpkg-deb', ['--version']).status === 0;
 const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0;
 required('dpkg-deb', isDebian);
 required('systemd-analyze', hasSystemd);
+
+const hasRpm = spawnSync('rpmbuild', ['--version']).status === 0;
+required('rpmbuild', hasRpm);
+
+describe.runIf(hasRpm)('the RPM', () => {
+  let file: string;
+  beforeAll(() => {
+    file = rpmPackage(dist, desk.home);
+  });
+  const asked = (...args: string[]): string => execFileSync('rpm', ['-qp', ...args, file], { encoding: 'utf8' });
+
+  test('says what it is and needs, and keeps what an administrator wrote', () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+    expect(asked('--queryformat', '%{NAME} %{VERSION} %{LICENSE}')).toBe(`slipway ${version} Apache-2.0`);
+    expect(asked('--requires').split('\n')).toContain('git');
+    expect(asked('--configfiles').trim()).toBe('/etc/slipway/slipway.env');
+  });
+
+  test('holds the same as the package of Debian, where its kin look for it; it is all of root’s', () => {
+    const files = asked('--queryformat', '[%{FILENAMES} %{FILEUSERNAME} %{FILEMODES:perms}\n]').trim().split('\n');
+    expect(files.filter((line) => !line.includes(' root '))).toEqual([]);
+    expect(files).toContain('/etc/slipway/slipway.env root -rw-------');
+    expect(files).toContain('/usr/lib/slipway/node root -rwxr-xr-x');
+    for (const path of [
+      '/usr/lib/slipway/dist/slipway.js',
+      '/usr/lib/systemd/system/slipway.service',
+      '/usr/share/man/man1/slipway-get.1.gz',
+      '/usr/share/bash-completion/completions/slipway',
+      '/usr/share/zsh/site-functions/_slipway',
+      '/usr/share/licenses/slipway/LICENSE',
+    ])
+      expect(files.map((line) => line.split(' ')[0])).toContain(path);
+  });
+});
 
 describe.runIf(isDebian)('the package of Debian', () => {
   let tree: string;
