@@ -74,7 +74,7 @@ test('values are in no plan, status, log, record, label, error or file, in no sp
     keyFile(join(desk.home, 'other.key')),
   ]);
   writeFileSync(join(desk.home, 'value'), SECRETS.file);
-  const env = { SLIPWAY_AGE_KEY_FILE: own.path, NOWHERE_ENV: SECRETS.env, NOWHERE_HEADER: SECRETS.header };
+  const env = { SLIPWAY_AGE_KEY_FILE: own.path, NOWHERE_ENV: SECRETS.env };
   let header = '';
   await using remote = createServer((request, response) => {
     header = String(request.headers['authorization']);
@@ -89,18 +89,12 @@ test('values are in no plan, status, log, record, label, error or file, in no sp
     'plain.yaml': resource('Secret', 'plain', {
       data: {
         env: { env: 'NOWHERE_ENV' },
-        header: { env: 'NOWHERE_HEADER' },
         file: { file: join(desk.home, 'value') },
       },
     }),
     'vault.enc.yaml': stringify({ ...tree, sops }),
     'vault.yaml': resource('Secret', 'vault', { sops: { file: 'vault.enc.yaml' } }),
     'backup.yaml': resource('Backup', 'nightly', {}),
-    'remote.yaml': resource('Server', 'remote', {
-      url: `http://127.0.0.1:${(remote.address() as AddressInfo).port}/mcp`,
-      privateNetwork: true,
-      auth: { bearer: ref('plain', 'header').valueFrom },
-    }),
   });
   const said: string[] = [];
   const run = async (args: readonly string[], stdin = ''): Promise<void> => {
@@ -109,9 +103,15 @@ test('values are in no plan, status, log, record, label, error or file, in no sp
   };
   await run(['secret', 'encrypt', 'sealed', 'age'], SECRETS.age);
   await run(['secret', 'encrypt', 'sealed', 'pem'], SECRETS.asFile);
+  await run(['secret', 'encrypt', 'sealed', 'header'], SECRETS.header);
   await run(['secret', 'encrypt', 'sealed', 'broken', '--diff'], SECRETS.broken);
   await run(['secret', 'encrypt', 'theirs', 'token', '--recipient', stranger.recipient], SECRETS.broken);
   desk.write({
+    'remote.yaml': resource('Server', 'remote', {
+      url: `http://127.0.0.1:${(remote.address() as AddressInfo).port}/mcp`,
+      privateNetwork: true,
+      auth: { bearer: ref('sealed', 'header').valueFrom },
+    }),
     'loud.yaml': server('loud', 'keeper', [], {
       env: [
         { name: 'A', ...ref('plain', 'env') },
@@ -141,7 +141,7 @@ test('values are in no plan, status, log, record, label, error or file, in no sp
     for (const text of [value, bytes.toString('base64'), bytes.toString('hex'), encodeURIComponent(value)])
       await run(['call', 'loud', 'say', JSON.stringify({ text: `${name} is ${text}!` }), ...at]);
   }
-  said.length = 5; // What somebody asks for on a command line is theirs.
+  said.length = 6; // What somebody asks for on a command line is theirs.
   await run(['call', 'remote', 'anything', '{}', ...at]);
   expect(header).toBe(`Bearer ${SECRETS.header}`);
 

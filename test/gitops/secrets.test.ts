@@ -1,4 +1,5 @@
 /** Secrets in git: encrypted by the command line, opened for the one server that is meant, and for nobody else. */
+import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -74,6 +75,7 @@ test('the plan of a new value names the servers that use it and no other, and op
 test('recipients change, the old key is gone: nothing restarts, and what starts afterwards has its value', async () => {
   const before = [await pid('a'), await pid('b')];
   const text = written();
+  const published = JSON.stringify(rig.snapshot.servers);
   await rig.repo.commit({ 'gateway.yaml': gateway(other.recipient) });
   const said = await secret(['rotate']);
   expect(said).toMatchObject({ code: 0, err: expect.stringContaining(`encrypted for ${other.recipient}`) });
@@ -82,6 +84,7 @@ test('recipients change, the old key is gone: nothing restarts, and what starts 
   process.env['SLIPWAY_AGE_KEY_FILE'] = other.path;
   await push();
   expect([await pid('a'), await pid('b')]).toEqual(before);
+  expect(JSON.stringify(rig.snapshot.servers)).toBe(published); // Nor does the gateway connect anew.
   expect(await rig.overall()).toBe('True=Succeeded');
   // Killed, it comes back with what the state directory has now.
   process.kill(Number(before[0]), 'SIGKILL');
@@ -205,10 +208,11 @@ test('files that a crash left go with the next start, or with whoever prunes', a
   const one = [{ name: 'x', secret: { secret: 'keys', key: 'x', from: { file: team.path } } }];
   const leave = (by: string): Promise<{ path: string }> =>
     refreshSecretFiles(`${by.slice(0, 8)}-process`, 'slipway-gone-1', one, openPlain);
-  const [own, others] = [await leave(owner), await leave('0badc0de')];
+  const stranger = randomBytes(4).toString('hex');
+  const [own, others] = [await leave(owner), await leave(stranger)];
   await new ProcessSecrets(rig.state).sweep();
   expect([existsSync(own.path), existsSync(others.path)]).toEqual([false, true]);
-  await removeOthers(['slipway-gone-1@0badc0de', '../slipway-gone-1@0badc0de', 'slipway-gone-1']);
+  await removeOthers([`../slipway-gone-1@${stranger}`, `slipway-gone-1@${stranger}`, 'slipway-gone-1']);
   expect(existsSync(dirname(others.path))).toBe(false);
 });
 
