@@ -11,7 +11,7 @@ import {
 } from '../schemas/metrics.ts';
 import type { InstanceUsage, Stats } from '../schemas/operate.ts';
 import { conditionOf, type Status } from '../schemas/status.ts';
-import type { Outcome } from './rollout/context.ts';
+import { LEFT_ALONE, type Outcome } from './rollout/context.ts';
 
 /** From a process that starts at once to an image that has to be fetched first (s). */
 const BOUNDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
@@ -26,7 +26,7 @@ export class ReconcilerMetrics {
   /** What a pass left as it was, or held back again, is no rollout. */
   rolledOut(outcomes: readonly Outcome[]): void {
     for (const { result, ms } of outcomes) {
-      if (result === 'unchanged' || result === 'blocked') continue;
+      if (LEFT_ALONE.has(result)) continue;
       this.#rollouts.add(result);
       this.#durations.observe(ms / 1000);
     }

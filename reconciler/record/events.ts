@@ -1,5 +1,6 @@
 /** What a pass did, as audit events: one for the pass, and one for each server whose instances it changed. */
 import { randomUUID } from 'node:crypto';
+import { LEFT_ALONE } from '../rollout/context.ts';
 import type { AuditDraft, AuditOutcome } from '../../schemas/audit.ts';
 import type { AuditRecord } from './record.ts';
 
@@ -30,7 +31,7 @@ export function eventsOf({ at, result, commit, durationMs, planDigest, issues, o
       ...(issues.length === 0 ? {} : { issues: issues.length }),
     },
   };
-  const changed = outcomes.filter((one) => one.result !== 'unchanged' && one.result !== 'blocked');
+  const changed = outcomes.filter((one) => !LEFT_ALONE.has(one.result));
   const rollouts = changed.map(({ address, result: what, ms, error }): AuditDraft => ({
     ...common,
     outcome: error ? 'failed' : 'ok',

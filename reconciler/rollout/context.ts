@@ -66,5 +66,8 @@ export interface Outcome {
   readonly surface?: SurfaceChange;
 }
 
+/** What changed nothing that runs. */
+export const LEFT_ALONE: ReadonlySet<string> = new Set(['unchanged', 'blocked', 'held']);
+
 /** What came of one workload, before it is known how long it took. */
 export type Result = Pick<Outcome, 'result' | 'surface' | 'unfinished'>;
