@@ -1,12 +1,13 @@
-/** What is published and installed: the package of npm in an empty prefix, and the one of Debian. */
+/** What is published and installed: the package of npm in an empty prefix, one file, and those of Debian and of RPM’s kin. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { build } from '../../cli/build.ts';
 import { debianPackage } from '../../cli/deb.ts';
 import { rpmPackage } from '../../cli/rpm.ts';
+import { singleFile } from '../../cli/single.ts';
 import { required } from '../helpers/required.ts';
 import { Desk, Running } from '../helpers/slipway.ts';
 
@@ -128,6 +129,30 @@ const isDebian = spawnSync('dpkg-deb', ['--version']).status === 0;
 const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0;
 required('dpkg-deb', isDebian);
 required('systemd-analyze', hasSystemd);
+
+test('one file runs where nothing is installed, lays itself out once, and cleans up after a run that was cut short', () => {
+  const file = singleFile(dist, desk.home);
+  const cache = join(desk.home, 'cache');
+  const run = (...args: string[]) =>
+    spawnSync(file, args, {
+      encoding: 'utf8',
+      env: { PATH: '/usr/bin:/bin', XDG_CACHE_HOME: cache, HOME: '/nowhere' },
+    });
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+  expect(run('version').stdout).toContain(`node ${process.versions.node}`);
+  const [name = '', ...others] = readdirSync(join(cache, 'slipway'));
+  expect([name.startsWith(`${version}-`), others]).toEqual([true, []]);
+  expect(statSync(join(cache, 'slipway', name)).mode & 0o077).toBe(0);
+  const before = statSync(join(cache, 'slipway', name, 'node')).ctimeMs;
+  expect(run('validate', '/nowhere').status).toBe(1);
+  expect(statSync(join(cache, 'slipway', name, 'node')).ctimeMs).toBe(before);
+  rmSync(cache, { recursive: true });
+  const torn = join(desk.home, 'torn');
+  writeFileSync(torn, readFileSync(file).subarray(0, 1_000_000), { mode: 0o755 });
+  const cut = spawnSync(torn, ['version'], { encoding: 'utf8', env: { PATH: '/usr/bin:/bin', XDG_CACHE_HOME: cache } });
+  expect(cut.status).not.toBe(0);
+  expect(readdirSync(join(cache, 'slipway'))).toEqual([]);
+});
 
 const hasRpm = spawnSync('rpmbuild', ['--version']).status === 0;
 required('rpmbuild', hasRpm);
