@@ -131,11 +131,12 @@ function changeOf(address: string, view: View): Change {
 /** What keeps its instances as they are. What only the gateway has to know never waits. */
 function heldBy(address: string, { holds, workloads, base, running }: View): string[] {
   const hold = holds.get(address);
+  if (!hold) return [];
   const workload = workloads.get(address);
   const before = base.workloads.find((one) => one.address === address);
   const isOther = (running.get(address) ?? []).some(({ hash }) => hash !== workload?.hash);
   const isTouched = workload ? isOther || differs(workload, before) : before !== undefined || isOther;
-  return hold && isTouched ? [hold.message] : [];
+  return isTouched ? [hold.message] : [];
 }
 
 /** Of all that has or had instances. */
