@@ -85,7 +85,8 @@ function asking(signal: AbortSignal): Required<Pick<Io, 'ask' | 'askHidden' | 'c
     const ended = new Promise<never>((_, reject) =>
       terminal.once('close', () => reject(new SlipwayError('cancelled', 'Nobody answered.'))),
     );
-    return Promise.race([terminal.question(question, { signal }), ended]);
+    // Awaited here: the terminal ends with this function.
+    return await Promise.race([terminal.question(question, { signal }), ended]);
   };
   // On stderr, so that stdout stays data.
   const ask = async (question: string): Promise<string> => (await answer(question, process.stderr)).trim();

@@ -13,7 +13,9 @@ import { resource, server } from '../helpers/config.ts';
 import { writeFiles } from '../helpers/repo.ts';
 import { Rig } from '../helpers/rig.ts';
 import { keyFile, openPlain, type KeyFile } from '../helpers/secrets.ts';
+import { Desk } from '../helpers/slipway.ts';
 import { tempDir, type TempDir } from '../helpers/temp.ts';
+import { Terminal } from '../helpers/terminal.ts';
 
 let dir: TempDir;
 let rig: Rig;
@@ -277,4 +279,16 @@ test('a value that is needed with each request is decrypted once a minute, and a
     'value 4',
     'value 5',
   ]);
+});
+
+test('on a terminal, a value is asked for and not shown while it is typed', async () => {
+  await using desk = new Desk();
+  const command = `slipway secret encrypt asked token --recipient ${team.recipient}`;
+  await using terminal = new Terminal(command, { cwd: desk.config, env: { ...desk.env(), PATH: desk.path() } });
+  await terminal.type('', 'Value of asked, key token: ');
+  const shown = await terminal.type('typed-in-the-dark\r', 'secret/asked encrypted');
+  expect(shown).not.toContain('dark');
+  const env = { SLIPWAY_AGE_KEY_FILE: team.path };
+  const said = await desk.slipway(['secret', 'view', 'asked', 'token', '--reveal'], { env });
+  expect(said).toMatchObject({ code: 0, out: 'typed-in-the-dark' });
 });

@@ -9,7 +9,8 @@ export const BINDING = 'slipway/Secret';
 
 export const ageRecipient = z
   .string()
-  .regex(/^age1[02-9ac-hj-np-z]{50,4000}$/, 'must be an age recipient, age1…: `slipway secret keygen` shows one');
+  .regex(/^age1[02-9ac-hj-np-z]{50,4000}$/, 'must be an age recipient, age1…: `slipway secret keygen` shows one')
+  .meta({ examples: [`age1${'q'.repeat(58)}`] });
 
 export const recipients = z.array(ageRecipient).min(1).max(64);
 
@@ -21,6 +22,7 @@ export const sealedValue = z.strictObject({
       'must be an age file in Base64 on one line: `slipway secret encrypt` makes one',
     )
     .max(524_288)
+    .meta({ examples: [`${AGE_HEAD}Ci0+IFgyNTUxOQ==`] })
     .describe('The value, encrypted with age for the recipients, in Base64.'),
   fingerprint: z
     .string()
