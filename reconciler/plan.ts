@@ -198,9 +198,10 @@ function isComplete(workload: Workload, instances: readonly Instance[]): boolean
 /** Drift is what changed without a commit: the config is the same, the instances are not. */
 function driftIn({ address }: Change, view: View): Drift[] {
   const workload = view.workloads.get(address);
+  if (!workload) return [];
   const unchanged = sameResource(view.applied.get(address), view.wanted.get(address));
   const isLeftAlone = view.holds.get(address)?.reason === 'Suspended';
-  return workload && unchanged && !isLeftAlone ? driftOf(workload, view.running.get(address) ?? []) : [];
+  return unchanged && !isLeftAlone ? driftOf(workload, view.running.get(address) ?? []) : [];
 }
 
 /** How the instances of a workload that no commit changed differ from it; nothing where nobody wants to know. */

@@ -190,26 +190,38 @@ function progress(facts: Facts, unhealthy: readonly ServerStatus[]): Draft[] {
 }
 
 function serversOf(facts: Facts, previous: Status | undefined, now: string): ServerStatus[] {
-  const workloads = new Map(facts.compiled.workloads.map((workload) => [workload.address, workload]));
-  const origins = new Set(Object.values(facts.compiled.draft.origins));
-  return facts.compiled.resources
+  const { compiled, applied } = facts;
+  const origins = new Set(Object.values(compiled.draft.origins));
+  const known = [...Object.values(applied.good), ...compiled.workloads];
+  const index: Index = {
+    workloads: new Map(compiled.workloads.map((workload) => [workload.address, workload])),
+    versions: new Map(known.map((workload) => [workload.hash, workload])),
+    instances: Map.groupBy(facts.instances, ({ address }) => address),
+    before: new Map(previous?.servers.map((server) => [server.address, server])),
+  };
+  return compiled.resources
     .filter((resource) => origins.has(addressOf(resource)))
-    .map((resource) => serverStatus(resource, workloads.get(addressOf(resource)), facts, previous, now));
+    .map((resource) => serverStatus(resource, facts, index, now));
 }
 
-function serverStatus(
-  resource: Resource,
-  workload: Workload | undefined,
-  facts: Facts,
-  previous: Status | undefined,
-  now: string,
-): ServerStatus {
+/** Looked up for each of many servers. */
+interface Index {
+  /** By address. */
+  readonly workloads: ReadonlyMap<string, Workload>;
+  readonly instances: ReadonlyMap<string, readonly Instance[]>;
+  readonly before: ReadonlyMap<string, ServerStatus>;
+  /** By hash: what is wanted, and what was good. */
+  readonly versions: ReadonlyMap<string, Workload>;
+}
+
+function serverStatus(resource: Resource, facts: Facts, index: Index, now: string): ServerStatus {
   const { name } = resource.metadata;
   const address = addressOf(resource);
-  const instances = facts.instances.filter((instance) => instance.address === address);
+  const workload = index.workloads.get(address);
+  const instances = index.instances.get(address) ?? [];
   const served = facts.served.get(address);
   const era = facts.spoken?.(name) ?? served?.readiness.era;
-  const before = previous?.servers.find((server) => server.address === address)?.conditions ?? [];
+  const before = index.before.get(address)?.conditions ?? [];
   const conditions = [
     ...serverConditions(address, workload, instances, facts),
     ...isolation(instances),
@@ -226,7 +238,7 @@ function serverStatus(
     ...(era === undefined ? {} : { era }),
     ...(served ? { tools: served.readiness.tools.map((tool) => tool.name) } : {}),
     conditions: dated(conditions, before, facts.attempted?.id, now),
-    instances: instances.map((instance) => instanceStatus(instance, facts)),
+    instances: instances.map((instance) => instanceStatus(instance, facts, index.versions.get(instance.hash))),
     ...gatewayOf(name, facts),
     source: { file: resource.source.file, line: resource.source.line },
   };
@@ -241,9 +253,8 @@ function gatewayOf(name: string, facts: Facts): Pick<ServerStatus, 'upstreams' |
   };
 }
 
-function instanceStatus(instance: Instance, { compiled, applied, health }: Facts): InstanceStatus {
+function instanceStatus(instance: Instance, { health }: Facts, known: Workload | undefined): InstanceStatus {
   const { id, state, hash, pid, restarts, startedAt, lastError, drift, exposed } = instance;
-  const known = [...compiled.workloads, ...Object.values(applied.good)].find((workload) => workload.hash === hash);
   const { unready } = health(id);
   return {
     name: id,

@@ -35,6 +35,16 @@ export function rssMb(pid: number): number {
   return (Number(kb) * 1024) / 1e6;
 }
 
+/** The most that a process was ever resident, in MB (Linux); undefined once it is gone. */
+export function highWaterMb(pid: number): number | undefined {
+  try {
+    const kb = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kb === undefined ? undefined : (Number(kb) * 1024) / 1e6;
+  } catch {
+    return undefined;
+  }
+}
+
 /** @returns how far the memory of a process rose meanwhile, at its highest (MB) */
 export async function peakOf(pid: number, work: () => Promise<unknown>): Promise<number> {
   const before = rssMb(pid);

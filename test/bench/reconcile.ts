@@ -5,25 +5,28 @@ import { gitSource, memoryParseCache, preview } from '../../reconciler/index.ts'
 import { GATEWAY, HELLO_PROGRAM, helloServer } from '../helpers/configs.ts';
 import { Desk, Running } from '../helpers/slipway.ts';
 import { asIfRunning, type Preview } from '../../reconciler/index.ts';
-import { cpuWithChildrenMs, median, printRows, rssMb, timed, type Row } from './measure.ts';
+import { cpuWithChildrenMs, highWaterMb, median, printRows, rssMb, timed, type Row } from './measure.ts';
 
 const RESOURCES = 1000;
+const MANY = 10_000;
 const signal = new AbortController().signal;
 
 export async function reconcileBench(program: string): Promise<Row[]> {
   await using desk = new Desk();
-  desk.push(bigConfig());
+  desk.push(bigConfig(RESOURCES));
   const rows = [...(await pushToPlan(desk)), await planCommand(desk, program), ...(await ticks(desk, program))];
   printRows(`A repo of ${RESOURCES} resources`, rows);
+  const many = await manyResources(program);
+  printRows(`A repo of ${MANY} resources`, many);
   const starts = await coldStart(program);
   printRows('A start', starts);
-  return [...rows, ...starts];
+  return [...rows, ...many, ...starts];
 }
 
 /** Mostly servers elsewhere, so that what is measured is Slipway and not a thousand processes. */
-function bigConfig(): Record<string, string> {
+function bigConfig(resources: number): Record<string, string> {
   const servers = Array.from(
-    { length: RESOURCES - 2 },
+    { length: resources - 2 },
     (_, index) => [`servers/s${index}.yaml`, remoteServer(index)] as const,
   );
   return {
@@ -156,13 +159,53 @@ async function start(program: string, desk: Desk, state: string, more: readonly 
   return running;
 }
 
-function run(program: string, args: readonly string[], desk: Desk): Promise<{ code: number | null }> {
+function run(program: string, args: readonly string[], desk: Desk): Promise<{ code: number | null; peakMb: number }> {
   const child = spawn(process.execPath, [program, ...args], {
     cwd: desk.home,
     env: desk.env(),
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  return new Promise((resolve) => child.once('close', (code) => resolve({ code })));
+  let peakMb = 0;
+  const watch = setInterval(() => (peakMb = highWaterMb(child.pid ?? 0) ?? peakMb), 10);
+  return new Promise((resolve) =>
+    child.once('close', (code) => {
+      clearInterval(watch);
+      resolve({ code, peakMb });
+    }),
+  );
+}
+
+/** Plans of a change to one of many, and what following them takes. */
+async function manyResources(program: string): Promise<Row[]> {
+  await using desk = new Desk();
+  desk.push(bigConfig(MANY));
+  const state = join(desk.home, 'many-state');
+  const running = await start(program, desk, state);
+  const pid = running.child.pid as number;
+  const args = ['plan', '--repo', desk.remote, '--ref', 'main', '--state-dir', state];
+  await run(program, args, desk); // Warms the mirror.
+  const plans: number[] = [];
+  const applied: number[] = [];
+  let planning = 0;
+  for (let round = 0; round < 5; round++) {
+    desk.push({ 'servers/s1.yaml': remoteServer(1, `Changed ${round}.`) });
+    plans.push(
+      await timed(async () => {
+        const { code, peakMb } = await run(program, args, desk);
+        if (code !== 2) throw new Error('The plan should hold the one change.');
+        planning = Math.max(planning, peakMb);
+      }),
+    );
+    applied.push(await timed(() => run(program, ['sync', '--wait', '--state-dir', state], desk)));
+  }
+  const peak = highWaterMb(pid) ?? Number.NaN;
+  await running.stop();
+  return [
+    { name: '`slipway plan`, one of them changed', value: median(plans), unit: 'ms', target: 3000 },
+    { name: 'push → applied, one of them changed', value: median(applied), unit: 'ms' },
+    { name: 'memory of `slipway plan`, at its highest', value: planning, unit: 'MB', target: 400 },
+    { name: 'memory of a running Slipway, at its highest', value: peak, unit: 'MB', target: 400 },
+  ];
 }
 
 /** Initialize and list, with nothing of a client's own start-up in the time. */
