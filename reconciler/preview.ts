@@ -1,7 +1,6 @@
 /** A plan without a running reconciler: the same load, compile and plan, and nothing more. No secret is opened. */
 import type { Plan } from '../schemas/plan.ts';
 import type { Issue } from '../schemas/resource.ts';
-import type { Accepted } from './applied.ts';
 import { compile, type Desired, type Floor } from './compile.ts';
 import type { Instance } from './drivers/driver.ts';
 import type { Permit } from './guards.ts';
@@ -9,7 +8,7 @@ import { load } from './load.ts';
 import type { ParseCache } from './parse-cache.ts';
 import { plan, type Actual } from './plan.ts';
 import type { Revision, Source } from './source/source.ts';
-import { trustOf, withFloor } from './trust/floor.ts';
+import { rulesFor, withFloor } from './trust/floor.ts';
 import { judge, type Judgement } from './trust/judge.ts';
 import { permitOf } from './trust/permit.ts';
 import { instanceNames } from './workload.ts';
@@ -43,7 +42,7 @@ export async function preview(
   const floor = options.floor ?? actual.applied.floor;
   const { permit, warnings = [] } = options.isUnsigned
     ? { permit: await permitOf(source, revision.id, signal) }
-    : await judged(source, revision, { floor, accepted: actual.accepted }, signal);
+    : await judged(source, revision, rulesFor(floor, actual.applied.resources, actual.accepted), signal);
   const { issues, ...desired } = withFloor(await load(source, revision.id, cache, signal), floor);
   if (issues.length > 0) return { revision, desired, issues };
   return {
@@ -62,11 +61,11 @@ export async function preview(
 async function judged(
   source: Source,
   { id: commit }: Revision,
-  { floor, accepted }: { readonly floor: Floor | undefined; readonly accepted: Accepted | undefined },
+  rules: ReturnType<typeof rulesFor>,
   signal: AbortSignal,
 ): Promise<Judgement> {
   if (!source.repository) return { warnings: [] };
-  return judge({ source, commit, floor: trustOf(floor?.resources ?? []), accepted }, signal);
+  return judge({ source, commit, ...rules }, signal);
 }
 
 /** The world as it would be if a commit had been applied and everything had worked. */

@@ -16,7 +16,7 @@ import type { Outcome } from './rollout/context.ts';
 import { underWatch } from './rollout/watch.ts';
 import { sweepSealed, stageSealed } from './secrets/sealed.ts';
 import { stageFiles } from './stage.ts';
-import { readFloor, trustOf, withFloor } from './trust/floor.ts';
+import { readFloor, rulesFor, trustOf, withFloor } from './trust/floor.ts';
 import { judge } from './trust/judge.ts';
 import { sealedOf } from './workload.ts';
 import { applyContext, observe, publishNow, type World } from './world.ts';
@@ -53,9 +53,9 @@ export async function run(world: World, options: PassOptions, signal: AbortSigna
     world.floorId = undefined;
     const floor = await readFloor(world.floor);
     world.floorId = floor?.id;
-    const { accepted } = world.applied;
-    const judged = { source: world.source, commit: commit.id, floor: trustOf(floor?.resources ?? []), accepted };
-    world.judgement = await judge(judged, signal);
+    const { accepted, desired: before } = world.applied;
+    const rules = rulesFor(floor, before.resources, accepted);
+    world.judgement = await judge({ source: world.source, commit: commit.id, ...rules }, signal);
     const loaded = withFloor(await load(world.source, commit.id, world.cache, signal), floor);
     world.issues = loaded.issues;
     if (loaded.issues.length > 0) throw refused(loaded.issues);
@@ -254,6 +254,7 @@ function recordOf(world: World, commit: CommitInfo, began: number) {
         result,
         commit,
         ...planPart(note.plan),
+        ...(world.judgement?.signer === undefined ? {} : { signer: world.judgement.signer }),
         outcomes: note.outcomes.map(({ address, result: outcome, ms, error, surface }) => ({
           address,
           result: outcome,

@@ -11,6 +11,8 @@ export interface AuditRecord {
   readonly durationMs: number;
   readonly result: 'applied' | 'failed' | 'refused' | 'blocked' | 'superseded';
   readonly commit: CommitInfo;
+  /** Who signed the commit, where that was asked. */
+  readonly signer?: string;
   readonly planDigest?: string;
   /** The changes of the plan, without those that were none. */
   readonly changes: readonly {

@@ -10,9 +10,11 @@ import type { Problem } from '../../schemas/kinds/kind.ts';
 import { parseFile } from '../../schemas/parse.ts';
 import { checkTogether } from '../../schemas/refs.ts';
 import { formatPath, type Issue, type Resource } from '../../schemas/resource.ts';
+import type { Accepted } from '../applied.ts';
 import type { Floor } from '../compile.ts';
 import type { Loaded } from '../load.ts';
 import { behaviourOf } from '../kinds/index.ts';
+import type { Case } from './judge.ts';
 import type { TrustRules } from './rules.ts';
 
 /** @param path absent where there is no floor @throws SlipwayError invalid-floor */
@@ -72,6 +74,17 @@ function meaningless(resource: Resource): { file: string; line: number; message:
       ...resource.source,
       message: `${field} of a ${resource.kind} means nothing in a floor: only ${floorFields.join(', ')} does.`,
     }));
+}
+
+/** By what the next commit is judged: the floor, and what was accepted before. */
+export function rulesFor(
+  floor: Floor | undefined,
+  applied: readonly Resource[],
+  accepted: Accepted | undefined,
+): Pick<Case, 'floor' | 'accepted' | 'final'> {
+  const least = floor?.resources ?? [];
+  const final = [...applied, ...least].flatMap((one) => behaviourOf(one.kind).guards?.(one)?.final ?? []);
+  return { floor: trustOf(least), accepted, final };
 }
 
 function problemsOf(own: readonly Resource[], floor: readonly Resource[]): Problem[] {

@@ -29,13 +29,15 @@ export interface Case {
   /** Of the floor. */
   readonly floor: readonly TrustRules[];
   readonly accepted?: Accepted | undefined;
+  /** Guards that no commit's message passes. */
+  readonly final: readonly string[];
 }
 
 /** Programs that check signatures side by side. */
 const CONCURRENCY = 4;
 
 /** @returns undefined where nothing is judged, because there are no rules @throws SlipwayError untrusted */
-export async function judge({ source, commit, floor, accepted }: Case, signal: AbortSignal): Promise<Judgement> {
+export async function judge({ source, commit, floor, accepted, final }: Case, signal: AbortSignal): Promise<Judgement> {
   const rules = [...floor, ...(accepted?.trust ?? [])].filter(isInForce);
   const { repository } = source;
   if (rules.length === 0) return { warnings: [], permit: await permitOf(source, commit, signal) };
@@ -47,7 +49,8 @@ export async function judge({ source, commit, floor, accepted }: Case, signal: A
   await using bench = await Bench.open(repository, rules, signal);
   const known = accepted && accepted.follows === repository.follows ? accepted.commit : undefined;
   const permit = await permitOf(source, commit, signal);
-  const found = await Promise.all(rules.map((one) => bench.findings(one, { commit, known, permit })));
+  const mayRewind = permit?.guards.includes('rewind') === true && !final.includes('rewind');
+  const found = await Promise.all(rules.map((one) => bench.findings(one, { commit, known, mayRewind })));
   const refused = found.flatMap(({ refusals }) => refusals);
   if (refused.length > 0) throw refusal([...new Set(refused)]);
   const signer = found.map((one) => one.signer).find((name) => name !== undefined);
@@ -72,7 +75,8 @@ interface Question {
   readonly commit: string;
   /** What was accepted last. */
   readonly known: string | undefined;
-  readonly permit: Permit | undefined;
+  /** Its message says that it need not build on that. */
+  readonly mayRewind: boolean;
 }
 
 interface Findings {
@@ -103,7 +107,7 @@ class Bench implements AsyncDisposable {
     this.#signal = signal;
   }
 
-  async findings(rules: TrustRules, { commit, known, permit }: Question): Promise<Findings> {
+  async findings(rules: TrustRules, { commit, known, mayRewind }: Question): Promise<Findings> {
     const place = this.#place;
     const [tip] = await readCommits(place, [commit], this.#signal);
     if (!tip) return { refusals: [], warnings: [] };
@@ -114,7 +118,7 @@ class Bench implements AsyncDisposable {
     if (commit === known) return { refusals: [], warnings: [], ...told };
     const base = known ?? rules.since;
     const follows = base !== undefined && (await buildsOn(place, base, commit, this.#signal));
-    const isRewind = base !== undefined && !follows && !(permit?.guards.includes('rewind') && signer !== undefined);
+    const isRewind = base !== undefined && !follows && !(mayRewind && signer !== undefined);
     const ids = follows ? await newCommits(place, base, commit, this.#signal) : [commit];
     const commits = await readCommits(place, ids, this.#signal);
     const judged = rules.commits === 'each' ? commits : [tip];

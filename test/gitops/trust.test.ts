@@ -29,6 +29,7 @@ function rules(spec: object, people: readonly Person[] = []) {
 
 /** A repo, and what its tip is judged to be after something was accepted. */
 class Court implements Disposable {
+  final: string[] = [];
   readonly #dir = tempDir();
   readonly repo = new TestRepo();
   readonly source = gitSource({ url: this.repo.url, ref: 'main', mirror: this.#dir.at('mirror.git') });
@@ -37,7 +38,8 @@ class Court implements Disposable {
     const { id } = await this.source.fetch(never());
     const follows = this.source.repository?.follows ?? '';
     const accepted: Accepted | undefined = known === undefined ? undefined : { commit: known, follows, trust };
-    return judge({ source: this.source, commit: id, floor: known === undefined ? trust : floor, accepted }, never());
+    const asked = { source: this.source, commit: id, accepted, final: this.final };
+    return judge({ ...asked, floor: known === undefined ? trust : floor }, never());
   }
 
   /** Why it is refused. */
@@ -151,6 +153,13 @@ describe('one signature', () => {
   });
 });
 
+test('a plain folder has no commits: nothing of it can be signed as a floor asks for', async () => {
+  const asked = { source: {}, commit: 'f00', accepted: undefined, final: [] };
+  await expect(judge({ ...asked, floor: rules({}, [ada]) }, never())).rejects.toMatchObject({ code: 'untrusted' });
+  expect((await judge({ ...asked, floor: rules({ mode: 'warn' }, [ada]) }, never())).warnings).toHaveLength(1);
+  expect((await judge({ ...asked, floor: rules({ mode: 'off' }, [ada]) }, never())).warnings).toEqual([]);
+});
+
 describe('since what was accepted', () => {
   test('each commit counts, merges included; with `tip` the newest alone does', async () => {
     using court = new Court();
@@ -197,6 +206,8 @@ describe('since what was accepted', () => {
     commitAs(repo, ada, {}, { message: meant, args: ['commit', '--quiet', '--allow-empty', '--amend'] });
     expect(await court.judge(trust, now)).toMatchObject({ signer: 'ada' });
     expect((await court.judge(rules({ mode: 'warn' }, [ada]), now)).warnings).toEqual([]);
+    court.final.push('rewind');
+    expect(await court.refusal(trust, now)).toContain('does not build on');
   });
 
   test('where nothing was accepted yet, `since` says from where on commits count', async () => {
@@ -298,7 +309,7 @@ describe('files that only some may change', () => {
     const judged = async () => {
       const { id } = await source.fetch(never());
       const accepted = { commit: base, follows: source.repository?.follows ?? '', trust };
-      return judge({ source, commit: id, floor: [], accepted }, never());
+      return judge({ source, commit: id, floor: [], accepted, final: [] }, never());
     };
     commitAs(court.repo, bob, { 'policies/p.yaml': 'q' });
     expect((await judged()).signer).toBe('bob');
@@ -343,5 +354,6 @@ test('from a push to the status: what is refused leaves the last good one in for
   expect(await rig.overall('Verified')).toBe('False=Unsigned');
   await rig.reconciler.world.recorder.flush();
   const log = execFileSync('git', ['log', '-p', 'slipway/audit'], { cwd: repo.remote, encoding: 'utf8' });
+  expect(log).toContain('"signer": "ada"');
   expect(log).toMatch(/"code": "untrusted",\n.*"message": "Commit .{8} \(change, by nobody/);
 });
