@@ -51,6 +51,7 @@ export const OFFERINGS: Readonly<Record<string, Offering>> = {
   event: () => offer(AUDIT_KINDS),
   outcome: () => offer(AUDIT_OUTCOMES),
   client: () => ({ words: Object.entries(CLIENTS).map(([word, { title }]) => ({ word, about: title })) }),
+  sync: () => offer(['sync']),
   url: ({ io }) => offer(quietly(() => known(io.env))),
   proposal: proposals,
   ref: refs,
