@@ -22,6 +22,7 @@ const key = z
       .string()
       .regex(GPG_KEY, 'must be an armored public OpenPGP key')
       .max(262_144)
+      .meta({ examples: ['-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ…\n-----END PGP PUBLIC KEY BLOCK-----\n'] })
       .optional()
       .describe('A public OpenPGP key, as `gpg --armor --export` writes it; its subkeys may sign, too.'),
     validFrom: date.optional().describe('Commits of an earlier date are not accepted with it.'),
