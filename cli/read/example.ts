@@ -26,6 +26,7 @@ const TEXTS = [
   'example.com:443',
   'unix:///run/docker.sock',
   'a'.repeat(64),
+  '-----BEGIN PGP PUBLIC KEY BLOCK-----\n…\n-----END PGP PUBLIC KEY BLOCK-----',
 ];
 
 /** @param root where `$ref` leads */

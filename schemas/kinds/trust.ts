@@ -35,7 +35,8 @@ const key = z
   .refine(({ ssh, gpg }) => (ssh === undefined) !== (gpg === undefined), {
     error: 'must have either ssh or gpg',
     params: { conflict: true },
-  });
+  })
+  .meta({ oneOf: [{ required: ['ssh'] }, { required: ['gpg'] }] });
 
 const signer = z.strictObject({
   name: name.describe('What plan, status and audit call them.'),
