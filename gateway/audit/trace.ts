@@ -11,8 +11,8 @@ import type { AuditDraft, AuditKind, AuditLevel, AuditOutcome } from '../../sche
 /** A client's own id is only a claim: short, and of characters that harm no log. */
 const HARMLESS = /^[A-Za-z0-9._:-]{1,64}$/;
 
-/** Unique over restarts and machines; the rest is a count, which costs a request nothing. */
-const RUN = randomBytes(6).toString('base64url');
+/** Unique over restarts and machines, and on a command line no option; the rest is a count, which costs a request nothing. */
+const RUN = randomBytes(6).toString('hex');
 let count = 0;
 
 /** What is refused with such a status is an event, whatever was asked for. */

@@ -65,7 +65,7 @@ export class Proposals {
 
   /** @throws SlipwayError forbidden, invalid-config with the issues, conflict where too many are open, and what the remote says */
   propose(request: ProposalRequest, { key, grant }: ControlCaller, signal: AbortSignal): Promise<Proposal> {
-    if (!grant.may('create', 'proposals'))
+    if (!grant.mayAny('create', 'proposals'))
       throw new SlipwayError('forbidden', 'No role of yours may create proposals.');
     return this.#next(async () => {
       const { source } = this.#world;

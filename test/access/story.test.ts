@@ -141,7 +141,10 @@ test('the example does what its README says, and says why', { timeout: TIMEOUT }
   );
   expect((await api<Abilities>('admin', '/auth/can-i?list=true&as=group:developers')).body).toMatchObject({
     roles: ['member'],
-    rules: [{ role: 'member', verbs: ['view', 'run'], projects: ['dev'] }],
+    rules: [
+      { role: 'member', verbs: ['view', 'run'], projects: ['dev'] },
+      { role: 'member', verbs: ['create'], resources: ['proposals'], projects: ['dev'] },
+    ],
   });
 
   // Each asks for itself, and may not ask for others without leave.
