@@ -93,9 +93,11 @@ function asking(signal: AbortSignal): Required<Pick<Io, 'ask' | 'askHidden' | 'c
   return {
     ask,
     async askHidden(question) {
+      // The terminal stops to show what is typed before anybody is asked to type.
+      const answered = answer('', new Writable({ write: (_, __, done) => done() }));
       process.stderr.write(question);
       try {
-        return await answer('', new Writable({ write: (_, __, done) => done() }));
+        return await answered;
       } finally {
         process.stderr.write('\n');
       }
