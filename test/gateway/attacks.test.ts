@@ -1,7 +1,7 @@
 /**
  * Attacks, one a test. More of them stand where what they attack is tested: DNS rebinding, Host, Origin and absolute-form
  * in `security.test.ts`; hijack and fixation of sessions in `sessions.test.ts` and `resume.test.ts`; `$ref` bombs and
- * patterns in `arguments.test.ts`; the old transport in `sse-attacks.test.ts`; tasks in `tasks.test.ts`; tampering with and replay of request state in the modern era's tests.
+ * patterns in `arguments.test.ts`; the old transport in `sse-attacks.slow.test.ts`; tasks in `tasks.test.ts`; tampering with and replay of request state in the modern era's tests.
  */
 import { once } from 'node:events';
 import { createServer, type ClientRequest, type IncomingMessage } from 'node:http';
