@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { schemasHash } from '../reconciler/index.ts';
 import { completionFiles } from './complete/scripts.ts';
 import { manPages } from './manual/man.ts';
 import { layOut, STARTERS, type StarterName } from './starters/starters.ts';
@@ -30,8 +31,12 @@ export async function build(dist = join(root, 'dist')): Promise<string> {
     },
     input: { main: join(root, 'cli/main.ts') },
     platform: 'node',
-    // React has a slower half for development.
-    transform: { define: { 'process.env.NODE_ENV': '"production"' } },
+    transform: {
+      define: {
+        'process.env.NODE_ENV': '"production"', // React has a slower half for development.
+        BUILT_SCHEMAS: JSON.stringify(schemasHash()),
+      },
+    },
     // Native parts of dependencies are never built; who would use them (ssh2, for speed) does without. Nor are Ink's tools for its own developers.
     external: [/\.node$/, 'react-devtools-core'],
     // Its "main" is UMD, whose parts no bundler finds.

@@ -14,7 +14,7 @@ export { memoryDriver } from './drivers/memory.ts';
 export { openJournal } from './journal.ts';
 export { load, type Loaded } from './load.ts';
 export { tryLock } from './lock-file.ts';
-export { memoryParseCache, parseCache, type ParseCache } from './parse-cache.ts';
+export { memoryParseCache, parseCache, schemasHash, type ParseCache } from './parse-cache.ts';
 export { plan, type Actual } from './plan.ts';
 export { asIfRunning, preview, type Preview } from './preview.ts';
 export { emptySnapshot, NO_TRAFFIC, type Publish } from './publish.ts';

@@ -2,7 +2,7 @@
  * Parsing YAML costs about 0.7 ms a document, so what a blob parsed to is kept by its id, also between runs. Only clean
  * files are kept. The file can be deleted at any time.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { allSchemas } from '../schemas/json-schema.ts';
 import type { Resource } from '../schemas/resource.ts';
@@ -20,9 +20,15 @@ interface Stored {
   readonly entries: Record<string, readonly Resource[]>;
 }
 
+/** Put there by the build (`cli/build.ts`): making all schemas takes 50 ms and 10 MB, of each start. */
+declare const BUILT_SCHEMAS: string | undefined;
+
+/** Of all that YAML is checked by. */
+export const schemasHash = (): string => hash('sha256', JSON.stringify(allSchemas()));
+
 export function parseCache(path: string): ParseCache {
   // Results depend on the schemas: another version of Slipway starts afresh.
-  const schemas = createHash('sha256').update(JSON.stringify(allSchemas())).digest('hex');
+  const schemas = typeof BUILT_SCHEMAS === 'string' ? BUILT_SCHEMAS : schemasHash();
   const stored = (existsSync(path) ? readJson(path) : undefined) as Stored | undefined;
   let entries = new Map(Object.entries(stored?.schemas === schemas ? stored.entries : {}));
   let dirty = false;
