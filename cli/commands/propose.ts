@@ -23,7 +23,7 @@ export const command: Command = {
   ],
   examples: [
     'slipway propose -t "Add the search server" -f search.yaml --server https://mcp.example.com',
-    'slipway propose -t "Nobody uses it" --remove server/github',
+    'slipway propose -t "Nobody uses it" --remove server/temporary',
   ],
 
   async run({ options, io }) {

@@ -44,7 +44,7 @@ export const command: Command = {
   ],
   examples: [
     'slipway secret keygen',
-    'slipway secret encrypt github token -m "Token for GitHub"',
+    'slipway secret encrypt github token --from-file token.txt -m "Token for GitHub"',
     'slipway secret view github',
     'slipway secret rotate --branch new-recipients',
   ],

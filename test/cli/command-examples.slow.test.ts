@@ -14,7 +14,10 @@ const labelled = (yaml: string, label: string): string => yaml.replace('{ name:'
 
 /** A config repo with what the examples speak of. */
 const CONFIG: Readonly<Record<string, string>> = {
-  'gateway.yaml': GATEWAY,
+  'gateway.yaml': `${GATEWAY}spec: { secrets: { recipients: [age1g790lgxaexyujgf5688kxdem477esgvxemcrytfkxd0qc989aprsqcazu5] } }\n`,
+  'backup.yaml': 'apiVersion: slipway/v1\nkind: Backup\nmetadata: { name: nightly }\nspec: {}\n',
+  'templates/docs.yaml':
+    'apiVersion: slipway/v1\nkind: Template\nmetadata: { name: docs }\nspec:\n  params: { site: { required: true } }\n  server: { command: [node, hello.mjs, "${site}"], files: [hello.mjs] }\n',
   'hello.mjs': HELLO_PROGRAM,
   'servers/github.yaml': helloServer('github').replace('GREETING, value: Hello', 'MODE, value: fast'),
   'servers/hello.yaml': helloServer('hello'),
@@ -46,8 +49,12 @@ const isServing = (example: string): boolean => /slipway up\b/.test(example);
 const isFollowing = (example: string): boolean =>
   /logs .*(-f|--follow)|--watch|get .*-w\b|audit tail|events .*(-f\b|--follow)/.test(example);
 
+/** Of the recipient in CONFIG. */
+const DEMO_KEY = readFileSync(new URL('../../examples/encrypted-secrets/demo.key', import.meta.url), 'utf8');
+
 /** What must be so before. */
 const BEFORE: readonly [RegExp, string][] = [
+  [/^slipway template (diff|upgrade)/, 'slipway template use docs handbook -p site=handbook'],
   [/^slipway token create ci/, 'slipway token revoke ci'],
   [/^slipway audit verify --from git/, 'git fetch --quiet origin slipway/audit:slipway/audit'],
 ];
@@ -60,6 +67,7 @@ function codesOf(example: string): readonly number[] {
   if (/example\.com/.test(example) && !example.includes('create')) return [1]; // Nobody answers there.
   if (/^slipway (plan|diff)/.test(example)) return [0, 2]; // No changes, or some.
   if (example.includes('auth can-i')) return [0, 1]; // Yes or no.
+  if (/^slipway (approve|reject|restore \d)/.test(example)) return [1]; // There is no such proposal, and no such backup.
   if (example.includes('auth forget')) return [1]; // There is no such server.
   if (example.includes('explain denied')) return [1]; // There is no such refusal.
   return [0];
@@ -85,8 +93,14 @@ beforeAll(async () => {
     mkdirSync(dirname(join(desk.home, file)), { recursive: true });
     writeFileSync(join(desk.home, file), content);
   }
+  writeFileSync(join(desk.home, 'value.txt'), 'a value');
+  await desk.slipway(['secret', 'encrypt', 'github', 'token', '--from-file', join(desk.home, 'value.txt')]);
+  desk.push({
+    'workspaces/handbook.yaml': `apiVersion: slipway/v1\nkind: Workspace\nmetadata: { name: handbook }\nspec: { git: { url: "file://${desk.remote}" } }\n`,
+  });
   await desk.up();
   state = desk.state;
+  await desk.slipway(['backup', 'now', '--state-dir', state]);
 });
 afterAll(() => desk[Symbol.asyncDispose]());
 
@@ -106,6 +120,7 @@ function run(line: string, until?: RegExp): Promise<Ran> {
       EDITOR: 'sed -i s/spec:/spec:\\ #\\ edited/',
       SLIPWAY_STATE_DIR: isOwn ? join(home, 'own') : state,
       GIT_TERMINAL_PROMPT: '0',
+      SLIPWAY_AGE_KEY: DEMO_KEY,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
@@ -128,6 +143,8 @@ test.each(examples.map((example) => [example]))('%s', async (example) => {
   const line = isFollowing(example) ? `timeout --signal=INT 5 ${example}` : example;
   const until = isServing(example) ? /following|serving/ : undefined;
   const { code, said } = await run(before === undefined ? line : `${before} && ${line}`, until);
+  // What it shows there is for `console.test.ts` to see.
+  if (/^slipway console/.test(example)) return expect(said).toContain('The console needs a terminal.');
   expect(said).not.toMatch(/\[(usage|internal)\]|\n {4}at /);
   if (until === undefined) expect(codesOf(example), said).toContain(code);
   else expect(said).toMatch(until);
@@ -138,7 +155,7 @@ const blocks = [...readFileSync(new URL('../../README.md', import.meta.url), 'ut
   .map(([, block = '']) => block)
   .filter((block) => /^slipway/m.test(block) && !/slipway (init|up)|^cd /m.test(block));
 /** Lines that cannot work here: nobody answers there, nobody was refused, or nothing ends them. */
-const NOT_HERE = /git@git\.example\.com|login https|<request-id>|audit tail/;
+const NOT_HERE = /git@git\.example\.com|login https|propose .*https|slipway approve|<request-id>|audit tail/;
 
 test.each(blocks.map((block) => [block.split('\n', 1)[0] ?? '', block]))('README: %s …', async (_, block) => {
   const lines = block.split('\n').filter((line) => !NOT_HERE.test(line));
