@@ -123,12 +123,17 @@ export class Maker implements Disposable {
     return refreshSecretFiles(engine, this.#owner, id, { secretFiles, open: this.#open });
   }
 
-  /** A value that changed is in its file from now on, and masked; the old one stays masked. */
+  /** A value that changed is masked first, and in its file then; the old one stays masked. */
   async renewSecrets(id: string, { engine, workload, log }: Place): Promise<void> {
     const { secretFiles = [] } = workload.run;
     if (secretFiles.length === 0) return;
-    const { changed, secrets } = await this.#refresh(engine, id, secretFiles);
-    if (changed.length > 0) log.maskToo(redactor(secrets));
+    const held = new Set(await heldSecrets(this.#owner, id));
+    const open: OpenSecret = async (use) => {
+      const value = await this.#open(use);
+      if (!held.has(value)) log.maskToo(redactor([value]));
+      return value;
+    };
+    await refreshSecretFiles(engine, this.#owner, id, { secretFiles, open });
   }
 
   /** Looks after the networks of workloads, and what belongs to them. */
