@@ -25,9 +25,8 @@ test('the bundle runs without anything beside it', async () => {
   expect(slipway('validate', 'demo').stdout).toContain('4 resources, no issues');
   expect(slipway('plan', '--repo', 'demo').status).toBe(2);
   expect(JSON.parse(slipway('schema', 'plan').stdout)).toHaveProperty('title', 'Slipway plan');
-  // Programs that run in a thread or a container of their own are files of their own, and Ink reads what it is called from one.
+  // Programs that run in containers are files of their own, and Ink reads what it is called from one.
   expect(readdirSync(join(installed, 'assets')).map((name) => name.replace(/-[\w-]{8}\./, '.'))).toEqual([
-    'chain.mjs',
     'egress-proxy.mjs',
     'package.json',
   ]);

@@ -9,7 +9,7 @@ export interface ArgumentHashes {
 }
 
 /** Without arguments there is nothing to hash (as in the team server). */
-export const NONE: ArgumentHashes = { md5: '', sha256: '' };
+const NONE: ArgumentHashes = { md5: '', sha256: '' };
 
 /** What is hashed before others get their turn (characters). */
 const SLICE = 256 * 1024;
@@ -24,7 +24,7 @@ export function hashArguments(value: unknown): ArgumentHashes {
  * RFC 8785 for what JSON.parse gave: keys sorted by UTF-16 code units (§3.2.3), everything else as JSON.stringify writes it
  * (§3.2.2). The library for it, which a test compares this with, checks for more than can come here, and costs twice as much.
  */
-export function canonical(value: unknown): string {
+function canonical(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? '';
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
   let text = '{';

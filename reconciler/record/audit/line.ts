@@ -5,8 +5,7 @@
  */
 import { hash, randomUUID } from 'node:crypto';
 import type { AuditDraft, AuditKind, AuditOutcome } from '../../../schemas/audit.ts';
-import { canonical, NONE, type ArgumentHashes } from './arguments.ts';
-import { Chainer } from './chainer.ts';
+import type { ArgumentHashes } from './arguments.ts';
 
 /** An event as it is stored. The first eight keys are the team server's. */
 export interface AuditEvent {
@@ -64,6 +63,8 @@ export const aboutItself = (method: string, detail: Readonly<Record<string, unkn
   detail,
 });
 
+/** Room for a few hundred lines (bytes). */
+const PAGE = 512 * 1024;
 const TAIL = ',"hash":"'.length + 64 + '"}'.length;
 
 /** Enough of a hash to tell names apart, and to find one that is known. */
@@ -80,67 +81,58 @@ function sessionHash(session: string): string {
   return fresh;
 }
 
-/** Lines on their way to the disk: first as what they say, then as links of the chain, in bytes. */
-export class Lines implements AsyncDisposable {
-  readonly #chainer = new Chainer();
-  #head: Head;
-  /** What is no link yet, as `chain` wants it. */
-  #pieces: string[] = [];
-  #links: Uint8Array[] = [];
+/**
+ * Lines on their way to the disk, as bytes in one buffer: what is hashed is what is written, and no line is copied twice.
+ */
+export class Lines {
+  #bytes = Buffer.allocUnsafeSlow(PAGE);
+  #size = 0;
   #count = 0;
-
-  /** @param head of the chain that they continue */
-  constructor(head: Head) {
-    this.#head = head;
-  }
 
   get count(): number {
     return this.#count;
   }
 
-  /** @param hashes of its arguments, if they are known already; it must not hold these any more then */
-  add(draft: AuditDraft, hashes?: ArgumentHashes): void {
-    this.#pieces.push(...piecesOf(draft, hashes));
+  /** All of them. Valid until the next is added. */
+  get bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#size);
+  }
+
+  /** Adds the line that follows `before`. @returns where the chain stands after it */
+  add(draft: AuditDraft, { md5, sha256 }: ArgumentHashes, { seq, hash: prev }: Head): Head {
+    const next = seq + 1;
+    const open = `${bodyOf(draft, md5, sha256)},"seq":${next},"prev":"${prev}"`;
+    this.#reserve(open.length * 3 + TAIL + 1);
+    const start = this.#size;
+    this.#size += this.#bytes.write(open, start, 'utf8');
+    const own = hash('sha256', this.#bytes.subarray(start, this.#size));
+    this.#size += this.#bytes.write(`,"hash":"${own}"}\n`, this.#size, 'latin1');
     this.#count++;
+    return { seq: next, hash: own };
   }
 
-  /** Makes links of all. @returns their bytes, and where the chain stands after them */
-  async link(): Promise<{ bytes: Uint8Array; head: Head }> {
-    const pieces = this.#pieces;
-    if (pieces.length > 0) {
-      this.#pieces = [];
-      const { seq, hash: prev } = this.#head;
-      const { bytes, hash: own } = await this.#chainer.chain(pieces, seq, prev);
-      this.#head = { seq: seq + pieces.length / 3, hash: own };
-      this.#links.push(bytes);
-    }
-    const [only = new Uint8Array(), ...more] = this.#links;
-    if (more.length > 0) this.#links = [Buffer.concat(this.#links)];
-    return { bytes: this.#links[0] ?? only, head: this.#head };
-  }
-
-  /** Forgets the links, once they are written. */
   clear(): void {
-    this.#links = [];
-    this.#count = this.#pieces.length / 3;
+    this.#size = this.#count = 0;
+    if (this.#bytes.length > PAGE) this.#bytes = Buffer.allocUnsafeSlow(PAGE);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#chainer[Symbol.asyncDispose]();
+  #reserve(more: number): void {
+    if (this.#size + more <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#bytes.length * 2, this.#size + more));
+    this.#bytes.copy(larger, 0, 0, this.#size);
+    this.#bytes = larger;
   }
 }
 
-/** Written by hand: JSON.stringify on an object of this size costs three times as much. @returns three, as `chain` wants them */
-function piecesOf(draft: AuditDraft, hashes: ArgumentHashes | undefined): [string, string, string] {
+/** Written by hand: JSON.stringify on an object of this size costs three times as much. */
+function bodyOf(draft: AuditDraft, md5: string, sha256: string): string {
   const { tool, principal, project, level, deniedReason, durationMs, status, resultBytes, detail, session } = draft;
   const named = tool !== undefined && level === 'hash' ? nameHash(tool) : tool;
   const token = principal?.startsWith('token:') ? principal.slice(6) : undefined;
-  const before =
+  return (
     `{"ts":"${isoOf(draft.at)}","tokenId":${quoted(token)},"workspaceId":${quoted(project)},"tool":${quoted(named)}` +
     `,"method":${quoted(draft.method)},"allowed":${draft.allowed},"deniedReason":${quoted(deniedReason)}` +
-    `,"argumentsMd5":"`;
-  const after =
-    `","kind":"${draft.kind}","outcome":"${draft.outcome}"` +
+    `,"argumentsMd5":"${md5}","argumentsSha256":"${sha256}","kind":"${draft.kind}","outcome":"${draft.outcome}"` +
     `,"source":"${draft.source}","verified":true,"requestId":"${draft.requestId}"` +
     optional('correlationId', draft.correlationId) +
     optional('parentId', draft.parentId) +
@@ -153,10 +145,8 @@ function piecesOf(draft: AuditDraft, hashes: ArgumentHashes | undefined): [strin
     (status === undefined ? '' : `,"status":${status}`) +
     (resultBytes === undefined ? '' : `,"resultBytes":${resultBytes}`) +
     optional('commit', draft.commit) +
-    (detail === undefined ? '' : `,"detail":${JSON.stringify(detail)}`);
-  if (!hashes && draft.arguments !== undefined) return [before, canonical(draft.arguments), after];
-  const { md5, sha256 } = hashes ?? NONE;
-  return [`${before}${md5}","argumentsSha256":"${sha256}`, '', after];
+    (detail === undefined ? '' : `,"detail":${JSON.stringify(detail)}`)
+  );
 }
 
 /** The longest text of a client's that is kept; what is longer is cut, never the log. */

@@ -9,7 +9,7 @@ import type { Recorder } from '../recorder.ts';
 import { hashArguments, hashLarge, type ArgumentHashes } from './arguments.ts';
 import { Flood } from './flood.ts';
 import { Handover } from './handover.ts';
-import { aboutItself, Lines } from './line.ts';
+import { aboutItself, Lines, type Head } from './line.ts';
 import { Segments } from './segments.ts';
 
 /**
@@ -64,8 +64,9 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
   #queue: Waiting[] = [];
   /** Of what waits to be hashed. */
   #bodies = 0;
-  /** That are not written yet. */
-  readonly #lines: Lines;
+  /** Lines that are not written yet, and where the chain stands after them. */
+  readonly #lines = new Lines();
+  #head: Head;
   #dropped = 0;
   /** Those among them that the log does not tell of yet. */
   #untold = 0;
@@ -82,10 +83,10 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     this.#log = log;
     this.#onState = onState;
     this.#segments = opened(dir, recorder);
-    this.#lines = new Lines(this.#segments.head);
+    this.#head = this.#segments.head;
     this.#handover = new Handover(this.#segments, recorder, log, () => void this.rotate());
     const { chain, cut } = this.#segments;
-    if (this.#segments.head.seq === 0) this.#tell('chain.begun', { chain });
+    if (this.#head.seq === 0) this.#tell('chain.begun', { chain });
     if (cut) {
       if (cut.lost > 0) log('error', 'lines of the audit log are gone that were on disk', { ...cut });
       else log('warn', 'the audit log was cut short by a crash', { ...cut });
@@ -156,7 +157,6 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
       this.#log('error', 'audit events are lost: they cannot be written', { events: this.#waiting });
     clearTimeout(this.#gathering);
     clearTimeout(this.#syncing);
-    await this.#lines[Symbol.asyncDispose]();
     await this.#segments[Symbol.asyncDispose]().catch((error: unknown) => this.#failed(error));
   }
 
@@ -194,7 +194,7 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     do {
       const turn = this.#queue.splice(0, TURN);
       for (const draft of turn) {
-        const hashing = this.#line(draft);
+        const hashing = this.#chain(draft);
         if (hashing) await hashing;
       }
       try {
@@ -219,20 +219,24 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     this.#wantsSync = this.#wantsRotation = false;
   }
 
-  #line(draft: Waiting): void | Promise<void> {
+  #chain(draft: Waiting): void | Promise<void> {
     const { bodyBytes = 0, hashes } = draft;
-    if (!hashes) this.#bodies -= bodyBytes;
-    if (!hashes && bodyBytes > LARGE) return hashLarge(draft.arguments).then((found) => this.#lines.add(draft, found));
-    this.#lines.add(draft, hashes);
+    if (hashes) return this.#add(draft, hashes);
+    this.#bodies -= bodyBytes;
+    if (bodyBytes > LARGE) return hashLarge(draft.arguments).then((found) => this.#add(draft, found));
+    this.#add(draft, hashArguments(draft.arguments));
+  }
+
+  #add(draft: AuditDraft, hashes: ArgumentHashes): void {
+    this.#head = this.#lines.add(draft, hashes, this.#head);
   }
 
   /** @throws as `node:fs` does; the lines stay then */
   async #write(): Promise<void> {
     if (this.#lines.count === 0) return;
-    const { bytes, head } = await this.#lines.link();
-    await this.#segments.append(bytes, head);
+    await this.#segments.append(this.#lines.bytes, this.#head);
     if (this.#followers.size > 0) {
-      const text = Buffer.from(bytes).toString('utf8');
+      const text = this.#lines.bytes.toString('utf8');
       for (const listener of this.#followers) listener(text);
     }
     this.#lines.clear();
@@ -247,7 +251,7 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     const old = this.#closed ? undefined : this.#handover.old();
     if (!old) return;
     const { seq, hash } = old.head;
-    this.#lines.add(aboutItself('pruned', { through: seq, hash }));
+    this.#head = this.#lines.add(aboutItself('pruned', { through: seq, hash }), hashArguments(undefined), this.#head);
     await this.#write();
     await this.#segments.sync();
     this.#handover.remove(old);
