@@ -71,7 +71,7 @@ const listCommands: MetaTool = {
     const { servers } = front.view;
     const found = names.length === 0 ? servers : servers.filter(({ name }) => names.includes(name));
     const unknown = names.filter((name) => !servers.some((server) => server.name === name));
-    await front.view.catalogs.tools.load();
+    await Promise.all(found.map((server) => server.load('tools')));
     const lists = found.map((server) => [server.name, commandsOf(server, front)] as const);
     const missing = unknown.map((name) => [name, { error: noServer(name, front) }] as const);
     return answered(call, Object.fromEntries([...lists, ...missing]));
@@ -113,7 +113,7 @@ const describeCommands: MetaTool = {
     if (!server) return mistaken(call, noServer(name, front));
     const wanted = textsAt(args, 'command_names', 'commands', 'command_name', 'command');
     if (wanted.length === 0) return mistaken(call, 'Name the commands in command_names; list_commands tells them.');
-    await front.view.catalogs.tools.load();
+    await server.load('tools');
     const known = new Map(itemsOf(server, front));
     const prefix = front.view.catalogs.tools.prefixOf(server);
     const commands = wanted.map((given) => {

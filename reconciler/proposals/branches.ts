@@ -1,5 +1,5 @@
 /** Proposals as they stand in the repo: one branch each, which somebody may have pushed by hand as well. */
-import { documentsAt } from './addresses.ts';
+import { differenceIn } from './addresses.ts';
 import { PROPOSALS, type Proposal } from '../../schemas/proposals.ts';
 import { git } from '../source/git-command.ts';
 import type { Repository } from '../source/source.ts';
@@ -46,8 +46,10 @@ async function pathsOf(
   const listing = await git(['diff', '--no-ext-diff', '--name-only', '-z', base.trim(), commit, ...below], options);
   const paths = listing.split('\0').filter(Boolean).slice(0, MAX_CHANGES);
   const changes = new Set<string>();
-  for (const path of paths.filter(isYaml))
-    for (const address of await documentsAt(options, path, base.trim(), commit)) changes.add(address);
+  for (const path of paths.filter(isYaml)) {
+    const { addresses } = await differenceIn(options, path, base.trim(), commit);
+    for (const address of addresses) changes.add(address);
+  }
   return { changes: [...changes].sort(), files: paths.filter((path) => !isYaml(path)) };
 }
 

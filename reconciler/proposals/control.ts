@@ -15,11 +15,11 @@ export async function proposals(
   if (more.length > 0) throw new SlipwayError('not-found');
   const maySee = ({ by }: Pick<Proposal, 'by'>): boolean => by === key || grant.may('view', 'proposals');
   if (id === undefined) return ok((await reconciler.proposals.list(signal)).filter(maySee));
-  const found = await reconciler.proposals.details(id, signal);
+  const found = await reconciler.proposals.find(id, signal);
   if (!maySee(found)) throw new SlipwayError('not-found', `There is no proposal ${id}.`);
-  const { plan: _, ...proposal } = found;
   // What would change tells what is there.
-  return ok(grant.may('edit', 'proposals') ? found : proposal);
+  if (!grant.may('edit', 'proposals')) return ok(found);
+  return ok({ ...found, plan: await reconciler.proposals.plan(id, signal) });
 }
 
 /** `POST /proposals`, `/proposals/<id>/approve`, `/proposals/<id>/reject`. */

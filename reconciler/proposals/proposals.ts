@@ -3,13 +3,10 @@
  * discussed and merged like any other; saying yes here makes that merge.
  */
 import { randomBytes } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import type { ControlCaller } from '../../schemas/control.ts';
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
-import { kindOf } from '../../schemas/kinds/index.ts';
 import { PROPOSALS, type Proposal, type ProposalRequest } from '../../schemas/proposals.ts';
-import { addressOf, type Issue, type Resource } from '../../schemas/resource.ts';
-import type { ResourceWord } from '../../schemas/access.ts';
+import { addressOf, type Issue } from '../../schemas/resource.ts';
 import type { OpenSecret } from '../../schemas/upstream-auth.ts';
 import { load, type Loaded } from '../load.ts';
 import { memoryParseCache } from '../parse-cache.ts';
@@ -23,14 +20,12 @@ import type { Repository, Source } from '../source/source.ts';
 import { observe, type World } from '../world.ts';
 import { edited } from './edit.ts';
 import { listed } from './branches.ts';
+import { checkLeave } from './leave.ts';
 
 /** Open at a time: who may ask must not be able to fill the repo. */
 const MOST = 100;
 
-export interface ProposalDetails extends Proposal {
-  /** What saying yes would do. */
-  readonly plan: Pick<Planned, 'verdict' | 'summary' | 'text'>;
-}
+export type ProposalPlan = Pick<Planned, 'verdict' | 'summary' | 'text'>;
 
 export interface ProposalsOptions {
   /** Called when the config changed. */
@@ -55,11 +50,15 @@ export class Proposals {
   }
 
   /** @throws SlipwayError not-found */
-  details(id: string, signal: AbortSignal): Promise<ProposalDetails> {
+  find(id: string, signal: AbortSignal): Promise<Proposal> {
+    return this.#next(() => this.#find(id, signal));
+  }
+
+  /** What saying yes would do. */
+  plan(id: string, signal: AbortSignal): Promise<ProposalPlan> {
     return this.#next(async () => {
-      const proposal = await this.#find(id, signal);
       const { verdict, summary, text } = await planRequest(this.#world, refOf(id), signal);
-      return { ...proposal, plan: { verdict, summary, text } };
+      return { verdict, summary, text };
     });
   }
 
@@ -106,44 +105,30 @@ export class Proposals {
   }
 
   /**
-   * Merges it. Privilege escalation: whoever says yes must be allowed to make each change by themselves; a right to say yes alone
-   * would be a right to everything.
+   * Merges it: the very commit that was checked is pushed.
    * @throws SlipwayError forbidden, not-found, conflict, invalid-config, blocked
    */
   approve(id: string, { key, grant }: ControlCaller, signal: AbortSignal): Promise<{ readonly commit: string }> {
     return this.#next(async () => {
       const { source } = this.#world;
       const proposal = await this.#find(id, signal);
-      const merged = await source.merged?.({ head: refOf(id) }, signal);
+      const merged = await source.merged?.({ head: refOf(id), message: yesTo(proposal, key) }, signal);
       if (!merged) throw noGit();
       if (merged.conflicts)
         throw new SlipwayError('conflict', `It conflicts with what was pushed since: ${merged.conflicts.join(', ')}.`, {
           hint: 'Propose it anew, or merge its branch by hand.',
         });
-      await source.fetch(signal);
-      const { id: after } = await merged.source.fetch(signal);
-      const [was, is] = await Promise.all([
-        this.#load(source, merged.base, signal),
-        this.#load(merged.source, after, signal),
-      ]);
-      if (is.issues.length > 0) throw notValid(is.issues);
-      for (const { kind, name } of changed(was.resources, is.resources)) {
-        const word = kindOf(kind)?.plural as ResourceWord;
-        if (!grant.may('edit', word, name))
-          throw new SlipwayError('forbidden', `It changes ${kind}/${name}, which no role of yours may edit.`);
-      }
-      if (
-        !sameFiles(await source.files(merged.base, signal), await merged.source.files(after, signal)) &&
-        !grant.may('edit', 'servers')
-      )
-        throw new SlipwayError('forbidden', 'It changes programs, which needs a role that may edit all servers.');
-      const { plan } = await preview(merged.source, await observe(this.#world, signal), memoryParseCache(), signal);
+      const { repository } = merged.source;
+      const { id: commit } = await merged.source.fetch(signal);
+      if (!repository) throw noGit();
+      await checkLeave(grant, repository, merged.base, commit, signal);
+      const { environment } = source;
+      const checked = { ...merged.source, ...(environment === undefined ? {} : { environment }) };
+      const { issues, plan } = await preview(checked, await observe(this.#world, signal), memoryParseCache(), signal);
+      if (issues.length > 0) throw notValid(issues);
       if (plan && plan.guards.length > 0)
         throw new SlipwayError('blocked', plan.guards.map(({ message }) => message).join(' '));
-      const said = `${proposal.title}\n\n${proposal.description === '' ? '' : `${proposal.description}\n\n`}`;
-      const by = proposal.by === undefined ? '' : `Slipway-Proposed-By: ${proposal.by}\n`;
-      const trailers = `Slipway-Proposal: ${id}\n${by}Slipway-Approved-By: ${key}\n`;
-      const commit = await merged.land(said + trailers, signal);
+      await merged.land(signal);
       await this.#drop(id, signal);
       this.#options.sync();
       return { commit };
@@ -258,6 +243,13 @@ function messageOf({ title, description = '' }: ProposalRequest, id: string, key
   return `${title}\n\n${body === '' ? '' : `${body}\n\n`}Slipway-Proposal: ${id}\nSlipway-Proposed-By: ${key}\n`;
 }
 
+/** Of the merge. Trailers are its last paragraph, so whatever stands above is only text. */
+function yesTo({ id, title, description, by }: Proposal, key: string): string {
+  const trailers = [`Slipway-Proposal: ${id}`, ...(by === undefined ? [] : [`Slipway-Proposed-By: ${by}`])];
+  const lines = [...trailers, `Slipway-Approved-By: ${key}`].join('\n');
+  return `${[title, description, lines].filter((part) => part !== '').join('\n\n')}\n`;
+}
+
 /** Who asks is the author, Slipway the committer. */
 function identityOf(key: string): Record<string, string> {
   const name = key.replaceAll(/[<>\p{Cc}]/gu, '');
@@ -267,24 +259,4 @@ function identityOf(key: string): Record<string, string> {
     GIT_COMMITTER_NAME: 'slipway',
     GIT_COMMITTER_EMAIL: 'slipway@localhost',
   };
-}
-
-/** Resources that are not the same in both. */
-function changed(was: readonly Resource[], is: readonly Resource[]): { kind: string; name: string }[] {
-  const meaning = ({ metadata, spec }: Resource): unknown => ({ metadata, spec });
-  const before = new Map(was.map((one) => [addressOf(one), one]));
-  const after = new Map(is.map((one) => [addressOf(one), one]));
-  return [...new Set([...before.keys(), ...after.keys()])].flatMap((address) => {
-    const [one, other] = [before.get(address), after.get(address)];
-    if (one && other && isDeepStrictEqual(meaning(one), meaning(other))) return [];
-    const { kind, metadata } = (one ?? other) as Resource;
-    return [{ kind, name: metadata.name }];
-  });
-}
-
-/** Whether what is no YAML is the same in both. */
-function sameFiles(was: readonly { path: string; id: string }[], is: readonly { path: string; id: string }[]): boolean {
-  const others = (files: typeof was): string =>
-    JSON.stringify(files.filter(({ path }) => !/\.ya?ml$/.test(path)).map(({ path, id }) => [path, id]));
-  return others(was) === others(is);
 }

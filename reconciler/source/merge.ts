@@ -63,17 +63,17 @@ async function merge(options: MergeOptions, repository: string, signal: AbortSig
   const { code, output } = await gitAnswer(command, { cwd: repository, signal, answers: [0, 1] }).catch(unrelated);
   const [tree = '', ...conflicts] = output.toString('utf8').split('\0').filter(Boolean);
   if (code !== 0) return { base: baseId, head: headId, conflicts: conflicts.slice(0, MAX_CONFLICTS) };
-  const id = await commit(repository, { tree, base: baseId, head: headId, at }, signal);
+  const { message } = options;
+  const made = { tree, base: baseId, head: headId, ...(message === undefined ? { at } : { at: now(), message }) };
+  const id = await commit(repository, made, signal);
   return {
     base: baseId,
     head: headId,
     source: commitSource({ dir: repository, path }, id),
-    land: async (message, until) => {
+    land: async (until) => {
       const branch = base.ref === 'HEAD' ? await headBranch(url, until) : /^refs\/heads\/(.+)$/.exec(base.ref)?.[1];
       if (branch === undefined) throw new SlipwayError('usage', `${ref} is no branch to write to.`);
-      const made = await commit(repository, { tree, base: baseId, head: headId, at: now(), message }, until);
-      await land(repository, url, `${made}:refs/heads/${branch}`, until);
-      return made;
+      await land(repository, url, `${id}:refs/heads/${branch}`, until);
     },
   };
 }

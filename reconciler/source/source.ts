@@ -64,14 +64,16 @@ export interface Repository {
 export interface RequestRefs {
   /** The ref of the remote that the request's head can be fetched from. */
   readonly head: string;
+  /** Of the result. Absent: that of the head. */
+  readonly message?: string;
 }
 
 /** Ids of what was merged, and the result, or the paths that conflict. */
 export type Merged = { readonly base: string; readonly head: string } & (
   | {
       readonly source: Source;
-      /** Pushes the result to the branch that is followed, as a commit of its own with this message. @returns its id @throws SlipwayError conflict */
-      land(message: string, signal: AbortSignal): Promise<string>;
+      /** Pushes the result, as it is, to the branch that is followed. @throws SlipwayError conflict */
+      land(signal: AbortSignal): Promise<void>;
       readonly conflicts?: never;
     }
   | { readonly conflicts: readonly string[]; readonly source?: never }

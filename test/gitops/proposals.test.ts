@@ -136,6 +136,33 @@ describe('who says yes', () => {
     expect(await ask('admin', 'POST', `/proposals/${id}/approve`)).toMatchObject({ status: 200 });
   });
 
+  test('is asked for every right that takes: what an environment hides, encrypted files, and nothing beside the config', async () => {
+    await using rig = await Rig.make();
+    const ask = asker(rig);
+    await rig.apply({ 'team.yaml': TEAM });
+    const push = (id: string, files: Parameters<Rig['apply']>[0]): void => {
+      git(rig.repo.work, 'checkout', '--quiet', '-B', id, 'origin/main');
+      rig.repo.commit(files, 'By hand\n\nSlipway-Allow: mass-delete');
+      git(rig.repo.work, 'push', '--quiet', '--force', 'origin', `HEAD:refs/heads/slipway/proposals/${id}`);
+    };
+    git(rig.repo.work, 'fetch', '--quiet', 'origin');
+    push('workflow', { '.github/workflows/ci.yaml': 'on: push', 'new.yaml': memoryServer('new') });
+    push('sealed', { 'mail.enc.yaml': 'password: ENC[AES256_GCM,data:x]' });
+    push('program', { 'bin/run.sh': '#!/bin/sh' });
+    const before = git(rig.repo.remote, 'rev-parse', 'main');
+    const refusal = async (who: string, id: string): Promise<unknown> => {
+      const { status, body } = await ask(who, 'POST', `/proposals/${id}/approve`);
+      return [status, (body as { error: string }).error];
+    };
+    expect(await refusal('admin', 'workflow')).toEqual([403, expect.stringContaining('.github/workflows/ci.yaml')]);
+    expect(await refusal('editor', 'sealed')).toEqual([403, expect.stringContaining('mail.enc.yaml')]);
+    expect(await refusal('editor', 'program')).toEqual([403, expect.stringContaining('bin/run.sh')]);
+    expect(git(rig.repo.remote, 'rev-parse', 'main')).toBe(before);
+    expect(await ask('admin', 'POST', '/proposals/program/approve')).toMatchObject({ status: 200 });
+    // What was in the message of the branch lets nothing pass any more.
+    expect(git(rig.repo.remote, 'log', '-1', '--format=%(trailers:key=Slipway-Allow)', 'main')).toBe('');
+  });
+
   test('is told of conflicts, and of guards, and nothing is pushed', async () => {
     await using rig = await Rig.make();
     const ask = asker(rig);
