@@ -66,6 +66,8 @@ export async function showConsole({ target, audit, colour, plan, over }: Console
   };
   const screen = render(createElement(Console, { store, colour }), {
     exitOnCtrlC: false,
+    // What Ink would find out by itself is false wherever `CI` is set, even on a terminal: there is one, or we would not be here.
+    interactive: true,
     alternateScreen: true,
     incrementalRendering: true,
     patchConsole: false,
