@@ -21,7 +21,7 @@ function fingerprintOf(generation: Generation, view: RouteView): string {
 }
 
 /** What decides which tools and the like a client sees on a route. */
-function fingerprint({ snapshot }: Generation, { servers, separator, project, key, discovery }: RouteView): string {
+function fingerprint({ snapshot }: Generation, { servers, separator, project, key, own }: RouteView): string {
   const { access } = snapshot;
   const members = servers.map(({ name }) => {
     const entry = snapshot.servers[name];
@@ -29,14 +29,14 @@ function fingerprint({ snapshot }: Generation, { servers, separator, project, ke
     return [name, access.servers[name], running && [entry?.tools ?? entry?.endpoints, entry?.capabilities]];
   });
   const common = [access.floor, access.global, access.projects[project ?? '']];
-  return JSON.stringify([separator, key, common, members, discovery?.fingerprint]);
+  return JSON.stringify([separator, key, common, members, own?.fingerprint]);
 }
 
 /** The notices of changed lists that a client of the route was promised. */
 function promised(view: RouteView, now: RouteView): string[] {
-  const { discovery } = view;
   // Tools of servers that come and go are no news to who is not told of them.
-  const same = discovery !== undefined && discovery.fingerprint === now.discovery?.fingerprint;
+  const same =
+    view.discovery !== undefined && now.discovery !== undefined && view.own?.fingerprint === now.own?.fingerprint;
   const rows = Object.values(LISTS).filter(({ capability }) =>
     capability === 'tools' ? !same : view.servers.some((server) => server.capabilities?.[capability]),
   );

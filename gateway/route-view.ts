@@ -4,7 +4,9 @@ import type { Route } from '../schemas/snapshot.ts';
 import { Catalog } from './catalog.ts';
 import { Naming } from './naming.ts';
 import { Discovery } from './lazy/discovery.ts';
+import { OwnTools } from './own/own-tools.ts';
 import { personalViews } from './personal-views.ts';
+import type { Item } from './upstream/listing.ts';
 import { LIST_NAMES, type ListName } from './upstream/lists.ts';
 import type { Server } from './upstream/server.ts';
 
@@ -24,6 +26,8 @@ export interface RouteView {
   /** Whether names are the servers' own because there is but one server. */
   readonly single: Server | undefined;
   readonly catalogs: Readonly<Record<ListName, Catalog>>;
+  /** The gateway's own tools; absent where there are none. */
+  readonly own: OwnTools | undefined;
   /** What is listed instead of all tools; absent where those are. */
   readonly discovery: Discovery | undefined;
   /** Equal for views in which the same is open. */
@@ -86,9 +90,13 @@ export class RouteViews {
     const known = [...standings.keys()].filter((server) => standings.get(server)?.view);
     const open = known.filter((server) => standings.get(server)?.run);
     const decide = (server: Server): Decide => standings.get(server)?.decide ?? REFUSE;
-    const catalog = (list: ListName): Catalog => new Catalog({ list, servers: open, naming, warn: this.#warn, decide });
+    // Where other tools are found through ours, ours are all that is listed.
+    const besides = (list: ListName): readonly Item[] => (list === 'tools' && !discovery && own?.items) || [];
+    const catalog = (list: ListName): Catalog =>
+      new Catalog({ list, servers: open, naming, warn: this.#warn, decide, own: () => besides(list) });
     const closed = known.filter((server) => !open.includes(server));
     const catalogs = Object.fromEntries(LIST_NAMES.map((list) => [list, catalog(list)])) as RouteView['catalogs'];
+    const own = OwnTools.of({ view: { catalogs, servers: open, closed }, route: this.#route });
     return {
       path: this.path,
       project: this.project,
@@ -98,11 +106,12 @@ export class RouteViews {
       separator,
       single: open.length === 1 && separator === undefined ? open[0] : undefined,
       catalogs,
-      discovery: discovery && new Discovery({ catalogs, servers: open, closed }, discovery),
+      own,
+      discovery: own && discovery && new Discovery(own),
       key,
-      as: personalViews(open, (own) => {
+      as: personalViews(open, (personal) => {
         const theirs = ([server, standing]: [Server, Standing]): [Server, Standing] => [
-          own[open.indexOf(server)] ?? server,
+          personal[open.indexOf(server)] ?? server,
           standing,
         ];
         return this.#make(key, new Map([...standings].map(theirs)));

@@ -133,9 +133,9 @@ async function resultOf(call: ModernCall): Promise<Json> {
 async function checkedToolsCall(call: ModernCall): Promise<Json> {
   const { caller, request } = call;
   const { name, arguments: args } = request.params ?? {};
-  const { catalogs, discovery } = caller.route;
+  const { catalogs, own } = caller.route;
   const { tools } = catalogs;
-  if (discovery?.tool(String(name))) return toolsCall(call);
+  if (own?.get(String(name))) return toolsCall(call);
   const target = typeof name === 'string' ? (tools.known(name) ?? (await tools.find(name))) : undefined;
   if (target) checkMirrors(caller.request.headers, target.item, args);
   return toolsCall(call);

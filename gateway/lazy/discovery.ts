@@ -1,44 +1,35 @@
-/** What a route shows instead of all its tools: a few of the gateway's own, prepared once as the bytes that clients get. */
+/** What a route shows instead of all its tools: only the gateway's own, prepared once as the bytes that clients get. */
 import { META } from '../../schemas/modern.ts';
 import type { Route } from '../../schemas/snapshot.ts';
+import type { OwnTool } from '../own/own-tool.ts';
+import type { OwnTools } from '../own/own-tools.ts';
 import { JsonBytes } from '../rpc/json.ts';
 import { LAZY } from './lazy.ts';
-import type { Front, MetaTool } from './meta-tool.ts';
 import { SEARCH } from './search.ts';
-import type { Item } from '../upstream/listing.ts';
 
 type Mode = NonNullable<Route['discovery']>['mode'];
 
-const MODES: Readonly<Record<Mode, readonly MetaTool[]>> = { lazy: LAZY, search: SEARCH };
+const MODES: Readonly<Record<Mode, readonly OwnTool[]>> = { lazy: LAZY, search: SEARCH };
+
+/** The tools that lead to those of the route's servers. */
+export const discoveryTools = ({ discovery }: Route): readonly OwnTool[] => (discovery ? MODES[discovery.mode] : []);
 
 /** These tools change with the config alone, which tells its listeners: how long they stay the same (ms). */
 const FRESH = 60_000;
 
-export class Discovery implements Front {
-  readonly view: Front['view'];
-  readonly summaries: number | undefined;
-  readonly #tools: ReadonlyMap<string, MetaTool>;
+export class Discovery {
+  readonly #own: OwnTools;
   #json: JsonBytes | undefined;
   #modern: JsonBytes | undefined;
 
-  constructor(view: Front['view'], { mode, summaries }: NonNullable<Route['discovery']>) {
-    this.view = view;
-    this.summaries = summaries;
-    this.#tools = new Map(MODES[mode].map((tool) => [tool.name, tool]));
-  }
-
-  tool(name: string): MetaTool | undefined {
-    return this.#tools.get(name);
-  }
-
-  /** Equal where the same is listed. */
-  get fingerprint(): string {
-    return JSON.stringify(this.#defined());
+  /** @param own all that is listed */
+  constructor(own: OwnTools) {
+    this.#own = own;
   }
 
   /** The result of `tools/list`. */
   list(): JsonBytes {
-    return (this.#json ??= bytesOf({ tools: this.#defined() }));
+    return (this.#json ??= bytesOf({ tools: this.#own.items }));
   }
 
   /** The same for MCP 2026-07-28. */
@@ -46,14 +37,10 @@ export class Discovery implements Front {
     return (this.#modern ??= bytesOf({
       resultType: 'complete',
       cacheScope: 'private',
-      tools: this.#defined(),
+      tools: this.#own.items,
       _meta: { [META.serverInfo]: { name: 'slipway', version } },
       ttlMs: FRESH,
     }));
-  }
-
-  #defined(): Item[] {
-    return [...this.#tools.values()].map((tool) => tool.define(this));
   }
 }
 

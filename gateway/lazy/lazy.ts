@@ -4,12 +4,12 @@ import { callTool } from '../methods/tools-call.ts';
 import type { Item } from '../upstream/listing.ts';
 import type { Server } from '../upstream/server.ts';
 import { isAway } from './monitor.ts';
-import { answered, brief, innerOf, mistaken, textAt, textsAt, type Front, type MetaTool } from './meta-tool.ts';
+import { answered, brief, innerOf, mistaken, textAt, textsAt, type Front, type OwnTool } from '../own/own-tool.ts';
 
 const READ = { readOnlyHint: true };
 const TEXTS = { type: 'array', items: { type: 'string' } };
 
-const listServers: MetaTool = {
+const listServers: OwnTool = {
   name: 'list_servers',
   define: (front) => ({
     name: 'list_servers',
@@ -49,7 +49,8 @@ function healthOf(server: Server): Record<string, unknown> {
   return state.locked ? { status: 'needs-authorization' } : { status: 'unhealthy', error: brief(state.failure, 300) };
 }
 
-function summary({ view, summaries }: Front): string {
+function summary({ view, route }: Front): string {
+  const summaries = route.discovery?.summaries;
   if (summaries === undefined || view.servers.length === 0) return '';
   const lines = view.servers
     .slice(0, summaries)
@@ -58,7 +59,7 @@ function summary({ view, summaries }: Front): string {
   return `\nServers:${lines.join('')}${more > 0 ? `\n- and ${more} more` : ''}`;
 }
 
-const listCommands: MetaTool = {
+const listCommands: OwnTool = {
   name: 'list_commands',
   define: () => ({
     name: 'list_commands',
@@ -95,7 +96,7 @@ function itemsOf(server: Server, { view }: Front): [string, Item][] {
   });
 }
 
-const describeCommands: MetaTool = {
+const describeCommands: OwnTool = {
   name: 'describe_commands',
   define: () => ({
     name: 'describe_commands',
@@ -127,7 +128,7 @@ const describeCommands: MetaTool = {
 const OWN = ['server', 'server_name', 'command_name', 'command', 'tool'];
 const INNER = ['parameters', 'arguments', 'args', 'params', 'input'];
 
-const invokeCommand: MetaTool = {
+const invokeCommand: OwnTool = {
   name: 'invoke_command',
   define: () => ({
     name: 'invoke_command',
@@ -175,4 +176,4 @@ function noCommand(name: string, server: Server, front: Front): string {
   return `${server.name} has no command ${brief(name)}.${hint}`;
 }
 
-export const LAZY: readonly MetaTool[] = [listServers, listCommands, describeCommands, invokeCommand];
+export const LAZY: readonly OwnTool[] = [listServers, listCommands, describeCommands, invokeCommand];

@@ -5,16 +5,16 @@ import { callTool } from '../methods/tools-call.ts';
 import type { Json } from '../rpc/json.ts';
 import type { Item } from '../upstream/listing.ts';
 import { ToolIndex } from './tool-index.ts';
-import { answered, brief, innerOf, mistaken, textAt, type MetaTool } from './meta-tool.ts';
+import { answered, brief, innerOf, mistaken, textAt, type OwnTool } from '../own/own-tool.ts';
 
 const DEFAULT_FOUND = 8;
 const MOST_FOUND = 50;
 
-const findTools: MetaTool = {
+const findTools: OwnTool = {
   name: 'find_tools',
-  define: ({ view, summaries }) => ({
+  define: ({ view, route }) => ({
     name: 'find_tools',
-    description: `Finds tools by what they do; * marks required parameters, and "with" says what calls the tool.${about(view.servers, summaries)}`,
+    description: `Finds tools by what they do; * marks required parameters, and "with" says what calls the tool.${about(view.servers, route.discovery?.summaries)}`,
     inputSchema: {
       type: 'object',
       properties: {
@@ -106,7 +106,7 @@ const VARIANTS: readonly Variant[] = [
 const OWN = ['name', 'tool', 'tool_name'];
 const INNER = ['arguments', 'parameters', 'args', 'params', 'input'];
 
-const callers = VARIANTS.map(({ name: variant, description, annotations, takes }): MetaTool => ({
+const callers = VARIANTS.map(({ name: variant, description, annotations, takes }): OwnTool => ({
   name: variant,
   define: () => ({
     name: variant,
@@ -138,4 +138,4 @@ const callers = VARIANTS.map(({ name: variant, description, annotations, takes }
   },
 }));
 
-export const SEARCH: readonly MetaTool[] = [findTools, ...callers];
+export const SEARCH: readonly OwnTool[] = [findTools, ...callers];

@@ -5,7 +5,7 @@ import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
 import type { Json } from '../rpc/json.ts';
 import { blocked, closedTo } from './blocked.ts';
-import { argsOf } from '../lazy/meta-tool.ts';
+import { argsOf } from '../own/own-tool.ts';
 import { problemWith } from './arguments.ts';
 import { relay } from './relay.ts';
 
@@ -14,11 +14,11 @@ export function toolsCall(call: Call): Promise<Json> {
   const params = call.request.params ?? {};
   const name = params['name'];
   if (typeof name !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The tool name is missing' });
-  const { catalogs, discovery } = call.caller.route;
-  const own = discovery?.tool(name);
-  if (discovery && own) {
-    call.caller.state.monitor.asked(discovery.view.servers);
-    return own.run(call, argsOf(call), discovery);
+  const { catalogs, own, discovery } = call.caller.route;
+  const tool = own?.get(name);
+  if (own && tool) {
+    if (discovery) call.caller.state.monitor.asked(own.front.view.servers);
+    return tool.run(call, argsOf(call), own.front);
   }
   const target = catalogs.tools.known(name);
   return target ? send(call, params, target) : catalogs.tools.find(name).then((found) => send(call, params, found));

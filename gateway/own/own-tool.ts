@@ -1,5 +1,6 @@
-/** A tool of the gateway's own, through which a client reaches those of servers. */
+/** A tool of the gateway's own, beside those of servers or in their place. */
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
+import type { Route } from '../../schemas/snapshot.ts';
 import type { Call } from '../era/era.ts';
 import type { RouteView } from '../route-view.ts';
 import type { Json } from '../rpc/json.ts';
@@ -8,14 +9,15 @@ import type { Item } from '../upstream/listing.ts';
 /** What a client gave a tool. */
 export type Args = Readonly<Record<string, unknown>>;
 
-/** What a route with few tools looks like. */
+/** The route that it is a tool of. */
 export interface Front {
+  /** What its caller sees of it. */
   readonly view: Pick<RouteView, 'catalogs' | 'servers' | 'closed'>;
-  /** How many servers are told of in a description; none without. */
-  readonly summaries: number | undefined;
+  /** What the config says of it. */
+  readonly route: Route;
 }
 
-export interface MetaTool {
+export interface OwnTool {
   readonly name: string;
   /** As `tools/list` gives it. */
   define(front: Front): Item;
