@@ -11,8 +11,10 @@ import type { Addresses } from './limits/addresses.ts';
 import type { Budgets } from './limits/budgets.ts';
 import type { Limiter, Permit } from './limits/limiter.ts';
 import type { Course } from './limits/limits.ts';
+import type { TextCache } from './cache/texts.ts';
 import type { Denials } from './denials.ts';
 import type { Authorizer } from './upstream/auth/authorizer.ts';
+import type { Llms } from './llm/llm.ts';
 import type { Monitor } from './lazy/monitor.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Asks } from './sessions/asks.ts';
@@ -48,6 +50,9 @@ export interface State {
   /** How to get into servers that want to know who comes. */
   readonly authorizer: Authorizer;
   readonly budgets: Budgets;
+  /** The models that may be asked, and what they answered. */
+  readonly llm: Llms;
+  readonly texts: TextCache;
   /** What others count, and `/metrics` shows too. */
   readonly moreMetrics: (() => Promise<MetricFamily[]>) | undefined;
   readonly seal: Seal;

@@ -3,18 +3,20 @@ import type { RequestListener } from 'node:http';
 import { noAudit } from '../schemas/audit.ts';
 import { SlipwayError } from '../schemas/errors.ts';
 import type { BudgetStatus } from '../schemas/budgets.ts';
+import type { LlmStatus } from '../schemas/llm.ts';
 import type { Era } from '../schemas/modern.ts';
-import { needsCredentials, type Snapshot, type Tally } from '../schemas/snapshot.ts';
+import type { Snapshot, Tally } from '../schemas/snapshot.ts';
 import type { UpstreamStatus } from '../schemas/status.ts';
 import type { OpenSecret } from '../schemas/upstream-auth.ts';
 import type { Source, State } from './exchange.ts';
 import type { Gateway, GatewayOptions } from './options.ts';
-import { isLoopback, parseListen } from '../schemas/listen.ts';
 import { Addresses } from './limits/addresses.ts';
 import { Budgets } from './limits/budgets.ts';
 import { Limiter } from './limits/limiter.ts';
+import { TextCache } from './cache/texts.ts';
 import { Denials } from './denials.ts';
-import { listenTcp, listenUnix, type Listener } from './listen.ts';
+import { Doors } from './doors.ts';
+import { Llms } from './llm/llm.ts';
 import { Keys } from './auth/keys.ts';
 import { keyRing } from './auth/people.ts';
 import { Usage } from './auth/usage.ts';
@@ -54,18 +56,22 @@ export class RunningGateway implements Gateway {
   readonly #usage = new Usage();
   readonly #lasting: Lasting;
   readonly #living = new Set<Generation>();
-  readonly #listeners = new Set<Listener>();
-  #tcp: Listener | undefined;
-  #listen = '';
+  readonly #doors: Doors;
   #swapping: Promise<unknown> = Promise.resolve();
   #disposed: Promise<void> | undefined;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
-    const { log, version, snapshot } = options;
+    const { log, version, snapshot, listen, secrets = noSecrets } = options;
+    this.#doors = new Doors({
+      listen,
+      handler: this.#handler,
+      onConnected: (socket) => this.#state.addresses.connected(socket),
+      warn: this.#warn,
+    });
     this.#lasting = { warn: this.#warn, keysOf: keyRing((provider) => new Keys(provider, log)), usage: this.#usage };
     const authorizer = new Authorizer({
-      secrets: options.secrets ?? noSecrets,
+      secrets,
       vault: options.vault,
       log,
       base: () => baseOf(this.#state.current.snapshot.gateway.publicUrl) ?? this.url,
@@ -91,9 +97,11 @@ export class RunningGateway implements Gateway {
       ready: options.ready ?? (() => true),
       metrics: new GatewayMetrics(),
       audit: options.audit ?? noAudit,
-      tracing: new Tracing({ version, log, secrets: options.secrets ?? noSecrets }),
+      tracing: new Tracing({ version, log, secrets }),
       limiter: new Limiter(),
       budgets: new Budgets({ store: options.budgets, log }),
+      llm: new Llms({ secrets, log }),
+      texts: new TextCache(options.texts),
       addresses: new Addresses(() => this.#state.current.snapshot.limits?.perAddress),
       authorizer,
       moreMetrics: options.metrics,
@@ -117,14 +125,12 @@ export class RunningGateway implements Gateway {
       closing: false,
     };
     this.#unasked = new Unasked(this.#state);
-    authorizer.follow(snapshot);
+    this.#follow(snapshot);
     this.#pool.adopt(this.#state.current.servers);
-    this.#state.tracing.configure(snapshot.gateway.tracing);
-    this.#state.budgets.configure(snapshot.budgets);
   }
 
   get url(): string {
-    return this.#tcp?.url ?? '';
+    return this.#doors.url;
   }
 
   era(server: string): Era | undefined {
@@ -159,10 +165,12 @@ export class RunningGateway implements Gateway {
     return this.#usage.lastUsed();
   }
 
-  async start(): Promise<void> {
-    const { snapshot, socketPath } = this.#options;
-    await this.#listenOn(this.#addressOf(snapshot), snapshot);
-    if (socketPath !== undefined) this.#listeners.add(await listenUnix(socketPath, this.#handler));
+  llms(): LlmStatus[] {
+    return this.#state.llm.statuses();
+  }
+
+  start(): Promise<void> {
+    return this.#doors.open(this.#options.snapshot, this.#options.socketPath);
   }
 
   swap(snapshot: Snapshot): Promise<void> {
@@ -180,15 +188,12 @@ export class RunningGateway implements Gateway {
     if (this.#state.closing) throw new SlipwayError('shutting-down');
     const before = this.#state.current;
     const generation = new Generation(snapshot, this.#pool.servers(snapshot), this.#lasting);
-    const address = this.#addressOf(snapshot);
-    if (address !== this.#listen) await this.#moveTo(address, snapshot);
+    await this.#doors.follow(snapshot, before.snapshot);
     this.#living.add(generation);
     this.#state.current = generation;
-    this.#state.tracing.configure(snapshot.gateway.tracing);
-    this.#state.budgets.configure(snapshot.budgets);
-    this.#state.authorizer.follow(snapshot);
+    this.#follow(snapshot);
     this.#pool.adopt(generation.servers);
-    this.#warnIfShut(snapshot);
+    this.#doors.warnIfShut(snapshot);
     this.#state.streams.review();
     this.#state.followers.review();
     this.#state.streams.notifyEach((stream) => noticesAfter(before, generation, stream));
@@ -214,51 +219,21 @@ export class RunningGateway implements Gateway {
     (request, response) =>
       void handle(this.#state, source, request, response);
 
-  #addressOf(snapshot: Snapshot): string {
-    return this.#options.listen ?? snapshot.gateway.listen;
-  }
-
-  async #listenOn(address: string, snapshot: Snapshot): Promise<void> {
-    const parsed = parseListen(address);
-    // An open gateway on the network hands every tool to whoever finds it.
-    if (!isLoopback(parsed.host) && !needsCredentials(snapshot)) throw new SlipwayError('unsafe-listen');
-    this.#tcp = await listenTcp(parsed, this.#handler, (socket) => this.#state.addresses.connected(socket));
-    this.#listen = address;
-    this.#listeners.add(this.#tcp);
-  }
-
-  /**
-   * On the new address first: a request is welcome on either until the old one is closed. Where both share a port, the
-   * old one has to let go of it before, and takes it back if the new one fails.
-   */
-  async #moveTo(address: string, snapshot: Snapshot): Promise<void> {
-    const old = this.#tcp;
-    const before = this.#listen;
-    const leave = (): void => void old?.close().then(() => this.#listeners.delete(old));
-    const shared = parseListen(address).port === parseListen(before).port && parseListen(address).port !== 0;
-    if (shared) leave();
-    try {
-      await this.#listenOn(address, snapshot);
-    } catch (error) {
-      if (shared) await this.#listenOn(before, this.#state.current.snapshot);
-      throw error;
-    }
-    if (!shared) leave();
-  }
-
-  #warnIfShut(snapshot: Snapshot): void {
-    if (needsCredentials(snapshot) || this.#tcp?.source.loopback !== false) return;
-    this.#warn(
-      'no Token and no identity provider is left while listening beyond loopback: every request over TCP is refused',
-      {},
-    );
+  /** What holds beyond requests goes by a snapshot from now on. */
+  #follow(snapshot: Snapshot): void {
+    const { tracing, budgets, authorizer, llm, texts } = this.#state;
+    authorizer.follow(snapshot);
+    tracing.configure(snapshot.gateway.tracing);
+    budgets.configure(snapshot.budgets);
+    llm.configure(snapshot.llms);
+    texts.configure(snapshot.gateway.cache);
   }
 
   async #shutDown(): Promise<void> {
     const state = this.#state;
     state.closing = true;
     await this.#swapping;
-    const closed = [...this.#listeners].map((listener) => listener.close());
+    const closed = this.#doors.close();
     state.streams.endIdle();
     state.subscriptions.close();
     state.replays.close();
@@ -273,8 +248,9 @@ export class RunningGateway implements Gateway {
     this.#pool.prune([]);
     const traced = this.#state.tracing[Symbol.asyncDispose]();
     await state.authorizer.settled();
-    for (const listener of this.#listeners) listener.cut();
-    await Promise.all([...closed, traced, state.budgets.close()]);
+    this.#doors.cut();
+    state.llm[Symbol.dispose]();
+    await Promise.all([...closed, traced, state.budgets.close(), state.texts.settled()]);
   }
 
   /** Whether every running request ended in time. */

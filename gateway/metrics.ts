@@ -28,7 +28,7 @@ export class CallMetrics {
   }
 }
 
-type FamilySources = Pick<State, 'current' | 'streams' | 'limiter' | 'addresses' | 'budgets'>;
+type FamilySources = Pick<State, 'current' | 'streams' | 'limiter' | 'addresses' | 'budgets' | 'llm'>;
 
 export class GatewayMetrics {
   readonly #servers = new Map<string, CallMetrics>();
@@ -44,7 +44,7 @@ export class GatewayMetrics {
   }
 
   /** Servers that are gone from the config are forgotten, so that there are never more than it names. */
-  families({ current, streams, limiter, addresses, budgets }: FamilySources): MetricFamily[] {
+  families({ current, streams, limiter, addresses, budgets, llm }: FamilySources): MetricFamily[] {
     for (const name of this.#servers.keys()) if (!current.servers.has(name)) this.#servers.delete(name);
     const servers = [...this.#servers];
     const each = (valueOf: (metrics: CallMetrics, labels: { server: string }) => readonly MetricValue[]) =>
@@ -87,6 +87,7 @@ export class GatewayMetrics {
         [...shares(budgets)].map(([budget, value]) => ({ labels: { budget }, value })),
       ),
       gauge('slipway_gateway_streams', 'Open streams on which clients listen.', [{ labels: {}, value: streams.size }]),
+      ...llm.families(),
     ];
   }
 }

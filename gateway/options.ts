@@ -2,8 +2,10 @@
 import type { Pace } from './lazy/monitor.ts';
 import type { AuditSink } from '../schemas/audit.ts';
 import type { BudgetStatus, BudgetStore } from '../schemas/budgets.ts';
+import type { TextStore } from '../schemas/cache.ts';
 import type { Control } from '../schemas/control.ts';
 import type { Hooks } from '../schemas/hooks.ts';
+import type { LlmStatus } from '../schemas/llm.ts';
 import type { Log } from '../schemas/log.ts';
 import type { Era } from '../schemas/modern.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
@@ -34,6 +36,8 @@ export interface GatewayOptions {
   readonly vault?: VaultOptions;
   /** Keeps what was used of budgets; without one, a restart forgets it. */
   readonly budgets?: BudgetStore;
+  /** Keeps what models made; without one, a restart forgets it. */
+  readonly texts?: TextStore;
   /** Takes what is to be remembered of requests. */
   readonly audit?: AuditSink;
   /** Hands over instances that live in this process; others are dialled at their endpoint's address. */
@@ -66,6 +70,8 @@ export interface Gateway extends AsyncDisposable {
   lastUsed(): ReadonlyMap<string, number>;
   /** How it stands with the budgets. */
   budgets(): BudgetStatus[];
+  /** How the language models are doing. */
+  llms(): LlmStatus[];
   /** How it stands with the instances of a server. */
   upstreams(server: string): UpstreamStatus[];
   /** Which of its lists could not be had when they were wanted (`tools`, …), and why. */

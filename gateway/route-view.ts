@@ -1,5 +1,6 @@
 /** A route as its callers see it: whom it does not concern sees less of it, or nothing. */
 import type { Decide, Grant, Standing } from '../schemas/access.ts';
+import type { LlmChoice } from '../schemas/llm.ts';
 import type { Route } from '../schemas/snapshot.ts';
 import { Catalog } from './catalog.ts';
 import { Naming } from './naming.ts';
@@ -30,6 +31,8 @@ export interface RouteView {
   readonly own: OwnTools | undefined;
   /** What is listed instead of all tools; absent where those are. */
   readonly discovery: Discovery | undefined;
+  /** Which language models may see what passes; absent: any. */
+  readonly llm: LlmChoice | undefined;
   /** Equal for views in which the same is open. */
   readonly key: string;
   /** As one caller has it, where servers want to know who comes; absent where all have it alike. */
@@ -85,7 +88,7 @@ export class RouteViews {
   }
 
   #make(key: string, standings: ReadonlyMap<Server, Standing>): RouteView {
-    const { separator, instructions, discovery, overrides } = this.#route;
+    const { separator, instructions, discovery, overrides, llm } = this.#route;
     const naming = new Naming(separator, overrides);
     const known = [...standings.keys()].filter((server) => standings.get(server)?.view);
     const open = known.filter((server) => standings.get(server)?.run);
@@ -108,6 +111,7 @@ export class RouteViews {
       catalogs,
       own,
       discovery: own && discovery && new Discovery(own),
+      llm,
       key,
       as: personalViews(open, (personal) => {
         const theirs = ([server, standing]: [Server, Standing]): [Server, Standing] => [

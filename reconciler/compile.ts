@@ -102,6 +102,7 @@ function emptyDraft(): Draft {
     gateway: listener(spec),
     limits: gatewayLimits(spec.limits),
     budgets: [],
+    llms: [],
     servers: {},
     origins: {},
     routes: { '/mcp': { servers: [], separator: '__' } },

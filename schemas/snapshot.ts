@@ -8,7 +8,9 @@ import { AUDIT_LEVELS, type AuditSettings } from './audit.ts';
 import { LEVELS } from './log.ts';
 import { headersSchema, upstreamAuthSchema } from './upstream-auth.ts';
 import { budgetSchema } from './budgets.ts';
+import { cacheSettingsSchema } from './cache.ts';
 import { limitsSchema } from './limits.ts';
+import { llmChoiceSchema, llmSchema } from './llm.ts';
 
 /** A tool as its server defined it (MCP `Tool`), kept whole: the gateway passes it on untouched but for the name. */
 export const toolSchema = z.looseObject({ name: z.string().min(1) });
@@ -42,6 +44,10 @@ const serverEntry = z.strictObject({
   audit: z.enum(AUDIT_LEVELS).optional(),
   /** Whether secrets of a known shape are taken out of its results. */
   redact: z.boolean().optional(),
+  /** Results that may be given again. Absent `ttlMs`: as long as the result says. The last rule that matches a tool counts. */
+  cache: z
+    .array(z.strictObject({ tools: z.array(z.string()), ttlMs: z.number().optional(), force: z.boolean().optional() }))
+    .optional(),
   /** What the server listed when it last became ready, so that listing tools need not wake it. */
   tools: z.array(toolSchema).optional(),
   instructions: z.string().optional(),
@@ -76,6 +82,7 @@ const route = z.strictObject({
   discovery: z.strictObject({ mode: z.enum(['lazy', 'search']), summaries: z.int().optional() }).optional(),
   /** Whether secrets of a known shape are taken out of results here. */
   redact: z.boolean().optional(),
+  llm: llmChoiceSchema.optional(),
 });
 
 /** A Token. */
@@ -168,6 +175,7 @@ const listener = z.strictObject({
   httpSse: z.boolean().optional(),
   /** Whether secrets of a known shape are taken out of all results. */
   redact: z.boolean().optional(),
+  cache: cacheSettingsSchema.optional(),
 });
 
 export const snapshotSchema = z.strictObject({
@@ -184,6 +192,7 @@ export const snapshotSchema = z.strictObject({
   access: accessSchema,
   limits: limitsSchema.optional(),
   budgets: z.array(budgetSchema).optional(),
+  llms: z.array(llmSchema).optional(),
 });
 
 /** What became of the calls of clients on an endpoint since the gateway knows it. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 /** Where a secret's value comes from. `secret` and `key` name it for people. */
-const secretUse = z.strictObject({
+export const secretUse = z.strictObject({
   secret: z.string(),
   key: z.string(),
   from: z.union([

@@ -6,7 +6,9 @@ import type { ProviderSpec } from '../../schemas/kinds/fields/provider.ts';
 import { bytes, milliseconds, timerMs } from '../../schemas/kinds/fields.ts';
 import type { Resource } from '../../schemas/resource.ts';
 import type { Provider, Snapshot } from '../../schemas/snapshot.ts';
+import { cacheSettings } from './fields/cache.ts';
 import { withDiscovery } from './fields/discovery.ts';
+import { withLlm } from './fields/llm.ts';
 import { cite, permissionsOf, ruleOf } from './fields/permissions.ts';
 import { secretUse, upstreamAuth } from './fields/auth.ts';
 import { reviewSettings } from './fields/review.ts';
@@ -29,6 +31,7 @@ export function listener(spec: Spec): Snapshot['gateway'] {
     providers: spec.auth.jwt.map(provider),
     audit: auditSettings(spec.audit),
     logging: spec.logging,
+    cache: cacheSettings(spec.cache),
     ...(spec.httpSse ? { httpSse: true } : {}),
     ...(spec.redact ? { redact: true } : {}),
   };
@@ -85,7 +88,7 @@ export const gateway: KindBehaviour<Spec> = {
     draft.access.global = permissionsOf(resource, spec.permissions);
     if (spec.review) draft.review = reviewSettings(spec.review, context);
     const all = draft.routes['/mcp'];
-    if (all) draft.routes['/mcp'] = { ...all, ...withDiscovery(spec) };
+    if (all) draft.routes['/mcp'] = { ...all, ...withDiscovery(spec), ...withLlm(spec.llm) };
     draft.limits = { ...draft.limits, ...gatewayLimits(spec.limits) };
   },
 };

@@ -7,6 +7,7 @@ import { engine } from './engine.ts';
 import { gateway } from './gateway.ts';
 import { group } from './group.ts';
 import type { KindBehaviour } from './kind.ts';
+import { llmProvider } from './llm-provider.ts';
 import { overlay } from './overlay.ts';
 import { policy } from './policy.ts';
 import { project } from './project.ts';
@@ -31,6 +32,7 @@ const behaviours: Behaviours = {
   Trust: trust,
   Budget: budget,
   Backup: backup,
+  LlmProvider: llmProvider,
   Secret: secret,
   Token: token,
   User: user,

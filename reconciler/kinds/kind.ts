@@ -1,6 +1,7 @@
 /** What a kind turns into. Pure: the answer depends on the resource and the context alone. */
 import type { Access } from '../../schemas/access.ts';
 import type { BudgetEntry } from '../../schemas/budgets.ts';
+import type { LlmEntry } from '../../schemas/llm.ts';
 import type { GuardsSpec } from '../../schemas/kinds/fields/guards.ts';
 import type { Resource } from '../../schemas/resource.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
@@ -17,6 +18,7 @@ export type Draft = {
   -readonly [Key in keyof Omit<Snapshot, 'formatVersion' | 'commit'>]: Snapshot[Key];
 } & {
   readonly budgets: BudgetEntry[];
+  readonly llms: LlmEntry[];
   readonly access: Access;
   /** Which resource each entry of `servers` comes from: name → address. Not published. */
   readonly origins: Record<string, string>;

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { project as schema } from '../../schemas/kinds/project.ts';
 import type { Route } from '../../schemas/snapshot.ts';
 import { withDiscovery } from './fields/discovery.ts';
+import { withLlm } from './fields/llm.ts';
 import { permissionsOf } from './fields/permissions.ts';
 import type { KindBehaviour } from './kind.ts';
 import { addLimits } from '../limits.ts';
@@ -20,6 +21,7 @@ export const project: KindBehaviour<z.output<typeof schema.spec>> = {
       separator: spec.toolSeparator,
       ...(Object.keys(spec.overrides).length === 0 ? {} : { overrides: spec.overrides as Route['overrides'] }),
       ...withDiscovery(spec),
+      ...withLlm(spec.llm),
       ...(spec.description === undefined ? {} : { instructions: spec.description }),
       ...(spec.redact ? { redact: true } : {}),
     };

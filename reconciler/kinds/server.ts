@@ -22,6 +22,7 @@ import {
   type WorkloadFile,
 } from '../workload.ts';
 import { permissionsOf } from './fields/permissions.ts';
+import { withToolCache } from './fields/cache.ts';
 import type { CompileContext, KindBehaviour } from './kind.ts';
 import { secretUse, upstreamAuth } from './fields/auth.ts';
 import { holdRule } from '../holds.ts';
@@ -68,6 +69,7 @@ export const server: KindBehaviour<ServerSpec> = {
       ...(spec.audit === 'full' ? {} : { audit: spec.audit }),
       ...(spec.validateArguments ? { validateArguments: true } : {}),
       ...(spec.redact ? { redact: true } : {}),
+      ...withToolCache(spec.cache),
       endpoints: remote(resource),
       ...(spec.auth ? { auth: upstreamAuth(spec.auth, (ref) => secretUse(ref, context)) } : {}),
     };

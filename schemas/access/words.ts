@@ -21,6 +21,7 @@ export const RESOURCES = [
   'rolebindings',
   'rbac',
   'budgets',
+  'llmproviders',
   'backups',
   'overlays',
   'templates',

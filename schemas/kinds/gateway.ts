@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { cache } from './fields/cache.ts';
 import { discovery, embedServerSummaries } from './fields/discovery.ts';
 import { duration, httpUrl, PORT, size } from './fields.ts';
 import { citedPermissions, floor, permissions } from './fields/permissions.ts';
 import { auth, gatewayProblems, providerReferences } from './fields/provider.ts';
 import { gatewayLimits } from './fields/limits.ts';
+import { llm, llmReferences } from './fields/llm.ts';
 import { redact } from './fields/redact.ts';
 import { recipients } from './fields/sealed.ts';
 import { review, reviewReferences } from './fields/review.ts';
@@ -73,6 +75,8 @@ export const gateway = defineKind({
       ),
     discovery: discovery.describe('The same as Project.spec.discovery, for the route /mcp with all servers.'),
     embedServerSummaries,
+    llm: llm.describe('The same as Project.spec.llm, for the route /mcp with all servers.'),
+    cache,
     floor,
     permissions: permissions.describe('Which tools may be called, on any server.'),
     audit: auditLog,
@@ -87,6 +91,7 @@ export const gateway = defineKind({
     ...providerReferences(spec.auth.jwt),
     ...tracingReferences(spec.tracing),
     ...reviewReferences(spec.review),
+    ...llmReferences(spec.llm),
   ],
   together: (gateways) => [...gatewayProblems(gateways), ...maintenanceProblems(gateways)],
   // It only adds to what a config denies.

@@ -5,6 +5,7 @@ import { engine } from './engine.ts';
 import { gateway } from './gateway.ts';
 import { group } from './group.ts';
 import type { Kind } from './kind.ts';
+import { llmProvider } from './llm-provider.ts';
 import { overlay } from './overlay.ts';
 import { policy } from './policy.ts';
 import { project } from './project.ts';
@@ -27,6 +28,7 @@ export const KINDS = {
   Trust: trust,
   Budget: budget,
   Backup: backup,
+  LlmProvider: llmProvider,
   Secret: secret,
   Token: token,
   User: user,

@@ -4,6 +4,7 @@ import { name } from './fields.ts';
 import { citedPermissions, permissions } from './fields/permissions.ts';
 import { discovery, embedServerSummaries } from './fields/discovery.ts';
 import { callerLimits } from './fields/limits.ts';
+import { llm, llmReferences } from './fields/llm.ts';
 import { overrides } from './fields/overrides.ts';
 import { redact } from './fields/redact.ts';
 import { defineKind } from './kind.ts';
@@ -28,9 +29,12 @@ export const project = defineKind({
     permissions: permissions.describe('Which tools may be called through this project.'),
     limits: callerLimits.optional().describe('What all who use the project may do together.'),
     redact,
+    llm,
   }),
-  references: (spec) =>
-    spec.servers.map((target, index) => ({ path: ['servers', index], kind: 'Server', name: target })),
+  references: (spec) => [
+    ...spec.servers.map((target, index) => ({ path: ['servers', index], kind: 'Server', name: target })),
+    ...llmReferences(spec.llm),
+  ],
   together: (projects) =>
     projects.flatMap((resource) => {
       const { servers, overrides: all } = resource.spec;

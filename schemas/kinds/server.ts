@@ -9,6 +9,7 @@ import { auditLevel } from './fields/audit.ts';
 import { isolation } from './fields/isolation.ts';
 import { argument, packageSpec } from './fields/package.ts';
 import { citedPermissions, serverPermissions } from './fields/permissions.ts';
+import { toolCache } from './fields/cache.ts';
 import { serverLimits } from './fields/limits.ts';
 import { maintenance, maintenanceProblems, suspend } from './fields/maintenance.ts';
 import { PROBES, probes } from './fields/probes.ts';
@@ -111,6 +112,7 @@ const serverSpec = z
     permissions: serverPermissions.describe('Which of its tools may be called.'),
     limits: serverLimits.optional(),
     redact,
+    cache: toolCache,
     dependsOn: z.array(name).default([]).describe('Servers that must be ready before this one starts.'),
     probes: probes.optional(),
     rollout,
@@ -164,6 +166,9 @@ const serverSpec = z
       if (asked && asked.port === undefined && (check.value.transport ?? 'stdio') === 'stdio')
         refuse(['probes', probe, 'http'], 'needs a port: over stdio the server has none');
     }
+    // What one client's instance answers is about what that client did to it.
+    if (check.value.cache.length > 0 && check.value.sessions === 'isolated')
+      refuse(['cache'], 'means nothing with sessions isolated');
     if (check.value.warm > 0 && check.value.sessions === 'shared')
       refuse(['warm'], 'means nothing with sessions shared');
     const { http, image, runtime, replicas } = check.value;
@@ -188,6 +193,7 @@ const serverSpec = z
         ...RUNNING_LISTS.map((field) => ({ properties: { [field]: { minItems: 1 } }, required: ['url', field] })),
         { properties: { replicas: { minimum: 2 } }, required: ['url', 'replicas'] },
         { properties: { warm: { minimum: 1 }, sessions: { const: 'shared' } }, required: ['warm'] },
+        { properties: { cache: { minItems: 1 }, sessions: { const: 'isolated' } }, required: ['cache', 'sessions'] },
         ...PROBES.map(httpProbeWithoutPort),
         {
           properties: { http: { required: ['port'] }, replicas: { minimum: 2 } },

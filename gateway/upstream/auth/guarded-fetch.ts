@@ -57,7 +57,8 @@ export function guardedFetch(publicOnly: boolean): Fetch {
   };
 }
 
-function responseOf({ status, headers }: Head, body: Buffer): Response {
+/** What `fetch` would have given. @throws RangeError, TypeError for a status or header that none can be */
+export function responseOf({ status, headers }: Head, body: Buffer): Response {
   const list = Object.entries(headers).flatMap(([name, value]) =>
     (Array.isArray(value) ? value : [value ?? '']).map((each): [string, string] => [name, each]),
   );

@@ -1,0 +1,81 @@
+/** Language models as the gateway needs them, and what it tells of them. References to secrets, no values. */
+import { z } from 'zod';
+import { headersSchema, secretUse } from './upstream-auth.ts';
+
+/** How a provider is spoken to. */
+export type Wire = 'openai' | 'anthropic' | 'google' | 'azure' | 'compatible';
+
+export interface LlmType {
+  readonly wire: Wire;
+  /** Where it is if the config does not say. */
+  readonly url?: string;
+  /** Whether that is this host, where nobody asks for a key. */
+  readonly local?: true;
+}
+
+/** What `LlmProvider.spec.type` may be. Those that speak OpenAI's chat completions differ by their address alone. */
+export const LLM_TYPES = {
+  openai: { wire: 'openai', url: 'https://api.openai.com/v1' },
+  anthropic: { wire: 'anthropic', url: 'https://api.anthropic.com/v1' },
+  google: { wire: 'google', url: 'https://generativelanguage.googleapis.com/v1beta' },
+  azure: { wire: 'azure' },
+  ollama: { wire: 'compatible', url: 'http://127.0.0.1:11434/v1', local: true },
+  vllm: { wire: 'compatible', url: 'http://127.0.0.1:8000/v1', local: true },
+  deepseek: { wire: 'compatible', url: 'https://api.deepseek.com/v1' },
+  groq: { wire: 'compatible', url: 'https://api.groq.com/openai/v1' },
+  mistral: { wire: 'compatible', url: 'https://api.mistral.ai/v1' },
+  openrouter: { wire: 'compatible', url: 'https://openrouter.ai/api/v1' },
+  'openai-compatible': { wire: 'compatible' },
+} as const satisfies Readonly<Record<string, LlmType>>;
+
+export type LlmTypeName = keyof typeof LLM_TYPES;
+export const LLM_TYPE_NAMES = Object.keys(LLM_TYPES) as [LlmTypeName, ...LlmTypeName[]];
+
+/** `fast`: small and cheap, for titles and summaries; `heavy`: for what needs thought. */
+export const LLM_TIERS = ['fast', 'heavy'] as const;
+export type LlmTier = (typeof LLM_TIERS)[number];
+
+export const llmSchema = z.strictObject({
+  name: z.string(),
+  type: z.enum(LLM_TYPE_NAMES),
+  model: z.string(),
+  url: z.string(),
+  /** Whether private networks are out of bounds. */
+  publicOnly: z.boolean(),
+  apiKey: secretUse.optional(),
+  headers: headersSchema.optional(),
+  tier: z.enum(LLM_TIERS).optional(),
+  isDefault: z.boolean(),
+  timeoutMs: z.number(),
+  maxOutputTokens: z.number(),
+  maxConcurrent: z.number(),
+});
+
+/** Which providers a route is served by, by name, and by no others. Empty or absent: all there are. */
+export const llmChoiceSchema = z.strictObject({ fast: z.string().optional(), heavy: z.string().optional() });
+
+export type LlmEntry = z.output<typeof llmSchema>;
+export type LlmChoice = z.output<typeof llmChoiceSchema>;
+
+/** How a provider is doing, as far as calls have shown it: nothing is asked only to find out. */
+export interface LlmStatus {
+  readonly name: string;
+  readonly type: LlmTypeName;
+  readonly model: string;
+  readonly tier?: LlmTier;
+  readonly default: boolean;
+  /** `unknown`: nothing was asked of it yet. */
+  readonly state: 'unknown' | 'ok' | 'failing';
+  /** `open`: it failed too often, and is not asked until the next try. */
+  readonly breaker: 'closed' | 'half-open' | 'open';
+  readonly calls: number;
+  readonly errors: number;
+  readonly inFlight: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** In words of our own: never what a provider sent. */
+  readonly lastError?: string;
+  /** ISO 8601: when it last answered, and when it last did not. */
+  readonly answeredAt?: string;
+  readonly failedAt?: string;
+}
