@@ -24,12 +24,30 @@ await import('./main.js');
 /** @param dist where it goes; what is there is replaced @returns the path of the built program */
 export async function build(dist = join(root, 'dist')): Promise<string> {
   rmSync(dist, { recursive: true, force: true });
+  const modules = [
+    ...(await bundled(join(root, 'cli/main.ts'), dist)),
+    // A thread's program shares no chunk with the other: it must not begin it again.
+    ...(await bundled(join(root, 'gateway/worker-main.ts'), join(dist, 'worker'))),
+  ];
+  const program = join(dist, 'slipway.js');
+  writeFileSync(program, ENTRY);
+  chmodSync(program, 0o755);
+  for (const name of Object.keys(STARTERS) as StarterName[]) layOut(name, root, join(dist, 'starters', name));
+  await beside(dist);
+  writeFileSync(join(dist, 'THIRD-PARTY.txt'), licences(modules));
+  return program;
+}
+
+/** @param entry becomes `main.js` in the folder @returns the modules that went into it */
+async function bundled(entry: string, folder: string): Promise<string[]> {
   const bundle = await rolldown({
-    // No module of ours does anything when it is imported, but the program itself: what is not used is not loaded.
+    // No module of ours does anything when it is imported, but the programs themselves: what is not used is not loaded.
     treeshake: {
-      moduleSideEffects: [{ test: /\/(reconciler|gateway|schemas)\/(?!.*node_modules)/, sideEffects: false }],
+      moduleSideEffects: [
+        { test: /\/(reconciler|gateway|schemas)\/(?!.*node_modules|worker-main)/, sideEffects: false },
+      ],
     },
-    input: { main: join(root, 'cli/main.ts') },
+    input: { main: entry },
     platform: 'node',
     transform: {
       define: {
@@ -47,21 +65,14 @@ export async function build(dist = join(root, 'dist')): Promise<string> {
     experimental: { resolveNewUrlToAsset: true },
   });
   const { output } = await bundle.write({
-    dir: dist,
+    dir: folder,
     format: 'esm',
     minify: false,
     chunkFileNames: 'chunks/[name]-[hash].js',
     comments: { legal: true },
   });
   await bundle.close();
-  const program = join(dist, 'slipway.js');
-  writeFileSync(program, ENTRY);
-  chmodSync(program, 0o755);
-  for (const name of Object.keys(STARTERS) as StarterName[]) layOut(name, root, join(dist, 'starters', name));
-  await beside(dist);
-  const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []));
-  writeFileSync(join(dist, 'THIRD-PARTY.txt'), licences(modules));
-  return program;
+  return output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []));
 }
 
 /** Man pages and completion scripts, where packages pick them up. */

@@ -8,6 +8,9 @@ import { KINDS } from '../schemas/kinds/index.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const ROOMS = ['schemas', 'reconciler', 'gateway', 'cli'] as const;
 
+/** What hands work to threads, and the program of one: the only ones in the gateway that may. */
+const WORKERS: readonly string[] = ['gateway/workers.ts', 'gateway/worker-main.ts'];
+
 interface Import {
   readonly target: string;
   /** False for `import type`, which is gone at run time. */
@@ -59,6 +62,7 @@ describe('arrows', () => {
         .flatMap((file) =>
           file.imports
             .filter(({ target }) => !allowed[room]?.some((rule) => rule.test(target)))
+            .filter(({ target }) => !(target === 'node:worker_threads' && WORKERS.includes(file.path)))
             .map(({ target }) => `${file.path} → ${target}`),
         );
       expect(wrong).toEqual([]);
