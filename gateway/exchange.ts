@@ -34,6 +34,7 @@ import type { RouteView } from './route-view.ts';
 import type { Generation } from './snapshot.ts';
 import type { Identity } from './steps/authenticate.ts';
 import type { HostPolicy } from './steps/origin.ts';
+import type { Workers } from './workers.ts';
 
 /** What all requests of one gateway share. `current` is replaced whole by a swap; `closing` only ever becomes true. */
 export interface State {
@@ -50,6 +51,8 @@ export interface State {
   /** How to get into servers that want to know who comes. */
   readonly authorizer: Authorizer;
   readonly budgets: Budgets;
+  /** Threads for what only computes. What waits for others keeps one busy, and has its own. */
+  readonly workers: Workers;
   /** The models that may be asked, and what they answered. */
   readonly llm: Llms;
   readonly texts: TextCache;

@@ -44,9 +44,13 @@ import { opener } from './upstream/connect.ts';
 import { Tracing } from './tracing/tracing.ts';
 import { Pool } from './upstream/pool.ts';
 import { Unasked } from './unasked.ts';
+import { Workers } from './workers.ts';
 
 /** What a cancelled call gets to send its last words (ms). */
 const LAST_WORDS = 500;
+
+/** Threads that compute: few, for what is short. */
+const MOST_WORKERS = 2;
 
 export class RunningGateway implements Gateway {
   readonly #options: GatewayOptions;
@@ -100,6 +104,7 @@ export class RunningGateway implements Gateway {
       tracing: new Tracing({ version, log, secrets }),
       limiter: new Limiter(),
       budgets: new Budgets({ store: options.budgets, log }),
+      workers: new Workers({ most: MOST_WORKERS }),
       llm: new Llms({ secrets, log }),
       texts: new TextCache(options.texts),
       addresses: new Addresses(() => this.#state.current.snapshot.limits?.perAddress),
@@ -250,7 +255,8 @@ export class RunningGateway implements Gateway {
     await state.authorizer.settled();
     this.#doors.cut();
     state.llm[Symbol.dispose]();
-    await Promise.all([...closed, traced, state.budgets.close(), state.texts.settled()]);
+    const stopped = state.workers[Symbol.asyncDispose]();
+    await Promise.all([...closed, traced, stopped, state.budgets.close(), state.texts.settled()]);
   }
 
   /** Whether every running request ended in time. */
