@@ -46,8 +46,17 @@ export interface Compiled extends Desired {
 
 export const NOTHING: Desired = { commit: '', resources: [], files: [] };
 
+/** The last good commit is asked for again and again: by each plan, and whenever something is published. */
+const known = new WeakMap<Desired, Compiled>();
+
 /** Resources may come in any order: they are sorted by address first, so that output never depends on it. */
 export function compile(desired: Desired): Compiled {
+  let compiled = known.get(desired);
+  if (!compiled) known.set(desired, (compiled = compileAnew(desired)));
+  return compiled;
+}
+
+function compileAnew(desired: Desired): Compiled {
   const resources = [...desired.resources].sort((a, b) => compareText(key(a), key(b)));
   const byKey = new Map(resources.map((resource) => [key(resource), resource]));
   const files = new Map(desired.files.map((file) => [file.path, file]));

@@ -10,7 +10,8 @@ const MAX_EVENTS = 1000;
 type Happening = Pick<EventRow, 'type' | 'about' | 'instance' | 'reason' | 'message'>;
 
 export class EventLog {
-  #events: EventRow[] = [];
+  /** Oldest first, each by what it says. */
+  readonly #events = new Map<string, EventRow>();
   #seq = 0;
   readonly #bell = new Bell();
 
@@ -23,7 +24,7 @@ export class EventLog {
 
   /** Oldest first. */
   list(after = 0): readonly EventRow[] {
-    return this.#events.filter(({ seq }) => seq > after);
+    return [...this.#events.values()].filter(({ seq }) => seq > after);
   }
 
   /** Those to come, until the signal aborts. */
@@ -38,13 +39,11 @@ export class EventLog {
 
   /** What happens again in the same words is one event, with a count: a crash loop must not push out all else. */
   #add(one: Happening, at: string): void {
-    const same = this.#events.find(
-      ({ about, instance, reason, message }) =>
-        about === one.about && instance === one.instance && reason === one.reason && message === one.message,
-    );
-    const { firstAt = at, count = 0 } = same ?? {};
-    const others = this.#events.filter((event) => event !== same).slice(-MAX_EVENTS + 1);
-    this.#events = [...others, { seq: ++this.#seq, firstAt, at, count: count + 1, ...one }];
+    const key = JSON.stringify([one.about, one.instance, one.reason, one.message]);
+    const { firstAt = at, count = 0 } = this.#events.get(key) ?? {};
+    this.#events.delete(key);
+    this.#events.set(key, { seq: ++this.#seq, firstAt, at, count: count + 1, ...one });
+    if (this.#events.size > MAX_EVENTS) this.#events.delete(this.#events.keys().next().value ?? '');
   }
 }
 

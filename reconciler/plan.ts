@@ -58,9 +58,7 @@ export function plan(desired: Compiled, actual: Actual, permit?: Permit, now?: D
   const summary = { create: 0, update: 0, replace: 0, delete: 0, noop: 0 };
   for (const change of changes) summary[change.action]++;
   const effective = changes.filter((change) => change.action !== 'noop');
-  const planDigest = sha256(
-    canonicalize({ base, head: desired.commit, changes: effective, drift, guards, allowed }) ?? '',
-  );
+  const planDigest = digestOf({ base, head: desired.commit, changes: effective, drift, guards, allowed });
   return {
     formatVersion: 1,
     ...(base === '' ? {} : { base }),
@@ -219,4 +217,12 @@ export function driftOf(workload: Workload, instances: readonly Instance[]): Dri
   ];
 }
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+/** SHA-256 of the canonical JSON (RFC 8785), a change at a time: as one text, that of 10 000 changes takes 150 MB to make. */
+function digestOf({ base, head, changes, drift, guards, allowed }: Digested): string {
+  const json = (value: unknown): string => canonicalize(value) ?? '';
+  const hash = createHash('sha256').update(`{"allowed":${json(allowed)},"base":${json(base)},"changes":[`);
+  changes.forEach((change, index) => hash.update(`${index === 0 ? '' : ','}${json(change)}`));
+  return hash.update(`],"drift":${json(drift)},"guards":${json(guards)},"head":${json(head)}}`).digest('hex');
+}
+
+type Digested = Pick<Plan, 'base' | 'head' | 'changes' | 'drift' | 'guards' | 'allowed'>;

@@ -222,12 +222,13 @@ function serverStatus(resource: Resource, facts: Facts, index: Index, now: strin
   const served = facts.served.get(address);
   const era = facts.spoken?.(name) ?? served?.readiness.era;
   const before = index.before.get(address)?.conditions ?? [];
+  const upstreams = facts.upstreams(name);
   const conditions = [
     ...serverConditions(address, workload, instances, facts),
     ...isolation(instances),
     ...drifted(address, workload, instances, facts),
     ...suspended(facts.held.get(address), facts.applied),
-    ...authorized(facts.upstreams(name)),
+    ...authorized(upstreams),
   ];
   return {
     name,
@@ -239,18 +240,15 @@ function serverStatus(resource: Resource, facts: Facts, index: Index, now: strin
     ...(served ? { tools: served.readiness.tools.map((tool) => tool.name) } : {}),
     conditions: dated(conditions, before, facts.attempted?.id, now),
     instances: instances.map((instance) => instanceStatus(instance, facts, index.versions.get(instance.hash))),
-    ...gatewayOf(name, facts),
+    ...(upstreams.length === 0 ? {} : { upstreams: [...upstreams] }),
+    ...unlistedOf(name, facts),
     source: { file: resource.source.file, line: resource.source.line },
   };
 }
 
-function gatewayOf(name: string, facts: Facts): Pick<ServerStatus, 'upstreams' | 'unlisted'> {
-  const upstreams = facts.upstreams(name);
+function unlistedOf(name: string, facts: Facts): Pick<ServerStatus, 'unlisted'> {
   const unlisted = facts.unlisted(name);
-  return {
-    ...(upstreams.length === 0 ? {} : { upstreams: [...upstreams] }),
-    ...(Object.keys(unlisted).length === 0 ? {} : { unlisted: { ...unlisted } }),
-  };
+  return Object.keys(unlisted).length === 0 ? {} : { unlisted: { ...unlisted } };
 }
 
 function instanceStatus(instance: Instance, { health }: Facts, known: Workload | undefined): InstanceStatus {

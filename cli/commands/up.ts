@@ -29,6 +29,7 @@ import type { Log } from '../../schemas/log.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import { conditionOf } from '../../schemas/status.ts';
 import { ENVIRONMENT_OPTION, FLOOR_OPTION, SOURCE_OPTIONS, text, type Command, type Invocation } from '../command.ts';
+import { keepHeapSmall } from '../heap.ts';
 import { floorOf, placeOf, stateDirOf } from '../place.ts';
 import { openSource } from '../source.ts';
 import { VERSION } from '../version.ts';
@@ -51,6 +52,7 @@ export const command: Command = {
     const interval = text(options, 'interval') ?? '30s';
     if (!duration.safeParse(interval).success)
       throw new SlipwayError('usage', `--interval ${interval} is no duration such as 30s.`);
+    keepHeapSmall();
     const floor = floorOf(options, io);
     const place = placeOf(text(options, 'repo') ?? '.', io.cwd);
     await using stack = new AsyncDisposableStack();

@@ -3,7 +3,7 @@
  * and deleted only when the remote has them.
  */
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceFile, writeAtomically } from '../state.ts';
 
@@ -44,12 +44,22 @@ export interface Outbox {
   remove(id: string): void;
 }
 
+/** What is longer (characters) goes to git as a file, not through our memory: 30 MB for the first commit of 10 000 resources. */
+const LARGE = 1_000_000;
+
 export function outbox(dir: string): Outbox {
   const file = (id: string): string => join(dir, `${id}.json`);
+  const contentFile = (id: string): string => join(dir, id + CONTENT);
+  // A crash between the two leaves what nothing names.
+  for (const name of list(dir))
+    if (isContent(name) && !existsSync(file(name.slice(0, -CONTENT.length)))) rmSync(join(dir, name), { force: true });
   return {
     add(entry) {
       const whole = named(entry);
-      writeAtomically(file(whole.id), JSON.stringify(whole));
+      const isLarge = whole.content.length > LARGE && whole.file === undefined;
+      if (isLarge) writeAtomically(contentFile(whole.id), whole.content);
+      const kept = isLarge ? { ...whole, content: '', file: contentFile(whole.id) } : whole;
+      writeAtomically(file(whole.id), JSON.stringify(kept));
     },
     addSoon(entry) {
       const whole = named(entry);
@@ -61,10 +71,15 @@ export function outbox(dir: string): Outbox {
         .sort()
         .map((name) => JSON.parse(readFileSync(join(dir, name), 'utf8')) as Entry),
     count: () => list(dir).filter(isEntry).length,
-    remove: (id) => rmSync(file(id), { force: true }),
+    remove(id) {
+      rmSync(file(id), { force: true });
+      rmSync(contentFile(id), { force: true });
+    },
   };
 }
 
+const CONTENT = '.content';
+const isContent = (name: string): boolean => name.endsWith(CONTENT);
 const isEntry = (name: string): boolean => name.endsWith('.json');
 
 function named(entry: NewEntry): Entry {

@@ -153,6 +153,25 @@ test('killed between the push and the clean-up, a record is not written twice', 
   expect(git(repo.remote, 'rev-parse', `${last}^`)).toBe(first);
 });
 
+test('a large record goes to git as a file beside its entry, also after a crash, and nothing of it is left', async () => {
+  using repo = new TestRepo();
+  using dir = tempDir();
+  mkdirSync(dir.at('outbox'));
+  const content = JSON.stringify({ fields: 'é'.repeat(1_000_001) });
+  const entry = { at: '2026-01-02T03:04:05.678Z', subject: 'large', trailers: [], path: 'large.json', content };
+  outbox(dir.at('outbox')).add(entry);
+  writeFileSync(dir.at('outbox', 'half.content'), 'written when the power failed');
+  const box = outbox(dir.at('outbox'));
+  expect(readdirSync(dir.at('outbox'))).toHaveLength(2);
+  const [pending] = box.pending();
+  expect(pending?.content).toBe('');
+  const place = { mirror: dir.at('records.git'), remote: repo.url, branch: AUDIT_BRANCH };
+  await new Branch(place).append(box.pending(), never());
+  expect(git(repo.remote, 'show', `${AUDIT_BRANCH}:large.json`)).toBe(content);
+  box.remove(pending?.id ?? '');
+  expect(readdirSync(dir.at('outbox'))).toEqual([]);
+});
+
 test('however often it is written to, the repository of our own stays in few packs, with all that it had', async () => {
   using dir = tempDir();
   const mirror = dir.at('records.git');

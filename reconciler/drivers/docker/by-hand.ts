@@ -3,10 +3,12 @@ import type { ContainerInspectInfo } from 'dockerode';
 import type { Workload } from '../../workload.ts';
 import { hardening } from './posture.ts';
 
+export const REMOVED = 'its container was removed by hand';
+
 /** What an event means for a container that we did not touch ourselves. */
 const MEANING: Readonly<Record<string, string>> = {
   stop: 'it was stopped by hand',
-  destroy: 'its container was removed by hand',
+  destroy: REMOVED,
   pause: 'it was paused by hand',
 };
 

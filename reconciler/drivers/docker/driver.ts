@@ -17,7 +17,7 @@ import { instanceName, type Workload } from '../../workload.ts';
 import type { Driver, Instance } from '../driver.ts';
 import { Agreements } from './agreements.ts';
 import { ifThere, reached, removeContainer } from './answers.ts';
-import { changedLimits, meaningOf } from './by-hand.ts';
+import { changedLimits, meaningOf, REMOVED } from './by-hand.ts';
 import { collect } from './collect.ts';
 import type { Engine } from './engine.ts';
 import { Engines } from './engines.ts';
@@ -196,13 +196,11 @@ class DockerDriver {
   }
 
   async #start(id: string, place: Place, create: () => Promise<string>): Promise<ContainerRun> {
-    const [done] = place.byHand;
-    if (done !== undefined && place.workload.drift !== 'enforce')
-      throw new SlipwayError('start-failed', `${done}, and drift: ${place.workload.drift} leaves it so.`);
-    place.byHand.clear();
+    place.afterHands();
     const { engine, container, workload, log } = place;
     const onStop = (): void => void (place.ours = true);
-    const context = { engine, instance: id, container, create, onStop, agreements: this.#agreements };
+    const anew = (): Promise<string> => place.afterHands(container && REMOVED) ?? create();
+    const context = { engine, instance: id, container, create: anew, onStop, agreements: this.#agreements };
     const run = await reached(engine, startRun(context));
     try {
       log.mask(await this.#maker.masker(engine, id, workload, run.info));
@@ -259,6 +257,7 @@ class DockerDriver {
       if (action === 'pause') await container.unpause().catch(() => {}); // Somebody else was faster.
       return;
     }
+    if (meaning === REMOVED) byHand.clear(); // Whatever came before, that says it all.
     if (meaning !== undefined) byHand.add(meaning);
     if (action === 'unpause') byHand.clear();
     const info = action === 'update' ? await ifThere(container.inspect()) : undefined;

@@ -47,6 +47,20 @@ export class Place {
     return this.engine.docker.getContainer(this.container);
   }
 
+  /**
+   * What somebody did to it is undone by a start.
+   * @param found what is found only now, before the engine tells of it
+   * @throws SlipwayError start-failed where it is not ours to undo
+   */
+  afterHands(found?: string): undefined {
+    if (found !== undefined) this.byHand.add(found);
+    const [done] = this.byHand;
+    const { drift } = this.workload;
+    if (done !== undefined && drift !== 'enforce')
+      throw new SlipwayError('start-failed', `${done}, and drift: ${drift} leaves it so.`);
+    this.byHand.clear();
+  }
+
   runs({ info }: ContainerRun): void {
     this.container = info.Id;
     this.image = info.Image;
