@@ -11,6 +11,7 @@ import type { Addresses } from './limits/addresses.ts';
 import type { Budgets } from './limits/budgets.ts';
 import type { Limiter, Permit } from './limits/limiter.ts';
 import type { Course } from './limits/limits.ts';
+import type { ResultCache } from './cache/results.ts';
 import type { TextCache } from './cache/texts.ts';
 import type { Denials } from './denials.ts';
 import type { Authorizer } from './upstream/auth/authorizer.ts';
@@ -56,6 +57,8 @@ export interface State {
   /** The models that may be asked, and what they answered. */
   readonly llm: Llms;
   readonly texts: TextCache;
+  /** Results of tools that are given again. */
+  readonly results: ResultCache;
   /** What others count, and `/metrics` shows too. */
   readonly moreMetrics: (() => Promise<MetricFamily[]>) | undefined;
   readonly seal: Seal;

@@ -1,9 +1,10 @@
 /** A gateway's life: start, swap, shut down. */
 import type { RequestListener } from 'node:http';
 import { noAudit } from '../schemas/audit.ts';
+import type { CacheDesk } from '../schemas/cache.ts';
 import { SlipwayError } from '../schemas/errors.ts';
 import type { BudgetStatus } from '../schemas/budgets.ts';
-import type { LlmStatus } from '../schemas/llm.ts';
+import type { LlmDesk } from '../schemas/llm.ts';
 import type { Era } from '../schemas/modern.ts';
 import type { Snapshot, Tally } from '../schemas/snapshot.ts';
 import type { UpstreamStatus } from '../schemas/status.ts';
@@ -13,6 +14,8 @@ import type { Gateway, GatewayOptions } from './options.ts';
 import { Addresses } from './limits/addresses.ts';
 import { Budgets } from './limits/budgets.ts';
 import { Limiter } from './limits/limiter.ts';
+import { cacheDesk } from './cache/desk.ts';
+import { ResultCache } from './cache/results.ts';
 import { TextCache } from './cache/texts.ts';
 import { Denials } from './denials.ts';
 import { Doors } from './doors.ts';
@@ -79,9 +82,9 @@ export class RunningGateway implements Gateway {
       vault: options.vault,
       log,
       base: () => baseOf(this.#state.current.snapshot.gateway.publicUrl) ?? this.url,
-      onForgotten: (server, principal) => this.#pool.reauthorized(server, principal),
+      onForgotten: (server, principal) => this.#reauthorized(server, principal),
       onGranted: ({ server, principal }, consentId) => {
-        this.#pool.reauthorized(server, principal);
+        this.#reauthorized(server, principal);
         this.#unasked.consented(server, consentId);
       },
     });
@@ -107,6 +110,7 @@ export class RunningGateway implements Gateway {
       workers: new Workers({ most: MOST_WORKERS }),
       llm: new Llms({ secrets, log }),
       texts: new TextCache(options.texts),
+      results: new ResultCache(log),
       addresses: new Addresses(() => this.#state.current.snapshot.limits?.perAddress),
       authorizer,
       moreMetrics: options.metrics,
@@ -170,8 +174,12 @@ export class RunningGateway implements Gateway {
     return this.#usage.lastUsed();
   }
 
-  llms(): LlmStatus[] {
-    return this.#state.llm.statuses();
+  get llms(): LlmDesk {
+    return this.#state.llm;
+  }
+
+  get cache(): CacheDesk {
+    return cacheDesk(this.#state);
   }
 
   start(): Promise<void> {
@@ -224,14 +232,21 @@ export class RunningGateway implements Gateway {
     (request, response) =>
       void handle(this.#state, source, request, response);
 
+  /** Whoever came before may have been somebody else there. */
+  #reauthorized(server: string, principal: string | undefined): void {
+    this.#pool.reauthorized(server, principal);
+    this.#state.results.void(server);
+  }
+
   /** What holds beyond requests goes by a snapshot from now on. */
   #follow(snapshot: Snapshot): void {
-    const { tracing, budgets, authorizer, llm, texts } = this.#state;
+    const { tracing, budgets, authorizer, llm, texts, results } = this.#state;
     authorizer.follow(snapshot);
     tracing.configure(snapshot.gateway.tracing);
     budgets.configure(snapshot.budgets);
     llm.configure(snapshot.llms);
     texts.configure(snapshot.gateway.cache);
+    results.configure(snapshot);
   }
 
   async #shutDown(): Promise<void> {

@@ -19,6 +19,8 @@ export class CallMetrics {
   inFlight = 0;
   /** Secrets that were taken out of what the server answered. */
   redactions = 0;
+  /** Calls that were answered with what the server said before. */
+  cached = 0;
 
   /** @param began as `performance.now()` gave it */
   end(outcome: CallOutcome, began: number): void {
@@ -72,6 +74,11 @@ export class GatewayMetrics {
         'slipway_gateway_redactions_total',
         'Secrets that were taken out of results.',
         each(({ redactions }, labels) => [{ labels, value: redactions }]),
+      ),
+      counter(
+        'slipway_gateway_cached_total',
+        'Calls of tools that were answered with a result that was kept.',
+        each(({ cached }, labels) => [{ labels, value: cached }]),
       ),
       counter('slipway_gateway_sessions_total', 'Sessions that clients opened.', [
         { labels: {}, value: this.sessions },

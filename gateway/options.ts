@@ -2,10 +2,10 @@
 import type { Pace } from './lazy/monitor.ts';
 import type { AuditSink } from '../schemas/audit.ts';
 import type { BudgetStatus, BudgetStore } from '../schemas/budgets.ts';
-import type { TextStore } from '../schemas/cache.ts';
+import type { CacheDesk, TextStore } from '../schemas/cache.ts';
 import type { Control } from '../schemas/control.ts';
 import type { Hooks } from '../schemas/hooks.ts';
-import type { LlmStatus } from '../schemas/llm.ts';
+import type { LlmDesk } from '../schemas/llm.ts';
 import type { Log } from '../schemas/log.ts';
 import type { Era } from '../schemas/modern.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
@@ -70,8 +70,10 @@ export interface Gateway extends AsyncDisposable {
   lastUsed(): ReadonlyMap<string, number>;
   /** How it stands with the budgets. */
   budgets(): BudgetStatus[];
-  /** How the language models are doing. */
-  llms(): LlmStatus[];
+  /** What is kept so that it need not be made again. */
+  readonly cache: CacheDesk;
+  /** The language models. */
+  readonly llms: LlmDesk;
   /** How it stands with the instances of a server. */
   upstreams(server: string): UpstreamStatus[];
   /** Which of its lists could not be had when they were wanted (`tools`, …), and why. */

@@ -37,8 +37,11 @@ export class Unasked {
   said(server: string, notification: RpcNotification, audience: Audience): void {
     const { client, busy, holder, principal } = audience;
     const { method, params } = notification;
-    if (LIST_NOTICES.has(method)) return;
-    if (method === 'notifications/resources/updated') return this.#updated(server, notification, audience);
+    const isList = LIST_NOTICES.has(method);
+    const isUpdate = method === 'notifications/resources/updated';
+    if (isList || isUpdate) this.#state.results.void(server);
+    if (isList) return;
+    if (isUpdate) return this.#updated(server, notification, audience);
     if (method === ELICITATION_DONE) return this.#done(server, notification, client);
     if (method === TASK_STATUS) return this.#task(server, notification);
     if (client) return client.notify(notification);

@@ -74,6 +74,7 @@ export function statusFor(grant: Grant, status: Status, offer: Offer): Status {
     });
   const tokens = status.tokens.filter(({ name }) => grant.may('view', 'tokens', name));
   const workspaces = status.workspaces.filter(({ name }) => grant.may('view', 'workspaces', name));
+  const llms = status.llms?.filter(({ name }) => grant.may('view', 'llmproviders', name));
   if (all) return { ...status, servers, tokens, workspaces };
   const { audit: _, review: __, backup: ___, lastAttempted, lastApplied, ...rest } = status;
   return {
@@ -82,6 +83,7 @@ export function statusFor(grant: Grant, status: Status, offer: Offer): Status {
     ...(lastApplied ? { lastApplied: bare(lastApplied) } : {}),
     servers,
     tokens,
+    ...(llms ? { llms } : {}),
     // Where they lie on this host is for who may see all of it.
     workspaces: workspaces.map(({ path: _path, ...workspace }) => workspace),
     conditions: status.conditions.map((condition) => ({ ...condition, message: '' })),

@@ -55,6 +55,18 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   'GET history': async (reconciler, request, parts) => ok(await history(reconciler, request, parts)),
   'GET proposals': proposals,
   'POST proposals': propose,
+  'GET cache': async (reconciler, { caller: { grant } }) => {
+    checkOperation(grant, 'prune');
+    return ok(await here(reconciler.cache()).stats());
+  },
+  'DELETE cache': async (reconciler, { query, caller: { grant } }, [namespace]) => {
+    checkOperation(grant, 'prune');
+    return ok(await here(reconciler.cache()).clear({ namespace, olderThanMs: ageIn(query) }));
+  },
+  'POST llms': async (reconciler, { body, signal, caller: { grant } }) => {
+    checkOperation(grant, 'sync');
+    return ok(await here(reconciler.llms()).check(namesIn(body), signal));
+  },
   'POST workspaces': async (reconciler, { body, caller: { grant } }) => {
     checkOperation(grant, 'sync');
     const synced = await reconciler.syncWorkspaces(namesIn(body));
@@ -119,6 +131,20 @@ function namesIn(body: unknown): readonly string[] {
   const { names = [] } = (body ?? {}) as { names?: unknown };
   if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names;
   throw new SlipwayError('bad-request', 'names must be a list of names.');
+}
+
+/** @throws SlipwayError not-found */
+function here<T>(desk: T | undefined): T {
+  if (desk) return desk;
+  throw new SlipwayError('not-found', 'This Slipway has no gateway yet.');
+}
+
+/** `?olderThan=604800000`. @throws SlipwayError bad-request */
+function ageIn(query: URLSearchParams): number | undefined {
+  const text = query.get('olderThan');
+  if (text === null) return undefined;
+  if (/^[0-9]{1,15}$/.test(text)) return Number(text);
+  throw new SlipwayError('bad-request', 'olderThan must be a number of milliseconds.');
 }
 
 function pruneRequest(body: unknown): PruneRequest {

@@ -32,6 +32,7 @@ export function factsOf(world: World, options: ReconcilerOptions, seen: Seen): F
     health: (id: string) => world.prober.healthOf(id),
     lastReached: world.lastReached,
     workspaces: options.workspaces?.().facts() ?? [],
+    llms: options.llms?.()?.statuses() ?? [],
     review: options.review?.(),
     outbox: world.recorder.state(),
     backup: world.backups?.state(),

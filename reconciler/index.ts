@@ -48,6 +48,7 @@ export { gitSource, resolveCommit } from './source/git.ts';
 export { revertOf, type Revert } from './source/history.ts';
 export type { Repository, Source, SourceFile } from './source/source.ts';
 export { Workspaces } from './workspaces/workspaces.ts';
+export { TextFiles } from './text-files.ts';
 export { openState, type StateDir } from './state.ts';
 export { readFloor, trustOf } from './trust/floor.ts';
 export { defaultStateDir, stateHome, statePaths } from './state-dir.ts';

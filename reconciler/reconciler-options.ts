@@ -1,5 +1,7 @@
 /** What a reconciler is made of, and how it learns of what the gateway sees. */
 import type { OpenSecret } from '../schemas/upstream-auth.ts';
+import type { CacheDesk } from '../schemas/cache.ts';
+import type { LlmDesk } from '../schemas/llm.ts';
 import type { BudgetStatus } from '../schemas/budgets.ts';
 import type { Era } from '../schemas/modern.ts';
 import type { Status, UpstreamStatus } from '../schemas/status.ts';
@@ -19,6 +21,10 @@ export interface ReconcilerOptions extends WorldOptions {
   readonly upstreams?: (server: string) => readonly UpstreamStatus[];
   /** How it stands with the budgets. */
   readonly budgets?: () => readonly BudgetStatus[];
+  /** The gateway's language models; `undefined` while none runs. */
+  readonly llms?: () => LlmDesk | undefined;
+  /** What the gateway keeps; `undefined` while none runs. */
+  readonly cache?: () => CacheDesk | undefined;
   /** Which lists of a server the gateway could not get. */
   readonly unlisted?: (server: string) => Readonly<Record<string, string>>;
   /** When Tokens were used since the gateway started. */

@@ -1,5 +1,7 @@
 /** Keeps a world equal to its source: polls, watches, asks the loop for passes, and tells how it stands. */
 import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
+import type { CacheDesk } from '../schemas/cache.ts';
+import type { LlmDesk } from '../schemas/llm.ts';
 import type { BudgetStatus } from '../schemas/budgets.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
 import type { Status } from '../schemas/status.ts';
@@ -104,6 +106,10 @@ export class Reconciler implements AsyncDisposable {
 
   /** How it stands with the budgets, as far as a gateway counts them. */
   readonly budgets = (): readonly BudgetStatus[] => this.#options.budgets?.() ?? [];
+
+  /** The language models of a gateway, and what it keeps; `undefined` where none runs. */
+  readonly llms = (): LlmDesk | undefined => this.#options.llms?.();
+  readonly cache = (): CacheDesk | undefined => this.#options.cache?.();
 
   /** One at a time: what is older must not come after what is newer. */
   readonly status = coalesce(async (): Promise<Status> => {

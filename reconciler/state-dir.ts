@@ -9,6 +9,8 @@ export interface StatePaths {
   readonly applied: string;
   /** What was used of budgets. */
   readonly budgets: string;
+  /** Texts that models made. */
+  readonly cache: string;
   readonly journal: string;
   readonly parseCache: string;
   /** When Tokens were last used. */
@@ -62,6 +64,7 @@ export function statePaths(root: string): StatePaths {
     snapshot: join(root, 'snapshot.json'),
     applied: join(root, 'applied.json'),
     budgets: join(root, 'budgets.json'),
+    cache: join(root, 'cache'),
     journal: join(root, 'journal.jsonl'),
     parseCache: join(root, 'index.parse.json'),
     lastUsed: join(root, 'last-used.json'),

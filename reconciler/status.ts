@@ -18,6 +18,7 @@ import type { Applied } from './applied.ts';
 import type { Compiled } from './compile.ts';
 import type { Instance } from './drivers/driver.ts';
 import { holdOf, type Holds } from './holds.ts';
+import type { LlmStatus } from '../schemas/llm.ts';
 import type { WorkspaceFacts } from './workspaces/spec.ts';
 import { workspaceConditions, workspaceStatus } from './workspaces/status.ts';
 import type { Health } from './health/prober.ts';
@@ -69,6 +70,7 @@ export interface Facts {
   readonly lastReached?: string | undefined;
   readonly workspaces: readonly WorkspaceFacts[];
   readonly outbox: Status['outbox'];
+  readonly llms: readonly LlmStatus[];
   readonly review?: Status['review'];
   readonly backup?: Status['backup'];
   readonly audit?: AuditState | undefined;
@@ -100,6 +102,7 @@ export function summarize(facts: Facts, previous: Status | undefined, now: strin
       const before = previous?.workspaces.find(({ address }) => address === workspace.spec.address)?.conditions ?? [];
       return { ...workspaceStatus(workspace), conditions: dated(workspaceConditions(workspace), before, commit, now) };
     }),
+    ...(facts.llms.length > 0 ? { llms: [...facts.llms] } : {}),
     ...(facts.review ? { review: facts.review } : {}),
     outbox: facts.outbox,
     ...(facts.backup ? { backup: facts.backup } : {}),

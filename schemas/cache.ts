@@ -18,14 +18,22 @@ export const CACHE_DEFAULTS: CacheSettings = {
   maxMemoryEntries: 500,
 };
 
-/** Keeps texts on disk. What cannot be read or written is as if it had never been there: `onTrouble` hears of it. */
+/** Keeps texts on disk. What cannot be read or written is as if it had never been there; that is told in a log, once. */
 export interface TextStore {
   configure(settings: CacheSettings): void;
   /** Marks it as used. @param key SHA-256 in hex */
   read(namespace: string, key: string): Promise<string | undefined>;
   write(namespace: string, key: string, text: string): Promise<void>;
-  stats(): Promise<readonly NamespaceStats[]>;
+  stats(): Promise<DiskStats>;
   clear(which: ClearRequest): Promise<Cleared>;
+}
+
+export interface DiskStats {
+  readonly bytes: number;
+  readonly maxBytes: number;
+  readonly namespaces: readonly NamespaceStats[];
+  /** What went wrong last; absent when all is well. */
+  readonly lastError?: string;
 }
 
 export interface NamespaceStats {
@@ -53,15 +61,10 @@ export interface CacheStats {
   /** Texts that models made. */
   readonly texts: {
     readonly memory: { readonly entries: number; readonly maxEntries: number };
-    readonly disk: {
-      readonly bytes: number;
-      readonly maxBytes: number;
-      readonly namespaces: readonly NamespaceStats[];
-    };
+    /** Absent where texts are kept in memory only. */
+    readonly disk?: DiskStats;
     readonly hits: number;
     readonly misses: number;
-    /** What went wrong last with the disk; absent when it is well. */
-    readonly lastError?: string;
   };
   /** Results of tools. */
   readonly results: {

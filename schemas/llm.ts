@@ -58,24 +58,42 @@ export type LlmEntry = z.output<typeof llmSchema>;
 export type LlmChoice = z.output<typeof llmChoiceSchema>;
 
 /** How a provider is doing, as far as calls have shown it: nothing is asked only to find out. */
-export interface LlmStatus {
-  readonly name: string;
-  readonly type: LlmTypeName;
-  readonly model: string;
-  readonly tier?: LlmTier;
-  readonly default: boolean;
+export const llmStatusSchema = z.strictObject({
+  name: z.string(),
+  type: z.enum(LLM_TYPE_NAMES),
+  model: z.string(),
+  tier: z.enum(LLM_TIERS).optional(),
+  default: z.boolean(),
   /** `unknown`: nothing was asked of it yet. */
-  readonly state: 'unknown' | 'ok' | 'failing';
+  state: z.enum(['unknown', 'ok', 'failing']),
   /** `open`: it failed too often, and is not asked until the next try. */
-  readonly breaker: 'closed' | 'half-open' | 'open';
-  readonly calls: number;
-  readonly errors: number;
-  readonly inFlight: number;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
+  breaker: z.enum(['closed', 'half-open', 'open']),
+  calls: z.int(),
+  errors: z.int(),
+  inFlight: z.int(),
+  inputTokens: z.int(),
+  outputTokens: z.int(),
   /** In words of our own: never what a provider sent. */
-  readonly lastError?: string;
+  lastError: z.string().optional(),
   /** ISO 8601: when it last answered, and when it last did not. */
-  readonly answeredAt?: string;
-  readonly failedAt?: string;
+  answeredAt: z.string().optional(),
+  failedAt: z.string().optional(),
+});
+
+export type LlmStatus = z.output<typeof llmStatusSchema>;
+
+/** What came of asking a provider for a word. */
+export interface LlmCheck {
+  readonly name: string;
+  readonly ok: boolean;
+  /** How long the answer took (ms). */
+  readonly tookMs: number;
+  readonly error?: string;
+}
+
+/** What operators ask of a running gateway. */
+export interface LlmDesk {
+  statuses(): LlmStatus[];
+  /** Asks each of them, or all, for a word: that costs as much as it does. @throws SlipwayError not-found */
+  check(names: readonly string[], signal: AbortSignal): Promise<LlmCheck[]>;
 }

@@ -1,5 +1,6 @@
 /** The contract of `slipway status -o json`, after Kubernetes' conditions and Flux' use of them. */
 import { z } from 'zod';
+import { llmStatusSchema } from './llm.ts';
 import { statsSchema } from './operate.ts';
 
 /**
@@ -177,6 +178,8 @@ export const statusSchema = z.strictObject({
   servers: z.array(server),
   tokens: z.array(token),
   workspaces: z.array(workspace),
+  /** Language models, where the config has any. */
+  llms: z.array(llmStatusSchema).optional(),
   /** Pushes and pull requests, where a forge tells of them. */
   review: review.optional(),
   /** Audit records that wait for the remote. */

@@ -2,6 +2,7 @@ import { addressOf, type Resource } from '../../schemas/resource.ts';
 import { TARGET_OPTIONS, outputOption, text, type Command } from '../command.ts';
 import { budgetTable } from '../print/budgets.ts';
 import { commitText, eventTable } from '../print/events.ts';
+import { llmSection } from '../print/llms.ts';
 import { plainLines } from '../print/plain.ts';
 import { serverSections } from '../print/server.ts';
 import { indent, table, type Table } from '../print/table.ts';
@@ -59,12 +60,13 @@ function asValue({
   server,
   token,
   workspace,
+  llm,
   refersTo,
   referredBy,
   events,
   budgets,
 }: Facts): unknown {
-  const status = server ?? token ?? workspace;
+  const status = server ?? token ?? workspace ?? llm;
   return {
     ...asDocument(resource),
     ...(status ? { status } : {}),
@@ -82,6 +84,7 @@ function asText({
   server,
   token,
   workspace,
+  llm,
   refersTo,
   referredBy,
   events,
@@ -103,6 +106,7 @@ function asText({
     section('Use', token ? tokenSection(token) : ''),
     ...(server ? serverSections(server, (resource.spec as { isolation?: unknown }).isolation, log) : []),
     section('Workspace', workspace ? workspaceSection(workspace) : ''),
+    section('Model', llm ? llmSection(llm) : ''),
     section('Usage', rows(budgetTable(budgets))),
     section('References', references.join('\n')),
     section('Events', rows(eventTable(events.slice(-MAX_EVENTS), false))),

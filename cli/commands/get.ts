@@ -12,6 +12,7 @@ import {
   type Invocation,
 } from '../command.ts';
 import { budgetTable } from '../print/budgets.ts';
+import { llmTable } from '../print/llms.ts';
 import { resourceTable } from '../print/resources.ts';
 import type { Table } from '../print/table.ts';
 import { workspaceTable } from '../print/workspaces.ts';
@@ -47,6 +48,7 @@ export const command: Command = {
     'slipway get serverattachments',
     'slipway get orphans',
     'slipway get budgets',
+    'slipway get llmproviders',
     'slipway get projects --local --ref main',
   ],
 
@@ -115,6 +117,11 @@ const TABLES: Readonly<Record<string, (target: Target, found: readonly Resource[
     const shown = new Set(found.map(({ metadata }) => metadata.name));
     const statuses = await target.json<BudgetStatus[]>('GET', '/budgets');
     return budgetTable(statuses.filter(({ budget }) => shown.has(budget)));
+  },
+  async LlmProvider(target, found) {
+    const shown = new Set(found.map(({ metadata }) => metadata.name));
+    const { llms = [] } = await target.json<Status>('GET', '/status');
+    return llmTable(llms.filter(({ name }) => shown.has(name)));
   },
   async Workspace(target, found) {
     const shown = new Set(found.map(({ metadata }) => metadata.name));

@@ -51,6 +51,11 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   logout: { summary: 'forget the token for a gateway', load: () => import('./logout.ts') },
   auth: { summary: 'what somebody may do, and what they consented to', load: () => import('./auth.ts') },
   explain: { summary: 'tell what a field means, or why something is as it is', load: () => import('./explain.ts') },
+  llm: { summary: 'ask language models for a word', load: () => import('./llm.ts') },
+  cache: {
+    summary: 'tell what is kept so that it need not be made again, and forget it',
+    load: () => import('./cache.ts'),
+  },
   backup: { summary: 'back up the config, look at backups', load: () => import('./backup.ts') },
   restore: { summary: 'bring back what a backup holds', load: () => import('./restore.ts') },
   secret: { summary: 'keep values in the config repo, encrypted', load: () => import('./secret.ts') },

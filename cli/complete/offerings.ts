@@ -1,6 +1,7 @@
 /** What each placeholder of the definitions stands for. A new placeholder is a row here, or a word in FREE. */
 import { resolve } from 'node:path';
 import { OPERATIONS, SCOPES, VERBS } from '../../schemas/access.ts';
+import type { CacheStats } from '../../schemas/cache.ts';
 import { AUDIT_KINDS, AUDIT_OUTCOMES } from '../../schemas/audit.ts';
 import { documentSchema } from '../../schemas/json-schema.ts';
 import { findKind, KINDS } from '../../schemas/kinds/index.ts';
@@ -43,6 +44,7 @@ export const OFFERINGS: Readonly<Record<string, Offering>> = {
   scopes: listed(() => offer(SCOPES)),
   template: named(KINDS.Template),
   workspaces: named(KINDS.Workspace),
+  llmproviders: named(KINDS.LlmProvider),
   tool: tools,
   verb: () => offer([...VERBS, 'call', 'scope']),
   'field=value': fields,
@@ -54,6 +56,7 @@ export const OFFERINGS: Readonly<Record<string, Offering>> = {
   sync: () => offer(['sync']),
   url: ({ io }) => offer(quietly(() => known(io.env))),
   proposal: proposals,
+  namespace: namespaces,
   ref: refs,
   commit: refs,
   from: refs,
@@ -144,6 +147,11 @@ async function runnable(place: Place): Promise<Offers> {
 async function proposals(place: Place): Promise<Offers> {
   const found = await asked<Proposal[]>(place, (target) => target.json('GET', '/proposals'));
   return { words: (found ?? []).map(({ id, title }) => ({ word: id, about: title })) };
+}
+
+async function namespaces(place: Place): Promise<Offers> {
+  const found = await asked<CacheStats>(place, (target) => target.json('GET', '/cache'));
+  return offer(found?.texts.disk?.namespaces.map(({ namespace }) => namespace) ?? []);
 }
 
 async function refs({ options, io }: Place): Promise<Offers> {

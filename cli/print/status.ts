@@ -2,6 +2,7 @@
 import type { EventRow } from '../../schemas/operate.ts';
 import { conditionOf, type ServerStatus, type Status } from '../../schemas/status.ts';
 import type { Io } from '../io.ts';
+import { llmLines } from './llms.ts';
 import { commitText } from './events.ts';
 import { plain } from './plain.ts';
 import { age, table } from './table.ts';
@@ -37,6 +38,7 @@ export function statusText(status: Status, warnings: readonly EventRow[], { pain
       : []),
     ...reviewLines(status),
     ...workspaces.flatMap(({ name, error }) => (error === undefined ? [] : [`Files    workspace ${name}: ${error}`])),
+    ...llmLines(status),
     ...driftLines(status),
     ...signatureLines(status),
     ...warnings

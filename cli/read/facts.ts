@@ -1,6 +1,7 @@
 /** All that a running Slipway knows of one resource. */
 import type { BudgetStatus } from '../../schemas/budgets.ts';
 import type { EventRow, History } from '../../schemas/operate.ts';
+import type { LlmStatus } from '../../schemas/llm.ts';
 import { referencesOf } from '../../schemas/refs.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import {
@@ -22,6 +23,7 @@ export interface Facts {
   readonly server: ServerStatus | undefined;
   readonly token: TokenStatus | undefined;
   readonly workspace: WorkspaceStatus | undefined;
+  readonly llm: LlmStatus | undefined;
   /** Addresses of what it names, and of what names it. */
   readonly refersTo: readonly string[];
   readonly referredBy: readonly string[];
@@ -69,6 +71,7 @@ export async function factsOf(
     server,
     token: status.tokens.find((entry) => entry.address === address),
     workspace: status.workspaces.find((entry) => entry.address === address),
+    llm: status.llms?.find(({ name }) => address === `LlmProvider/${name}`),
     refersTo: [...new Set(targets(resource))],
     referredBy: resources.filter((other) => targets(other).includes(address)).map(addressOf),
     events,

@@ -4,6 +4,7 @@ import type { LRUCache } from 'lru-cache';
 import {
   CACHE_DEFAULTS,
   type CacheSettings,
+  type CacheStats,
   type ClearRequest,
   type Cleared,
   type TextStore,
@@ -50,10 +51,6 @@ export class TextCache implements Texts {
     this.#store = store;
   }
 
-  get settings(): CacheSettings {
-    return this.#settings;
-  }
-
   /** Another snapshot is in force. */
   configure(settings: CacheSettings = CACHE_DEFAULTS): void {
     if (settings.maxMemoryEntries !== this.#settings.maxMemoryEntries) this.#memory = undefined;
@@ -96,9 +93,15 @@ export class TextCache implements Texts {
     return (await this.#store?.clear(which)) ?? { entries: 0, bytes: 0 };
   }
 
-  /** How many are in memory. */
-  async size(): Promise<number> {
-    return (await this.#memory)?.size ?? 0;
+  async stats(): Promise<CacheStats['texts']> {
+    const disk = await this.#store?.stats();
+    const entries = (await this.#memory)?.size ?? 0;
+    return {
+      memory: { entries, maxEntries: this.#settings.maxMemoryEntries },
+      ...(disk ? { disk } : {}),
+      hits: this.hits,
+      misses: this.misses,
+    };
   }
 
   /** Resolves when all that was set is on disk, or cannot be. */

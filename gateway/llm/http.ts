@@ -1,7 +1,7 @@
 /** `fetch` for one provider of models, as the AI SDK wants it: the guard of servers, no redirects, bounded in size. */
 import { SlipwayError } from '../../schemas/errors.ts';
 import { responseOf } from '../upstream/auth/guarded-fetch.ts';
-import { HttpClient } from '../upstream/post.ts';
+import { HttpClient, type Reader } from '../upstream/post.ts';
 
 /** The longest answer that is read (bytes): texts, not files. */
 const MAX_BYTES = 8 * 1024 * 1024;
@@ -52,15 +52,21 @@ export class ModelHttp implements Disposable {
       signal: signal ?? undefined,
     } as const;
     this.#client ??= new HttpClient(url, this.#publicOnly);
-    const head = await this.#client.send(url, call, {
+    const reader: Reader = {
       onData: (chunk) => {
         size += chunk.length;
         if (size > MAX_BYTES) throw new RangeError('answer too long');
         chunks.push(chunk);
       },
-    });
+    };
+    const head = await this.#client.send(url, call, reader).catch(withoutCause);
     return responseOf(head, Buffer.concat(chunks));
   }
+}
+
+/** By its cause an SDK would know that nobody answered, and try for six seconds more; the breaker knows better. */
+function withoutCause(error: unknown): never {
+  throw error instanceof SlipwayError ? new SlipwayError(error.code, error.message) : error;
 }
 
 function headersFor(sdk: Headers, { apiKey, headers }: Door): Record<string, string> {

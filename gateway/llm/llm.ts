@@ -1,5 +1,6 @@
 /** The language models that the gateway itself may ask. Where none can be had, whoever asks goes on without. */
-import type { LlmChoice, LlmEntry, LlmStatus, LlmTier } from '../../schemas/llm.ts';
+import { SlipwayError } from '../../schemas/errors.ts';
+import type { LlmCheck, LlmChoice, LlmDesk, LlmEntry, LlmStatus, LlmTier } from '../../schemas/llm.ts';
 import type { Log } from '../../schemas/log.ts';
 import { counter, gauge, histogram, type MetricFamily, type MetricValue } from '../../schemas/metrics.ts';
 import type { OpenSecret } from '../../schemas/upstream-auth.ts';
@@ -37,7 +38,10 @@ export interface LlmsOptions {
   readonly log: Log;
 }
 
-export class Llms implements Llm, Disposable {
+/** Room enough for a model that thinks before it says a word (tokens). */
+const WORD = { system: undefined, prompt: 'Answer with the word OK and nothing else.', maxTokens: 512 };
+
+export class Llms implements Llm, LlmDesk, Disposable {
   readonly #options: LlmsOptions;
   #providers: ReadonlyMap<string, Provider> = new Map();
 
@@ -78,6 +82,14 @@ export class Llms implements Llm, Disposable {
 
   statuses(): LlmStatus[] {
     return [...this.#providers.values()].map(({ status }) => status);
+  }
+
+  async check(names: readonly string[], signal: AbortSignal): Promise<LlmCheck[]> {
+    const wanted = names.length === 0 ? [...this.#providers.keys()] : names;
+    const unknown = wanted.find((name) => !this.#providers.has(name));
+    if (unknown !== undefined) throw new SlipwayError('not-found', `There is no LlmProvider ${unknown}.`);
+    const found = wanted.flatMap((name) => this.#providers.get(name) ?? []);
+    return Promise.all(found.map((provider) => provider.check(WORD, signal)));
   }
 
   families(): MetricFamily[] {

@@ -1,5 +1,5 @@
 /** One provider of models: asked with care, and never more often than needed. */
-import type { LlmEntry, LlmStatus } from '../../schemas/llm.ts';
+import type { LlmCheck, LlmEntry, LlmStatus } from '../../schemas/llm.ts';
 import type { Log } from '../../schemas/log.ts';
 import { Durations } from '../../schemas/metrics.ts';
 import type { OpenSecret } from '../../schemas/upstream-auth.ts';
@@ -68,6 +68,17 @@ export class Provider {
     } finally {
       if (--asked.waiting === 0) this.#end(key, asked);
     }
+  }
+
+  /** Asks, whatever came of it before. @throws the signal's reason, and nothing else */
+  async check({ maxTokens, ...question }: Question, signal: AbortSignal): Promise<LlmCheck> {
+    const began = performance.now();
+    this.#breaker.succeeded();
+    const most = Math.min(maxTokens, this.entry.maxOutputTokens);
+    const text = await this.complete({ ...question, maxTokens: most }, signal);
+    const tookMs = Math.round(performance.now() - began);
+    const { name } = this.entry;
+    return { name, ok: text !== undefined, tookMs, ...(text === undefined ? { error: this.#lastError ?? '' } : {}) };
   }
 
   get status(): LlmStatus {

@@ -2,6 +2,7 @@
 import { SlipwayError } from '../../schemas/errors.ts';
 import { progressTokenOf, type RequestOptions } from '../../schemas/peer.ts';
 import { traceServer } from '../audit/requests.ts';
+import type { Keeping } from '../cache/results.ts';
 import type { Call } from '../era/era.ts';
 import { allowanceFor, tooLate, withinSize, type Allowance } from '../limits/allowance.ts';
 import type { Bound } from '../limits/limiter.ts';
@@ -18,12 +19,21 @@ import { askConsent } from './consent.ts';
 
 type Send = (method: string, params: Record<string, unknown>, options: RequestOptions) => Promise<unknown>;
 
+/** What is other than usual about a call. */
+interface How {
+  /** Where it goes, if not to one of the server's instances. */
+  readonly send?: Send;
+  /** Its result may be given again. */
+  readonly keeping?: Keeping;
+}
+
+const AS_USUAL: How = {};
+
 /**
  * Sends the call's request, with `params` in place of its own, to one of the server's instances.
- * @param send where to, if not to one of its instances
  * @throws RpcFailure as the server answered; SlipwayError otherwise
  */
-export function relay(call: Call, server: Server, params: Record<string, unknown>, send?: Send): Promise<Json> {
+export function relay(call: Call, server: Server, params: Record<string, unknown>, how = AS_USUAL): Promise<Json> {
   const { request } = call;
   traceServer(call.trace, server);
   const tool = request.method === 'tools/call' ? String(params['name']) : undefined;
@@ -31,7 +41,8 @@ export function relay(call: Call, server: Server, params: Record<string, unknown
   if (spend?.refusal) return refused(call, server, spend.refusal);
   const allowance = allowanceFor(call, server, tool);
   spend?.take();
-  const answer = pass(call, server, params, allowance.timeout, send);
+  const known = how.keeping?.known;
+  const answer = known ? again(call, server, known) : pass(call, server, params, allowance.timeout, how);
   return allowance.permit || allowance.result || spend ? within(call, server, allowance, spend, answer) : answer;
 }
 
@@ -50,12 +61,19 @@ async function within(
   }
 }
 
+/** What the server said before. Nobody asks it, so nothing of it is counted there. */
+async function again(call: Call, server: Server, result: Record<string, unknown>): Promise<Json> {
+  call.trace.detail = { ...call.trace.detail, cached: true };
+  call.caller.state.metrics.of(server.name).cached++;
+  return call.encode(result, server);
+}
+
 async function pass(
   call: Call,
   server: Server,
   params: Record<string, unknown>,
   bound: Bound | undefined,
-  send: Send | undefined,
+  { send, keeping }: How,
 ): Promise<Json> {
   const { caller, request } = call;
   const controller = new AbortController();
@@ -65,6 +83,8 @@ async function pass(
   let timer: NodeJS.Timeout | undefined;
   let ended = false;
   let span: UpstreamSpan | undefined;
+  let good: unknown;
+  let hasAsked = false;
   const { timeoutMs } = server.entry;
   const narrow = bound && bound.value < timeoutMs ? bound : undefined;
   // Progress does not extend it: a server cannot hold a call for ever by claiming to advance.
@@ -72,6 +92,7 @@ async function pass(
   // While a person thinks about a question, it is not the server that is slow.
   const client = call.open(server, (waiting) => {
     clearTimeout(timer);
+    hasAsked = true;
     if (!waiting && !ended) timer = setTimeout(timeOut, narrow?.value ?? timeoutMs);
   });
   timer = setTimeout(timeOut, narrow?.value ?? timeoutMs);
@@ -80,7 +101,7 @@ async function pass(
   metrics.inFlight++;
   const began = performance.now();
   try {
-    const options: RequestOptions = { signal: controller.signal, client, bytes: !redacts(caller, server) };
+    const options: RequestOptions = { signal: controller.signal, client, bytes: !keeping && !redacts(caller, server) };
     const progressToken = progressTokenOf(params);
     if (progressToken !== undefined) {
       options.progressToken = progressToken;
@@ -95,13 +116,14 @@ async function pass(
     if (failed(answer)) {
       outcome = 'error';
       call.trace.toolFailed();
-    }
+    } else if (!hasAsked && !client.retry) good = answer; // What a person answered is in no argument.
     return call.encode(answer, server);
   } catch (error) {
     outcome = outcomeOf(error);
     if (error instanceof NeedsAuthorization) return await askConsent(call, server, error);
     return call.refused(cleanError(call, server, error), server);
   } finally {
+    keeping?.end(good);
     metrics.end(outcome, began);
     span?.end(outcome);
     client.end();

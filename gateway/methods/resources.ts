@@ -24,7 +24,7 @@ export function subscribe(call: Call): Promise<Json> {
     try {
       // Shared: the server hears of the first who wants to know, and of nobody after that.
       if (server.urisFor(call.id).has(uri)) return '{}';
-      const result = await relay(call, server, params, (...sent) => server.requestAll(...sent));
+      const result = await relay(call, server, params, { send: (...sent) => server.requestAll(...sent) });
       server.subscribed(call.id, uri, call.until);
       // The session may have ended meanwhile, and with it the last who wanted to know.
       if (subscriptions.of(server.name, uri).length === 0) server.forget(uri);

@@ -73,5 +73,6 @@ async function checked(call: Call, params: Record<string, unknown>, target: Targ
 /** The message is ours alone by now; a copy would only cost. */
 function pass(call: Call, params: Record<string, unknown>, target: Target): Promise<Json> {
   params['name'] = target.name;
-  return relay(call, target.server, params);
+  const keeping = target.server.entry.cache && call.caller.state.results.keeping(call, params, target);
+  return relay(call, target.server, params, keeping && { keeping });
 }
