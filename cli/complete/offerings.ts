@@ -54,6 +54,7 @@ export const OFFERINGS: Readonly<Record<string, Offering>> = {
   outcome: () => offer(AUDIT_OUTCOMES),
   client: () => ({ words: Object.entries(CLIENTS).map(([word, { title }]) => ({ word, about: title })) }),
   sync: () => offer(['sync']),
+  check: () => offer(['check']),
   url: ({ io }) => offer(quietly(() => known(io.env))),
   proposal: proposals,
   namespace: namespaces,
