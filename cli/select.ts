@@ -1,6 +1,7 @@
 /** How people say which resources they mean: kinds in all their spellings, globs of names, selectors of labels. */
 import { SlipwayError } from '../schemas/errors.ts';
 import { findKind, KINDS } from '../schemas/kinds/index.ts';
+import { followsAll, type LabelRule, type Labels } from '../schemas/labels.ts';
 import type { Kind } from '../schemas/kinds/kind.ts';
 import { suggest } from '../schemas/suggest.ts';
 
@@ -61,28 +62,25 @@ export function nameMatcher(pattern: string): (name: string) => boolean {
 
 export const isPattern = (name: string): boolean => /[*?]/.test(name);
 
-type Labels = Readonly<Record<string, string>>;
-
 /** kubectl's selectors: `a=b`, `a!=b`, `a`, `!a`, `a in (b, c)`, `a notin (b)`; a comma means and. @throws SlipwayError usage */
 export function labelSelector(selector: string): (labels: Labels) => boolean {
   const terms = selector.split(/,(?![^(]*\))/).map((term) => labelTerm(term.trim()));
-  return (labels) => terms.every((term) => term(labels));
+  return (labels) => followsAll(terms, labels);
 }
 
 const KEY = '([^\\s=!,()]+)';
 
-function labelTerm(term: string): (labels: Labels) => boolean {
+function labelTerm(term: string): LabelRule {
   const set = new RegExp(`^${KEY}\\s+(in|notin)\\s+\\(([^()]*)\\)$`).exec(term);
   const equal = new RegExp(`^${KEY}\\s*(==?|!=)\\s*(.*)$`).exec(term);
   const present = new RegExp(`^(!?)\\s*${KEY}$`).exec(term);
-  const valueOf = (labels: Labels, key = ''): string | undefined =>
-    Object.hasOwn(labels, key) ? labels[key] : undefined;
-  if (set) {
+  if (set?.[1] !== undefined) {
     const values = (set[3] ?? '').split(',').map((value) => value.trim());
-    return (labels) => values.includes(valueOf(labels, set[1]) ?? '\0') === (set[2] === 'in');
+    return { key: set[1], operator: set[2] === 'in' ? 'In' : 'NotIn', values };
   }
-  if (equal) return (labels) => (valueOf(labels, equal[1]) === equal[3]) === (equal[2] !== '!=');
-  if (present) return (labels) => (valueOf(labels, present[2]) !== undefined) === (present[1] === '');
+  if (equal?.[1] !== undefined)
+    return { key: equal[1], operator: equal[2] === '!=' ? 'NotIn' : 'In', values: [equal[3] ?? ''] };
+  if (present?.[2] !== undefined) return { key: present[2], operator: present[1] === '' ? 'Exists' : 'DoesNotExist' };
   throw new SlipwayError('usage', `${JSON.stringify(term)} selects no labels.`, {
     hint: 'For example -l team=core, -l env!=prod, -l "tier in (a, b)", -l !team.',
   });

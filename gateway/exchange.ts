@@ -34,6 +34,7 @@ import type { Subscriptions } from './sessions/subscriptions.ts';
 import type { RouteView } from './route-view.ts';
 import type { Generation } from './snapshot.ts';
 import type { Identity } from './steps/authenticate.ts';
+import type { Scripts } from './script/scripts.ts';
 import type { HostPolicy } from './steps/origin.ts';
 import type { Workers } from './workers.ts';
 
@@ -54,6 +55,7 @@ export interface State {
   readonly budgets: Budgets;
   /** Threads for what only computes. What waits for others keeps one busy, and has its own. */
   readonly workers: Workers;
+  readonly scripts: Scripts;
   /** The models that may be asked, and what they answered. */
   readonly llm: Llms;
   readonly texts: TextCache;

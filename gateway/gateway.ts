@@ -46,6 +46,7 @@ import { Authorizer } from './upstream/auth/authorizer.ts';
 import { opener } from './upstream/connect.ts';
 import { Tracing } from './tracing/tracing.ts';
 import { Pool } from './upstream/pool.ts';
+import { Scripts } from './script/scripts.ts';
 import { Unasked } from './unasked.ts';
 import { Workers } from './workers.ts';
 
@@ -108,6 +109,7 @@ export class RunningGateway implements Gateway {
       limiter: new Limiter(),
       budgets: new Budgets({ store: options.budgets, log }),
       workers: new Workers({ most: MOST_WORKERS }),
+      scripts: new Scripts(),
       llm: new Llms({ secrets, log }),
       texts: new TextCache(options.texts),
       results: new ResultCache(log),
@@ -270,8 +272,8 @@ export class RunningGateway implements Gateway {
     await state.authorizer.settled();
     this.#doors.cut();
     state.llm[Symbol.dispose]();
-    const stopped = state.workers[Symbol.asyncDispose]();
-    await Promise.all([...closed, traced, stopped, state.budgets.close(), state.texts.settled()]);
+    const stopped = [state.workers, state.scripts].map((one) => one[Symbol.asyncDispose]());
+    await Promise.all([...closed, traced, ...stopped, state.budgets.close(), state.texts.settled()]);
   }
 
   /** Whether every running request ended in time. */

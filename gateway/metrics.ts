@@ -30,7 +30,7 @@ export class CallMetrics {
   }
 }
 
-type FamilySources = Pick<State, 'current' | 'streams' | 'limiter' | 'addresses' | 'budgets' | 'llm'>;
+type FamilySources = Pick<State, 'current' | 'streams' | 'limiter' | 'addresses' | 'budgets' | 'llm' | 'scripts'>;
 
 export class GatewayMetrics {
   readonly #servers = new Map<string, CallMetrics>();
@@ -46,7 +46,7 @@ export class GatewayMetrics {
   }
 
   /** Servers that are gone from the config are forgotten, so that there are never more than it names. */
-  families({ current, streams, limiter, addresses, budgets, llm }: FamilySources): MetricFamily[] {
+  families({ current, streams, limiter, addresses, budgets, llm, scripts }: FamilySources): MetricFamily[] {
     for (const name of this.#servers.keys()) if (!current.servers.has(name)) this.#servers.delete(name);
     const servers = [...this.#servers];
     const each = (valueOf: (metrics: CallMetrics, labels: { server: string }) => readonly MetricValue[]) =>
@@ -93,6 +93,7 @@ export class GatewayMetrics {
         'The share of a budget that is used; where each has it for itself, that of whoever used most.',
         [...shares(budgets)].map(([budget, value]) => ({ labels: { budget }, value })),
       ),
+      ...scripts.families(),
       gauge('slipway_gateway_streams', 'Open streams on which clients listen.', [{ labels: {}, value: streams.size }]),
       ...llm.families(),
     ];

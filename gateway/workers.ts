@@ -24,6 +24,8 @@ export interface Task {
   readonly timeoutMs: number;
   /** Stops it with its worker. The task rejects with its reason. */
   readonly signal?: AbortSignal;
+  /** It has a worker. */
+  readonly onStarted?: () => void;
   /** What it says on its way. */
   readonly onTold?: (message: unknown) => void;
   /** Answers what it asks; what this rejects with, the task gets as an error of that message. */
@@ -164,6 +166,7 @@ export class Workers implements AsyncDisposable {
     task.signal?.addEventListener('abort', onAbort, { once: true });
     const timer = setTimeout(() => stop(new TaskLost('time')), task.timeoutMs);
     try {
+      task.onStarted?.();
       send({ type: 'start', name: task.name, input: task.input });
       return await over.promise;
     } finally {

@@ -32,6 +32,8 @@ export interface Floor {
 }
 
 export interface Compiled extends Desired {
+  /** Servers that resources hold together: by what they name, and by what they select. */
+  readonly members: ReadonlyMap<Resource, readonly string[]>;
   readonly workloads: readonly Workload[];
   readonly draft: Draft;
   readonly allowances: readonly Allowance[];
@@ -60,10 +62,14 @@ function compileAnew(desired: Desired): Compiled {
   const resources = [...desired.resources].sort((a, b) => compareText(key(a), key(b)));
   const byKey = new Map(resources.map((resource) => [key(resource), resource]));
   const files = new Map(desired.files.map((file) => [file.path, file]));
-  const projects = projectsOf(resources);
+  const byKind = Map.groupBy(resources, ({ kind }) => kind);
+  const all: CompileContext['all'] = (kind) => byKind.get(kind) ?? [];
+  const members = membersOf(resources, all);
+  const projects = projectsOf(members);
   const context: CompileContext = {
     commit: desired.commit,
     find: (kind, name) => byKey.get(`${kind}/${name}`),
+    all,
     file: (path) => files.get(path),
     projectOf: (server) => projects.get(server),
   };
@@ -88,7 +94,19 @@ function compileAnew(desired: Desired): Compiled {
   const floor = desired.floor?.resources ?? [];
   for (const resource of floor) behaviourOf(resource.kind).floor?.(resource, draft);
   const floorGuards = floor.flatMap(guardsIn);
-  return { ...desired, resources, workloads, draft, allowances, guards, floorGuards, sealed, holds, workspaces };
+  return {
+    ...desired,
+    resources,
+    members,
+    workloads,
+    draft,
+    allowances,
+    guards,
+    floorGuards,
+    sealed,
+    holds,
+    workspaces,
+  };
 }
 
 function guardsIn(resource: Resource): GuardsSpec[] {
@@ -96,12 +114,21 @@ function guardsIn(resource: Resource): GuardsSpec[] {
   return guards ? [guards] : [];
 }
 
+/** Servers that resources hold together, by the resource. */
+function membersOf(resources: readonly Resource[], all: CompileContext['all']): Compiled['members'] {
+  return new Map(
+    resources.flatMap((resource) => {
+      const members = behaviourOf(resource.kind).members?.(resource, { all });
+      return members ? [[resource, members]] : [];
+    }),
+  );
+}
+
 /** Which project each server belongs to where it can be only one: the first by name. */
-function projectsOf(resources: readonly Resource[]): ReadonlyMap<string, string> {
-  const pairs = resources.flatMap((resource) => {
-    const members = behaviourOf(resource.kind).members?.(resource) ?? [];
-    return members.map((server) => [server, resource.metadata.name] as const);
-  });
+function projectsOf(members: Compiled['members']): ReadonlyMap<string, string> {
+  const pairs = [...members].flatMap(([{ metadata }, servers]) =>
+    servers.map((server) => [server, metadata.name] as const),
+  );
   return new Map(pairs.toReversed());
 }
 

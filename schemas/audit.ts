@@ -6,6 +6,7 @@
 /** What an event is about. Names are those of the team server and mcpctl where they have one for it. */
 export const AUDIT_KINDS = [
   'tool_call_trace', // tools/call
+  'script_execution', // tools/call of run_script; the calls in it are events of their own, with its requestId as parentId
   'mcp_request', // what else reaches a server: prompts/get, resources/read …
   'session_bind', // initialize
   'rbac_decision', // refused: the caller may not

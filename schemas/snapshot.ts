@@ -80,6 +80,19 @@ const route = z.strictObject({
     .optional(),
   /** What is listed instead of all tools, and of how many servers a description tells. Absent: all tools. */
   discovery: z.strictObject({ mode: z.enum(['lazy', 'search']), summaries: z.int().optional() }).optional(),
+  /** How far a script that calls tools may go; absent where there are none. */
+  codeMode: z
+    .strictObject({
+      timeoutMs: z.number(),
+      cpuMs: z.number(),
+      memoryBytes: z.number(),
+      maxCalls: z.int(),
+      maxConcurrentCalls: z.int(),
+      scriptBytes: z.number(),
+      resultBytes: z.number(),
+      consoleBytes: z.number(),
+    })
+    .optional(),
   /** Whether secrets of a known shape are taken out of results here. */
   redact: z.boolean().optional(),
   llm: llmChoiceSchema.optional(),

@@ -5,6 +5,7 @@ import { callTool } from '../methods/tools-call.ts';
 import type { Json } from '../rpc/json.ts';
 import type { Item } from '../upstream/listing.ts';
 import { ToolIndex } from './tool-index.ts';
+import { cardOf } from '../own/card.ts';
 import { answered, brief, innerOf, mistaken, textAt, type OwnTool } from '../own/own-tool.ts';
 
 const DEFAULT_FOUND = 8;
@@ -34,10 +35,10 @@ const findTools: OwnTool = {
       Math.max(1, Math.floor(Number(args['limit'] ?? DEFAULT_FOUND)) || DEFAULT_FOUND),
     );
     const index = await ToolIndex.of(tools.targets);
-    const found = index.find(textAt(args, 'query', 'q', 'text') ?? '', limit);
+    const names = index.find(textAt(args, 'query', 'q', 'text') ?? '', limit);
     const full = args['schema'] === true;
     return answered(call, {
-      tools: found.map((name) => cardOf(name, tools.targets.get(name)?.shown ?? {}, full)),
+      tools: names.map((name) => found(name, tools.targets.get(name)?.shown ?? {}, full)),
       of: tools.targets.size,
     });
   },
@@ -51,18 +52,13 @@ function about(servers: readonly { readonly name: string }[], summaries: number 
     .join(', ')}.`;
 }
 
-/** What a model needs to choose a tool, and most often to call it. */
-function cardOf(name: string, item: Item, full: boolean): Record<string, unknown> {
-  const schema = item['inputSchema'] as { properties?: object; required?: unknown } | undefined;
-  const required = new Set(Array.isArray(schema?.required) ? schema.required : []);
-  const params = Object.keys(schema?.properties ?? {}).map((key) => (required.has(key) ? `${key}*` : key));
-  return {
-    name,
-    description: brief(item['description'], 100),
-    ...(full ? { inputSchema: schema } : { params: params.join(', ') }),
-    with: VARIANTS.find(({ takes }) => takes(item))?.name ?? 'call_tool',
-  };
+/** What finds it, and what calls it. */
+function found(name: string, item: Item, full: boolean): Record<string, unknown> {
+  const { params, ...card } = cardOf(name, item);
+  return { ...card, ...(full ? { inputSchema: item['inputSchema'] } : { params }), with: variantFor(item) };
 }
+
+const variantFor = (item: Item): string => VARIANTS.find(({ takes }) => takes(item))?.name ?? 'call_tool';
 
 /** MCP's defaults: what says nothing may write, and may destroy. */
 const hintsOf = (item: Item): { reads: boolean; destroys: boolean } => {
@@ -126,10 +122,7 @@ const callers = VARIANTS.map(({ name: variant, description, annotations, takes }
     const { tools } = view.catalogs;
     const target = tools.known(name) ?? (await tools.find(name));
     if (target && !takes(target.item))
-      return mistaken(
-        call,
-        `${brief(name)} does more than ${variant} may: use ${cardOf(name, target.item, false)['with'] as string}.`,
-      );
+      return mistaken(call, `${brief(name)} does more than ${variant} may: use ${variantFor(target.item)}.`);
     return callTool(call, name, inner, () => {
       const nearest = suggest(name, tools.targets.keys());
       const hint = nearest === undefined ? 'find_tools finds those that are there.' : `Did you mean ${nearest}?`;

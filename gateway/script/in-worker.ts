@@ -9,6 +9,8 @@ export interface ScriptInput {
   /** Calls of tools: in all, and at once; what is more than that at once waits. */
   readonly maxCalls: number;
   readonly maxConcurrentCalls: number;
+  /** What of its console is kept (characters). */
+  readonly consoleChars: number;
 }
 
 /** What a script asks for: always a `call`, `list` or `describe`, as JSON; whatever else is in it is the script's word. */
@@ -22,13 +24,18 @@ export const runScript = (async (input: ScriptInput, side: Side): Promise<Ended>
   const turns = new Turns(input.maxConcurrentCalls);
   let calls = 0;
   let lookups = 0;
+  let left = input.consoleChars;
   return runShutIn({
     as: 'script',
     code: input.script,
     name: 'script',
     prelude: PRELUDE,
     caps: input.caps,
-    onSaid: (text) => side.tell(text),
+    onSaid: (text) => {
+      if (left < 0) return;
+      side.tell(text.length <= left ? text : `${text.slice(0, left)}… (the console is full)`);
+      left -= text.length + 1;
+    },
     onAsked: async (text) => {
       const question = JSON.parse(text) as Question;
       if (question['op'] !== 'call') {

@@ -43,6 +43,10 @@ export class OtlpSpans implements Spans {
     this.#tracer = this.#provider.getTracer('slipway', version);
   }
 
+  within(trace: Trace): TraceContext {
+    return asContext(this.#request(trace));
+  }
+
   upstream(trace: Trace, server: string, method: string): UpstreamSpan {
     const parent = api.setSpan(ROOT_CONTEXT, this.#request(trace));
     const attributes = {
@@ -52,9 +56,8 @@ export class OtlpSpans implements Spans {
     };
     const name = trace.tool === undefined ? method : `${method} ${trace.tool}`;
     const span = this.#tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes }, parent);
-    const { traceId, spanId, traceFlags, traceState } = span.spanContext();
     return {
-      context: { traceId, spanId, flags: traceFlags, state: traceState?.serialize() || undefined },
+      context: asContext(span),
       end: (outcome) => {
         judge(span, outcome);
         span.end();
@@ -100,6 +103,11 @@ export class OtlpSpans implements Spans {
     this.#open.set(trace, span);
     return span;
   }
+}
+
+function asContext(span: Span): TraceContext {
+  const { traceId, spanId, traceFlags, traceState } = span.spanContext();
+  return { traceId, spanId, flags: traceFlags, state: traceState?.serialize() || undefined };
 }
 
 function contextOf(context: TraceContext | undefined) {

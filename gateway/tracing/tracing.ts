@@ -20,6 +20,8 @@ export interface UpstreamSpan {
 
 /** Makes spans and sends them. */
 export interface Spans extends AsyncDisposable {
+  /** What is done for the sake of a request, and has a trace of its own, follows from this. */
+  within(trace: Trace): TraceContext;
   upstream(trace: Trace, server: string, method: string): UpstreamSpan;
   /** The request is over. */
   finish(trace: Trace): void;

@@ -7,6 +7,7 @@ import { bytes, milliseconds, timerMs } from '../../schemas/kinds/fields.ts';
 import type { Resource } from '../../schemas/resource.ts';
 import type { Provider, Snapshot } from '../../schemas/snapshot.ts';
 import { cacheSettings } from './fields/cache.ts';
+import { withCodeMode } from './fields/code-mode.ts';
 import { withDiscovery } from './fields/discovery.ts';
 import { withLlm } from './fields/llm.ts';
 import { cite, permissionsOf, ruleOf } from './fields/permissions.ts';
@@ -88,7 +89,8 @@ export const gateway: KindBehaviour<Spec> = {
     draft.access.global = permissionsOf(resource, spec.permissions);
     if (spec.review) draft.review = reviewSettings(spec.review, context);
     const all = draft.routes['/mcp'];
-    if (all) draft.routes['/mcp'] = { ...all, ...withDiscovery(spec), ...withLlm(spec.llm) };
+    if (all)
+      draft.routes['/mcp'] = { ...all, ...withDiscovery(spec), ...withCodeMode(spec.codeMode), ...withLlm(spec.llm) };
     draft.limits = { ...draft.limits, ...gatewayLimits(spec.limits) };
   },
 };

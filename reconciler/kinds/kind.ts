@@ -30,6 +30,8 @@ export interface CompileContext {
   readonly commit: string;
   /** Another resource of the same commit; references were checked, so it is there. */
   find(kind: string, name: string): Resource | undefined;
+  /** All of a kind, by name. */
+  all(kind: string): readonly Resource[];
   file(path: string): WorkloadFile | undefined;
   /** The first project, by name, that lists the server. */
   projectOf(server: string): string | undefined;
@@ -39,7 +41,7 @@ export interface KindBehaviour<Spec> {
   /** What must run because of this resource. */
   workloads?(resource: Resource<Spec>, context: CompileContext): Workload[];
   /** Servers that it holds together. */
-  members?(resource: Resource<Spec>): readonly string[];
+  members?(resource: Resource<Spec>, context: Pick<CompileContext, 'all'>): readonly string[];
   /** Encrypted values that it holds. */
   seals?(resource: Resource<Spec>, context: CompileContext): readonly Sealed[];
   /** What servers may have of their host because of this resource. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { cache } from './fields/cache.ts';
+import { codeMode, codeModeProblems } from './fields/code-mode.ts';
 import { discovery, embedServerSummaries } from './fields/discovery.ts';
 import { duration, httpUrl, PORT, size } from './fields.ts';
 import { citedPermissions, floor, permissions } from './fields/permissions.ts';
@@ -75,6 +76,7 @@ export const gateway = defineKind({
       ),
     discovery: discovery.describe('The same as Project.spec.discovery, for the route /mcp with all servers.'),
     embedServerSummaries,
+    codeMode: codeMode.describe('The same as Project.spec.codeMode, for the route /mcp with all servers.'),
     llm: llm.describe('The same as Project.spec.llm, for the route /mcp with all servers.'),
     cache,
     floor,
@@ -93,7 +95,11 @@ export const gateway = defineKind({
     ...reviewReferences(spec.review),
     ...llmReferences(spec.llm),
   ],
-  together: (gateways) => [...gatewayProblems(gateways), ...maintenanceProblems(gateways)],
+  together: (gateways) => [
+    ...codeModeProblems(gateways),
+    ...gatewayProblems(gateways),
+    ...maintenanceProblems(gateways),
+  ],
   // It only adds to what a config denies.
   floor: () => [],
   floorFields: ['floor'],

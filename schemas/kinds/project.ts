@@ -2,10 +2,12 @@ import { z } from 'zod';
 import { suggest } from '../suggest.ts';
 import { name } from './fields.ts';
 import { citedPermissions, permissions } from './fields/permissions.ts';
+import { codeMode, codeModeProblems } from './fields/code-mode.ts';
 import { discovery, embedServerSummaries } from './fields/discovery.ts';
 import { callerLimits } from './fields/limits.ts';
 import { llm, llmReferences } from './fields/llm.ts';
 import { overrides } from './fields/overrides.ts';
+import { serverSelector, serversOf } from './fields/server-selector.ts';
 import { redact } from './fields/redact.ts';
 import { defineKind } from './kind.ts';
 
@@ -18,6 +20,7 @@ export const project = defineKind({
   spec: z.strictObject({
     description: z.string().max(4096).optional().describe('What the project is for.'),
     servers: z.array(name).default([]).describe('Servers reachable at /projects/<name>/mcp, in display order.'),
+    serverSelector,
     toolSeparator: z
       .string()
       .regex(/^[A-Za-z0-9_-]{1,8}$/, 'must be 1–8 of A–Z, a–z, 0–9, _ and -')
@@ -26,6 +29,7 @@ export const project = defineKind({
     overrides,
     discovery,
     embedServerSummaries,
+    codeMode,
     permissions: permissions.describe('Which tools may be called through this project.'),
     limits: callerLimits.optional().describe('What all who use the project may do together.'),
     redact,
@@ -35,10 +39,11 @@ export const project = defineKind({
     ...spec.servers.map((target, index) => ({ path: ['servers', index], kind: 'Server', name: target })),
     ...llmReferences(spec.llm),
   ],
-  together: (projects) =>
-    projects.flatMap((resource) => {
-      const { servers, overrides: all } = resource.spec;
-      const strangers = Object.keys(all).filter((server) => !servers.includes(server));
+  together: (projects, all) => [
+    ...codeModeProblems(projects),
+    ...projects.flatMap((resource) => {
+      const servers = serversOf(resource.spec, all('Server'));
+      const strangers = Object.keys(resource.spec.overrides).filter((server) => !servers.includes(server));
       return strangers.map((server) => {
         const nearest = suggest(server, servers);
         return {
@@ -50,6 +55,7 @@ export const project = defineKind({
         };
       });
     }),
+  ],
   cited: (spec) => citedPermissions(spec.permissions),
   example: `apiVersion: slipway/v1
 kind: Project

@@ -9,6 +9,7 @@ const input = (script: string, cpuMs = 60_000): ScriptInput => ({
   caps: { cpuMs, memoryBytes: 16 * 2 ** 20, resultChars: 1_000, questionChars: 1_000 },
   maxCalls: 50,
   maxConcurrentCalls: 8,
+  consoleChars: 1_000,
 });
 
 const task = (script: string, more: Partial<Task> = {}): Task => ({

@@ -1,0 +1,140 @@
+/** What a script asks the gateway: to call a tool, or what there is to call. */
+import { toSlipwayError, SlipwayError } from '../../schemas/errors.ts';
+import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
+import { suggest } from '../../schemas/suggest.ts';
+import { finish } from '../audit/finish.ts';
+import type { Call } from '../era/era.ts';
+import { ToolIndex } from '../lazy/tool-index.ts';
+import { callTool } from '../methods/tools-call.ts';
+import { cardOf } from '../own/card.ts';
+import type { Front } from '../own/own-tool.ts';
+import { lineOf, sizeOf, type Json } from '../rpc/json.ts';
+import { viewOf } from '../steps/authorize.ts';
+import { InnerCall } from './inner-call.ts';
+import type { Question } from './in-worker.ts';
+import { expressionOf, nameFor } from './names.ts';
+import { valueOf } from './value.ts';
+
+const DEFAULT_FOUND = 20;
+const MOST_FOUND = 200;
+/** More is said of no name (characters). */
+const MAX_NAME = 100;
+
+export interface AskedOptions {
+  /** Of the script. */
+  readonly call: Call;
+  readonly front: Front;
+  readonly signal: AbortSignal;
+  /** A person is asked something because of a call, or no longer. */
+  readonly onAsking: (isAsking: boolean) => void;
+  /** A call is over. */
+  readonly onCalled: (name: string) => void;
+}
+
+export class Asked {
+  readonly #options: AskedOptions;
+  /** Calls that were made, and those that came to nothing. */
+  calls = 0;
+  failed = 0;
+  /** Words on budgets that calls brought along: they are said once, so they must not get lost. */
+  budgets: unknown[] = [];
+
+  constructor(options: AskedOptions) {
+    this.#options = options;
+  }
+
+  /** @returns the answer as JSON @throws an Error whose message the script gets */
+  async answer(question: Question): Promise<string> {
+    const answer = await this.#answer(question);
+    return JSON.stringify(answer) ?? '';
+  }
+
+  #answer(question: Question): Promise<unknown> {
+    if (question['op'] === 'list') return this.#list(question['query'], question['limit']);
+    return question['op'] === 'describe' ? this.#describe(question) : this.#call(question);
+  }
+
+  async #list(query: unknown, limit: unknown): Promise<unknown> {
+    const { tools } = this.#options.front.view.catalogs;
+    await tools.load();
+    const { targets } = tools;
+    const most = Math.min(MOST_FOUND, Math.max(1, Math.floor(Number(limit ?? DEFAULT_FOUND)) || DEFAULT_FOUND));
+    const names = (await ToolIndex.of(targets)).find(typeof query === 'string' ? query : '', most);
+    return names.flatMap((name) => {
+      const target = targets.get(name);
+      return target ? [{ ...cardOf(name, target.shown), call: expressionOf(name, target, tools) }] : [];
+    });
+  }
+
+  async #describe(question: Question): Promise<unknown> {
+    const { front } = this.#options;
+    const { tools } = front.view.catalogs;
+    const name = await nameFor(front, question);
+    const target = name === undefined ? undefined : (tools.known(name) ?? (await tools.find(name)));
+    if (name === undefined || !target) throw new Error(this.#unknown(name));
+    return { ...target.shown, name, call: expressionOf(name, target, tools) };
+  }
+
+  async #call(question: Question): Promise<unknown> {
+    const { call, front, signal, onAsking, onCalled } = this.#options;
+    const name = await nameFor(front, question);
+    const args = question['args'] ?? {};
+    if (name === undefined) throw new Error('Name a tool: callTool(name, args).');
+    if (typeof args !== 'object' || Array.isArray(args)) throw new Error(`The arguments of ${name} must be an object.`);
+    const inner = new InnerCall(call, name, args, signal, onAsking);
+    this.calls++;
+    try {
+      this.#admit(inner, name);
+      const json = await callTool(inner, name, args as Record<string, unknown>, () => {
+        throw new RpcFailure({ code: RPC.invalidParams, message: this.#unknown(name) });
+      });
+      inner.trace.resultBytes = sizeOf(json);
+      return this.#valueOf(json);
+    } catch (error) {
+      this.failed++;
+      if (inner.trace.outcome === 'ok') inner.trace.failed(error);
+      throw error instanceof SlipwayError ? new Error(wordsOf(error)) : error;
+    } finally {
+      end(inner);
+      onCalled(name);
+    }
+  }
+
+  /** @throws SlipwayError `rate-limited`, `forbidden` */
+  #admit({ caller }: InnerCall, name: string): void {
+    const { state, generation, course, identity, source, route } = caller;
+    // Each is a request as good as the script's own, which holds the place of them all.
+    state.limiter.admit(course.counted, undefined);
+    if (state.current === generation) return;
+    // Stale rights: a script that waits for a person may outlive the commit that allowed its calls.
+    const now = viewOf(state.current, { identity, source, route: route.path });
+    const target = route.catalogs.tools.known(name);
+    const isOpen = now?.servers.some((server) => server.name === target?.server.name);
+    if (!now || (target && !isOpen) || now.catalogs.tools.refused(name)) throw new SlipwayError('forbidden');
+  }
+
+  #valueOf(json: Json): unknown {
+    const result = JSON.parse(lineOf(json)) as Parameters<typeof valueOf>[0];
+    const notices = result._meta?.['slipway/budgets'];
+    if (Array.isArray(notices)) this.budgets.push(...notices);
+    return valueOf(result);
+  }
+
+  #unknown(name = ''): string {
+    const nearest = suggest(name.slice(0, MAX_NAME), this.#options.front.view.catalogs.tools.targets.keys());
+    const hint = nearest === undefined ? 'listTools(query) finds those that are there.' : `Did you mean ${nearest}?`;
+    return `There is no tool ${name.slice(0, MAX_NAME)}. ${hint}`;
+  }
+}
+
+function wordsOf(error: SlipwayError): string {
+  const { message, hint } = toSlipwayError(error);
+  return `${message} ${hint}`;
+}
+
+/** It is an event of its own. */
+function end({ caller, trace }: InnerCall): void {
+  const { state, generation, request, response } = caller;
+  finish(state, { generation, request, response, trace });
+  if (!trace.allowed) state.denials.add(trace, generation.snapshot.commit);
+}

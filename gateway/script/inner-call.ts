@@ -1,0 +1,114 @@
+/** A call of a tool out of a script: a call like any other, with a trace of its own, for the client of the script. */
+import type { Call, CallEnd } from '../era/era.ts';
+import { Trace } from '../audit/trace.ts';
+import { traceRequest } from '../audit/requests.ts';
+import type { Caller } from '../exchange.ts';
+import type { RpcRequest } from '../../schemas/jsonrpc.ts';
+import type { Json } from '../rpc/json.ts';
+import type { Server } from '../upstream/server.ts';
+import { RawResult } from '../upstream/raw-result.ts';
+
+export class InnerCall implements Call {
+  readonly caller: Caller;
+  readonly request: RpcRequest;
+  readonly trace: Trace;
+  readonly #outer: Call;
+  readonly #signal: AbortSignal;
+  readonly #onAsking: (isAsking: boolean) => void;
+
+  /**
+   * @param outer the call of the script @param name of the tool, as clients of the route call it
+   * @param signal ends it @param onAsking called when the client is asked something, and when it no longer is
+   */
+  constructor(outer: Call, name: string, args: unknown, signal: AbortSignal, onAsking: (isAsking: boolean) => void) {
+    this.#outer = outer;
+    this.#signal = signal;
+    this.#onAsking = onAsking;
+    this.trace = traceOf(outer);
+    this.caller = { ...outer.caller, trace: this.trace };
+    this.request = {
+      jsonrpc: '2.0',
+      // No client's: it could take back another's.
+      id: `script ${this.trace.requestId}`,
+      method: 'tools/call',
+      params: { name, arguments: args },
+    };
+    traceRequest(this.trace, this.request);
+  }
+
+  get id(): string {
+    return this.#outer.id;
+  }
+
+  get until(): number {
+    return this.#outer.until;
+  }
+
+  /** The script cannot be begun again with what a person answers, so the client is asked while it waits. */
+  get takesUrls(): boolean {
+    return false;
+  }
+
+  open(server: Server, onWaiting: (waiting: boolean) => void): CallEnd {
+    // A round knows of all its questions, and this is about those of one call.
+    const client = this.#outer.open(server, () => {});
+    let open = 0;
+    const isWaiting = (waiting: boolean): void => {
+      this.#onAsking(waiting);
+      onWaiting(waiting);
+    };
+    return askedOnly(client, async (request, asked) => {
+      if (open++ === 0) isWaiting(true);
+      try {
+        return await client.request(request, asked);
+      } finally {
+        if (--open === 0) isWaiting(false);
+      }
+    });
+  }
+
+  /** A script asks for no progress of its calls, and tells of its own. */
+  notify(): void {}
+
+  onGone(listener: () => void): () => void {
+    if (this.#signal.aborted) listener();
+    else this.#signal.addEventListener('abort', listener, { once: true });
+    return () => this.#signal.removeEventListener('abort', listener);
+  }
+
+  /** In no era's words: the script reads it. */
+  encode(result: unknown): Json {
+    return result instanceof RawResult ? result.json : JSON.stringify(result ?? {});
+  }
+
+  refused(error: unknown): never {
+    throw error;
+  }
+}
+
+/** It is not handed a question as a result, but asked. */
+function askedOnly(client: CallEnd, request: CallEnd['request']): CallEnd {
+  return {
+    id: client.id,
+    capabilities: client.capabilities,
+    info: client.info,
+    logLevel: client.logLevel,
+    takesInput: false,
+    request,
+    notify: (notification) => client.notify(notification),
+    end: () => client.end(),
+  };
+}
+
+/** Of the same caller, and found by the request that it is a part of. */
+function traceOf({ caller, trace: outer }: Call): Trace {
+  const trace = new Trace({ headers: {} });
+  trace.correlationId = outer.correlationId ?? outer.requestId;
+  trace.parentId = outer.requestId;
+  trace.context = caller.state.tracing.spans?.within(outer) ?? outer.context;
+  trace.principal = outer.principal;
+  trace.grant = outer.grant;
+  trace.session = outer.session;
+  trace.project = outer.project;
+  return trace;
+}
