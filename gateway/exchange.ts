@@ -22,6 +22,7 @@ import type { Asks } from './sessions/asks.ts';
 import type { Calls } from './sessions/calls.ts';
 import type { Tasks } from './sessions/tasks.ts';
 import type { Elicitations } from './sessions/elicitations.ts';
+import type { Sections } from './results/sections.ts';
 import type { EndedSessions } from './sessions/ended.ts';
 import type { Followers } from './sessions/followers.ts';
 import type { Levels } from './sessions/levels.ts';
@@ -61,6 +62,8 @@ export interface State {
   readonly texts: TextCache;
   /** Results of tools that are given again. */
   readonly results: ResultCache;
+  /** What was split, for agents that read on. */
+  readonly sections: Sections;
   /** What others count, and `/metrics` shows too. */
   readonly moreMetrics: (() => Promise<MetricFamily[]>) | undefined;
   readonly seal: Seal;

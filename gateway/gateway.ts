@@ -31,6 +31,7 @@ import { noticesAfter } from './notices.ts';
 import { Asks } from './sessions/asks.ts';
 import { Calls } from './sessions/calls.ts';
 import { Elicitations } from './sessions/elicitations.ts';
+import { Sections } from './results/sections.ts';
 import { EndedSessions } from './sessions/ended.ts';
 import { Followers } from './sessions/followers.ts';
 import { Levels } from './sessions/levels.ts';
@@ -113,6 +114,7 @@ export class RunningGateway implements Gateway {
       llm: new Llms({ secrets, log }),
       texts: new TextCache(options.texts),
       results: new ResultCache(log),
+      sections: new Sections(),
       addresses: new Addresses(() => this.#state.current.snapshot.limits?.perAddress),
       authorizer,
       moreMetrics: options.metrics,

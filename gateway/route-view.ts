@@ -1,11 +1,12 @@
 /** A route as its callers see it: whom it does not concern sees less of it, or nothing. */
 import type { Decide, Grant, Standing } from '../schemas/access.ts';
 import type { LlmChoice } from '../schemas/llm.ts';
-import type { Route } from '../schemas/snapshot.ts';
+import type { Route, Snapshot } from '../schemas/snapshot.ts';
 import { Catalog } from './catalog.ts';
 import { Naming } from './naming.ts';
 import { Discovery } from './lazy/discovery.ts';
 import { OwnTools } from './own/own-tools.ts';
+import { pipelinesOf, type Pipelines } from './results/of-route.ts';
 import { personalViews } from './personal-views.ts';
 import type { Item } from './upstream/listing.ts';
 import { LIST_NAMES, type ListName } from './upstream/lists.ts';
@@ -33,6 +34,8 @@ export interface RouteView {
   readonly discovery: Discovery | undefined;
   /** Which language models may see what passes; absent: any. */
   readonly llm: LlmChoice | undefined;
+  /** Which of its servers' results go through a pipeline; absent where none do. */
+  readonly pipelines: Pipelines | undefined;
   /** Equal for views in which the same is open. */
   readonly key: string;
   /** As one caller has it, where servers want to know who comes; absent where all have it alike. */
@@ -50,14 +53,16 @@ export class RouteViews {
   readonly servers: readonly Server[];
   readonly #route: Route;
   readonly #warn: Warn;
+  readonly #pipelines: Pipelines | undefined;
   #byGrant = new WeakMap<Grant, RouteView | 'none'>();
   readonly #byKey = new Map<string, RouteView>();
 
-  constructor(path: string, route: Route, servers: readonly Server[], warn: Warn) {
+  constructor(path: string, route: Route, servers: readonly Server[], warn: Warn, pipelines?: Snapshot['pipelines']) {
     this.path = path;
     this.project = route.project;
     this.servers = servers;
     this.#route = route;
+    this.#pipelines = pipelinesOf(route, servers, pipelines);
     this.#warn = (message, fields) => warn(message, { route: path, ...fields });
   }
 
@@ -99,7 +104,10 @@ export class RouteViews {
       new Catalog({ list, servers: open, naming, warn: this.#warn, decide, own: () => besides(list) });
     const closed = known.filter((server) => !open.includes(server));
     const catalogs = Object.fromEntries(LIST_NAMES.map((list) => [list, catalog(list)])) as RouteView['catalogs'];
-    const own = OwnTools.of({ view: { catalogs, servers: open, closed }, route: this.#route });
+    const own = OwnTools.of({
+      view: { catalogs, servers: open, closed, pipelines: this.#pipelines },
+      route: this.#route,
+    });
     return {
       path: this.path,
       project: this.project,
@@ -112,6 +120,7 @@ export class RouteViews {
       own,
       discovery: own && discovery && new Discovery(own),
       llm,
+      pipelines: this.#pipelines,
       key,
       as: personalViews(open, (personal) => {
         const theirs = ([server, standing]: [Server, Standing]): [Server, Standing] => [

@@ -44,7 +44,7 @@ export class Generation {
     this.routes = new Map(
       Object.entries(snapshot.routes).map(([path, route]) => {
         const members = route.servers.flatMap((name) => servers.get(name) ?? []);
-        return [path, new RouteViews(path, route, members, warn)];
+        return [path, new RouteViews(path, route, members, warn, snapshot.pipelines)];
       }),
     );
     const { access } = snapshot;

@@ -25,6 +25,7 @@ export type FromWorker =
 
 /** THE list of tasks. Each is loaded when it is first done. */
 const TASKS = {
+  results: async () => (await import('./results/thread.ts')).workOnResult,
   script: async () => (await import('./script/in-worker.ts')).runScript,
 } as const satisfies Readonly<Record<string, () => Promise<Work>>>;
 

@@ -15,7 +15,10 @@ export interface TakenIn {
 }
 
 /** How to read a file, by what a kind calls it. Without a key: what is encrypted stays so. @throws Unavailable */
-const READERS = { sops: (file: string, text: string) => valuesOf(readSops(file, text)) };
+const READERS = {
+  sops: (file: string, text: string) => valuesOf(readSops(file, text)),
+  text: (_file: string, text: string) => ({ text }),
+};
 
 /** Files of the config repo that are part of a resource. */
 export const partsOf = (resource: Resource): string[] =>
@@ -53,9 +56,10 @@ export async function takeIn(
       filled.set(resource, { ...resource, files: { ...filled.get(resource)?.files, [file]: values } });
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
-      const hint = error.hint ?? ERRORS['sops-invalid'].hint;
+      const code = content === 'sops' ? 'sops-invalid' : 'file-too-large';
+      const hint = error.hint ?? ERRORS[code].hint;
       const message = `${file}: ${error.message}.`;
-      issues.push({ ...resource.source, path: formatPath(['spec', ...path]), code: 'sops-invalid', message, hint });
+      issues.push({ ...resource.source, path: formatPath(['spec', ...path]), code, message, hint });
     }
   }
   return { resources: [...filled.values()], issues, parts };

@@ -11,6 +11,8 @@ export const AUDIT_KINDS = [
   'session_bind', // initialize
   'rbac_decision', // refused: the caller may not
   'auth_failure', // refused: nobody knows the caller, or whom it is talking to
+  'pipeline_execution', // a result went through a Pipeline
+  'stage_execution', // … through one of its stages
   'limit', // refused: too often, too much, too large
   'budget',
   'control', // the control API

@@ -43,6 +43,10 @@ export const ERRORS = {
     'A file is not one that SOPS encrypted for age.',
     'Encrypt it with `sops --encrypt --age <recipient>`.',
   ),
+  'code-not-allowed': row(
+    'Code of the config repo may run only where a Policy allows it.',
+    'Name the Pipeline in spec.code of a Policy, and have that reviewed.',
+  ),
   'reference-cycle': row('Resources refer to each other in a circle.', 'Remove one reference of the path shown.'),
 
   'workspace-too-large': row(

@@ -119,13 +119,17 @@ function withoutKeys(text: string, mask: (kind: string) => string): string {
 /**
  * The same for every text in a JSON value: its structure stays as it is. Pictures and other bytes are passed over, and so are the names
  * of fields.
+ * @param clean what is done to each text
  * @returns the value itself where there was nothing to take out
  */
-export function redactValue(value: unknown): { value: unknown; count: number } {
+export function redactValue(
+  value: unknown,
+  clean: (text: string) => Redacted = redactText,
+): { value: unknown; count: number } {
   let count = 0;
   const walk = (each: unknown): unknown => {
     if (typeof each === 'string') {
-      const found = redactText(each);
+      const found = clean(each);
       count += found.count;
       return found.count > 0 ? found.text : each;
     }

@@ -9,6 +9,7 @@ import { LEVELS } from './log.ts';
 import { headersSchema, upstreamAuthSchema } from './upstream-auth.ts';
 import { budgetSchema } from './budgets.ts';
 import { cacheSettingsSchema } from './cache.ts';
+import { pipelineSchema } from './pipelines.ts';
 import { limitsSchema } from './limits.ts';
 import { llmChoiceSchema, llmSchema } from './llm.ts';
 
@@ -48,6 +49,8 @@ const serverEntry = z.strictObject({
   cache: z
     .array(z.strictObject({ tools: z.array(z.string()), ttlMs: z.number().optional(), force: z.boolean().optional() }))
     .optional(),
+  /** Pipeline of its results, where a route has none. */
+  pipeline: z.string().optional(),
   /** What the server listed when it last became ready, so that listing tools need not wake it. */
   tools: z.array(toolSchema).optional(),
   instructions: z.string().optional(),
@@ -71,6 +74,7 @@ const route = z.strictObject({
       z.string(),
       z.strictObject({
         prefix: z.string().optional(),
+        pipeline: z.string().optional(),
         hide: z.array(z.string()).optional(),
         tools: z
           .record(z.string(), z.strictObject({ name: z.string().optional(), description: z.string().optional() }))
@@ -93,6 +97,8 @@ const route = z.strictObject({
       consoleBytes: z.number(),
     })
     .optional(),
+  /** Pipeline of results here, where an override says nothing else. */
+  pipeline: z.string().optional(),
   /** Whether secrets of a known shape are taken out of results here. */
   redact: z.boolean().optional(),
   llm: llmChoiceSchema.optional(),
@@ -206,6 +212,7 @@ export const snapshotSchema = z.strictObject({
   limits: limitsSchema.optional(),
   budgets: z.array(budgetSchema).optional(),
   llms: z.array(llmSchema).optional(),
+  pipelines: z.record(z.string(), pipelineSchema).optional(),
 });
 
 /** What became of the calls of clients on an endpoint since the gateway knows it. */

@@ -2,6 +2,7 @@
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
+import { readOn } from '../results/reading.ts';
 import type { Json } from '../rpc/json.ts';
 import { relay } from './relay.ts';
 import { candidatesFor } from './resources.ts';
@@ -10,7 +11,7 @@ import { candidatesFor } from './resources.ts';
 export async function promptsGet(call: Call): Promise<Json> {
   const params = call.request.params ?? {};
   const { server, name } = await promptOf(call, params['name']);
-  return relay(call, server, { ...params, name });
+  return readOn(call, params['arguments'], { server, name }, 'prompt') ?? relay(call, server, { ...params, name });
 }
 
 /** @throws RpcFailure for a reference to nothing, or as the server answered; SlipwayError otherwise */

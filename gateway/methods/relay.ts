@@ -9,6 +9,7 @@ import type { Bound } from '../limits/limiter.ts';
 import { clean, cleanError, redacts } from '../limits/redact.ts';
 import { refused, spendOf, type Spend } from '../limits/spend.ts';
 import { outcomeOf, type CallOutcome } from '../metrics.ts';
+import { shaped } from '../results/reshape.ts';
 import type { Json } from '../rpc/json.ts';
 import type { Server } from '../upstream/server.ts';
 import { withContext } from '../tracing/context.ts';
@@ -29,6 +30,9 @@ interface How {
 
 const AS_USUAL: How = {};
 
+/** Makes of a result what the client gets. */
+type Shape = (result: unknown) => Promise<Json>;
+
 /**
  * Sends the call's request, with `params` in place of its own, to one of the server's instances.
  * @throws RpcFailure as the server answered; SlipwayError otherwise
@@ -41,8 +45,12 @@ export function relay(call: Call, server: Server, params: Record<string, unknown
   if (spend?.refusal) return refused(call, server, spend.refusal);
   const allowance = allowanceFor(call, server, tool);
   spend?.take();
+  const pipeline = call.caller.route.pipelines?.get(server.name);
+  const shape: Shape | undefined =
+    pipeline &&
+    ((result) => shaped(call, server, { pipeline, name: String(params['name']), limit: allowance.result }, result));
   const known = how.keeping?.known;
-  const answer = known ? again(call, server, known) : pass(call, server, params, allowance.timeout, how);
+  const answer = known ? again(call, server, known, shape) : pass(call, server, params, allowance.timeout, how, shape);
   return allowance.permit || allowance.result || spend ? within(call, server, allowance, spend, answer) : answer;
 }
 
@@ -62,10 +70,15 @@ async function within(
 }
 
 /** What the server said before. Nobody asks it, so nothing of it is counted there. */
-async function again(call: Call, server: Server, result: Record<string, unknown>): Promise<Json> {
+async function again(
+  call: Call,
+  server: Server,
+  result: Record<string, unknown>,
+  shape: Shape | undefined,
+): Promise<Json> {
   call.trace.detail = { ...call.trace.detail, cached: true };
   call.caller.state.metrics.of(server.name).cached++;
-  return call.encode(result, server);
+  return shape ? shape(result) : call.encode(result, server);
 }
 
 async function pass(
@@ -74,6 +87,7 @@ async function pass(
   params: Record<string, unknown>,
   bound: Bound | undefined,
   { send, keeping }: How,
+  shape: Shape | undefined,
 ): Promise<Json> {
   const { caller, request } = call;
   const controller = new AbortController();
@@ -101,7 +115,8 @@ async function pass(
   metrics.inFlight++;
   const began = performance.now();
   try {
-    const options: RequestOptions = { signal: controller.signal, client, bytes: !keeping && !redacts(caller, server) };
+    const bytes = !shape && !keeping && !redacts(caller, server);
+    const options: RequestOptions = { signal: controller.signal, client, bytes };
     const progressToken = progressTokenOf(params);
     if (progressToken !== undefined) {
       options.progressToken = progressToken;
@@ -117,7 +132,8 @@ async function pass(
       outcome = 'error';
       call.trace.toolFailed();
     } else if (!hasAsked && !client.retry) good = answer; // What a person answered is in no argument.
-    return call.encode(answer, server);
+    // Not waited for in here: the server has done its part.
+    return shape ? shape(answer) : call.encode(answer, server);
   } catch (error) {
     outcome = outcomeOf(error);
     if (error instanceof NeedsAuthorization) return await askConsent(call, server, error);

@@ -5,6 +5,7 @@ import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
 import type { Json } from '../rpc/json.ts';
 import { blocked, closedTo } from './blocked.ts';
+import { readOn } from '../results/reading.ts';
 import { argsOf } from '../own/own-tool.ts';
 import { problemWith } from './arguments.ts';
 import { relay } from './relay.ts';
@@ -48,6 +49,10 @@ const isClosed = ({ caller: { route } }: Call, name: string): boolean =>
 function send(call: Call, params: Record<string, unknown>, target: Target | undefined): Promise<Json> {
   if (!target) return refused(call, String(params['name']));
   traceServer(call.caller.trace, target.server, target.name);
+  if (call.caller.route.pipelines) {
+    const section = readOn(call, params['arguments'], target, 'toolResult');
+    if (section) return section;
+  }
   return target.server.entry.validateArguments ? checked(call, params, target) : pass(call, params, target);
 }
 

@@ -1,10 +1,11 @@
 /** THE list of what brings a route tools of the gateway's own. */
 import type { Route } from '../../schemas/snapshot.ts';
 import { discoveryTools } from '../lazy/discovery.ts';
+import { resultTools } from '../results/tools.ts';
 import { scriptTools } from '../script/run-script.ts';
-import type { OwnTool } from './own-tool.ts';
+import type { Front, OwnTool } from './own-tool.ts';
 
 /** Which tools a route has because of its config, in the order in which they are listed; their names never clash. */
-export type OwnToolsOf = (route: Route) => readonly OwnTool[];
+export type OwnToolsOf = (route: Route, view: Front['view']) => readonly OwnTool[];
 
-export const OWN_TOOLS: readonly OwnToolsOf[] = [discoveryTools, scriptTools];
+export const OWN_TOOLS: readonly OwnToolsOf[] = [discoveryTools, scriptTools, (_route, view) => resultTools(view)];

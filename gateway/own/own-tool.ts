@@ -12,7 +12,7 @@ export type Args = Readonly<Record<string, unknown>>;
 /** The route that it is a tool of. */
 export interface Front {
   /** What its caller sees of it. */
-  readonly view: Pick<RouteView, 'catalogs' | 'servers' | 'closed'>;
+  readonly view: Pick<RouteView, 'catalogs' | 'servers' | 'closed' | 'pipelines'>;
   /** What the config says of it. */
   readonly route: Route;
 }

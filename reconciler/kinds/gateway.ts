@@ -90,7 +90,13 @@ export const gateway: KindBehaviour<Spec> = {
     if (spec.review) draft.review = reviewSettings(spec.review, context);
     const all = draft.routes['/mcp'];
     if (all)
-      draft.routes['/mcp'] = { ...all, ...withDiscovery(spec), ...withCodeMode(spec.codeMode), ...withLlm(spec.llm) };
+      draft.routes['/mcp'] = {
+        ...all,
+        ...withDiscovery(spec),
+        ...withCodeMode(spec.codeMode),
+        ...withLlm(spec.llm),
+        ...(spec.pipeline === undefined ? {} : { pipeline: spec.pipeline }),
+      };
     draft.limits = { ...draft.limits, ...gatewayLimits(spec.limits) };
   },
 };

@@ -9,6 +9,7 @@ import { group } from './group.ts';
 import type { KindBehaviour } from './kind.ts';
 import { llmProvider } from './llm-provider.ts';
 import { overlay } from './overlay.ts';
+import { pipeline } from './pipeline.ts';
 import { policy } from './policy.ts';
 import { project } from './project.ts';
 import { role } from './role.ts';
@@ -28,6 +29,7 @@ const behaviours: Behaviours = {
   Engine: engine,
   Server: server,
   Project: project,
+  Pipeline: pipeline,
   Policy: policy,
   Trust: trust,
   Budget: budget,

@@ -27,6 +27,7 @@ export const project: KindBehaviour<z.output<typeof schema.spec>> = {
       ...withCodeMode(spec.codeMode),
       ...withLlm(spec.llm),
       ...(spec.description === undefined ? {} : { instructions: spec.description }),
+      ...(spec.pipeline === undefined ? {} : { pipeline: spec.pipeline }),
       ...(spec.redact ? { redact: true } : {}),
     };
     addLimits(draft, 'projects', metadata.name, spec.limits);

@@ -70,6 +70,7 @@ export const server: KindBehaviour<ServerSpec> = {
       ...(spec.validateArguments ? { validateArguments: true } : {}),
       ...(spec.redact ? { redact: true } : {}),
       ...withToolCache(spec.cache),
+      ...(spec.pipeline === undefined ? {} : { pipeline: spec.pipeline }),
       endpoints: remote(resource),
       ...(spec.auth ? { auth: upstreamAuth(spec.auth, (ref) => secretUse(ref, context)) } : {}),
     };

@@ -22,6 +22,7 @@ export const RESOURCES = [
   'rbac',
   'budgets',
   'llmproviders',
+  'pipelines',
   'backups',
   'overlays',
   'templates',

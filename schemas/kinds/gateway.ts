@@ -7,6 +7,7 @@ import { citedPermissions, floor, permissions } from './fields/permissions.ts';
 import { auth, gatewayProblems, providerReferences } from './fields/provider.ts';
 import { gatewayLimits } from './fields/limits.ts';
 import { llm, llmReferences } from './fields/llm.ts';
+import { pipeline, pipelineReference } from './fields/pipeline.ts';
 import { redact } from './fields/redact.ts';
 import { recipients } from './fields/sealed.ts';
 import { review, reviewReferences } from './fields/review.ts';
@@ -79,6 +80,7 @@ export const gateway = defineKind({
     codeMode: codeMode.describe('The same as Project.spec.codeMode, for the route /mcp with all servers.'),
     llm: llm.describe('The same as Project.spec.llm, for the route /mcp with all servers.'),
     cache,
+    pipeline: pipeline.describe('The same as Project.spec.pipeline, for the route /mcp with all servers.'),
     floor,
     permissions: permissions.describe('Which tools may be called, on any server.'),
     audit: auditLog,
@@ -94,6 +96,7 @@ export const gateway = defineKind({
     ...tracingReferences(spec.tracing),
     ...reviewReferences(spec.review),
     ...llmReferences(spec.llm),
+    ...pipelineReference(spec.pipeline),
   ],
   together: (gateways) => [
     ...codeModeProblems(gateways),

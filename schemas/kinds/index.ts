@@ -7,6 +7,7 @@ import { group } from './group.ts';
 import type { Kind } from './kind.ts';
 import { llmProvider } from './llm-provider.ts';
 import { overlay } from './overlay.ts';
+import { pipeline } from './pipeline.ts';
 import { policy } from './policy.ts';
 import { project } from './project.ts';
 import { role } from './role.ts';
@@ -24,6 +25,7 @@ export const KINDS = {
   Engine: engine,
   Server: server,
   Project: project,
+  Pipeline: pipeline,
   Policy: policy,
   Trust: trust,
   Budget: budget,

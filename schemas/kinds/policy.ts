@@ -17,7 +17,7 @@ export type Feature = (typeof FEATURES)[number];
 
 const pattern = z
   .string()
-  .regex(/^[a-z0-9*?-]+$/, 'must be the name of a server, in which * stands for anything and ? for one character')
+  .regex(/^[a-z0-9*?-]+$/, 'must be a name, in which * stands for anything and ? for one character')
   .max(63);
 
 const rule = z.strictObject({
@@ -31,6 +31,11 @@ const rule = z.strictObject({
 const policySpec = z.strictObject({
   description: z.string().max(4096).optional().describe('Why it is allowed.'),
   allow: z.array(rule).default([]).describe('Each rule adds; nothing takes away.'),
+  code: z
+    .array(pattern)
+    .max(64)
+    .default([])
+    .describe('Pipelines that may run code of the config repo, by name; * stands for anything, ? for one character.'),
   guards: guards.describe('What holds a commit back. A commit is judged by what was in force before it.'),
 });
 
@@ -53,6 +58,11 @@ function belowFloor(own: readonly Resource<PolicySpec>[], floor: readonly Resour
         problemOf(resource, ['allow', at], `lets ${server} have ${feature}, which the floor does not`, first.source),
       );
     }),
+    ...resource.spec.code.flatMap((name, at) =>
+      floor.some(({ spec }) => spec.code.some((wide) => within(wide, name)))
+        ? []
+        : [problemOf(resource, ['code', at], `lets ${name} run code, which the floor does not`, first.source)],
+    ),
     ...(['count', 'percent'] as const).flatMap((field) => {
       const mine = resource.spec.guards.massDelete?.[field];
       const least = limits.find((limit) => mine !== undefined && limit[field] < mine);
@@ -71,17 +81,20 @@ function problemOf(resource: Resource, path: Problem['path'], what: string, { fi
  * it as a text, with `?` for one character but never for a `*`.
  */
 function covers(rules: PolicySpec['allow'], server: string, feature: Feature): boolean {
-  const within = (wide: string): boolean =>
-    new RegExp(`^${wide.replaceAll(/[*?]/g, (mark) => (mark === '*' ? '.*' : '[^*]'))}$`).test(server);
-  return rules.some(({ servers, features }) => features.includes(feature) && servers.some(within));
+  return rules.some(
+    ({ servers, features }) => features.includes(feature) && servers.some((wide) => within(wide, server)),
+  );
 }
+
+const within = (wide: string, narrow: string): boolean =>
+  new RegExp(`^${wide.replaceAll(/[*?]/g, (mark) => (mark === '*' ? '.*' : '[^*]'))}$`).test(narrow);
 
 export const policy = defineKind({
   kind: 'Policy',
   plural: 'policies',
   short: ['pol'],
   description:
-    'What servers may have of their host beyond what is safe, and how much a commit may delete. Without it, a plan that asks for more is blocked. Have its file reviewed by its own owners.',
+    'What servers may have of their host beyond what is safe, which Pipelines may run code, and how much a commit may delete. Without it, a plan that asks for more is blocked. Have its file reviewed by its own owners.',
   spec: policySpec,
   references: () => [],
   floor: belowFloor,

@@ -6,8 +6,9 @@ import { codeMode, codeModeProblems } from './fields/code-mode.ts';
 import { discovery, embedServerSummaries } from './fields/discovery.ts';
 import { callerLimits } from './fields/limits.ts';
 import { llm, llmReferences } from './fields/llm.ts';
-import { overrides } from './fields/overrides.ts';
 import { serverSelector, serversOf } from './fields/server-selector.ts';
+import { overrideReferences, overrides } from './fields/overrides.ts';
+import { pipeline, pipelineReference } from './fields/pipeline.ts';
 import { redact } from './fields/redact.ts';
 import { defineKind } from './kind.ts';
 
@@ -30,6 +31,7 @@ export const project = defineKind({
     discovery,
     embedServerSummaries,
     codeMode,
+    pipeline,
     permissions: permissions.describe('Which tools may be called through this project.'),
     limits: callerLimits.optional().describe('What all who use the project may do together.'),
     redact,
@@ -38,6 +40,8 @@ export const project = defineKind({
   references: (spec) => [
     ...spec.servers.map((target, index) => ({ path: ['servers', index], kind: 'Server', name: target })),
     ...llmReferences(spec.llm),
+    ...pipelineReference(spec.pipeline),
+    ...overrideReferences(spec.overrides),
   ],
   together: (projects, all) => [
     ...codeModeProblems(projects),

@@ -12,6 +12,7 @@ import { citedPermissions, serverPermissions } from './fields/permissions.ts';
 import { toolCache } from './fields/cache.ts';
 import { serverLimits } from './fields/limits.ts';
 import { maintenance, maintenanceProblems, suspend } from './fields/maintenance.ts';
+import { pipeline, pipelineReference } from './fields/pipeline.ts';
 import { PROBES, probes } from './fields/probes.ts';
 import { redact } from './fields/redact.ts';
 import { rollout } from './fields/rollout.ts';
@@ -113,6 +114,9 @@ const serverSpec = z
     limits: serverLimits.optional(),
     redact,
     cache: toolCache,
+    pipeline: pipeline.describe(
+      'Pipeline of its results where the route, a Project or the Gateway, has none; none: no pipeline.',
+    ),
     dependsOn: z.array(name).default([]).describe('Servers that must be ready before this one starts.'),
     probes: probes.optional(),
     rollout,
@@ -243,7 +247,8 @@ function references(spec: ServerSpec): Reference[] {
     spec.engine === undefined ? [] : [{ path: ['engine'], kind: 'Engine', name: spec.engine }];
   const templates: Reference[] =
     spec.template === undefined ? [] : [{ path: ['template', 'name'], kind: 'Template', name: spec.template.name }];
-  return [...secrets, ...mounted, ...doors, ...credentials, ...servers, ...engines, ...templates];
+  const pipelines = pipelineReference(spec.pipeline);
+  return [...secrets, ...mounted, ...doors, ...credentials, ...servers, ...engines, ...templates, ...pipelines];
 }
 
 export const server = defineKind({

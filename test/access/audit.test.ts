@@ -144,7 +144,12 @@ test('each kind of event has somebody who writes it', async () => {
   const budgets = [{ name: 'one', ...about, window, calls: 2, warnAt: 0.8, enforce: true }];
   const principals = [principal('ops', 'ops', { roles: ['admin'] }), principal('bob', 'bob', { roles: ['member'] })];
   const limits = { principals: { 'token:bob': { rate: { perSecond: 0.001, burst: 2 } } } };
-  await using gateway = await start({ servers: { up: up.endpoint }, principals, budgets, limits }, { audit, control });
+  const routes = { '/projects/read/mcp': { project: 'read', servers: ['up'], pipeline: 'all' } };
+  const pipelines = {
+    all: { appliesTo: ['toolResult' as const], minBytes: 0, stages: [{ type: 'passthrough' as const }] },
+  };
+  const wish = { servers: { up: up.endpoint }, routes, pipelines, principals, budgets, limits };
+  await using gateway = await start(wish, { audit, control });
   const get = (path: string, token: string, method = 'GET') =>
     raw(gateway.url, { method, path, headers: { Authorization: `Bearer ${token}` } });
   const client = await session(gateway.url, { path: '/projects/dev/mcp', token: 'ops' });
@@ -161,6 +166,9 @@ test('each kind of event has somebody who writes it', async () => {
   for (let n = 0; n < 3; n++) refused.push(await get('/mcp', 'bob', 'POST'));
   expect(refused.map(({ status }) => status)).toEqual([401, 403, 403, 400, 400, 429]);
   await audit.last(11);
+  const reader = await session(gateway.url, { path: '/projects/read/mcp', token: 'ops' });
+  await reader.rpc('tools/call', { name: 'who' });
+  await audit.last(15);
   const commit = { id: 'c0ffee' };
   const pass = { at: new Date().toISOString(), result: 'applied', commit, durationMs: 1, issues: [], outcomes: [] };
   const passes = eventsOf(pass as unknown as Parameters<typeof eventsOf>[0]);

@@ -1,6 +1,8 @@
 /** What a project calls the tools of a server, and which of them it shows. */
 import { z } from 'zod';
 import { name } from '../fields.ts';
+import type { Reference } from '../kind.ts';
+import { pipeline, pipelineReference } from './pipeline.ts';
 
 const toolName = z
   .string()
@@ -20,6 +22,7 @@ const override = z.strictObject({
     .describe(
       'Tools that are left out here; * stands for anything, ? for one character. Who may call them elsewhere still may.',
     ),
+  pipeline: pipeline.describe('Pipeline of its results here, in place of the project’s; none: no pipeline.'),
   tools: z
     .record(
       z.string().min(1).max(128),
@@ -36,3 +39,6 @@ export const overrides = z
   .record(name, override)
   .default({})
   .describe('By server of the project: how its tools appear here. Rules and audit go by their own names.');
+
+export const overrideReferences = (given: z.output<typeof overrides>): Reference[] =>
+  Object.entries(given).flatMap(([server, one]) => pipelineReference(one.pipeline, ['overrides', server, 'pipeline']));

@@ -28,6 +28,7 @@ export interface Wish {
   access?: Partial<Access>;
   limits?: Snapshot['limits'];
   budgets?: Snapshot['budgets'];
+  pipelines?: Snapshot['pipelines'];
 }
 
 /** A snapshot with `/mcp` over all servers, `/servers/<s>/mcp` for each, and `/projects/dev/mcp` over all. */
@@ -41,6 +42,7 @@ export function snapshot({
   access = {},
   limits,
   budgets,
+  pipelines,
 }: Wish = {}): Snapshot {
   const names = Object.keys(servers);
   const entries = Object.entries(servers).map(([name, given]): [string, ServerEntry] => [
@@ -75,6 +77,7 @@ export function snapshot({
     access: { ...NO_ACCESS, ...access },
     ...(limits ? { limits } : {}),
     ...(budgets ? { budgets } : {}),
+    ...(pipelines ? { pipelines } : {}),
   };
 }
 

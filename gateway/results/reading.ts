@@ -1,0 +1,106 @@
+/** An agent reads on in what was split: a section of it, or where in it a text stands. */
+import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
+import type { PipelineInput } from '../../schemas/pipelines.ts';
+import { traceServer } from '../audit/requests.ts';
+import type { Target } from '../catalog.ts';
+import type { Call } from '../era/era.ts';
+import { withinSize } from '../limits/allowance.ts';
+import { refused, spendOf } from '../limits/spend.ts';
+import { brief, mistaken } from '../own/own-tool.ts';
+import type { RouteView } from '../route-view.ts';
+import type { Json } from '../rpc/json.ts';
+import { find } from './part.ts';
+import { AGAIN } from './reshape.ts';
+import type { Kept } from './sections.ts';
+import { tableOf } from './toc.ts';
+
+type Seen = Pick<RouteView, 'catalogs' | 'servers'>;
+
+/**
+ * A call of a tool, or for a prompt, that asks for a section of what it gave before. It is answered before anybody looks at its other
+ * arguments, and nothing is sent to the server.
+ * @param target whose results may have been split
+ * @returns `undefined` for any other call
+ */
+export function readOn(
+  call: Call,
+  args: unknown,
+  { server, name, item }: Pick<Target, 'server' | 'name'> & Partial<Target>,
+  input: PipelineInput,
+): Promise<Json> | undefined {
+  const { _resultId: id, _section: section = '' } = (args ?? {}) as Record<string, unknown>;
+  if (typeof id !== 'string' || !call.caller.route.pipelines?.has(server.name) || takes(item)) return undefined;
+  return keptFor(call, id).then((kept) => {
+    const isIts = kept?.server === server.name && kept.name === name && kept.input === input;
+    return answerWith(call, isIts ? kept : undefined, { id, section: textOf(section), input });
+  });
+}
+
+/** Whether the argument is the tool's own. */
+function takes(item: Target['item'] | undefined): boolean {
+  const schema = item?.['inputSchema'] as { properties?: object } | undefined;
+  return schema?.properties !== undefined && Object.hasOwn(schema.properties, '_resultId');
+}
+
+/** A section, for whoever may call what gave it. */
+export async function sectionOf(call: Call, view: Seen, id: string, section: string): Promise<Json> {
+  const kept = await keptFor(call, id);
+  return answerWith(call, kept && mayRead(view, kept) ? kept : undefined, { id, section, input: 'toolResult' });
+}
+
+/** @returns the answer made of it, or that there is none */
+export async function withKept(
+  call: Call,
+  view: Seen,
+  id: string,
+  answer: (kept: Kept) => Promise<object>,
+): Promise<Json> {
+  const kept = await keptFor(call, id);
+  if (!kept || !mayRead(view, kept)) return mistaken(call, unknown(id));
+  return charged(call, kept, async () => ({ content: [{ type: 'text', text: JSON.stringify(await answer(kept)) }] }));
+}
+
+async function answerWith(
+  call: Call,
+  kept: Kept | undefined,
+  { id, section, input }: { id: string; section: string; input: PipelineInput },
+): Promise<Json> {
+  const part = kept && find(kept.result, section);
+  if (!kept || !part) {
+    const problem = kept
+      ? `There is no section ${brief(section)}: 1 to ${kept.result.parts?.length ?? 0}.`
+      : unknown(id);
+    if (input === 'prompt') throw new RpcFailure({ code: RPC.invalidParams, message: problem });
+    return mistaken(call, problem);
+  }
+  const text = part.parts ? tableOf(part, { resultId: kept.id, again: AGAIN[kept.input], section }) : (part.text ?? '');
+  const block = { type: 'text', text };
+  return charged(call, kept, async () =>
+    input === 'prompt' ? { messages: [{ role: 'user', content: block }] } : { content: [block] },
+  );
+}
+
+/** What an agent reads counts as what a call gives it, but as no call: the server does nothing. */
+async function charged(call: Call, kept: Kept, answer: () => Promise<object>): Promise<Json> {
+  const { route, course } = call.caller;
+  const server = route.servers.find(({ name }) => name === kept.server);
+  if (!server) return mistaken(call, unknown(kept.id));
+  traceServer(call.trace, server, kept.name);
+  const spend = spendOf(call, server, kept.name);
+  if (spend?.refusal) return refused(call, server, spend.refusal);
+  const json = withinSize(call, server, course.result, call.encode(await answer()));
+  return spend ? spend.answered(json) : json;
+}
+
+const keptFor = ({ caller }: Call, id: string): Promise<Kept | undefined> =>
+  caller.state.sections.find(id, { principal: caller.identity.key, route: caller.route.path });
+
+/** Rights may have been taken back since. */
+const mayRead = ({ servers, catalogs }: Seen, { server, name, input }: Kept): boolean =>
+  servers.some((one) => one.name === server) && (input === 'prompt' || !catalogs.tools.refuses(server, name));
+
+const unknown = (id: string): string =>
+  `There is no result ${brief(id, 40)}: results are kept for 5 minutes, for the one who asked. Call the tool again.`;
+
+const textOf = (section: unknown): string =>
+  typeof section === 'string' || typeof section === 'number' ? String(section) : '';

@@ -1,0 +1,180 @@
+/**
+ * What a server answered, on its way to an agent. Texts go through the stages; pictures, sounds and resources pass as they are, and so do
+ * failures. `structuredContent` is never reshaped: where a tool has an `outputSchema`, clients must get what it says (MCP, server/tools,
+ * “Output Schema”). Without one it is a second copy of the text, as servers should send it, and is left out with the text it repeats.
+ */
+import { redactValue } from '../../schemas/secret-shapes.ts';
+import type { PipelineInput } from '../../schemas/pipelines.ts';
+import type { Call } from '../era/era.ts';
+import type { Bound } from '../limits/limiter.ts';
+import { withinSize } from '../limits/allowance.ts';
+import type { Json } from '../rpc/json.ts';
+import type { Server } from '../upstream/server.ts';
+import { told } from './events.ts';
+import type { NamedPipeline } from './of-route.ts';
+import { leavesOf, type Part } from './part.ts';
+import { onThread, runStages, Withheld, type Work } from './run.ts';
+import { tableOf } from './toc.ts';
+
+const INPUTS: Readonly<Record<string, PipelineInput>> = { 'tools/call': 'toolResult', 'prompts/get': 'prompt' };
+
+type Fields = Record<string, unknown>;
+/** A block of content; only texts are looked into. */
+type Block = Fields & { readonly type?: unknown; readonly text?: unknown; readonly annotations?: unknown };
+
+export interface Shape {
+  readonly pipeline: NamedPipeline;
+  /** The tool, or the prompt: the server's own name. */
+  readonly name: string;
+  /** How large the server's answer may be; that of the agent's is looked at again. */
+  readonly limit: Bound | undefined;
+}
+
+/** @param answer a result, as the server gave it @returns what the client gets */
+export async function shaped(
+  call: Call,
+  server: Server,
+  { pipeline, name, limit }: Shape,
+  answer: unknown,
+): Promise<Json> {
+  const input = INPUTS[call.request.method];
+  const isWhole = isRecord(answer) && (answer['resultType'] ?? 'complete') === 'complete';
+  if (!input || !isWhole || !pipeline.appliesTo.includes(input)) return call.encode(answer, server);
+  if (limit) {
+    const whole = call.encode(answer, server);
+    const passed = withinSize(call, server, limit, whole);
+    if (passed !== whole) return passed;
+  }
+  const gone = new AbortController();
+  const stay = call.onGone(() => gone.abort());
+  const work: Work = { call, server, pipeline, name, input, signal: gone.signal };
+  try {
+    return call.encode(await (input === 'prompt' ? prompt(work, answer) : toolResult(work, answer)), server);
+  } catch (error) {
+    if (!(error instanceof Withheld)) throw error;
+    call.trace.toolFailed('withheld');
+    return call.encode(withheld(input, error), server);
+  } finally {
+    stay();
+  }
+}
+
+function withheld(input: PipelineInput, { message }: Withheld): Fields {
+  const block = {
+    type: 'text',
+    text: `The result of ${input === 'prompt' ? 'the prompt' : 'the tool'} was withheld: ${message}.`,
+  };
+  return input === 'prompt' ? { messages: [{ role: 'user', content: block }] } : { content: [block], isError: true };
+}
+
+async function toolResult(work: Work, answer: Fields): Promise<Fields> {
+  const { content } = answer;
+  if (!Array.isArray(content)) return answer;
+  const runs = answer['isError'] === true ? content.map((block: Block) => [block]) : runsOf(content as Block[]);
+  const done: { blocks: Block[]; isShaped: boolean }[] = [];
+  const before: string[] = [];
+  for (const blocks of runs) {
+    const text = answer['isError'] === true ? undefined : textOf(blocks);
+    const isShaped = text !== undefined && Buffer.byteLength(text) >= work.pipeline.minBytes;
+    const after = isShaped ? await textThrough(work, text) : undefined;
+    if (after !== undefined && after !== text) before.push(text ?? '');
+    done.push({ blocks: after === undefined || after === text ? blocks : [{ ...blocks[0], text: after }], isShaped });
+  }
+  const others = done.flatMap(({ blocks, isShaped }) => (isShaped ? [] : blocks));
+  const rest = await guarded(work, { ...withoutCopy(work, answer, before), content: others });
+  const left = [...(rest['content'] as Block[])];
+  // Each at its place again.
+  return {
+    ...rest,
+    content: done.flatMap(({ blocks, isShaped }) => (isShaped ? blocks : left.splice(0, blocks.length))),
+  };
+}
+
+async function prompt(work: Work, answer: Fields): Promise<Fields> {
+  const { messages } = answer;
+  if (!Array.isArray(messages)) return answer;
+  const done: Fields[] = [];
+  for (const message of messages as Fields[]) {
+    const block = message['content'] as Block | undefined;
+    const text = textOf(block ? [block] : []);
+    if (text === undefined || Buffer.byteLength(text) < work.pipeline.minBytes) done.push(await guarded(work, message));
+    else done.push({ ...message, content: { ...block, text: await textThrough(work, text) } });
+  }
+  return { ...answer, messages: done };
+}
+
+/** One text through all stages; what was split is kept, and becomes a table of contents. */
+async function textThrough(work: Work, text: string): Promise<string> {
+  const began = performance.now();
+  const { result, whole, failed } = await runStages(work, text).catch((error: unknown) => {
+    if (error instanceof Withheld) ended({ after: '', failed: ['redact'] });
+    throw error;
+  });
+  const after = result.parts ? await tableFor(work, result, whole) : whole;
+  ended({ after, failed, sections: result.parts ? [...leavesOf(result)].length : 0 });
+  return after;
+
+  function ended({ after: got, ...more }: { after: string; failed: readonly string[]; sections?: number }): void {
+    const why = more.failed.length > 0 ? 'error' : undefined;
+    const sizes = { before: Buffer.byteLength(text), after: Buffer.byteLength(got) };
+    told(work, { kind: 'pipeline_execution', ...sizes, began, why, more });
+  }
+}
+
+async function tableFor({ call, server, name, input }: Work, result: Part, whole: string): Promise<string> {
+  const { identity, route, state } = call.caller;
+  const kept = { principal: identity.key, route: route.path, server: server.name, name, input, result };
+  const id = await state.sections.keep(kept).catch(() => undefined);
+  if (id === undefined) return whole;
+  const table = tableOf(result, { resultId: id, again: AGAIN[input], section: '' });
+  // A table that is longer than what it is of saves nothing.
+  return table.length < whole.length ? table : whole;
+}
+
+export const AGAIN: Readonly<Record<PipelineInput, string>> = {
+  toolResult: 'calling the same tool',
+  prompt: 'getting the same prompt',
+};
+
+/** A guard looks at all that gets out, however small it is and whether it can be reshaped or not. @throws Withheld */
+async function guarded(work: Work, value: Fields): Promise<Fields> {
+  const guards = work.pipeline.stages.filter((stage) => stage.type === 'redact');
+  if (guards.length === 0) return value;
+  const patterns = guards.flatMap((guard) => guard.patterns);
+  if (patterns.length === 0) return redactValue(value).value as Fields;
+  try {
+    return (await onThread(work, { patterns, value })) as Fields;
+  } catch {
+    throw new Withheld('its secrets could not be taken out');
+  }
+}
+
+/** Without a copy of a text that an agent is to read in parts. Only where no schema promises it. */
+function withoutCopy({ server, name }: Work, answer: Fields, texts: readonly string[]): Fields {
+  const { structuredContent, ...rest } = answer;
+  if (structuredContent === undefined || texts.length === 0) return answer;
+  const tool = server.state('tools')?.items?.find((item) => item['name'] === name);
+  if (!tool || tool['outputSchema'] !== undefined) return answer;
+  const copies = [undefined, 2, 4].map((indent) => JSON.stringify(structuredContent, undefined, indent));
+  return texts.some((text) => copies.includes(text)) ? rest : answer;
+}
+
+/** Texts that follow one another and are meant for the same are one text, in however many blocks a server sends it. */
+function runsOf(content: readonly Block[]): Block[][] {
+  const runs: Block[][] = [];
+  for (const block of content) {
+    const [first] = runs.at(-1) ?? [];
+    if (first && isText(first) && isText(block) && meantFor(first) === meantFor(block)) runs.at(-1)?.push(block);
+    else runs.push([block]);
+  }
+  return runs;
+}
+
+const isText = (block: Block): boolean => block.type === 'text' && typeof block.text === 'string';
+const meantFor = ({ annotations }: Block): string => JSON.stringify(annotations) ?? '';
+const textOf = (blocks: readonly Block[]): string | undefined =>
+  blocks[0] && isText(blocks[0]) ? blocks.map(({ text }) => text).join('\n') : undefined;
+
+function isRecord(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

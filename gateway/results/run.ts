@@ -1,0 +1,104 @@
+/** A text on its way through the stages of a pipeline. One that fails leaves the text as it was; each is told to the audit log. */
+import type { PipelineInput, StageEntry } from '../../schemas/pipelines.ts';
+import type { Call } from '../era/era.ts';
+import type { Server } from '../upstream/server.ts';
+import { TaskLost } from '../workers.ts';
+import { told } from './events.ts';
+import { asked } from './model.ts';
+import type { NamedPipeline } from './of-route.ts';
+import { bytesOf, lengthOf, type Part } from './part.ts';
+import { applyStage, type About } from './stages.ts';
+
+/** What is small is done at once (characters): to hand it to a thread would take longer. */
+const SMALL = 16 * 1024;
+/** How long a stage may take on a thread (ms); a guard: its patterns are others’ (ReDoS). What one may take besides its own limit. */
+const STAGE_TIMEOUT = 10_000;
+const GUARD_TIMEOUT = 2_000;
+const AROUND = 2_000;
+
+/** What goes through a pipeline, and for whom. */
+export interface Work {
+  readonly call: Call;
+  readonly server: Server;
+  readonly pipeline: NamedPipeline;
+  /** The tool, or the prompt: the server's own name. */
+  readonly name: string;
+  readonly input: PipelineInput;
+  readonly signal: AbortSignal;
+}
+
+/** Secrets could not be taken out, so nothing may get out. */
+export class Withheld extends Error {}
+
+export interface Outcome {
+  readonly result: Part;
+  /** What it was before it was split. */
+  readonly whole: string;
+  /** Names of stages that failed. */
+  readonly failed: readonly string[];
+}
+
+/** @throws Withheld; the signal's reason */
+export async function runStages(work: Work, text: string): Promise<Outcome> {
+  let result: Part = { title: '', text };
+  let whole = text;
+  const failed: string[] = [];
+  for (const stage of work.pipeline.stages) {
+    const began = performance.now();
+    const before = result;
+    let why: string | undefined;
+    try {
+      result = await asked(work, stage, await applied(work, stage, before, text));
+    } catch (error) {
+      work.signal.throwIfAborted();
+      why = error instanceof TaskLost ? error.why : 'error';
+    }
+    told(work, {
+      kind: 'stage_execution',
+      stage: stage.type,
+      before: bytesOf(before),
+      after: bytesOf(result),
+      began,
+      why,
+    });
+    if (why !== undefined) failed.push(stage.type);
+    // Data leak: what a guard did not look at, nobody gets.
+    if (why !== undefined && stage.type === 'redact') throw new Withheld(`its secrets could not be taken out (${why})`);
+    if (!result.parts) whole = result.text ?? '';
+  }
+  return { result, whole, failed };
+}
+
+/** Here where it takes no time, on a thread otherwise: what others wrote always there, and their patterns too. */
+async function applied(work: Work, stage: StageEntry, result: Part, text: string): Promise<Part> {
+  const { call, server, signal } = work;
+  const about: About = {
+    sourceName: `${server.name}/${work.name}`,
+    projectName: call.caller.route.project,
+    originalContent: stage.type === 'module' ? text : '',
+  };
+  if (!isOthers(stage) && lengthOf(result) <= SMALL) return applyStage(result, stage, about);
+  return (await onThread(work, { stage, result, about }, timeoutOf(stage), signal)) as Part;
+}
+
+export const onThread = (
+  { call: { caller } }: Work,
+  input: unknown,
+  timeoutMs = GUARD_TIMEOUT,
+  signal?: AbortSignal,
+): Promise<unknown> =>
+  caller.state.workers.run({
+    name: 'results',
+    input,
+    by: caller.identity.key,
+    timeoutMs,
+    ...(signal ? { signal } : {}),
+  });
+
+function timeoutOf(stage: StageEntry): number {
+  if (stage.type === 'module') return stage.timeoutMs + AROUND;
+  return stage.type === 'redact' ? GUARD_TIMEOUT : STAGE_TIMEOUT;
+}
+
+const isOthers = (stage: StageEntry): boolean =>
+  stage.type === 'module' || (stage.type === 'redact' && stage.patterns.length > 0);

@@ -1,0 +1,89 @@
+/** What each stage does to a result. Pure: no clock, no network, nothing but what it is given; so it can run anywhere. */
+import { redactText, type Redacted } from '../../schemas/secret-shapes.ts';
+import type { StageEntry } from '../../schemas/pipelines.ts';
+import { asCsv, asToon } from './encode.ts';
+import { lengthOf, mapLeaves, mapTexts, whole, type Part } from './part.ts';
+import { paginated } from './split/pages.ts';
+import { split } from './split/split.ts';
+import { beginningOf } from './toc.ts';
+
+/** What code of the config repo is told of a result. */
+export interface About {
+  readonly sourceName: string;
+  readonly projectName?: string | undefined;
+  /** The text as it was before all stages. */
+  readonly originalContent: string;
+}
+
+type Type = StageEntry['type'];
+export type StageOf<T extends Type> = Extract<StageEntry, { type: T }>;
+/** @throws Error what is wrong: then the result stays as it was */
+type Run<T extends Type> = (result: Part, stage: StageOf<T>, about: About) => Part | Promise<Part>;
+
+const SIZES = { minSize: 2048, maxSize: 15_360 };
+
+export const STAGES: { readonly [T in Type]: Run<T> } = {
+  passthrough: (result) => result,
+  paginate: (result, { pageSize }) => mapLeaves(result, (leaf) => paginated(leaf, pageSize)),
+  'section-split': (result, sizes) => mapLeaves(result, (leaf) => split(leaf, sizes)),
+  'summarize-tree': async (result) => described(result.parts ? result : await split(result, SIZES)),
+  redact: (result, { patterns }) => redacted(result, patterns),
+  truncate: (result, { maxChars }) => mapTexts(result, (text) => truncated(text, maxChars)),
+  toon: (result) => mapTexts(result, asToon),
+  csv: (result) => mapTexts(result, asCsv),
+  module: async (result, stage, about) => {
+    const { runModule } = await import('./module.ts');
+    return mapLeaves(result, (leaf) => runModule(leaf, stage, about));
+  },
+};
+
+/** @throws Error what is wrong */
+export async function applyStage(result: Part, stage: StageEntry, about: About): Promise<Part> {
+  const run = STAGES[stage.type] as Run<Type>;
+  return run(result, stage, about);
+}
+
+/** What can be said without a model: how something begins, and how large it is. */
+function described(part: Part): Part {
+  const { parts } = part;
+  if (!parts) return { ...part, summary: beginningOf(firstLineOf(part.text ?? ''), 120) };
+  const inner = parts.map(described);
+  const titles = inner.slice(0, 5).map(({ title }) => title);
+  const more = inner.length - titles.length;
+  const list = `${titles.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
+  return { ...part, parts: inner, summary: `${lengthOf(part)} characters: ${list}` };
+}
+
+const firstLineOf = (text: string): string => text.trimStart().split('\n', 1)[0] ?? '';
+
+function truncated(text: string, maxChars: number): string {
+  if (text.length <= maxChars) return text;
+  const kept = whole(text.slice(0, maxChars));
+  return `${kept}\n[… ${text.length - kept.length} more characters were left out]`;
+}
+
+async function redacted(result: Part, patterns: readonly string[]): Promise<Part> {
+  const clean = redactor(patterns);
+  const change = async (part: Part): Promise<Part> => ({
+    ...part,
+    title: clean(part.title).text,
+    ...(part.text === undefined ? {} : { text: clean(part.text).text }),
+    ...(part.summary === undefined ? {} : { summary: clean(part.summary).text }),
+    ...(part.parts ? { parts: await Promise.all(part.parts.map(change)) } : {}),
+  });
+  return change(result);
+}
+
+/** Takes secrets out of one text. ReDoS: own patterns can take for ever, so they are only used where the clock can end them. */
+export function redactor(patterns: readonly string[]): (text: string) => Redacted {
+  const own = patterns.map((source) => new RegExp(source, 'gu'));
+  return (text) =>
+    own.reduce((found, shape) => {
+      let { count } = found;
+      const mask = (): string => {
+        count++;
+        return '[redacted]';
+      };
+      return { text: found.text.replace(shape, mask), count };
+    }, redactText(text));
+}

@@ -1,0 +1,62 @@
+/** A remote server that answers with whatever a test gives it, and remembers what it was asked. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
+import type { Endpoint } from '../../../schemas/snapshot.ts';
+
+type Params = Record<string, unknown> & {
+  name?: string;
+  arguments?: Record<string, unknown>;
+  protocolVersion?: string;
+};
+
+export interface Answering extends AsyncDisposable {
+  readonly endpoint: Endpoint;
+  /** Names of what was called, and what prompts were asked for. */
+  readonly calls: string[];
+}
+
+/** @param tools as they are listed @param answers by name: results of tools and prompts */
+export async function answering(
+  name: string,
+  tools: readonly { name: string; [field: string]: unknown }[],
+  answers: Readonly<Record<string, (args: Record<string, unknown>) => object>>,
+): Promise<Answering> {
+  const calls: string[] = [];
+  const prompts = Object.keys(answers).filter((one) => !tools.some((tool) => tool.name === one));
+  const answerTo = (method: string, params: Params): object | undefined => {
+    if (method === 'initialize')
+      return {
+        protocolVersion: params.protocolVersion,
+        capabilities: { tools: {}, prompts: {} },
+        serverInfo: { name, version: '1.0.0' },
+      };
+    if (method === 'tools/list') return { tools: tools.map((tool) => ({ inputSchema: { type: 'object' }, ...tool })) };
+    if (method === 'prompts/list') return { prompts: prompts.map((one) => ({ name: one })) };
+    if (method !== 'tools/call' && method !== 'prompts/get') return undefined;
+    calls.push(params.name ?? '');
+    return answers[params.name ?? '']?.(params.arguments ?? {});
+  };
+  const server = createServer(async (request, response) => {
+    if (request.method !== 'POST') return void response.writeHead(405).end();
+    const { id, method, params = {} } = (await json(request)) as { id?: number; method: string; params?: Params };
+    if (id === undefined) return void response.writeHead(202).end();
+    const result = answerTo(method, params);
+    const answer = result ? { result } : { error: { code: -32601, message: 'Method not found' } };
+    response.writeHead(200, { 'Content-Type': 'application/json' });
+    response.end(JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+  return {
+    endpoint: { id: name, transport: 'http', address },
+    calls,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
