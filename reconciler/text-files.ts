@@ -154,6 +154,8 @@ export class TextFiles implements TextStore {
   /** Removes what nobody used for long, and of the rest what was used longest ago, until it is little enough. */
   async #cut(): Promise<void> {
     this.#cutAt = Date.now();
+    // What is written meanwhile adds to it.
+    this.#bytes = 0;
     const all: Found[] = [];
     for (const folder of await this.#folders()) all.push(...(await filesIn(join(this.#dir, folder))));
     all.sort((a, b) => a.usedAt - b.usedAt);
@@ -168,7 +170,7 @@ export class TextFiles implements TextStore {
       await rm(path, { force: true });
       bytes -= size;
     }
-    this.#bytes = bytes;
+    this.#bytes += bytes;
   }
 
   async #maxBytes(): Promise<number> {
