@@ -145,10 +145,12 @@ export class TextFiles implements TextStore {
   }
 
   async #cutIfNeeded(): Promise<void> {
-    const isDue = Date.now() - this.#cutAt > LOOK_EVERY;
-    if (!isDue && this.#bytes !== undefined && this.#bytes <= (await this.#maxBytes())) return;
-    this.#cutting ??= this.#cut().finally(() => (this.#cutting = undefined));
-    await this.#cutting;
+    const isDue = (): boolean => this.#bytes === undefined || Date.now() - this.#cutAt > LOOK_EVERY;
+    // Others write while it cuts: then once more.
+    while (isDue() || (this.#bytes ?? 0) > (await this.#maxBytes())) {
+      this.#cutting ??= this.#cut().finally(() => (this.#cutting = undefined));
+      await this.#cutting;
+    }
   }
 
   /** Removes what nobody used for long, and of the rest what was used longest ago, until it is little enough. */

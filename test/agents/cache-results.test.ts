@@ -95,7 +95,7 @@ const textOf = ({ content }: Result): string | undefined => content?.[0]?.text;
 describe.each([
   ['legacy', legacy],
   ['modern', modern],
-])('a client of the %s era', (_, call) => {
+])('a client of the %s era', (_era, call) => {
   test('gets what was said before for the same arguments, in whatever order, with its age', async () => {
     const first = await call('up__get', { a: 1, b: { c: [1, 2], d: null } });
     expect([textOf(first), first._meta?.['slipway/cached']]).toEqual(['get 1', undefined]);
@@ -168,9 +168,9 @@ describe('never kept', () => {
     ['a refusal', { error: { code: -32_000, message: 'no' } }],
     ['a question to the client', { resultType: 'input_required', inputRequests: {}, requestState: 's' }],
     ['a result that is too large', { structuredContent: { all: 'x'.repeat(1024 * 1024) } }],
-  ])('%s', async (_, more) => {
+  ])('%s', async (_why, more) => {
     special = { get: more };
-    for (const _turn of [1, 2]) await modern('up__get');
+    for (const _ of [1, 2]) await modern('up__get');
     expect(calls).toHaveLength(2);
   });
 

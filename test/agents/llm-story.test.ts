@@ -1,0 +1,135 @@
+/** The real program with a language model that is there, goes away and comes back; and with what it keeps of results. */
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { client, raw } from '../gateway/helpers/gateway.ts';
+import { modernClient } from '../gateway/helpers/modern.ts';
+import { Models } from '../helpers/models.ts';
+import { Desk, type Running } from '../helpers/slipway.ts';
+
+const EXAMPLE = fileURLToPath(new URL('../../examples/agents', import.meta.url));
+const KEY = 'sk-of-the-story-0815';
+
+let models: Models;
+let desk: Desk;
+let running: Running;
+beforeAll(async () => {
+  models = await Models.start();
+  desk = new Desk();
+  cpSync(EXAMPLE, desk.config, { recursive: true });
+  writeFileSync(join(desk.home, 'key'), `${KEY}\n`);
+  const more = `apiVersion: slipway/v1
+kind: Secret
+metadata: { name: keys }
+spec: { data: { model: { file: ${join(desk.home, 'key')} } } }
+---
+apiVersion: slipway/v1
+kind: LlmProvider
+metadata: { name: big }
+spec:
+  type: anthropic
+  model: a-model
+  url: ${models.url}/v1
+  privateNetwork: true
+  apiKey: { secretRef: { name: keys, key: model } }
+  tier: heavy
+`;
+  desk.push({ 'big.yaml': more }, 'models');
+  running = await desk.up();
+});
+afterAll(async () => {
+  await desk[Symbol.asyncDispose]();
+  await models[Symbol.asyncDispose]();
+});
+
+const told = async (...args: string[]): Promise<string> =>
+  (await desk.slipway([...args, '--state-dir', desk.state])).out;
+
+test('models are told of as calls showed them, asked for a word when somebody wants to know, and no key is told', async () => {
+  expect(models.asked).toEqual([]);
+  expect(await told('get', 'llmproviders')).toMatch(
+    /^NAME .*\nbig +anthropic +a-model +heavy +unknown +0 +0 +0\/0 +-\nlocal +ollama +llama3.2 +fast +unknown /,
+  );
+  models.answering = ({ headers }) => (headers['x-api-key'] === KEY ? 'OK' : { status: 401, body: `no: ${KEY}` });
+  const well = await desk.slipway(['llm', 'check', 'big', '--state-dir', desk.state]);
+  expect(well).toMatchObject({ code: 0, out: expect.stringMatching(/^llmprovider\/big answered after \d+ ms$/) });
+  expect(models.asked).toMatchObject([{ path: '/v1/messages', body: { model: 'a-model' } }]);
+  expect(await told('describe', 'llmprovider', 'big')).toMatch(
+    /Model\n +ok\n +1 calls, 0 failed, 0 running; 30 tokens in, 5 out/,
+  );
+
+  // Rotated where it lies, to a wrong one; nothing is restarted.
+  writeFileSync(join(desk.home, 'key'), 'sk-wrong\n');
+  const bad = await desk.slipway(['llm', 'check', 'big', '--state-dir', desk.state]);
+  expect(bad).toMatchObject({
+    code: 1,
+    out: expect.stringMatching(/failed after \d+ ms: It answered 401: the key is refused\.$/),
+  });
+  const status = await told('status');
+  expect(status).toMatch(/^Ready/);
+  expect(status).toMatch(/^Models {3}big failed \S+ ago: It answered 401: the key is refused\.$/m);
+  expect((await desk.status()).llms).toMatchObject([
+    { name: 'big', state: 'failing', calls: 2, errors: 1 },
+    { name: 'local', state: 'unknown' },
+  ]);
+  const { text } = await raw(await running.serving, { path: '/metrics' });
+  expect(text).toContain('slipway_llm_calls_total{provider="big",outcome="error"} 1');
+
+  // Another model by a commit: counted anew.
+  const config = readFileSync(join(desk.config, 'big.yaml'), 'utf8');
+  writeFileSync(join(desk.home, 'key'), `${KEY}\n`);
+  desk.push({ 'big.yaml': config.replace('a-model', 'b-model') }, 'another model');
+  expect((await desk.sync()).code).toBe(0);
+  expect(await told('llm', 'check', 'big')).toContain('answered');
+  expect(models.asked.at(-1)).toMatchObject({ body: { model: 'b-model' } });
+  expect(await told('get', 'llm', 'big')).toMatch(/big +anthropic +b-model +heavy +ok +1 +0 /);
+
+  const seen = [running.log, status, text, await told('status', '-o', 'json'), await told('describe', 'llm', 'big')];
+  expect(seen.join('\n')).not.toMatch(/sk-(of-the-story|wrong)/);
+});
+
+test.each(['2025-11-25', '2026-07-28'])(
+  'a client of MCP %s gets what was read before, until somebody writes',
+  async (era) => {
+    const url = `${await running.serving}/projects/full/mcp`;
+    await using agent = era === '2026-07-28' ? await modernClient(url) : await client(url);
+    const call = async (name: string, args: Record<string, unknown> = {}): Promise<[string | undefined, boolean]> => {
+      const { content, _meta } = await agent.callTool({ name, arguments: args });
+      const [first] = content as { text: string }[];
+      return [first?.text, _meta?.['slipway/cached'] !== undefined];
+    };
+    const title = `of ${era}`;
+    await call('team_write', { title, text: 'first' });
+    expect(await call('team_get_note', { title })).toEqual(['first', false]);
+    expect(await call('team_get_note', { title })).toEqual(['first', true]);
+    await call('team_write', { title, text: 'second' });
+    expect(await call('team_get_note', { title })).toEqual(['second', false]);
+    const events = await told('audit', 'query', '--tool', 'get_note', '-o', 'json');
+    expect(events).toMatch(/"cached": ?true/);
+  },
+);
+
+test('what is kept is told, and forgotten when somebody says so', async () => {
+  await using agent = await client(`${await running.serving}/projects/full/mcp`);
+  const isKept = async (): Promise<boolean> =>
+    (await agent.callTool({ name: 'team_list_notes' }))._meta?.['slipway/cached'] !== undefined;
+  await isKept();
+  expect(await isKept()).toBe(true);
+  expect(await told('cache', 'stats')).toMatch(/^Results {2}[1-9]\d* of tools, .* found$/m);
+  expect(await told('cache', 'clear', '--older-than', '1d')).toBe('0 texts removed, 0');
+  expect(await isKept()).toBe(true);
+  expect(await told('cache', 'clear')).toBe('0 texts removed, 0');
+  expect(await isKept()).toBe(false);
+});
+
+test('what is asked wrongly is answered so', async () => {
+  expect((await desk.slipway(['cache', 'clear', '--older-than', 'soon', '--state-dir', desk.state])).err).toContain(
+    'no duration',
+  );
+  const unknown = await desk.slipway(['llm', 'check', 'none', '--state-dir', desk.state]);
+  expect([unknown.code, unknown.err]).toEqual([
+    expect.any(Number),
+    expect.stringContaining('There is no LlmProvider none.'),
+  ]);
+});
