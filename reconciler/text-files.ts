@@ -162,7 +162,8 @@ export class TextFiles implements TextStore {
     for (const folder of await this.#folders()) all.push(...(await filesIn(join(this.#dir, folder))));
     all.sort((a, b) => a.usedAt - b.usedAt);
     const max = await this.#maxBytes();
-    let bytes = total(all);
+    // What is half-written is not ours to remove, so it must not keep us cutting.
+    let bytes = total(all.filter(({ isText }) => isText));
     const wanted = bytes > max ? max * AFTER_CUT : max;
     const now = Date.now();
     for (const { path, bytes: size, usedAt, isText } of all) {
@@ -170,7 +171,7 @@ export class TextFiles implements TextStore {
       if (!isOld && bytes <= wanted) continue;
       if (!isOld && !isText) continue;
       await rm(path, { force: true });
-      bytes -= size;
+      if (isText) bytes -= size;
     }
     this.#bytes += bytes;
   }
