@@ -32,8 +32,6 @@ export interface Floor {
 }
 
 export interface Compiled extends Desired {
-  /** Servers that resources hold together: by what they name, and by what they select. */
-  readonly members: ReadonlyMap<Resource, readonly string[]>;
   readonly workloads: readonly Workload[];
   readonly draft: Draft;
   readonly allowances: readonly Allowance[];
@@ -64,8 +62,7 @@ function compileAnew(desired: Desired): Compiled {
   const files = new Map(desired.files.map((file) => [file.path, file]));
   const byKind = Map.groupBy(resources, ({ kind }) => kind);
   const all: CompileContext['all'] = (kind) => byKind.get(kind) ?? [];
-  const members = membersOf(resources, all);
-  const projects = projectsOf(members);
+  const projects = projectsOf(resources, all);
   const context: CompileContext = {
     commit: desired.commit,
     find: (kind, name) => byKey.get(`${kind}/${name}`),
@@ -97,7 +94,6 @@ function compileAnew(desired: Desired): Compiled {
   return {
     ...desired,
     resources,
-    members,
     workloads,
     draft,
     allowances,
@@ -114,21 +110,12 @@ function guardsIn(resource: Resource): GuardsSpec[] {
   return guards ? [guards] : [];
 }
 
-/** Servers that resources hold together, by the resource. */
-function membersOf(resources: readonly Resource[], all: CompileContext['all']): Compiled['members'] {
-  return new Map(
-    resources.flatMap((resource) => {
-      const members = behaviourOf(resource.kind).members?.(resource, { all });
-      return members ? [[resource, members]] : [];
-    }),
-  );
-}
-
 /** Which project each server belongs to where it can be only one: the first by name. */
-function projectsOf(members: Compiled['members']): ReadonlyMap<string, string> {
-  const pairs = [...members].flatMap(([{ metadata }, servers]) =>
-    servers.map((server) => [server, metadata.name] as const),
-  );
+function projectsOf(resources: readonly Resource[], all: CompileContext['all']): ReadonlyMap<string, string> {
+  const pairs = resources.flatMap((resource) => {
+    const members = behaviourOf(resource.kind).members?.(resource, { all }) ?? [];
+    return members.map((server) => [server, resource.metadata.name] as const);
+  });
   return new Map(pairs.toReversed());
 }
 

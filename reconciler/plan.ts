@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { ErrorCode } from '../schemas/errors.ts';
-import type { Action, Change, Downtime, Drift, Plan } from '../schemas/plan.ts';
+import type { Action, Change, Downtime, Drift, FieldChange, Plan } from '../schemas/plan.ts';
+import { selectionsIn } from '../schemas/refs.ts';
 import { addressOf, type Resource } from '../schemas/resource.ts';
 import type { Accepted } from './applied.ts';
 import { compareText, compile, type Compiled, type Desired } from './compile.ts';
@@ -72,6 +73,8 @@ export function plan(desired: Compiled, actual: Actual, permit?: Permit, now?: D
   };
 }
 
+type Selections = ReturnType<typeof selectionsIn>;
+
 interface View {
   readonly base: Compiled;
   /** What keeps instances from being touched. */
@@ -83,6 +86,8 @@ interface View {
   readonly failures: Readonly<Record<string, Failure>>;
   /** Addresses that the gateway serves, here or elsewhere. */
   readonly served: { readonly before: ReadonlySet<string>; readonly after: ReadonlySet<string> };
+  /** What is reached by selectors. */
+  readonly selected: { readonly before: Selections; readonly after: Selections };
   /** Addresses of what ran elsewhere so far. */
   readonly elsewhere: ReadonlySet<string>;
 }
@@ -103,6 +108,7 @@ function viewOf(desired: Compiled, actual: Actual, now: Date | undefined): View 
       before,
       after: new Set(Object.values(desired.draft.origins)),
     },
+    selected: { before: selectionsIn(actual.applied.resources), after: selectionsIn(desired.resources) },
     elsewhere: new Set([...before].filter((address) => !here.has(address))),
   };
 }
@@ -114,16 +120,34 @@ function changeOf(address: string, view: View): Change {
   const failure = view.failures[address];
   const blocked = failure !== undefined && failure.hash === workload?.hash && stands(failure, view.workloads.values());
   const found = verdict(address, view);
+  const { fields, patch } = diffResources(before, after);
   return {
     address,
     ...found,
-    ...diffResources(before, after),
+    fields: [...fields, ...selectionChanges(address, view)],
+    patch,
     blockedBy: [
       ...(blocked ? [`an earlier rollout of this version failed: ${failure.message}`] : []),
       ...(found.action === 'noop' ? [] : heldBy(address, view)),
     ],
     ...(after ? { source: { file: after.source.file, line: after.source.line } } : {}),
   };
+}
+
+/** What came to a resource, or left it, because of labels: nothing of that stands in its own document. */
+function selectionChanges(address: string, { selected, applied, wanted }: View): FieldChange[] {
+  if (!applied.has(address) || !wanted.has(address)) return [];
+  const before = selected.before.get(address) ?? [];
+  const after = selected.after.get(address) ?? [];
+  const change = (target: string, how: Pick<FieldChange, 'before' | 'after'>): FieldChange => ({
+    path: `selected.${target}`,
+    ...how,
+    sensitive: false,
+  });
+  return [
+    ...before.filter((target) => !after.includes(target)).map((target) => change(target, { before: true })),
+    ...after.filter((target) => !before.includes(target)).map((target) => change(target, { after: true })),
+  ];
 }
 
 /** What keeps its instances as they are. What only the gateway has to know never waits. */
@@ -172,6 +196,8 @@ function verdict(address: string, view: View): Verdict {
   if (workload && view.elsewhere.has(address))
     return { action: 'update', reason: 'it now runs here', downtime: 'swap' };
   if (changed) return { action: 'update', reason: 'its fields changed', downtime: ends ? 'stop' : 'reload' };
+  if (selectionChanges(address, view).length > 0)
+    return { action: 'update', reason: 'what its selector reaches changed', downtime: 'reload' };
   const isLeftAlone = view.holds.get(address)?.reason === 'Suspended';
   if (workload?.drift === 'enforce' && !isLeftAlone) {
     const altered = instances.filter(isAltered).length;

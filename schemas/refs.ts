@@ -41,6 +41,18 @@ export function referencesOf(resource: Resource): Reference[] {
   ];
 }
 
+/** Addresses of what resources reach without naming it, by the address of whose selector it is; those without one are left out. */
+export function selectionsIn(resources: readonly Resource[]): ReadonlyMap<string, readonly string[]> {
+  const byKind = Map.groupBy(resources, ({ kind }) => kind);
+  const all: All = (kind) => byKind.get(kind) ?? [];
+  return new Map(
+    resources.flatMap((resource) => {
+      const selected = kindOf(resource.kind)?.selects?.(resource.spec, all) ?? [];
+      return selected.length === 0 ? [] : [[addressOf(resource), selected.map(({ kind, name }) => `${kind}/${name}`)]];
+    }),
+  );
+}
+
 function duplicate(resource: Resource, first: Resource): Issue {
   const where = `${first.source.file}:${first.source.line}`;
   return issueAt(

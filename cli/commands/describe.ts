@@ -86,6 +86,7 @@ function asText({
   workspace,
   llm,
   refersTo,
+  selects,
   referredBy,
   events,
   budgets,
@@ -94,7 +95,7 @@ function asText({
   const section = (title: string, content: string): string => (content === '' ? '' : `${title}\n${indent(content)}`);
   const rows = ({ head, rows: all }: Table): string => (all.length === 0 ? '' : table(head, all));
   const references = [
-    ...refersTo.map((address) => `refers to ${address}`),
+    ...refersTo.map((address) => `${selects.includes(address) ? 'selects' : 'refers to'} ${address}`),
     ...referredBy.map((address) => `referred to by ${address}`),
   ];
   return [

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AuditEvent } from '../../reconciler/index.ts';
 import { toSlipwayError } from '../../schemas/errors.ts';
+import { serversOf } from '../../schemas/kinds/fields/server-selector.ts';
 import type { project } from '../../schemas/kinds/project.ts';
 import type { EventRow } from '../../schemas/operate.ts';
 import type { Resource } from '../../schemas/resource.ts';
@@ -56,7 +57,9 @@ async function status(target: Target, tell: Tell, signal: AbortSignal): Promise<
       target.json<Status>('GET', '/status'),
       target.json<Resource<z.output<typeof project.spec>>[]>('GET', '/resources/projects'),
     ]);
-    const projects = resources.map(({ metadata: { name }, spec }) => ({ name, servers: spec.servers }));
+    const isSelected = resources.some(({ spec }) => spec.serverSelector);
+    const all = isSelected ? await target.json<Resource[]>('GET', '/resources/servers') : [];
+    const projects = resources.map(({ metadata: { name }, spec }) => ({ name, servers: serversOf(spec, all) }));
     tell({ feed: 'status', status: now, projects });
     await Promise.race([changed.promise, watch, delay(LOAD, undefined, { signal })]);
   }

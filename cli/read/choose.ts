@@ -1,7 +1,7 @@
 /** Which resources somebody means: kinds, names, globs, labels, and all that belongs to a project. */
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Kind } from '../../schemas/kinds/kind.ts';
-import { referencesOf } from '../../schemas/refs.ts';
+import { referencesOf, selectionsIn } from '../../schemas/refs.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import { suggest } from '../../schemas/suggest.ts';
 import { isPattern, kindFor, labelSelector, namedBy, nameMatcher } from '../select.ts';
@@ -56,10 +56,14 @@ export function namedAmong(
 export function ofProject(resources: readonly Resource[], project: string): Resource[] {
   const [root] = chosen(resources, { kind: kindFor('project'), names: [project] });
   const wanted = new Set(root ? [addressOf(root)] : []);
+  const selections = selectionsIn(resources);
   const refersTo = new Map(
     resources.map((resource) => [
       addressOf(resource),
-      referencesOf(resource).map(({ kind, name }) => `${kind}/${name}`),
+      [
+        ...referencesOf(resource).map(({ kind, name }) => `${kind}/${name}`),
+        ...(selections.get(addressOf(resource)) ?? []),
+      ],
     ]),
   );
   for (const [address, targets] of refersTo) if (root && targets.includes(addressOf(root))) wanted.add(address);

@@ -2,7 +2,7 @@
 import type { BudgetStatus } from '../../schemas/budgets.ts';
 import type { EventRow, History } from '../../schemas/operate.ts';
 import type { LlmStatus } from '../../schemas/llm.ts';
-import { referencesOf } from '../../schemas/refs.ts';
+import { referencesOf, selectionsIn } from '../../schemas/refs.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import {
   conditionOf,
@@ -26,6 +26,8 @@ export interface Facts {
   readonly llm: LlmStatus | undefined;
   /** Addresses of what it names, and of what names it. */
   readonly refersTo: readonly string[];
+  /** Those of them that its selector reaches. */
+  readonly selects: readonly string[];
   readonly referredBy: readonly string[];
   readonly events: readonly EventRow[];
   /** Of a budget: how much of it is used. */
@@ -37,6 +39,7 @@ export interface Facts {
 /** What is known of all of them. */
 export interface Common {
   readonly resources: readonly Resource[];
+  readonly selections: ReturnType<typeof selectionsIn>;
   readonly status: Status;
   readonly budgets: readonly BudgetStatus[];
 }
@@ -46,13 +49,13 @@ export async function common(target: Target, resources: readonly Resource[]): Pr
     target.json<Status>('GET', '/status?stats=true'),
     target.json<BudgetStatus[]>('GET', '/budgets'),
   ]);
-  return { resources, status, budgets };
+  return { resources, selections: selectionsIn(resources), status, budgets };
 }
 
 export async function factsOf(
   target: Target,
   resource: Resource,
-  { resources, status, budgets }: Common,
+  { resources, selections, status, budgets }: Common,
 ): Promise<Facts> {
   const address = addressOf(resource);
   const { kind, metadata } = resource;
@@ -62,8 +65,10 @@ export async function factsOf(
     target.json<EventRow[]>('GET', `/events?for=${encodeURIComponent(address)}`),
     lastLines(target, server),
   ]);
-  const targets = (from: Resource): string[] =>
-    referencesOf(from).map((reference) => `${reference.kind}/${reference.name}`);
+  const targets = (from: Resource): string[] => [
+    ...referencesOf(from).map((reference) => `${reference.kind}/${reference.name}`),
+    ...(selections.get(addressOf(from)) ?? []),
+  ];
   return {
     resource,
     history,
@@ -73,6 +78,7 @@ export async function factsOf(
     workspace: status.workspaces.find((entry) => entry.address === address),
     llm: status.llms?.find(({ name }) => address === `LlmProvider/${name}`),
     refersTo: [...new Set(targets(resource))],
+    selects: selections.get(address) ?? [],
     referredBy: resources.filter((other) => targets(other).includes(address)).map(addressOf),
     events,
     budgets: budgets.filter(({ budget }) => address === `Budget/${budget}`),

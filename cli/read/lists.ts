@@ -2,6 +2,7 @@
 import type { OrphanRow } from '../../schemas/operate.ts';
 import type { Proposal } from '../../schemas/proposals.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
+import { serversOf } from '../../schemas/kinds/fields/server-selector.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import type { Status } from '../../schemas/status.ts';
 import { age, type Table } from '../print/table.ts';
@@ -113,11 +114,13 @@ async function proposals({ names, selector, project, isWide, target }: Asked): P
 /** Which server is in which project: `slipway attach` and `detach` change it. Names and labels are the project's. */
 async function attachments({ names, selector, resources }: Asked): Promise<Listing> {
   const isLabelled = selector === undefined ? () => true : labelSelector(selector);
-  const rows = (await resources()).flatMap(({ kind, metadata, spec }) => {
+  const there = await resources();
+  const all = there.filter(({ kind }) => kind === kindFor('server').kind);
+  const rows = there.flatMap(({ kind, metadata, spec }) => {
     const { servers } = spec as { servers?: readonly string[] };
     const isWanted = (names.length === 0 || names.includes(metadata.name)) && isLabelled(metadata.labels);
     if (kindFor('project').kind !== kind || !servers || !isWanted) return [];
-    return servers.map((server) => ({
+    return serversOf(spec as Parameters<typeof serversOf>[0], all).map((server) => ({
       name: `${metadata.name}/${server}`,
       cells: [server, metadata.name],
       data: { server, project: metadata.name },

@@ -52,6 +52,8 @@ export interface Kind<Name extends string = string, Schema extends z.ZodType = z
   /** A whole YAML document that is valid. */
   readonly example: string;
   references(spec: z.output<Schema>): Reference[];
+  /** What it reaches without naming it: by labels, say. */
+  selects?(spec: z.output<Schema>, all: All): readonly Pick<Reference, 'kind' | 'name'>[];
   /** What is wrong with resources of this kind beside one another. They come in the order of their places. */
   together?(resources: readonly Resource<z.output<Schema>>[], all: All): Problem[];
   /**

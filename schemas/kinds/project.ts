@@ -6,9 +6,9 @@ import { codeMode, codeModeProblems } from './fields/code-mode.ts';
 import { discovery, embedServerSummaries } from './fields/discovery.ts';
 import { callerLimits } from './fields/limits.ts';
 import { llm, llmReferences } from './fields/llm.ts';
-import { serverSelector, serversOf } from './fields/server-selector.ts';
 import { overrideReferences, overrides } from './fields/overrides.ts';
 import { pipeline, pipelineReference } from './fields/pipeline.ts';
+import { selectedServers, serverSelector, serversOf } from './fields/server-selector.ts';
 import { redact } from './fields/redact.ts';
 import { defineKind } from './kind.ts';
 
@@ -43,6 +43,7 @@ export const project = defineKind({
     ...pipelineReference(spec.pipeline),
     ...overrideReferences(spec.overrides),
   ],
+  selects: (spec, all) => selectedServers(spec, all('Server')).map((target) => ({ kind: 'Server', name: target })),
   together: (projects, all) => [
     ...codeModeProblems(projects),
     ...projects.flatMap((resource) => {
