@@ -10,7 +10,7 @@ import { cardOf } from '../own/card.ts';
 import type { Front } from '../own/own-tool.ts';
 import { lineOf, sizeOf, type Json } from '../rpc/json.ts';
 import { viewOf } from '../steps/authorize.ts';
-import { InnerCall } from './inner-call.ts';
+import { forScripts, InnerCall, type Around } from './inner-call.ts';
 import type { Question } from './in-worker.ts';
 import { expressionOf, nameFor } from './names.ts';
 import { valueOf } from './value.ts';
@@ -33,6 +33,7 @@ export interface AskedOptions {
 
 export class Asked {
   readonly #options: AskedOptions;
+  readonly #around: Around;
   /** Calls that were made, and those that came to nothing. */
   calls = 0;
   failed = 0;
@@ -41,6 +42,8 @@ export class Asked {
 
   constructor(options: AskedOptions) {
     this.#options = options;
+    const { call, signal, onAsking } = options;
+    this.#around = { outer: call, route: forScripts(call.caller.route), signal, onAsking };
   }
 
   /** @returns the answer as JSON @throws an Error whose message the script gets */
@@ -76,12 +79,12 @@ export class Asked {
   }
 
   async #call(question: Question): Promise<unknown> {
-    const { call, front, signal, onAsking, onCalled } = this.#options;
+    const { front, onCalled } = this.#options;
     const name = await nameFor(front, question);
     const args = question['args'] ?? {};
     if (name === undefined) throw new Error('Name a tool: callTool(name, args).');
     if (typeof args !== 'object' || Array.isArray(args)) throw new Error(`The arguments of ${name} must be an object.`);
-    const inner = new InnerCall(call, name, args, signal, onAsking);
+    const inner = new InnerCall(this.#around, name, args);
     this.calls++;
     try {
       this.#admit(inner, name);

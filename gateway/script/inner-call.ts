@@ -5,8 +5,33 @@ import { traceRequest } from '../audit/requests.ts';
 import type { Caller } from '../exchange.ts';
 import type { RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Json } from '../rpc/json.ts';
+import type { NamedPipeline } from '../results/of-route.ts';
+import type { RouteView } from '../route-view.ts';
 import type { Server } from '../upstream/server.ts';
 import { RawResult } from '../upstream/raw-result.ts';
+
+/** The script that a call is made from. */
+export interface Around {
+  readonly outer: Call;
+  readonly route: RouteView;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  /** Called when the client is asked something because of it, and when it no longer is. */
+  readonly onAsking: (isAsking: boolean) => void;
+}
+
+/** Stages of pipelines that a script needs, too: what they take out is for no agent. The others save context, and a script wants all. */
+const KEPT: ReadonlySet<string> = new Set(['redact', 'module']);
+
+/** The route, with results whole. */
+export function forScripts(route: RouteView): RouteView {
+  if (!route.pipelines) return route;
+  const kept = [...route.pipelines].flatMap(([server, pipeline]): [string, NamedPipeline][] => {
+    const stages = pipeline.stages.filter(({ type }) => KEPT.has(type));
+    return stages.length === 0 ? [] : [[server, { ...pipeline, stages }]];
+  });
+  return { ...route, pipelines: kept.length === 0 ? undefined : new Map(kept) };
+}
 
 export class InnerCall implements Call {
   readonly caller: Caller;
@@ -17,15 +42,15 @@ export class InnerCall implements Call {
   readonly #onAsking: (isAsking: boolean) => void;
 
   /**
-   * @param outer the call of the script @param name of the tool, as clients of the route call it
-   * @param signal ends it @param onAsking called when the client is asked something, and when it no longer is
+   * @param outer the call of the script @param route as {@link forScripts} gives it
+   * @param name of the tool, as clients of the route call it
    */
-  constructor(outer: Call, name: string, args: unknown, signal: AbortSignal, onAsking: (isAsking: boolean) => void) {
+  constructor({ outer, route, signal, onAsking }: Around, name: string, args: unknown) {
     this.#outer = outer;
     this.#signal = signal;
     this.#onAsking = onAsking;
     this.trace = traceOf(outer);
-    this.caller = { ...outer.caller, trace: this.trace };
+    this.caller = { ...outer.caller, route, trace: this.trace };
     this.request = {
       jsonrpc: '2.0',
       // No client's: it could take back another's.
