@@ -150,7 +150,7 @@ test.each(examples.map((example) => [example]))('%s', async (example) => {
   else expect(said).toMatch(until);
 });
 
-/** Blocks of the README about a repo that is there; those that begin one are a story of their own, in `package.test.ts`. */
+/** Blocks of the README about a repo that is there; those that begin one are a story of their own, in `package.slow.test.ts`. */
 const blocks = [...readFileSync(new URL('../../README.md', import.meta.url), 'utf8').matchAll(/```sh\n(.*?)```/gs)]
   .map(([, block = '']) => block)
   .filter((block) => /^slipway/m.test(block) && !/slipway (init|up)|^cd /m.test(block));
