@@ -10,8 +10,9 @@ export async function introduceAll({ servers }: RouteView): Promise<void> {
   if (strangers.length > 0) await Promise.all(strangers.map((server) => server.introduce()));
 }
 
-/** @returns whether a server of the route has it */
-export function has({ servers }: RouteView, capability: string): boolean {
+/** @returns whether a server of the route has it, or the gateway itself */
+export function has({ servers, prompts }: RouteView, capability: string): boolean {
+  if (capability === 'prompts' && prompts) return true;
   return servers.some((server) => server.capabilities?.[capability] !== undefined);
 }
 

@@ -45,8 +45,10 @@ export interface CatalogOptions {
   readonly warn: WarnOf;
   /** Which of a server's tools are open to those who see this catalog. */
   readonly decide: (server: Server) => Decide;
-  /** What the gateway itself adds: listed after those of servers, and no server's may be called the same. */
+  /** What the gateway itself adds: listed after those of servers. */
   readonly own: () => readonly Item[];
+  /** Names that are the gateway's: no server's may be called the same. */
+  readonly isOwn: (name: string) => boolean;
 }
 
 /** A model calls only what is listed, so while a server waits for a person, it has a tool that says where to go. */
@@ -70,10 +72,11 @@ export class Catalog {
   readonly #warn: WarnOf;
   readonly #decide: CatalogOptions['decide'];
   readonly #own: CatalogOptions['own'];
+  readonly #isOwn: CatalogOptions['isOwn'];
   #prepared: Prepared | undefined;
   readonly #warned = new Set<string>();
 
-  constructor({ list, servers, naming, warn, decide, own }: CatalogOptions) {
+  constructor({ list, servers, naming, warn, decide, own, isOwn }: CatalogOptions) {
     this.#list = list;
     this.#row = LISTS[list];
     this.#servers = servers;
@@ -81,6 +84,7 @@ export class Catalog {
     this.#warn = warn;
     this.#decide = decide;
     this.#own = own;
+    this.#isOwn = isOwn;
   }
 
   /** The result of listing. Asks, all at once, only the servers of which too little is known. */
@@ -201,8 +205,6 @@ export class Catalog {
     const items: Item[] = [];
     const unavailable: Record<string, string> = {};
     const { key, maxKey, field } = this.#row;
-    const ours = this.#own();
-    const reserved = new Set(ours.map((item) => item[key]));
     const isTools = this.#list === 'tools';
     this.#servers.forEach((server, at) => {
       const state = states[at];
@@ -211,7 +213,7 @@ export class Catalog {
       for (const item of itemsOf(this.#list, server, state)) {
         const own = String(item[key]);
         const name = isTools ? this.#naming.nameOf(server.name, own) : this.prefixOf(server) + own;
-        const taken = targets.has(name) || refused.has(name) || reserved.has(name);
+        const taken = targets.has(name) || refused.has(name) || this.#isOwn(name);
         if (isTools && this.#naming.hides(server.name, own)) continue;
         const problem = name.length > maxKey ? 'its name is too long' : taken && 'its name is taken';
         if (problem) {
@@ -229,7 +231,7 @@ export class Catalog {
         items.push(name === own ? shown : { ...shown, [key]: name });
       }
     });
-    items.push(...ours);
+    items.push(...this.#own());
     const meta = Object.keys(unavailable).length > 0 ? { 'slipway/unavailable': unavailable } : {};
     const _meta = Object.keys(meta).length > 0 ? { _meta: meta } : {};
     return {

@@ -32,6 +32,7 @@ import type { Replays } from './sessions/replay.ts';
 import type { Seal } from './sessions/seal.ts';
 import type { Streams } from './sessions/streams.ts';
 import type { Subscriptions } from './sessions/subscriptions.ts';
+import type { PromptDesk } from './prompts/desk.ts';
 import type { RouteView } from './route-view.ts';
 import type { Generation } from './snapshot.ts';
 import type { Identity } from './steps/authenticate.ts';
@@ -81,6 +82,7 @@ export interface State {
   readonly denials: Denials;
   /** Of the servers that agents search. */
   readonly monitor: Monitor;
+  readonly prompts: PromptDesk;
   /** Gives back what a session had of its own. */
   readonly onEnded: (sessionId: string) => void;
   readonly followers: Followers;

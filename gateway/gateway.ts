@@ -7,7 +7,7 @@ import type { BudgetStatus } from '../schemas/budgets.ts';
 import type { LlmDesk } from '../schemas/llm.ts';
 import type { Era } from '../schemas/modern.ts';
 import type { Snapshot, Tally } from '../schemas/snapshot.ts';
-import type { UpstreamStatus } from '../schemas/status.ts';
+import type { LinkState, UpstreamStatus } from '../schemas/status.ts';
 import type { OpenSecret } from '../schemas/upstream-auth.ts';
 import type { Source, State } from './exchange.ts';
 import type { Gateway, GatewayOptions } from './options.ts';
@@ -28,6 +28,7 @@ import { GatewayMetrics } from './metrics.ts';
 import { handle } from './pipeline.ts';
 import { baseOf } from './routes/consent.ts';
 import { noticesAfter } from './notices.ts';
+import { PromptDesk } from './prompts/desk.ts';
 import { Asks } from './sessions/asks.ts';
 import { Calls } from './sessions/calls.ts';
 import { Elicitations } from './sessions/elicitations.ts';
@@ -41,7 +42,7 @@ import { Seal } from './sessions/seal.ts';
 import { Streams } from './sessions/streams.ts';
 import { Tasks } from './sessions/tasks.ts';
 import { Subscriptions } from './sessions/subscriptions.ts';
-import { Generation, type Lasting } from './snapshot.ts';
+import { allIdle, Generation, type Lasting } from './snapshot.ts';
 import { viewOf } from './steps/authorize.ts';
 import { Authorizer } from './upstream/auth/authorizer.ts';
 import { opener } from './upstream/connect.ts';
@@ -97,6 +98,7 @@ export class RunningGateway implements Gateway {
       onChanged: (server, method, principal) => this.#unasked.changed(server, method, principal),
       onNotification: (server, notification, audience) => this.#unasked.said(server, notification, audience),
     });
+    const [llm, texts] = [new Llms({ secrets, log }), new TextCache(options.texts)];
     const seal = new Seal(options.sessionKey);
     this.#state = {
       log,
@@ -111,8 +113,9 @@ export class RunningGateway implements Gateway {
       budgets: new Budgets({ store: options.budgets, log }),
       workers: new Workers({ most: MOST_WORKERS }),
       scripts: new Scripts(),
-      llm: new Llms({ secrets, log }),
-      texts: new TextCache(options.texts),
+      llm,
+      texts,
+      prompts: new PromptDesk(llm, texts),
       results: new ResultCache(log),
       sections: new Sections(),
       addresses: new Addresses(() => this.#state.current.snapshot.limits?.perAddress),
@@ -160,6 +163,10 @@ export class RunningGateway implements Gateway {
 
   unlisted(server: string): Readonly<Record<string, string>> {
     return this.#pool.server(server)?.unlisted ?? {};
+  }
+
+  links(): ReadonlyMap<string, LinkState> {
+    return this.#state.prompts.links.states;
   }
 
   busy(endpointId: string): number {
@@ -244,13 +251,14 @@ export class RunningGateway implements Gateway {
 
   /** What holds beyond requests goes by a snapshot from now on. */
   #follow(snapshot: Snapshot): void {
-    const { tracing, budgets, authorizer, llm, texts, results } = this.#state;
+    const { tracing, budgets, authorizer, llm, texts, results, prompts } = this.#state;
     authorizer.follow(snapshot);
     tracing.configure(snapshot.gateway.tracing);
     budgets.configure(snapshot.budgets);
     llm.configure(snapshot.llms);
     texts.configure(snapshot.gateway.cache);
     results.configure(snapshot);
+    prompts.links.keep(snapshot.prompts);
   }
 
   async #shutDown(): Promise<void> {
@@ -273,7 +281,7 @@ export class RunningGateway implements Gateway {
     const traced = this.#state.tracing[Symbol.asyncDispose]();
     await state.authorizer.settled();
     this.#doors.cut();
-    state.llm[Symbol.dispose]();
+    for (const asking of [state.prompts, state.llm]) asking[Symbol.dispose]();
     const stopped = [state.workers, state.scripts].map((one) => one[Symbol.asyncDispose]());
     await Promise.all([...closed, traced, ...stopped, state.budgets.close(), state.texts.settled()]);
   }
@@ -290,7 +298,3 @@ export class RunningGateway implements Gateway {
 }
 
 const noSecrets: OpenSecret = () => Promise.reject(new SlipwayError('secret-unavailable'));
-
-async function allIdle(generations: Iterable<Generation>): Promise<void> {
-  await Promise.all([...generations].map((generation) => generation.idle()));
-}

@@ -1,4 +1,5 @@
 /** What those who listen are told when another snapshot is served. */
+import { has } from './capabilities.ts';
 import type { RouteView } from './route-view.ts';
 import type { Stream } from './sessions/streams.ts';
 import type { Generation } from './snapshot.ts';
@@ -21,7 +22,7 @@ function fingerprintOf(generation: Generation, view: RouteView): string {
 }
 
 /** What decides which tools and the like a client sees on a route. */
-function fingerprint({ snapshot }: Generation, { servers, separator, project, key, own }: RouteView): string {
+function fingerprint({ snapshot }: Generation, { servers, separator, project, key, own, prompts }: RouteView): string {
   const { access } = snapshot;
   const members = servers.map(({ name }) => {
     const entry = snapshot.servers[name];
@@ -29,7 +30,7 @@ function fingerprint({ snapshot }: Generation, { servers, separator, project, ke
     return [name, access.servers[name], running && [entry?.tools ?? entry?.endpoints, entry?.capabilities]];
   });
   const common = [access.floor, access.global, access.projects[project ?? '']];
-  return JSON.stringify([separator, key, common, members, own?.fingerprint]);
+  return JSON.stringify([separator, key, common, members, own?.fingerprint, prompts?.fingerprint]);
 }
 
 /** The notices of changed lists that a client of the route was promised. */
@@ -38,7 +39,7 @@ function promised(view: RouteView, now: RouteView): string[] {
   const same =
     view.discovery !== undefined && now.discovery !== undefined && view.own?.fingerprint === now.own?.fingerprint;
   const rows = Object.values(LISTS).filter(({ capability }) =>
-    capability === 'tools' ? !same : view.servers.some((server) => server.capabilities?.[capability]),
+    capability === 'tools' ? !same : has(view, capability),
   );
   return [...new Set(rows.map(({ changed }) => changed))];
 }

@@ -10,7 +10,7 @@ import type { Log } from '../schemas/log.ts';
 import type { Era } from '../schemas/modern.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
 import type { Connect } from '../schemas/peer.ts';
-import type { UpstreamStatus } from '../schemas/status.ts';
+import type { LinkState, UpstreamStatus } from '../schemas/status.ts';
 import type { Snapshot, Tally } from '../schemas/snapshot.ts';
 import type { OpenSecret } from '../schemas/upstream-auth.ts';
 import type { VaultOptions } from './upstream/auth/vault.ts';
@@ -78,4 +78,6 @@ export interface Gateway extends AsyncDisposable {
   upstreams(server: string): UpstreamStatus[];
   /** Which of its lists could not be had when they were wanted (`tools`, …), and why. */
   unlisted(server: string): Readonly<Record<string, string>>;
+  /** How the last reading of each Prompt went that is a link, by its name. */
+  links(): ReadonlyMap<string, LinkState>;
 }

@@ -1,14 +1,16 @@
 /** A route as its callers see it: whom it does not concern sees less of it, or nothing. */
 import type { Decide, Grant, Standing } from '../schemas/access.ts';
 import type { LlmChoice } from '../schemas/llm.ts';
+import { GATE_PROMPT } from '../schemas/kinds/prompt.ts';
 import type { Route, Snapshot } from '../schemas/snapshot.ts';
-import { Catalog } from './catalog.ts';
+import { Catalog, type CatalogOptions } from './catalog.ts';
+import { Gate } from './gate/gate.ts';
 import { Naming } from './naming.ts';
 import { Discovery } from './lazy/discovery.ts';
 import { OwnTools } from './own/own-tools.ts';
 import { pipelinesOf, type Pipelines } from './results/of-route.ts';
 import { personalViews } from './personal-views.ts';
-import type { Item } from './upstream/listing.ts';
+import { builtIn, Prompts } from './prompts/prompts.ts';
 import { LIST_NAMES, type ListName } from './upstream/lists.ts';
 import type { Server } from './upstream/server.ts';
 
@@ -36,11 +38,18 @@ export interface RouteView {
   readonly llm: LlmChoice | undefined;
   /** Which of its servers' results go through a pipeline; absent where none do. */
   readonly pipelines: Pipelines | undefined;
+  /** The config's own Prompts; absent where there are none. */
+  readonly prompts: Prompts | undefined;
+  /** What sessions pass before they see tools; absent where there is none. */
+  readonly gate: Gate | undefined;
   /** Equal for views in which the same is open. */
   readonly key: string;
   /** As one caller has it, where servers want to know who comes; absent where all have it alike. */
   readonly as: ((principal: string) => RouteView) | undefined;
 }
+
+/** What routes have parts of. */
+type Library = Pick<Snapshot, 'prompts' | 'pipelines'>;
 
 /** Views that are kept of one route: most callers share a few. Beyond that all are forgotten, and made again when they are missed. */
 const MAX_VIEWS = 200;
@@ -52,17 +61,22 @@ export class RouteViews {
   /** All of them, whoever may use them. */
   readonly servers: readonly Server[];
   readonly #route: Route;
+  readonly #prompts: Prompts | undefined;
+  readonly #gateText: string | undefined;
   readonly #warn: Warn;
   readonly #pipelines: Pipelines | undefined;
   #byGrant = new WeakMap<Grant, RouteView | 'none'>();
   readonly #byKey = new Map<string, RouteView>();
 
-  constructor(path: string, route: Route, servers: readonly Server[], warn: Warn, pipelines?: Snapshot['pipelines']) {
+  /** @param library all Prompts and Pipelines that the config has */
+  constructor(path: string, route: Route, servers: readonly Server[], library: Library, warn: Warn) {
     this.path = path;
+    this.#prompts = Prompts.of(path, route, library);
+    this.#gateText = builtIn(GATE_PROMPT, path, route, library);
     this.project = route.project;
     this.servers = servers;
     this.#route = route;
-    this.#pipelines = pipelinesOf(route, servers, pipelines);
+    this.#pipelines = pipelinesOf(route, servers, library.pipelines);
     this.#warn = (message, fields) => warn(message, { route: path, ...fields });
   }
 
@@ -98,16 +112,25 @@ export class RouteViews {
     const known = [...standings.keys()].filter((server) => standings.get(server)?.view);
     const open = known.filter((server) => standings.get(server)?.run);
     const decide = (server: Server): Decide => standings.get(server)?.decide ?? REFUSE;
+    const prompts = this.#prompts;
     // Where other tools are found through ours, ours are all that is listed.
-    const besides = (list: ListName): readonly Item[] => (list === 'tools' && !discovery && own?.items) || [];
+    const besides: Partial<Record<ListName, Pick<CatalogOptions, 'own' | 'isOwn'>>> = {
+      ...(discovery
+        ? {}
+        : { tools: { own: () => own?.items ?? [], isOwn: (name: string) => own?.get(name) !== undefined } }),
+      ...(prompts ? { prompts: { own: () => prompts.items, isOwn: (name) => prompts.get(name) !== undefined } } : {}),
+    };
     const catalog = (list: ListName): Catalog =>
-      new Catalog({ list, servers: open, naming, warn: this.#warn, decide, own: () => besides(list) });
+      new Catalog({ list, servers: open, naming, warn: this.#warn, decide, ...(besides[list] ?? NOTHING) });
     const closed = known.filter((server) => !open.includes(server));
     const catalogs = Object.fromEntries(LIST_NAMES.map((list) => [list, catalog(list)])) as RouteView['catalogs'];
     const own = OwnTools.of({
       view: { catalogs, servers: open, closed, pipelines: this.#pipelines },
       route: this.#route,
     });
+    const discovers = discovery !== undefined;
+    const { gate: config } = this.#route;
+    const parts = { text: this.#gateText, prompts, tools: catalogs.tools, discovers };
     return {
       path: this.path,
       project: this.project,
@@ -121,6 +144,8 @@ export class RouteViews {
       discovery: own && discovery && new Discovery(own),
       llm,
       pipelines: this.#pipelines,
+      prompts,
+      gate: own && config && new Gate({ ...parts, own, config }),
       key,
       as: personalViews(open, (personal) => {
         const theirs = ([server, standing]: [Server, Standing]): [Server, Standing] => [
@@ -132,6 +157,8 @@ export class RouteViews {
     };
   }
 }
+
+const NOTHING: Pick<CatalogOptions, 'own' | 'isOwn'> = { own: () => [], isOwn: () => false };
 
 const REFUSE: Decide = () => ({ allowed: false, level: 'grant' });
 

@@ -44,7 +44,7 @@ export class Generation {
     this.routes = new Map(
       Object.entries(snapshot.routes).map(([path, route]) => {
         const members = route.servers.flatMap((name) => servers.get(name) ?? []);
-        return [path, new RouteViews(path, route, members, warn, snapshot.pipelines)];
+        return [path, new RouteViews(path, route, members, snapshot, warn)];
       }),
     );
     const { access } = snapshot;
@@ -73,4 +73,9 @@ export class Generation {
     if (this.#running === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
+}
+
+/** Resolves when no request runs under any of them. */
+export async function allIdle(generations: Iterable<Generation>): Promise<void> {
+  await Promise.all([...generations].map((generation) => generation.idle()));
 }

@@ -126,6 +126,7 @@ function emptyDraft(): Draft {
     limits: gatewayLimits(spec.limits),
     budgets: [],
     llms: [],
+    prompts: {},
     servers: {},
     origins: {},
     routes: { '/mcp': { servers: [], separator: '__' } },

@@ -75,8 +75,10 @@ export function statusFor(grant: Grant, status: Status, offer: Offer): Status {
   const tokens = status.tokens.filter(({ name }) => grant.may('view', 'tokens', name));
   const workspaces = status.workspaces.filter(({ name }) => grant.may('view', 'workspaces', name));
   const llms = status.llms?.filter(({ name }) => grant.may('view', 'llmproviders', name));
-  if (all) return { ...status, servers, tokens, workspaces };
-  const { audit: _, review: __, backup: ___, lastAttempted, lastApplied, ...rest } = status;
+  const { prompts: linked, ...others } = status;
+  const prompts = linked && { prompts: linked.filter(({ name }) => grant.may('view', 'prompts', name)) };
+  if (all) return { ...others, ...prompts, servers, tokens, workspaces };
+  const { audit: _, review: __, backup: ___, lastAttempted, lastApplied, ...rest } = others;
   return {
     ...rest,
     ...(lastAttempted ? { lastAttempted: bare(lastAttempted) } : {}),
@@ -84,6 +86,7 @@ export function statusFor(grant: Grant, status: Status, offer: Offer): Status {
     servers,
     tokens,
     ...(llms ? { llms } : {}),
+    ...prompts,
     // Where they lie on this host is for who may see all of it.
     workspaces: workspaces.map(({ path: _path, ...workspace }) => workspace),
     conditions: status.conditions.map((condition) => ({ ...condition, message: '' })),

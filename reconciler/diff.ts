@@ -24,7 +24,7 @@ export function sameResource(a: Resource | undefined, b: Resource | undefined): 
   return canonicalize(comparable(a)) === canonicalize(comparable(b));
 }
 
-const textOf = ({ metadata, spec }: Resource): string => JSON.stringify([metadata, spec]);
+const textOf = ({ metadata, spec, files }: Resource): string => JSON.stringify([metadata, spec, files]);
 
 export function diffResources(
   before: Resource | undefined,

@@ -33,6 +33,7 @@ export function factsOf(world: World, options: ReconcilerOptions, seen: Seen): F
     lastReached: world.lastReached,
     workspaces: options.workspaces?.().facts() ?? [],
     llms: options.llms?.()?.statuses() ?? [],
+    links: options.links?.() ?? new Map(),
     review: options.review?.(),
     outbox: world.recorder.state(),
     backup: world.backups?.state(),

@@ -4,7 +4,7 @@ import type { CacheDesk } from '../schemas/cache.ts';
 import type { LlmDesk } from '../schemas/llm.ts';
 import type { BudgetStatus } from '../schemas/budgets.ts';
 import type { Era } from '../schemas/modern.ts';
-import type { Status, UpstreamStatus } from '../schemas/status.ts';
+import type { LinkState, Status, UpstreamStatus } from '../schemas/status.ts';
 import type { LastUsed } from './token-usage.ts';
 import type { Workspaces } from './workspaces/workspaces.ts';
 import type { WorldOptions } from './world.ts';
@@ -27,6 +27,8 @@ export interface ReconcilerOptions extends WorldOptions {
   readonly cache?: () => CacheDesk | undefined;
   /** Which lists of a server the gateway could not get. */
   readonly unlisted?: (server: string) => Readonly<Record<string, string>>;
+  /** How Prompts that are links were read last, by name. */
+  readonly links?: () => ReadonlyMap<string, LinkState>;
   /** When Tokens were used since the gateway started. */
   readonly lastUsed?: LastUsed;
   /** How it stands with reviews. */

@@ -9,6 +9,7 @@ import type {
   Condition,
   ConditionType,
   InstanceStatus,
+  LinkState,
   ServerStatus,
   Status,
   TokenStatus,
@@ -21,6 +22,7 @@ import { holdOf, type Holds } from './holds.ts';
 import type { LlmStatus } from '../schemas/llm.ts';
 import type { WorkspaceFacts } from './workspaces/spec.ts';
 import { workspaceConditions, workspaceStatus } from './workspaces/status.ts';
+import { promptStatuses } from './prompt-status.ts';
 import type { Health } from './health/prober.ts';
 import type { Served } from './publish.ts';
 import type { Stage } from './rollout/canary.ts';
@@ -69,6 +71,8 @@ export interface Facts {
   readonly lastProbe?: string | undefined;
   readonly lastReached?: string | undefined;
   readonly workspaces: readonly WorkspaceFacts[];
+  /** How Prompts that are links were read last, by name. */
+  readonly links: ReadonlyMap<string, LinkState>;
   readonly outbox: Status['outbox'];
   readonly llms: readonly LlmStatus[];
   readonly review?: Status['review'];
@@ -103,6 +107,7 @@ export function summarize(facts: Facts, previous: Status | undefined, now: strin
       return { ...workspaceStatus(workspace), conditions: dated(workspaceConditions(workspace), before, commit, now) };
     }),
     ...(facts.llms.length > 0 ? { llms: [...facts.llms] } : {}),
+    ...promptStatuses(facts),
     ...(facts.review ? { review: facts.review } : {}),
     outbox: facts.outbox,
     ...(facts.backup ? { backup: facts.backup } : {}),

@@ -1,6 +1,9 @@
 /** Reads the files of the config repo that are part of a resource, so that the resource says all there is to know of it. */
+import { isUtf8 } from 'node:buffer';
 import { kindOf } from '../schemas/kinds/index.ts';
-import { ERRORS } from '../schemas/errors.ts';
+import { ERRORS, type ErrorCode } from '../schemas/errors.ts';
+import type { FileReference } from '../schemas/kinds/kind.ts';
+import { MAX_PROMPT } from '../schemas/kinds/prompt.ts';
 import { MAX_FILE_BYTES } from '../schemas/parse.ts';
 import { formatPath, type Issue, type Resource } from '../schemas/resource.ts';
 import { readSops, valuesOf } from './secrets/sops/read.ts';
@@ -14,11 +17,28 @@ export interface TakenIn {
   readonly parts: ReadonlySet<string>;
 }
 
-/** How to read a file, by what a kind calls it. Without a key: what is encrypted stays so. @throws Unavailable */
-const READERS = {
-  sops: (file: string, text: string) => valuesOf(readSops(file, text)),
-  text: (_file: string, text: string) => ({ text }),
+interface Reader {
+  /** Without a key: what is encrypted stays so. @throws Unavailable */
+  read(file: string, bytes: Buffer): Readonly<Record<string, string>>;
+  /** What a file is told to be that cannot be read so. */
+  readonly code: ErrorCode;
+}
+
+/** How to read a file, by what a kind calls it. */
+const READERS: Readonly<Record<NonNullable<FileReference['content']>, Reader>> = {
+  sops: { code: 'sops-invalid', read: (file, bytes) => valuesOf(readSops(file, bytes.toString('utf8'))) },
+  text: { code: 'file-too-large', read: (_file, bytes) => ({ text: bytes.toString('utf8') }) },
+  prompt: { code: 'invalid-value', read: (_file, bytes) => ({ text: plain(bytes) }) },
 };
+
+/** A whole file as a text for models. */
+function plain(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw new Unavailable('it is not UTF-8 text', 'Save the file as UTF-8.');
+  const text = bytes.toString('utf8').replace(/^\uFEFF/, '');
+  if (text.trim() === '') throw new Unavailable('it is empty', 'Write the text into it.');
+  if (text.length > MAX_PROMPT) throw new Unavailable(`it is over ${MAX_PROMPT} characters`, 'Split it.');
+  return text;
+}
 
 /** Files of the config repo that are part of a resource. */
 export const partsOf = (resource: Resource): string[] =>
@@ -44,7 +64,7 @@ export async function takeIn(
   const there = tree.filter(({ path, type }) => parts.has(path) && (type === 'file' || type === 'executable'));
   const found = there.filter(({ bytes }) => bytes <= MAX_FILE_BYTES);
   const contents = await source.read(revision, found, signal);
-  const texts = new Map(found.map(({ path }, index) => [path, contents[index]?.toString('utf8') ?? '']));
+  const texts = new Map(found.map(({ path }, index) => [path, contents[index] ?? Buffer.alloc(0)]));
   const issues: Issue[] = [];
   const filled = new Map(resources.map((resource) => [resource, resource]));
   for (const { resource, path, file, content } of wanted) {
@@ -52,11 +72,11 @@ export async function takeIn(
     if (text === undefined && !there.some((entry) => entry.path === file)) continue;
     try {
       if (text === undefined) throw new Unavailable('it is over 1 MiB');
-      const values = READERS[content](file, text);
+      const values = READERS[content].read(file, text);
       filled.set(resource, { ...resource, files: { ...filled.get(resource)?.files, [file]: values } });
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
-      const code = content === 'sops' ? 'sops-invalid' : 'file-too-large';
+      const { code } = READERS[content];
       const hint = error.hint ?? ERRORS[code].hint;
       const message = `${file}: ${error.message}.`;
       issues.push({ ...resource.source, path: formatPath(['spec', ...path]), code, message, hint });

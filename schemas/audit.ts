@@ -9,6 +9,8 @@ export const AUDIT_KINDS = [
   'script_execution', // tools/call of run_script; the calls in it are events of their own, with its requestId as parentId
   'mcp_request', // what else reaches a server: prompts/get, resources/read …
   'session_bind', // initialize
+  'gate_decision', // a caller passed a gate
+  'prompt_delivery', // Prompts were handed to a session
   'rbac_decision', // refused: the caller may not
   'auth_failure', // refused: nobody knows the caller, or whom it is talking to
   'pipeline_execution', // a result went through a Pipeline

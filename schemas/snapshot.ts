@@ -99,9 +99,33 @@ const route = z.strictObject({
     .optional(),
   /** Pipeline of results here, where an override says nothing else. */
   pipeline: z.string().optional(),
+  /** Sessions say what they are about first; then they get the Prompts that fit, in so many bytes, and the tools. */
+  gate: z
+    .strictObject({
+      budgetBytes: z.int(),
+      /** How long after its last request a caller has passed. */
+      ttlMs: z.number(),
+      /** A model says which Prompts fit, where one can be had. */
+      byModel: z.boolean().optional(),
+      /** Sessions can propose Prompts. */
+      proposals: z.boolean().optional(),
+    })
+    .optional(),
   /** Whether secrets of a known shape are taken out of results here. */
   redact: z.boolean().optional(),
   llm: llmChoiceSchema.optional(),
+});
+
+/** A text for models. Exactly one of content and link is there. */
+const prompt = z.strictObject({
+  content: z.string().optional(),
+  /** A resource that is the text; without a project, straight from the server. */
+  link: z.strictObject({ project: z.string().optional(), server: z.string(), uri: z.string() }).optional(),
+  priority: z.int().min(1).max(10),
+  summary: z.string().optional(),
+  chapters: z.array(z.string()).optional(),
+  /** Absent: all, and `/mcp`. */
+  projects: z.array(z.string()).optional(),
 });
 
 /** A Token. */
@@ -213,6 +237,8 @@ export const snapshotSchema = z.strictObject({
   budgets: z.array(budgetSchema).optional(),
   llms: z.array(llmSchema).optional(),
   pipelines: z.record(z.string(), pipelineSchema).optional(),
+  /** By name. */
+  prompts: z.record(z.string(), prompt).optional(),
 });
 
 /** What became of the calls of clients on an endpoint since the gateway knows it. */
@@ -226,6 +252,7 @@ export type Snapshot = z.output<typeof snapshotSchema>;
 export type ServerEntry = z.output<typeof serverEntry>;
 export type Endpoint = z.output<typeof endpoint>;
 export type Route = z.output<typeof route>;
+export type PromptEntry = z.output<typeof prompt>;
 export type Principal = z.output<typeof principal>;
 export type UserEntry = z.output<typeof user>;
 export type GroupEntry = z.output<typeof group>;

@@ -161,6 +161,19 @@ const workspace = z.strictObject({
   error: z.string().optional(),
 });
 
+const linkedPrompt = z.strictObject({
+  name: z.string(),
+  /** Of the resource it comes from: `Prompt/standup`. */
+  address: z.string(),
+  /** As the config says it. */
+  link: z.string(),
+  /** How the last reading went; `unread` until somebody wanted it. */
+  state: z.enum(['unread', 'ok', 'failing']),
+  /** ISO 8601. */
+  readAt: z.string().optional(),
+  error: z.string().optional(),
+});
+
 export const statusSchema = z.strictObject({
   formatVersion: z.literal(1),
   version: z.string(),
@@ -180,6 +193,8 @@ export const statusSchema = z.strictObject({
   workspaces: z.array(workspace),
   /** Language models, where the config has any. */
   llms: z.array(llmStatusSchema).optional(),
+  /** Prompts that are links; absent where there are none. */
+  prompts: z.array(linkedPrompt).optional(),
   /** Pushes and pull requests, where a forge tells of them. */
   review: review.optional(),
   /** Audit records that wait for the remote. */
@@ -212,6 +227,7 @@ export type Condition = z.output<typeof condition>;
 export type ServerStatus = z.output<typeof server>;
 export type UpstreamStatus = z.output<typeof upstream>;
 export type WorkspaceStatus = z.output<typeof workspace>;
+export type PromptStatus = z.output<typeof linkedPrompt>;
 export type TokenStatus = z.output<typeof token>;
 export type InstanceStatus = z.output<typeof instance>;
 export type ReviewStatus = z.output<typeof review>;
@@ -219,6 +235,14 @@ export type CommitInfo = z.output<typeof commit>;
 
 export function conditionOf(holder: { conditions: readonly Condition[] }, type: ConditionType): Condition | undefined {
   return holder.conditions.find((entry) => entry.type === type);
+}
+
+/** How the last reading of a Prompt went that is a link. */
+export interface LinkState {
+  /** Unix time in ms. */
+  readonly at: number;
+  /** Absent: it could be read. */
+  readonly error?: string;
 }
 
 /**

@@ -6,6 +6,7 @@ import { llmSection } from '../print/llms.ts';
 import { plainLines } from '../print/plain.ts';
 import { serverSections } from '../print/server.ts';
 import { indent, table, type Table } from '../print/table.ts';
+import { promptSection } from '../print/prompts.ts';
 import { workspaceSection } from '../print/workspaces.ts';
 import { tokenSection } from '../print/token.ts';
 import { asDocument, formatValue } from '../print/value.ts';
@@ -61,12 +62,13 @@ function asValue({
   token,
   workspace,
   llm,
+  prompt,
   refersTo,
   referredBy,
   events,
   budgets,
 }: Facts): unknown {
-  const status = server ?? token ?? workspace ?? llm;
+  const status = server ?? token ?? workspace ?? llm ?? prompt;
   return {
     ...asDocument(resource),
     ...(status ? { status } : {}),
@@ -85,6 +87,7 @@ function asText({
   token,
   workspace,
   llm,
+  prompt,
   refersTo,
   selects,
   referredBy,
@@ -108,6 +111,7 @@ function asText({
     ...(server ? serverSections(server, (resource.spec as { isolation?: unknown }).isolation, log) : []),
     section('Workspace', workspace ? workspaceSection(workspace) : ''),
     section('Model', llm ? llmSection(llm) : ''),
+    section('Link', prompt ? promptSection(prompt) : ''),
     section('Usage', rows(budgetTable(budgets))),
     section('References', references.join('\n')),
     section('Events', rows(eventTable(events.slice(-MAX_EVENTS), false))),

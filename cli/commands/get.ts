@@ -15,6 +15,7 @@ import { budgetTable } from '../print/budgets.ts';
 import { llmTable } from '../print/llms.ts';
 import { resourceTable } from '../print/resources.ts';
 import type { Table } from '../print/table.ts';
+import { promptTable } from '../print/prompts.ts';
 import { workspaceTable } from '../print/workspaces.ts';
 import { asDocument } from '../print/value.ts';
 import { chosen, groupsBy, isOne, ofProject, type Group } from '../read/choose.ts';
@@ -127,6 +128,10 @@ const TABLES: Readonly<Record<string, (target: Target, found: readonly Resource[
     const shown = new Set(found.map(({ metadata }) => metadata.name));
     const { workspaces } = await target.json<Status>('GET', '/status');
     return workspaceTable(workspaces.filter(({ name }) => shown.has(name)));
+  },
+  async Prompt(target, found) {
+    const { prompts } = await target.json<Status>('GET', '/status');
+    return promptTable(found, prompts);
   },
 };
 

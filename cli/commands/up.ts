@@ -104,6 +104,7 @@ export const command: Command = {
         budgets: () => door.gateway?.budgets() ?? [],
         llms: () => door.gateway?.llms,
         cache: () => door.gateway?.cache,
+        links: () => door.gateway?.links() ?? new Map(),
         unlisted: (server) => door.gateway?.unlisted(server) ?? {},
         review: () => reviews.status(),
         secrets: secretOpener(state.paths),

@@ -9,6 +9,7 @@ import {
   type ServerStatus,
   type Status,
   type TokenStatus,
+  type PromptStatus,
   type WorkspaceStatus,
 } from '../../schemas/status.ts';
 import type { Target } from '../target.ts';
@@ -24,6 +25,8 @@ export interface Facts {
   readonly token: TokenStatus | undefined;
   readonly workspace: WorkspaceStatus | undefined;
   readonly llm: LlmStatus | undefined;
+  /** Of one that is a link. */
+  readonly prompt: PromptStatus | undefined;
   /** Addresses of what it names, and of what names it. */
   readonly refersTo: readonly string[];
   /** Those of them that its selector reaches. */
@@ -77,6 +80,7 @@ export async function factsOf(
     token: status.tokens.find((entry) => entry.address === address),
     workspace: status.workspaces.find((entry) => entry.address === address),
     llm: status.llms?.find(({ name }) => address === `LlmProvider/${name}`),
+    prompt: status.prompts?.find((entry) => entry.address === address),
     refersTo: [...new Set(targets(resource))],
     selects: selections.get(address) ?? [],
     referredBy: resources.filter((other) => targets(other).includes(address)).map(addressOf),

@@ -18,13 +18,15 @@ export const discoveryTools = ({ discovery }: Route): readonly OwnTool[] => (dis
 const FRESH = 60_000;
 
 export class Discovery {
-  readonly #own: OwnTools;
+  readonly #own: Pick<OwnTools, 'items'>;
+  readonly #fresh: number;
   #json: JsonBytes | undefined;
   #modern: JsonBytes | undefined;
 
-  /** @param own all that is listed */
-  constructor(own: OwnTools) {
+  /** @param own all that is listed @param fresh how long it stays the same (ms) */
+  constructor(own: Pick<OwnTools, 'items'>, fresh = FRESH) {
     this.#own = own;
+    this.#fresh = fresh;
   }
 
   /** The result of `tools/list`. */
@@ -39,7 +41,7 @@ export class Discovery {
       cacheScope: 'private',
       tools: this.#own.items,
       _meta: { [META.serverInfo]: { name: 'slipway', version } },
-      ttlMs: FRESH,
+      ttlMs: this.#fresh,
     }));
   }
 }

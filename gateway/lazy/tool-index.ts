@@ -33,7 +33,7 @@ export class ToolIndex {
     const { default: Search } = await import('minisearch');
     const search = new Search<Document>({
       fields: ['name', 'description', 'parameters'],
-      tokenize: words,
+      tokenize: wordsIn,
       searchOptions: {
         boost: { name: 3 },
         prefix: (term) => term.length > 2,
@@ -46,7 +46,7 @@ export class ToolIndex {
 
   /** The best first; those that are as good by name. Without words, the first of the list. */
   find(query: string, limit: number): string[] {
-    if (words(query).length === 0) return this.#names.slice(0, limit);
+    if (wordsIn(query).length === 0) return this.#names.slice(0, limit);
     const found = this.#search.search(query.slice(0, MAX_QUERY)) as { id: string; score: number }[];
     return found
       .sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
@@ -71,7 +71,7 @@ function documentOf(id: string, item: Item): Document {
 }
 
 /** `github__createIssue` is three words. */
-const words = (text: string): string[] =>
+export const wordsIn = (text: string): string[] =>
   text
     .replaceAll(/([\p{Ll}\p{N}])(\p{Lu})/gu, '$1 $2')
     .toLowerCase()

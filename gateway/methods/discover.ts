@@ -8,9 +8,10 @@ import type { RouteView } from '../route-view.ts';
 /** Newest first. */
 export const SUPPORTED_VERSIONS = [MODERN_VERSION, ...LEGACY_VERSIONS];
 
-export async function discover({ route }: Caller): Promise<Record<string, unknown>> {
+export async function discover(caller: Caller): Promise<Record<string, unknown>> {
+  const { route } = caller;
   await introduceAll(route);
-  const instructions = mergedInstructions(route);
+  const instructions = await instructionsFor(caller);
   return {
     supportedVersions: SUPPORTED_VERSIONS,
     capabilities: modernCapabilitiesOf(route),
@@ -18,8 +19,15 @@ export async function discover({ route }: Caller): Promise<Record<string, unknow
   };
 }
 
+/** What a client is told that has just come. @param session the one that it begins, if it keeps any */
+export async function instructionsFor(caller: Caller, session?: string): Promise<string> {
+  const { route } = caller;
+  const merged = mergedInstructions(route);
+  return route.gate ? route.gate.instructions(caller, session, merged) : merged;
+}
+
 /** The route's own words first, then each server's under its name. */
-export function mergedInstructions({ instructions, servers, discovery }: RouteView): string {
+function mergedInstructions({ instructions, servers, discovery }: RouteView): string {
   // Who looks for servers first reads about them when it has found them.
   if (discovery) return instructions ?? '';
   const parts = servers.flatMap((server) =>

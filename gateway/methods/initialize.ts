@@ -4,7 +4,10 @@ import { capabilitiesOf, introduceAll } from '../capabilities.ts';
 import type { Caller } from '../exchange.ts';
 import type { Answer } from '../rpc/reply.ts';
 import { namesOf } from '../sessions/capabilities.ts';
-import { mergedInstructions } from './discover.ts';
+import { instructionsFor } from './discover.ts';
+
+/** No session is called so. */
+const NEW = 'new';
 
 export async function initialize(caller: Caller, request: RpcRequest, reply: Answer): Promise<string> {
   const { state, route, identity } = caller;
@@ -14,7 +17,8 @@ export async function initialize(caller: Caller, request: RpcRequest, reply: Ans
   await introduceAll(route);
   state.metrics.sessions++;
   reply.sessionId(state.seal.open({ route: route.path, principal: identity.key, version, capabilities }));
-  const instructions = mergedInstructions(route);
+  // It has an id only now, so as a session it has passed no gate.
+  const instructions = await instructionsFor(caller, NEW);
   return JSON.stringify({
     protocolVersion: version,
     capabilities: capabilitiesOf(route),

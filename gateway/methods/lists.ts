@@ -24,8 +24,8 @@ function answered(
   from: (catalog: Pick<Catalog, 'list' | 'modernList'>) => Json | Promise<Json>,
 ): Json | Promise<Json> {
   const checking = check(list, call);
-  const { catalogs, discovery } = call.caller.route;
-  const catalog = list === 'tools' && discovery ? discovery : catalogs[list];
+  const { catalogs, discovery, gate } = call.caller.route;
+  const catalog = list === 'tools' ? (gate?.listFor(call) ?? discovery ?? catalogs.tools) : catalogs[list];
   const json = checking ? checking.then(() => from(catalog)) : from(catalog);
   return json instanceof Promise ? inTime(call, json) : json;
 }

@@ -1,8 +1,11 @@
 /** `prompts/get` and `completion/complete`: to the server behind the prompt's name, or behind the template. */
+import { SlipwayError } from '../../schemas/errors.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
 import { readOn } from '../results/reading.ts';
+import { summaryOf } from '../prompts/digest.ts';
+import type { Prompt } from '../prompts/prompts.ts';
 import type { Json } from '../rpc/json.ts';
 import { relay } from './relay.ts';
 import { candidatesFor } from './resources.ts';
@@ -10,6 +13,8 @@ import { candidatesFor } from './resources.ts';
 /** @throws RpcFailure for an unknown prompt, or as the server answered; SlipwayError otherwise */
 export async function promptsGet(call: Call): Promise<Json> {
   const params = call.request.params ?? {};
+  const own = call.caller.route.prompts?.get(String(params['name']));
+  if (own) return ownPrompt(call, own);
   const { server, name } = await promptOf(call, params['name']);
   return readOn(call, params['arguments'], { server, name }, 'prompt') ?? relay(call, server, { ...params, name });
 }
@@ -19,12 +24,25 @@ export async function complete(call: Call): Promise<Json> {
   const params = call.request.params ?? {};
   const ref = (params['ref'] ?? {}) as Record<string, unknown>;
   if (ref['type'] === 'ref/prompt') {
+    // Ours take no arguments.
+    if (call.caller.route.prompts?.get(String(ref['name']))) return call.encode({ completion: { values: [] } });
     const { server, name } = await promptOf(call, ref['name']);
     return relay(call, server, { ...params, ref: { ...ref, name } });
   }
   const [server] = await candidatesFor(call, ref['uri']);
   if (!server) throw new RpcFailure({ code: RPC.invalidParams, message: 'Unknown reference' });
   return relay(call, server, params);
+}
+
+/** @throws SlipwayError upstream-unavailable for a link that cannot be read */
+async function ownPrompt(call: Call, prompt: Prompt): Promise<Json> {
+  const read = await call.caller.state.prompts.links.read(call, prompt);
+  if ('problem' in read)
+    throw new SlipwayError('upstream-unavailable', `The prompt ${prompt.name} cannot be read: ${read.problem}.`);
+  return call.encode({
+    description: summaryOf(prompt),
+    messages: [{ role: 'user', content: { type: 'text', text: read.text } }],
+  });
 }
 
 async function promptOf({ caller: { route } }: Call, name: unknown): Promise<Pick<Target, 'server' | 'name'>> {

@@ -15,6 +15,11 @@ export function toolsCall(call: Call): Promise<Json> {
   const params = call.request.params ?? {};
   const name = params['name'];
   if (typeof name !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The tool name is missing' });
+  const { gate } = call.caller.route;
+  return gate?.isSkippedBy(call, name) ? gate.after(call, name, run(call, name, params)) : run(call, name, params);
+}
+
+function run(call: Call, name: string, params: Record<string, unknown>): Promise<Json> {
   const { catalogs, own, discovery } = call.caller.route;
   const tool = own?.get(name);
   if (own && tool) {

@@ -1,5 +1,6 @@
 /** THE list of what brings a route tools of the gateway's own. */
 import type { Route } from '../../schemas/snapshot.ts';
+import { gateTools } from '../gate/tools.ts';
 import { discoveryTools } from '../lazy/discovery.ts';
 import { resultTools } from '../results/tools.ts';
 import { scriptTools } from '../script/run-script.ts';
@@ -8,4 +9,9 @@ import type { Front, OwnTool } from './own-tool.ts';
 /** Which tools a route has because of its config, in the order in which they are listed; their names never clash. */
 export type OwnToolsOf = (route: Route, view: Front['view']) => readonly OwnTool[];
 
-export const OWN_TOOLS: readonly OwnToolsOf[] = [discoveryTools, scriptTools, (_route, view) => resultTools(view)];
+export const OWN_TOOLS: readonly OwnToolsOf[] = [
+  discoveryTools,
+  scriptTools,
+  (_route, view) => resultTools(view),
+  gateTools,
+];

@@ -19,6 +19,8 @@ export interface Front {
 
 export interface OwnTool {
   readonly name: string;
+  /** True for one that can be called, and is listed by whoever needs it. */
+  readonly isUnlisted?: true;
   /** As `tools/list` gives it. */
   define(front: Front): Item;
   /** @throws as `tools/call` does */

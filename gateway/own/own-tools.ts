@@ -24,7 +24,7 @@ export class OwnTools {
 
   /** As `tools/list` gives them. */
   get items(): Item[] {
-    return [...this.#tools.values()].map((tool) => tool.define(this.front));
+    return [...this.#tools.values()].filter((tool) => !tool.isUnlisted).map((tool) => tool.define(this.front));
   }
 
   /** Equal where the same is listed. */

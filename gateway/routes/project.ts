@@ -1,7 +1,7 @@
 /** What a project is to who sets up a client: an entry for its config, and words for its system prompt. */
 import { baseOf } from '../auth/resource.ts';
 import type { Caller } from '../exchange.ts';
-import { mergedInstructions } from '../methods/discover.ts';
+import { instructionsFor } from '../methods/discover.ts';
 import { sendJson } from '../rpc/respond.ts';
 
 /** `GET /projects/<p>/mcp-config`: as clients keep it in their `mcp.json`. A token is named, never told. */
@@ -13,10 +13,11 @@ export function serveMcpConfig(caller: Caller): void {
 }
 
 /** `GET /projects/<p>/instructions`: what `initialize` says, and which servers there are. */
-export function serveInstructions({ route, response }: Caller): void {
+export async function serveInstructions(caller: Caller): Promise<void> {
+  const { route, response } = caller;
   const servers = route.servers.map(({ name, entry: { description } }) => ({
     name,
     ...(description === undefined ? {} : { description }),
   }));
-  sendJson(response, 200, { project: route.project, instructions: mergedInstructions(route), servers });
+  sendJson(response, 200, { project: route.project, instructions: await instructionsFor(caller), servers });
 }

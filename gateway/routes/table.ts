@@ -16,6 +16,7 @@ import { openOld, postOld } from './http-sse.ts';
 import { serveMcp } from './mcp.ts';
 import { serveMetrics } from './metrics.ts';
 import { serveInstructions, serveMcpConfig } from './project.ts';
+import { servePromptIndex, serveVisiblePrompts } from './prompts.ts';
 
 type Served = void | Promise<void>;
 
@@ -87,6 +88,20 @@ export const ROUTES: readonly RouteRow[] = [
     end: '/instructions',
     methods: ['GET'],
     serve: serveInstructions,
+  },
+  {
+    pattern: '/projects/{}/prompt-index',
+    access: 'mcp',
+    end: '/prompt-index',
+    methods: ['GET'],
+    serve: servePromptIndex,
+  },
+  {
+    pattern: '/projects/{}/prompts/visible',
+    access: 'mcp',
+    end: '/prompts/visible',
+    methods: ['GET'],
+    serve: serveVisiblePrompts,
   },
   ...['/health', '/healthz', '/readyz'].map((pattern): PublicRow => ({
     pattern,

@@ -70,6 +70,10 @@ export class Streams {
     stream.writer.comment('open');
   }
 
+  has(sessionId: string): boolean {
+    return this.#bySession.has(sessionId);
+  }
+
   remove(stream: Stream): void {
     if (this.#bySession.get(stream.sessionId) !== stream) return;
     this.#bySession.delete(stream.sessionId);

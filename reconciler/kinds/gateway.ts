@@ -10,6 +10,7 @@ import { cacheSettings } from './fields/cache.ts';
 import { withCodeMode } from './fields/code-mode.ts';
 import { withDiscovery } from './fields/discovery.ts';
 import { withLlm } from './fields/llm.ts';
+import { withGate } from './fields/gate.ts';
 import { cite, permissionsOf, ruleOf } from './fields/permissions.ts';
 import { secretUse, upstreamAuth } from './fields/auth.ts';
 import { reviewSettings } from './fields/review.ts';
@@ -95,6 +96,7 @@ export const gateway: KindBehaviour<Spec> = {
         ...withDiscovery(spec),
         ...withCodeMode(spec.codeMode),
         ...withLlm(spec.llm),
+        ...withGate(spec),
         ...(spec.pipeline === undefined ? {} : { pipeline: spec.pipeline }),
       };
     draft.limits = { ...draft.limits, ...gatewayLimits(spec.limits) };

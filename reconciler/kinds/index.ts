@@ -12,6 +12,7 @@ import { overlay } from './overlay.ts';
 import { pipeline } from './pipeline.ts';
 import { policy } from './policy.ts';
 import { project } from './project.ts';
+import { prompt } from './prompt.ts';
 import { role } from './role.ts';
 import { roleBinding } from './role-binding.ts';
 import { secret } from './secret.ts';
@@ -44,6 +45,7 @@ const behaviours: Behaviours = {
   Overlay: overlay,
   Template: template,
   Workspace: workspace,
+  Prompt: prompt,
 };
 
 /** The behaviour of a kind that `schemas` has accepted. The cast is sound: specs were parsed by the same kind's schema. */

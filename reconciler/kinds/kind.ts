@@ -19,6 +19,7 @@ export type Draft = {
 } & {
   readonly budgets: BudgetEntry[];
   readonly llms: LlmEntry[];
+  readonly prompts: NonNullable<Snapshot['prompts']>;
   readonly access: Access;
   /** Which resource each entry of `servers` comes from: name → address. Not published. */
   readonly origins: Record<string, string>;

@@ -5,6 +5,7 @@ import type { Route } from '../../schemas/snapshot.ts';
 import { withCodeMode } from './fields/code-mode.ts';
 import { withDiscovery } from './fields/discovery.ts';
 import { withLlm } from './fields/llm.ts';
+import { withGate } from './fields/gate.ts';
 import { permissionsOf } from './fields/permissions.ts';
 import type { KindBehaviour } from './kind.ts';
 import { addLimits } from '../limits.ts';
@@ -26,6 +27,7 @@ export const project: KindBehaviour<z.output<typeof schema.spec>> = {
       ...withDiscovery(spec),
       ...withCodeMode(spec.codeMode),
       ...withLlm(spec.llm),
+      ...withGate(spec),
       ...(spec.description === undefined ? {} : { instructions: spec.description }),
       ...(spec.pipeline === undefined ? {} : { pipeline: spec.pipeline }),
       ...(spec.redact ? { redact: true } : {}),

@@ -5,6 +5,7 @@ import { discovery, embedServerSummaries } from './fields/discovery.ts';
 import { duration, httpUrl, PORT, size } from './fields.ts';
 import { citedPermissions, floor, permissions } from './fields/permissions.ts';
 import { auth, gatewayProblems, providerReferences } from './fields/provider.ts';
+import { gate } from './fields/gate.ts';
 import { gatewayLimits } from './fields/limits.ts';
 import { llm, llmReferences } from './fields/llm.ts';
 import { pipeline, pipelineReference } from './fields/pipeline.ts';
@@ -81,6 +82,7 @@ export const gateway = defineKind({
     llm: llm.describe('The same as Project.spec.llm, for the route /mcp with all servers.'),
     cache,
     pipeline: pipeline.describe('The same as Project.spec.pipeline, for the route /mcp with all servers.'),
+    gate: gate.describe('The same as Project.spec.gate, for the route /mcp with all servers.'),
     floor,
     permissions: permissions.describe('Which tools may be called, on any server.'),
     audit: auditLog,

@@ -10,6 +10,7 @@ import { overlay } from './overlay.ts';
 import { pipeline } from './pipeline.ts';
 import { policy } from './policy.ts';
 import { project } from './project.ts';
+import { prompt } from './prompt.ts';
 import { role } from './role.ts';
 import { roleBinding } from './role-binding.ts';
 import { secret } from './secret.ts';
@@ -40,6 +41,7 @@ export const KINDS = {
   Overlay: overlay,
   Template: template,
   Workspace: workspace,
+  Prompt: prompt,
 } as const;
 
 export type KindName = keyof typeof KINDS;

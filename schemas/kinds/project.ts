@@ -4,6 +4,7 @@ import { name } from './fields.ts';
 import { citedPermissions, permissions } from './fields/permissions.ts';
 import { codeMode, codeModeProblems } from './fields/code-mode.ts';
 import { discovery, embedServerSummaries } from './fields/discovery.ts';
+import { gate } from './fields/gate.ts';
 import { callerLimits } from './fields/limits.ts';
 import { llm, llmReferences } from './fields/llm.ts';
 import { overrideReferences, overrides } from './fields/overrides.ts';
@@ -32,6 +33,7 @@ export const project = defineKind({
     embedServerSummaries,
     codeMode,
     pipeline,
+    gate,
     permissions: permissions.describe('Which tools may be called through this project.'),
     limits: callerLimits.optional().describe('What all who use the project may do together.'),
     redact,

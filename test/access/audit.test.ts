@@ -144,9 +144,13 @@ test('each kind of event has somebody who writes it', async () => {
   const budgets = [{ name: 'one', ...about, window, calls: 2, warnAt: 0.8, enforce: true }];
   const principals = [principal('ops', 'ops', { roles: ['admin'] }), principal('bob', 'bob', { roles: ['member'] })];
   const limits = { principals: { 'token:bob': { rate: { perSecond: 0.001, burst: 2 } } } };
-  const routes = { '/projects/read/mcp': { project: 'read', servers: ['up'], pipeline: 'all' } };
   const pipelines = {
     all: { appliesTo: ['toolResult' as const], minBytes: 0, stages: [{ type: 'passthrough' as const }] },
+  };
+  const gate = { budgetBytes: 8192, ttlMs: 60_000 };
+  const routes = {
+    '/projects/read/mcp': { project: 'read', servers: ['up'], pipeline: 'all' },
+    '/projects/gated/mcp': { project: 'gated', servers: ['up'], separator: '__', gate },
   };
   const wish = { servers: { up: up.endpoint }, routes, pipelines, principals, budgets, limits };
   await using gateway = await start(wish, { audit, control });
@@ -168,6 +172,8 @@ test('each kind of event has somebody who writes it', async () => {
   await audit.last(11);
   const reader = await session(gateway.url, { path: '/projects/read/mcp', token: 'ops' });
   await reader.rpc('tools/call', { name: 'who' });
+  const gated = await session(gateway.url, { path: '/projects/gated/mcp', token: 'ops' });
+  await gated.rpc('tools/call', { name: 'begin_session', arguments: { tags: ['x'] } });
   await audit.last(15);
   const commit = { id: 'c0ffee' };
   const pass = { at: new Date().toISOString(), result: 'applied', commit, durationMs: 1, issues: [], outcomes: [] };

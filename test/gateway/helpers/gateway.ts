@@ -29,6 +29,7 @@ export interface Wish {
   limits?: Snapshot['limits'];
   budgets?: Snapshot['budgets'];
   pipelines?: Snapshot['pipelines'];
+  prompts?: Snapshot['prompts'];
 }
 
 /** A snapshot with `/mcp` over all servers, `/servers/<s>/mcp` for each, and `/projects/dev/mcp` over all. */
@@ -43,6 +44,7 @@ export function snapshot({
   limits,
   budgets,
   pipelines,
+  prompts,
 }: Wish = {}): Snapshot {
   const names = Object.keys(servers);
   const entries = Object.entries(servers).map(([name, given]): [string, ServerEntry] => [
@@ -78,6 +80,7 @@ export function snapshot({
     ...(limits ? { limits } : {}),
     ...(budgets ? { budgets } : {}),
     ...(pipelines ? { pipelines } : {}),
+    ...(prompts ? { prompts } : {}),
   };
 }
 

@@ -1,0 +1,97 @@
+/** Prompts that are resources of servers: read when they are wanted, as who wants them, and how that went. */
+import { toSlipwayError } from '../../schemas/errors.ts';
+import { RpcFailure } from '../../schemas/jsonrpc.ts';
+import { MAX_PROMPT } from '../../schemas/kinds/prompt.ts';
+import type { PromptEntry } from '../../schemas/snapshot.ts';
+import type { LinkState } from '../../schemas/status.ts';
+import { lacksScopes } from '../auth/scopes.ts';
+import type { Call } from '../era/era.ts';
+import type { Caller } from '../exchange.ts';
+import { relay } from '../methods/relay.ts';
+import { brief } from '../own/own-tool.ts';
+import type { RouteView } from '../route-view.ts';
+import { lineOf } from '../rpc/json.ts';
+import { personal } from '../steps/personal.ts';
+import type { Server } from '../upstream/server.ts';
+import { InnerCall } from './inner-call.ts';
+import type { Prompt } from './prompts.ts';
+
+type Link = NonNullable<PromptEntry['link']>;
+
+/** Longest that anybody waits for a link (ms). */
+const PATIENCE = 10_000;
+
+/** A text, or why there is none. */
+export type Text = { readonly text: string } | { readonly problem: string };
+
+export class Links {
+  readonly #states = new Map<string, LinkState>();
+
+  /** By the name of the Prompt. */
+  get states(): ReadonlyMap<string, LinkState> {
+    return this.#states;
+  }
+
+  /** What a Prompt says. Never throws. */
+  async read(call: Call, { name, entry: { content, link } }: Prompt): Promise<Text> {
+    if (content !== undefined) return { text: content };
+    if (!link) return { problem: 'it has no text' };
+    const found = openTo(call.caller, link);
+    // That one caller may not use the server says nothing about the link.
+    if (!found) return { problem: 'its server is not open to you' };
+    const read = await within(PATIENCE, readThrough(call, link, ...found));
+    const problem = 'problem' in read ? { error: read.problem } : {};
+    this.#states.delete(name);
+    this.#states.set(name, { at: Date.now(), ...problem });
+    return read;
+  }
+
+  /** Forgets those of Prompts that are no more. */
+  keep(prompts: Readonly<Record<string, unknown>> = {}): void {
+    for (const name of this.#states.keys()) if (!Object.hasOwn(prompts, name)) this.#states.delete(name);
+  }
+}
+
+/**
+ * Confused deputy: who writes a Prompt says what it is, not who may read it, so a server is asked only for those who may use it
+ * where the link leads.
+ */
+function openTo(caller: Caller, link: Link): [RouteView, Server] | undefined {
+  const { generation, identity, route } = caller;
+  const at = (view: RouteView | undefined): [RouteView, Server] | undefined => {
+    const server = view?.servers.find(({ name }) => name === link.server);
+    return view && server && [view, server];
+  };
+  const here = link.project === undefined || link.project === route.project ? at(route) : undefined;
+  if (here) return here;
+  const path = link.project === undefined ? `/servers/${link.server}/mcp` : `/projects/${link.project}/mcp`;
+  const there = generation.routes.get(path);
+  if (!there || lacksScopes(identity, there)) return undefined;
+  const view = there.seenBy(identity.grant);
+  return at(view && personal(caller, identity, view));
+}
+
+async function readThrough(outer: Call, { uri }: Link, route: RouteView, server: Server): Promise<Text> {
+  const call = new InnerCall(outer, route, { method: 'resources/read', params: { uri } });
+  try {
+    const result = JSON.parse(lineOf(await relay(call, server, { uri }))) as { contents?: unknown };
+    const parts = Array.isArray(result.contents) ? (result.contents as ({ text?: unknown } | null)[]) : [];
+    const texts = parts.flatMap((part) => (typeof part?.text === 'string' ? [part.text] : []));
+    if (texts.length === 0) return { problem: 'the resource is no text' };
+    const text = texts.join('\n\n');
+    return text.length > MAX_PROMPT ? { problem: `the resource is over ${MAX_PROMPT} characters` } : { text };
+  } catch (error) {
+    call.trace.failed(error);
+    const said = error instanceof RpcFailure ? error.error.message : toSlipwayError(error).message;
+    return { problem: brief(said, 300) };
+  } finally {
+    call.finish();
+  }
+}
+
+function within(ms: number, reading: Promise<Text>): Promise<Text> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms, { problem: 'it was not read in time' });
+    void reading.then(resolve).finally(() => clearTimeout(timer));
+  });
+}

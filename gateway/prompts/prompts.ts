@@ -1,0 +1,68 @@
+/** The config's Prompts on one route: the gateway's own, beside those of servers. */
+import { GATE_PROMPT } from '../../schemas/kinds/prompt.ts';
+import type { PromptEntry, Route, Snapshot } from '../../schemas/snapshot.ts';
+import type { Item } from '../upstream/listing.ts';
+import { summaryOf } from './digest.ts';
+
+export interface Prompt {
+  readonly name: string;
+  readonly entry: PromptEntry;
+  /** Only its own session has it: nobody has said yes yet. */
+  readonly isProposed?: true;
+}
+
+const BUILT_IN: ReadonlySet<string> = new Set([GATE_PROMPT]);
+const ALL = '/mcp';
+
+export class Prompts {
+  /** The highest priority first, then by name. */
+  readonly all: readonly Prompt[];
+  /** As `prompts/list` gives them. */
+  readonly items: readonly Item[];
+  readonly #byName: ReadonlyMap<string, Prompt>;
+
+  private constructor(all: readonly Prompt[]) {
+    this.all = all.toSorted((a, b) => b.entry.priority - a.entry.priority || (a.name < b.name ? -1 : 1));
+    this.#byName = new Map(this.all.map((prompt) => [prompt.name, prompt]));
+    this.items = this.all.map((prompt) => ({ name: prompt.name, description: summaryOf(prompt) }));
+  }
+
+  /** @returns `undefined` for a route without any: nothing is looked up there */
+  static of(path: string, { project }: Route, { prompts = {} }: Pick<Snapshot, 'prompts'>): Prompts | undefined {
+    const own = Object.entries(prompts).flatMap(([name, entry]): Prompt[] =>
+      !BUILT_IN.has(name) && isFor(entry, path, project) ? [{ name, entry }] : [],
+    );
+    return own.length === 0 ? undefined : new Prompts(own);
+  }
+
+  get(name: string): Prompt | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** Equal where the same is listed. */
+  get fingerprint(): string {
+    return JSON.stringify(this.items);
+  }
+}
+
+/** What a caller proposed, as it would be if somebody had said yes; what the config has of the same name goes before. */
+export function proposedBy(proposed: ReadonlyMap<string, PromptEntry>, own: Prompts | undefined): Prompt[] {
+  return [...proposed].flatMap(([name, entry]) => (own?.get(name) ? [] : [{ name, entry, isProposed: true as const }]));
+}
+
+/** What a built-in text says on a route instead, if the config has a Prompt of its name. */
+export function builtIn(
+  name: typeof GATE_PROMPT,
+  path: string,
+  { project }: Route,
+  { prompts = {} }: Pick<Snapshot, 'prompts'>,
+): string | undefined {
+  const entry = prompts[name];
+  return entry && isFor(entry, path, project) ? entry.content : undefined;
+}
+
+/** A route of one server is that server alone. */
+function isFor({ projects }: PromptEntry, path: string, project: string | undefined): boolean {
+  if (project === undefined) return path === ALL && projects === undefined;
+  return projects?.includes(project) ?? true;
+}

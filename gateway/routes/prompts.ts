@@ -1,0 +1,31 @@
+/** The config's Prompts of a project, for programs: what a gate knows of them, and what they say. */
+import type { Caller } from '../exchange.ts';
+import { entriesOf } from '../gate/deliver.ts';
+import { passOf } from '../gate/passed.ts';
+import { proposedBy } from '../prompts/prompts.ts';
+import { sendJson } from '../rpc/respond.ts';
+
+/** `GET /projects/<p>/prompt-index`: a line for each. */
+export async function servePromptIndex(caller: Caller): Promise<void> {
+  const entries = await entriesOf(caller, caller.route.prompts?.all ?? []);
+  const prompts = entries.map(({ prompt: { name, entry }, digest }) => ({
+    name,
+    priority: entry.priority,
+    ...digest,
+    ...(entry.link ? { link: entry.link } : {}),
+  }));
+  sendJson(caller.response, 200, { project: caller.route.project, prompts });
+}
+
+/** `GET /projects/<p>/prompts/visible`: all that the caller's sessions can get, its own proposals too. Links are named, not read. */
+export function serveVisiblePrompts(caller: Caller): void {
+  const { state, route, response } = caller;
+  const proposed = proposedBy(state.prompts.passed.proposed(passOf(caller, undefined)), route.prompts);
+  const prompts = [...(route.prompts?.all ?? []), ...proposed].map(({ name, entry, isProposed }) => ({
+    name,
+    priority: entry.priority,
+    ...(isProposed ? { proposed: true } : {}),
+    ...(entry.link ? { link: entry.link } : { content: entry.content }),
+  }));
+  sendJson(response, 200, { project: route.project, prompts });
+}
