@@ -174,7 +174,7 @@ test('each kind of event has somebody who writes it', async () => {
   await reader.rpc('tools/call', { name: 'who' });
   const gated = await session(gateway.url, { path: '/projects/gated/mcp', token: 'ops' });
   await gated.rpc('tools/call', { name: 'begin_session', arguments: { tags: ['x'] } });
-  await audit.last(15);
+  await audit.last(19);
   const commit = { id: 'c0ffee' };
   const pass = { at: new Date().toISOString(), result: 'applied', commit, durationMs: 1, issues: [], outcomes: [] };
   const passes = eventsOf(pass as unknown as Parameters<typeof eventsOf>[0]);
