@@ -53,10 +53,10 @@ export const command: Command = {
     const interval = text(options, 'interval') ?? '30s';
     if (!duration.safeParse(interval).success)
       throw new SlipwayError('usage', `--interval ${interval} is no duration such as 30s.`);
-    keepHeapSmall();
     const floor = floorOf(options, io);
     const place = placeOf(text(options, 'repo') ?? '.', io.cwd);
     await using stack = new AsyncDisposableStack();
+    stack.use(keepHeapSmall());
     const state = stack.use(openState(resolve(stateDirOf(options, place, io))));
     const source = stack.use(openSource(options, place, state.paths.mirror, io.log));
     const recorder = stack.use(options['record'] === false ? noRecorder : recorderFor(state, source.remote, io.log));
