@@ -29,10 +29,18 @@ const calls = {
 const methods = {
   initialize: ({ protocolVersion }) => ({
     protocolVersion,
-    capabilities: { tools: {} },
+    capabilities: { tools: {}, resources: {} },
     serverInfo: { name: 'notes', version: '1.0.0' },
   }),
   ping: () => ({}),
+  'resources/list': () => ({
+    resources: [...notes.keys()].map((title) => ({ uri: `note://${encodeURIComponent(title)}`, name: title })),
+  }),
+  'resources/read': ({ uri = '' }) => {
+    const found = notes.get(decodeURIComponent(uri.replace(/^note:\/\//, '')));
+    if (found === undefined) throw { code: -32002, message: 'Resource not found', data: { uri } };
+    return { contents: [{ uri, mimeType: 'text/plain', text: found }] };
+  },
   'tools/list': () => ({ tools }),
   'tools/call': ({ name, arguments: args = {} }) => {
     const call = Object.hasOwn(calls, name) ? calls[name] : undefined;
