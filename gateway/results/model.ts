@@ -7,7 +7,7 @@ import type { Work } from './run.ts';
 /** Of one result: questions, how many at a time, and how long all may take (ms). */
 const MAX_QUESTIONS = 64;
 const AT_ONCE = 4;
-const TIMEOUT = 30_000;
+const TIMEOUT = 20_000;
 /** Of a text, so much is shown to a model (characters). */
 const SHOWN = 12_000;
 const SHOWN_OF_PAGE = 600;
@@ -55,6 +55,8 @@ function modelOf({ call: { caller }, pipeline, signal }: Work): Model | undefine
       try {
         const text = await llm.complete({ ...wish, purpose: 'results', system, prompt, maxTokens, signal: either });
         if (text !== undefined) texts.set(namespace, key, text);
+        // One that does not answer is not waited for again and again while an agent waits.
+        else left = 0;
         return text;
       } catch {
         // Out of time: what there is without it will do. Where nobody waits any more, whoever asked finds out.

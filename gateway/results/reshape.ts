@@ -4,7 +4,7 @@
  * “Output Schema”). Without one it is a second copy of the text, as servers should send it, and is left out with the text it repeats.
  */
 import { redactValue } from '../../schemas/secret-shapes.ts';
-import type { PipelineInput } from '../../schemas/pipelines.ts';
+import type { PipelineInput, StageEntry } from '../../schemas/pipelines.ts';
 import type { Call } from '../era/era.ts';
 import type { Bound } from '../limits/limiter.ts';
 import { withinSize } from '../limits/allowance.ts';
@@ -15,6 +15,16 @@ import type { NamedPipeline } from './of-route.ts';
 import { leavesOf, type Part } from './part.ts';
 import { onThread, runStages, Withheld, type Work } from './run.ts';
 import { tableOf } from './toc.ts';
+
+/** What only changes how a text is read is not for code, which takes data as it is. */
+const FOR_MODELS: readonly StageEntry['type'][] = [
+  'paginate',
+  'section-split',
+  'summarize-tree',
+  'truncate',
+  'toon',
+  'csv',
+];
 
 const INPUTS: Readonly<Record<string, PipelineInput>> = { 'tools/call': 'toolResult', 'prompts/get': 'prompt' };
 
@@ -47,7 +57,8 @@ export async function shaped(
   }
   const gone = new AbortController();
   const stay = call.onGone(() => gone.abort());
-  const work: Work = { call, server, pipeline, name, input, signal: gone.signal };
+  const stages = call.isForCode ? pipeline.stages.filter(({ type }) => !FOR_MODELS.includes(type)) : pipeline.stages;
+  const work: Work = { call, server, pipeline: { ...pipeline, stages }, name, input, signal: gone.signal };
   try {
     return call.encode(await (input === 'prompt' ? prompt(work, answer) : toolResult(work, answer)), server);
   } catch (error) {
@@ -75,7 +86,7 @@ async function toolResult(work: Work, answer: Fields): Promise<Fields> {
   const before: string[] = [];
   for (const blocks of runs) {
     const text = answer['isError'] === true ? undefined : textOf(blocks);
-    const isShaped = text !== undefined && Buffer.byteLength(text) >= work.pipeline.minBytes;
+    const isShaped = text !== undefined && isLong(text, work);
     const after = isShaped ? await textThrough(work, text) : undefined;
     if (after !== undefined && after !== text) before.push(text ?? '');
     done.push({ blocks: after === undefined || after === text ? blocks : [{ ...blocks[0], text: after }], isShaped });
@@ -97,7 +108,7 @@ async function prompt(work: Work, answer: Fields): Promise<Fields> {
   for (const message of messages as Fields[]) {
     const block = message['content'] as Block | undefined;
     const text = textOf(block ? [block] : []);
-    if (text === undefined || Buffer.byteLength(text) < work.pipeline.minBytes) done.push(await guarded(work, message));
+    if (text === undefined || !isLong(text, work)) done.push(await guarded(work, message));
     else done.push({ ...message, content: { ...block, text: await textThrough(work, text) } });
   }
   return { ...answer, messages: done };
@@ -106,19 +117,19 @@ async function prompt(work: Work, answer: Fields): Promise<Fields> {
 /** One text through all stages; what was split is kept, and becomes a table of contents. */
 async function textThrough(work: Work, text: string): Promise<string> {
   const began = performance.now();
-  const { result, whole, failed } = await runStages(work, text).catch((error: unknown) => {
-    if (error instanceof Withheld) ended({ after: '', failed: ['redact'] });
+  const ended = (before: number, after: string, failed: readonly string[], sections = 0): void => {
+    const why = failed.length > 0 ? 'error' : undefined;
+    const more = { failed, sections };
+    told(work, { kind: 'pipeline_execution', before, after: Buffer.byteLength(after), began, why, more });
+  };
+  const { result, whole, failed, bytesIn } = await runStages(work, text).catch((error: unknown) => {
+    if (error instanceof Withheld) ended(error.bytesIn, '', ['redact']);
     throw error;
   });
-  const after = result.parts ? await tableFor(work, result, whole) : whole;
-  ended({ after, failed, sections: result.parts ? [...leavesOf(result)].length : 0 });
+  const isSplit = result.parts !== undefined && !work.call.isForCode;
+  const after = isSplit ? await tableFor(work, result, whole) : whole;
+  ended(bytesIn, after, failed, isSplit ? [...leavesOf(result)].length : 0);
   return after;
-
-  function ended({ after: got, ...more }: { after: string; failed: readonly string[]; sections?: number }): void {
-    const why = more.failed.length > 0 ? 'error' : undefined;
-    const sizes = { before: Buffer.byteLength(text), after: Buffer.byteLength(got) };
-    told(work, { kind: 'pipeline_execution', ...sizes, began, why, more });
-  }
 }
 
 async function tableFor({ call, server, name, input }: Work, result: Part, whole: string): Promise<string> {
@@ -135,6 +146,10 @@ export const AGAIN: Readonly<Record<PipelineInput, string>> = {
   toolResult: 'calling the same tool',
   prompt: 'getting the same prompt',
 };
+
+/** A character has a byte at least, so most need not be counted. */
+const isLong = (text: string, { pipeline: { minBytes } }: Work): boolean =>
+  text.length >= minBytes || Buffer.byteLength(text) >= minBytes;
 
 /** A guard looks at all that gets out, however small it is and whether it can be reshaped or not. @throws Withheld */
 async function guarded(work: Work, value: Fields): Promise<Fields> {

@@ -16,6 +16,13 @@ const STAGE_TIMEOUT = 10_000;
 const GUARD_TIMEOUT = 2_000;
 const AROUND = 2_000;
 
+/** What a sandbox says of code that went beyond its limits. */
+const LIMITS: ReadonlyMap<string, string> = new Map([
+  ['cpu', 'time'],
+  ['stuck', 'time'],
+  ['memory', 'memory'],
+]);
+
 /** What goes through a pipeline, and for whom. */
 export interface Work {
   readonly call: Call;
@@ -28,7 +35,14 @@ export interface Work {
 }
 
 /** Secrets could not be taken out, so nothing may get out. */
-export class Withheld extends Error {}
+export class Withheld extends Error {
+  readonly bytesIn: number;
+
+  constructor(message: string, bytesIn = 0) {
+    super(message);
+    this.bytesIn = bytesIn;
+  }
+}
 
 export interface Outcome {
   readonly result: Part;
@@ -36,6 +50,7 @@ export interface Outcome {
   readonly whole: string;
   /** Names of stages that failed. */
   readonly failed: readonly string[];
+  readonly bytesIn: number;
 }
 
 /** @throws Withheld; the signal's reason */
@@ -43,30 +58,28 @@ export async function runStages(work: Work, text: string): Promise<Outcome> {
   let result: Part = { title: '', text };
   let whole = text;
   const failed: string[] = [];
+  // To count them takes a while, so none are counted twice.
+  let bytes = Buffer.byteLength(text);
+  const bytesIn = bytes;
   for (const stage of work.pipeline.stages) {
     const began = performance.now();
-    const before = result;
+    const before = { result, bytes };
     let why: string | undefined;
     try {
-      result = await asked(work, stage, await applied(work, stage, before, text));
+      result = await asked(work, stage, await applied(work, stage, result, text));
     } catch (error) {
       work.signal.throwIfAborted();
-      why = error instanceof TaskLost ? error.why : 'error';
+      why = whyOf(error);
     }
-    told(work, {
-      kind: 'stage_execution',
-      stage: stage.type,
-      before: bytesOf(before),
-      after: bytesOf(result),
-      began,
-      why,
-    });
+    if (result !== before.result) bytes = bytesOf(result);
+    told(work, { kind: 'stage_execution', stage: stage.type, before: before.bytes, after: bytes, began, why });
     if (why !== undefined) failed.push(stage.type);
     // Data leak: what a guard did not look at, nobody gets.
-    if (why !== undefined && stage.type === 'redact') throw new Withheld(`its secrets could not be taken out (${why})`);
+    if (why !== undefined && stage.type === 'redact')
+      throw new Withheld(`its secrets could not be taken out (${why})`, bytesIn);
     if (!result.parts) whole = result.text ?? '';
   }
-  return { result, whole, failed };
+  return { result, whole, failed, bytesIn };
 }
 
 /** Here where it takes no time, on a thread otherwise: what others wrote always there, and their patterns too. */
@@ -94,6 +107,12 @@ export const onThread = (
     timeoutMs,
     ...(signal ? { signal } : {}),
   });
+
+/** `time`, `memory`, `crash`, or `error` for what it threw: in whose words does not matter, they may be of the text. */
+function whyOf(error: unknown): string {
+  if (error instanceof TaskLost) return error.why;
+  return LIMITS.get(error instanceof Error ? error.message : '') ?? 'error';
+}
 
 function timeoutOf(stage: StageEntry): number {
   if (stage.type === 'module') return stage.timeoutMs + AROUND;

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- reconcile|gateway|access|cli|leaks|peers|metrics|rollout|containers|images|audit|tokens] [--json file]`. Numbers, not tests: machines differ and are noisy,
+ * `npm run bench [-- reconcile|gateway|access|cli|leaks|peers|metrics|rollout|containers|images|audit|results|tokens] [--json file]`. Numbers, not tests: machines differ and are noisy,
  * so compare ratios of one run.
  */
 import { writeFileSync } from 'node:fs';
@@ -15,6 +15,7 @@ import type { Row } from './measure.ts';
 import { metricsBench } from './metrics.ts';
 import { peersBench } from './peers.ts';
 import { reconcileBench } from './reconcile.ts';
+import { resultsBench } from './results.ts';
 import { rolloutBench } from './rollout.ts';
 import { tokensBench } from './tokens.ts';
 
@@ -27,6 +28,7 @@ const SUITES: Readonly<Record<string, (program: string) => Promise<Row[]>>> = {
   peers: peersBench,
   metrics: metricsBench,
   rollout: rolloutBench,
+  results: resultsBench,
   tokens: tokensBench,
   containers: containersBench,
   images: imagesBench,

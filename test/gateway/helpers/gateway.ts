@@ -30,6 +30,7 @@ export interface Wish {
   budgets?: Snapshot['budgets'];
   pipelines?: Snapshot['pipelines'];
   prompts?: Snapshot['prompts'];
+  llms?: Snapshot['llms'];
 }
 
 /** A snapshot with `/mcp` over all servers, `/servers/<s>/mcp` for each, and `/projects/dev/mcp` over all. */
@@ -45,6 +46,7 @@ export function snapshot({
   budgets,
   pipelines,
   prompts,
+  llms,
 }: Wish = {}): Snapshot {
   const names = Object.keys(servers);
   const entries = Object.entries(servers).map(([name, given]): [string, ServerEntry] => [
@@ -81,6 +83,7 @@ export function snapshot({
     ...(budgets ? { budgets } : {}),
     ...(pipelines ? { pipelines } : {}),
     ...(prompts ? { prompts } : {}),
+    ...(llms ? { llms } : {}),
   };
 }
 
