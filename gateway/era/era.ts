@@ -36,8 +36,6 @@ export interface Call {
    * @returns the result instead of it @throws what the client gets
    */
   refused(error: unknown, server: Server, ours?: boolean): string;
-  /** Whether code reads the result rather than a model: it wants data, whole. */
-  readonly isForCode?: boolean;
   /** Whether its client can send a person to a web page. */
   readonly takesUrls: boolean;
 }

@@ -4,7 +4,7 @@
  * “Output Schema”). Without one it is a second copy of the text, as servers should send it, and is left out with the text it repeats.
  */
 import { redactValue } from '../../schemas/secret-shapes.ts';
-import type { PipelineInput, StageEntry } from '../../schemas/pipelines.ts';
+import type { PipelineInput } from '../../schemas/pipelines.ts';
 import type { Call } from '../era/era.ts';
 import type { Bound } from '../limits/limiter.ts';
 import { withinSize } from '../limits/allowance.ts';
@@ -15,16 +15,6 @@ import type { NamedPipeline } from './of-route.ts';
 import { leavesOf, type Part } from './part.ts';
 import { onThread, runStages, Withheld, type Work } from './run.ts';
 import { tableOf } from './toc.ts';
-
-/** What only changes how a text is read is not for code, which takes data as it is. */
-const FOR_MODELS: readonly StageEntry['type'][] = [
-  'paginate',
-  'section-split',
-  'summarize-tree',
-  'truncate',
-  'toon',
-  'csv',
-];
 
 const INPUTS: Readonly<Record<string, PipelineInput>> = { 'tools/call': 'toolResult', 'prompts/get': 'prompt' };
 
@@ -57,8 +47,7 @@ export async function shaped(
   }
   const gone = new AbortController();
   const stay = call.onGone(() => gone.abort());
-  const stages = call.isForCode ? pipeline.stages.filter(({ type }) => !FOR_MODELS.includes(type)) : pipeline.stages;
-  const work: Work = { call, server, pipeline: { ...pipeline, stages }, name, input, signal: gone.signal };
+  const work: Work = { call, server, pipeline, name, input, signal: gone.signal };
   try {
     return call.encode(await (input === 'prompt' ? prompt(work, answer) : toolResult(work, answer)), server);
   } catch (error) {
@@ -126,9 +115,8 @@ async function textThrough(work: Work, text: string): Promise<string> {
     if (error instanceof Withheld) ended(error.bytesIn, '', ['redact']);
     throw error;
   });
-  const isSplit = result.parts !== undefined && !work.call.isForCode;
-  const after = isSplit ? await tableFor(work, result, whole) : whole;
-  ended(bytesIn, after, failed, isSplit ? [...leavesOf(result)].length : 0);
+  const after = result.parts ? await tableFor(work, result, whole) : whole;
+  ended(bytesIn, after, failed, result.parts ? [...leavesOf(result)].length : 0);
   return after;
 }
 

@@ -37,7 +37,6 @@ export class InnerCall implements Call {
   readonly caller: Caller;
   readonly request: RpcRequest;
   readonly trace: Trace;
-  readonly isForCode = true;
   readonly #outer: Call;
   readonly #signal: AbortSignal;
   readonly #onAsking: (isAsking: boolean) => void;
