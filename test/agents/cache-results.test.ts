@@ -4,7 +4,8 @@ import type { Gateway } from '../../gateway/index.ts';
 import type { AuditDraft } from '../../schemas/audit.ts';
 import type { Log } from '../../schemas/log.ts';
 import type { ServerEntry, Snapshot } from '../../schemas/snapshot.ts';
-import { principal, raw, session, snapshot, start } from '../gateway/helpers/gateway.ts';
+import { call as callOf, consented, Scene } from '../access/helpers/scene.ts';
+import { client, principal, raw, session, snapshot, start } from '../gateway/helpers/gateway.ts';
 import { ask } from '../gateway/helpers/modern.ts';
 import { modernServer } from '../gateway/helpers/modern-upstream.ts';
 import { socketUpstream } from '../gateway/helpers/upstreams.ts';
@@ -283,4 +284,31 @@ test('metrics tell how often', async () => {
   const before = await counted();
   for (const _ of [1, 2, 3]) await modern('up__get');
   expect(await counted()).toBe(before + 3);
+});
+
+test('a server that knows who comes is asked by each for themselves, and again when they come as somebody else', async () => {
+  const scene = await Scene.set();
+  const principals = [principal('ada', 'ada-token'), principal('bob', 'bob-token')];
+  const docs = await scene.up({}, { principals });
+  const rule = { tools: ['whoami'], ttlMs: 60_000, force: true };
+  const entry = { ...(scene.servers['docs'] as Partial<ServerEntry>), cache: [rule] };
+  await docs.swap(snapshot({ servers: { ...scene.servers, docs: entry }, principals }));
+  await using ada = await client(`${docs.url}/servers/docs/mcp`, 'ada-token');
+  await using bob = await client(`${docs.url}/servers/docs/mcp`, 'bob-token');
+  await consented(ada, 'anna');
+  await consented(bob, 'robert');
+  const who = async (of: typeof ada): Promise<unknown[]> => {
+    const { content, _meta } = await callOf(of, 'whoami');
+    return [content[0]?.text, _meta?.['slipway/cached'] !== undefined];
+  };
+  for (const isKept of [false, true])
+    expect([await who(ada), await who(bob)]).toEqual([
+      ['whoami: anna', isKept],
+      ['whoami: robert', isKept],
+    ]);
+  const headers = { Authorization: 'Bearer ada-token' };
+  const forgotten = await raw(docs.url, { method: 'DELETE', path: '/api/v1/consents/docs', headers });
+  expect(forgotten.status).toBe(200);
+  await consented(ada, 'amy');
+  expect(await who(ada)).toEqual(['whoami: amy', false]);
 });

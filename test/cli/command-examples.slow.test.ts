@@ -68,6 +68,7 @@ function codesOf(example: string): readonly number[] {
   if (/^slipway (plan|diff)/.test(example)) return [0, 2]; // No changes, or some.
   if (example.includes('auth can-i')) return [0, 1]; // Yes or no.
   if (/^slipway (approve|reject|restore \d)/.test(example)) return [1]; // There is no such proposal, and no such backup.
+  if (example.startsWith('slipway llm check')) return [1]; // No model answers there.
   if (example.includes('auth forget')) return [1]; // There is no such server.
   if (example.includes('explain denied')) return [1]; // There is no such refusal.
   return [0];
@@ -96,6 +97,8 @@ beforeAll(async () => {
   writeFileSync(join(desk.home, 'value.txt'), 'a value');
   await desk.slipway(['secret', 'encrypt', 'github', 'token', '--from-file', join(desk.home, 'value.txt')]);
   desk.push({
+    'models.yaml':
+      'apiVersion: slipway/v1\nkind: LlmProvider\nmetadata: { name: local }\nspec: { type: ollama, model: m, url: "http://127.0.0.1:9/v1", privateNetwork: true }\n',
     'workspaces/handbook.yaml': `apiVersion: slipway/v1\nkind: Workspace\nmetadata: { name: handbook }\nspec: { git: { url: "file://${desk.remote}" } }\n`,
   });
   await desk.up();
