@@ -1,10 +1,11 @@
 /** What is published: the bundle works on its own, away from the source and from node_modules. */
-import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { build } from '../../cli/build.ts';
-import { Desk } from '../helpers/slipway.ts';
+import { client } from '../gateway/helpers/gateway.ts';
+import { Desk, Running } from '../helpers/slipway.ts';
 import { tempDir } from '../helpers/temp.ts';
 
 /** A package that is there at run time. */
@@ -25,6 +26,27 @@ test('the bundle runs without anything beside it', async () => {
   expect(slipway('validate', 'demo').stdout).toContain('4 resources, no issues');
   expect(slipway('plan', '--repo', 'demo').status).toBe(2);
   expect(JSON.parse(slipway('schema', 'plan').stdout)).toHaveProperty('title', 'Slipway plan');
+  const folder = join(desk.home, 'demo');
+  const project = { servers: ['hello'], codeMode: { maxCalls: 5 } };
+  writeFileSync(
+    join(folder, 'scripts.yaml'),
+    JSON.stringify({ apiVersion: 'slipway/v1', kind: 'Project', metadata: { name: 'scripts' }, spec: project }),
+  );
+  desk.git(folder, 'add', '--all');
+  desk.git(folder, 'commit', '--quiet', '-m', 'scripts');
+  const up = ['up', '--repo', folder, '--state-dir', desk.state, '--listen', '127.0.0.1:0'];
+  const running = new Running(
+    spawn(process.execPath, [join(installed, 'slipway.js'), ...up], { cwd: desk.home, env: desk.env() }),
+  );
+  try {
+    await using agent = await client(`${await running.serving}/projects/scripts/mcp`);
+    // A thread's program is a file of its own, too.
+    const script = 'return (await listTools("")).map(({ name }) => name);';
+    const answer = await agent.callTool({ name: 'run_script', arguments: { script } });
+    expect(JSON.stringify(answer)).toContain('hello__');
+  } finally {
+    await running.stop();
+  }
   // Programs that run in containers are files of their own, and Ink reads what it is called from one.
   expect(readdirSync(join(installed, 'assets')).map((name) => name.replace(/-[\w-]{8}\./, '.'))).toEqual([
     'egress-proxy.mjs',
