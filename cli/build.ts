@@ -101,8 +101,8 @@ function licences(modules: readonly string[]): string {
       const files = readdirSync(folder).filter((entry) => /^(licen[cs]e|copying|notice)/i.test(entry));
       const texts = files.map((file) => readFileSync(join(folder, file), 'utf8').trim());
       // Not all bring the text along; whose it is, all say.
-      const text =
-        texts.length > 0 ? texts.join('\n\n') : `Copyright ${typeof author === 'string' ? author : author?.name}`;
+      const holder = (typeof author === 'string' ? author : author?.name) ?? `the authors of ${name}`;
+      const text = texts.length > 0 ? texts.join('\n\n') : `Copyright ${holder}`;
       return `${name} ${version} (${license})\n\n${text}\n`;
     })
     .join(`\n${'-'.repeat(80)}\n\n`);
@@ -112,7 +112,7 @@ function licences(modules: readonly string[]): string {
 interface Manifest {
   readonly name: string;
   readonly version: string;
-  readonly author?: string | { readonly name: string };
+  readonly author?: string | { readonly name: string } | undefined;
   readonly license?: string;
   readonly licenses?: readonly { readonly type: string }[];
 }
