@@ -9,7 +9,8 @@ import { Desk, Running } from '../helpers/slipway.ts';
 import { tempDir } from '../helpers/temp.ts';
 
 /** A package that is there at run time. */
-const IMPORT = /^(?!import type).*?(?:from |import\()'(?!node:)((?:@[\w-]+\/)?[a-z][\w.-]*)(?:\/[^']*)?'/gm;
+const IMPORT =
+  /^(?!import type)(?:(?:import|export|\}).*? from |.*?import\()'(?!node:)((?:@[\w-]+\/)?[a-z][\w.-]*)(?:\/[^']*)?'/gm;
 
 test('the bundle runs without anything beside it', async () => {
   await using desk = new Desk();
