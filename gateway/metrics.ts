@@ -2,6 +2,7 @@
 import { SlipwayError } from '../schemas/errors.ts';
 import { counter, Durations, gauge, histogram, type MetricFamily, type MetricValue } from '../schemas/metrics.ts';
 import { RpcFailure } from '../schemas/jsonrpc.ts';
+import { cacheFamilies } from './cache/desk.ts';
 import type { State } from './exchange.ts';
 import type { Budgets } from './limits/budgets.ts';
 
@@ -30,7 +31,10 @@ export class CallMetrics {
   }
 }
 
-type FamilySources = Pick<State, 'current' | 'streams' | 'limiter' | 'addresses' | 'budgets' | 'llm' | 'scripts'>;
+type FamilySources = Pick<
+  State,
+  'current' | 'streams' | 'limiter' | 'addresses' | 'budgets' | 'llm' | 'scripts' | 'texts' | 'results'
+>;
 
 export class GatewayMetrics {
   readonly #servers = new Map<string, CallMetrics>();
@@ -46,7 +50,8 @@ export class GatewayMetrics {
   }
 
   /** Servers that are gone from the config are forgotten, so that there are never more than it names. */
-  families({ current, streams, limiter, addresses, budgets, llm, scripts }: FamilySources): MetricFamily[] {
+  families(state: FamilySources): MetricFamily[] {
+    const { current, streams, limiter, addresses, budgets, llm, scripts } = state;
     for (const name of this.#servers.keys()) if (!current.servers.has(name)) this.#servers.delete(name);
     const servers = [...this.#servers];
     const each = (valueOf: (metrics: CallMetrics, labels: { server: string }) => readonly MetricValue[]) =>
@@ -96,6 +101,7 @@ export class GatewayMetrics {
       ...scripts.families(),
       gauge('slipway_gateway_streams', 'Open streams on which clients listen.', [{ labels: {}, value: streams.size }]),
       ...llm.families(),
+      ...cacheFamilies(state),
     ];
   }
 }

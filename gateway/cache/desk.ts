@@ -1,8 +1,11 @@
 /** What operators ask of the caches. */
 import type { CacheDesk } from '../../schemas/cache.ts';
+import { counter, type MetricFamily } from '../../schemas/metrics.ts';
 import type { State } from '../exchange.ts';
 
-export function cacheDesk({ texts, results }: Pick<State, 'texts' | 'results'>): CacheDesk {
+type Caches = Pick<State, 'texts' | 'results'>;
+
+export function cacheDesk({ texts, results }: Caches): CacheDesk {
   return {
     stats: async () => ({ texts: await texts.stats(), results: results.stats }),
     async clear(which) {
@@ -11,4 +14,14 @@ export function cacheDesk({ texts, results }: Pick<State, 'texts' | 'results'>):
       return texts.clear(which);
     },
   };
+}
+
+export function cacheFamilies({ texts, results }: Caches): MetricFamily[] {
+  const values = Object.entries({ texts, results }).flatMap(([cache, { hits, misses }]) => [
+    { labels: { cache, outcome: 'hit' }, value: hits },
+    { labels: { cache, outcome: 'miss' }, value: misses },
+  ]);
+  return [
+    counter('slipway_cache_lookups_total', 'How often something was looked for that may have been kept.', values),
+  ];
 }

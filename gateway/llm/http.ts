@@ -41,7 +41,8 @@ export class ModelHttp implements Disposable {
     // Token theft: a library that follows a link in an answer would carry the key to wherever it leads.
     if (url.origin !== this.#origin)
       throw new SlipwayError('upstream-unavailable', `${url.origin} is not its address.`);
-    if (url.protocol !== 'https:' && this.#publicOnly && door.apiKey !== undefined)
+    const isKnown = door.apiKey !== undefined || Object.keys(door.headers).length > 0;
+    if (url.protocol !== 'https:' && this.#publicOnly && isKnown)
       throw new SlipwayError('upstream-unavailable', `${url.origin} is not https: it is sent no key.`);
     const chunks: Buffer[] = [];
     let size = 0;

@@ -13,7 +13,7 @@ import { Places } from './places.ts';
 /** From a small model on this host to a long answer of a large one (s). */
 const BOUNDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 
-/** `refused`: it was not asked, because it failed too often just now. */
+/** `refused`: it was not asked, because it failed too often just now, or because too many wait for it. */
 export const LLM_OUTCOMES = ['ok', 'error', 'timeout', 'cancelled', 'refused'] as const;
 export type LlmOutcome = (typeof LLM_OUTCOMES)[number];
 
@@ -131,25 +131,34 @@ export class Provider {
 
   /** Never rejects. @param gone nobody wants the answer any more */
   async #ask(question: Question, gone: AbortSignal): Promise<string | undefined> {
-    const late = AbortSignal.timeout(this.entry.timeoutMs);
-    const signal = AbortSignal.any([gone, late]);
     if (this.#isOpen()) return this.#refused();
     try {
-      using _ = await this.#places.take(signal);
+      using _ = await this.#places.take(gone);
       // It may have failed for those who went before.
-      if (this.#isOpen()) return this.#refused();
-      this.#breaker.pass();
-      const began = performance.now();
+      return this.#isOpen() ? this.#refused() : await this.#try(question, gone);
+    } catch {
+      // That so many want it is no failure of its own.
+      if (!gone.aborted) return this.#refused();
+      this.outcomes.cancelled++;
+      return undefined;
+    }
+  }
+
+  /** @throws where nobody wants the answer any more */
+  async #try(question: Question, gone: AbortSignal): Promise<string | undefined> {
+    this.#breaker.pass();
+    const late = AbortSignal.timeout(this.entry.timeoutMs);
+    const signal = AbortSignal.any([gone, late]);
+    const began = performance.now();
+    try {
       const answer = await untilGone(this.#send(question, signal), signal);
       this.durations.observe((performance.now() - began) / 1000);
       return this.#answered(answer);
     } catch (error) {
-      if (gone.aborted) this.outcomes.cancelled++;
-      else if (late.aborted) this.#failed('timeout', `It did not answer within ${this.entry.timeoutMs / 1000} s.`);
-      else {
-        const { message, isOfQuestion } = failureOf(error);
-        this.#failed('error', message, isOfQuestion);
-      }
+      gone.throwIfAborted();
+      const { message, isOfQuestion } = failureOf(error);
+      if (late.aborted) this.#failed('timeout', `It did not answer within ${this.entry.timeoutMs / 1000} s.`);
+      else this.#failed('error', message, isOfQuestion);
       return undefined;
     }
   }

@@ -63,7 +63,10 @@ const llmProviderSpec = z
       refuse('apiKey', `must be given for type ${type}, unless there is a url or headers`);
     if (url === undefined && privateNetwork) refuse('privateNetwork', 'means nothing without a url', true);
     // Token theft: whoever sits on the way reads what is not encrypted.
-    if (apiKey && url?.startsWith('http:') && !privateNetwork) refuse('apiKey', INSECURE_KEY);
+    if (url?.startsWith('http:') && !privateNetwork) {
+      if (apiKey) refuse('apiKey', INSECURE_KEY);
+      if (more) refuse('headers', INSECURE_KEY);
+    }
   })
   .meta({
     not: {
@@ -81,7 +84,8 @@ const llmProviderSpec = z
         },
         {
           properties: { url: { pattern: '^http:' } },
-          required: ['url', 'apiKey'],
+          required: ['url'],
+          anyOf: [{ required: ['apiKey'] }, { required: ['headers'] }],
           not: { properties: { privateNetwork: { const: true } }, required: ['privateNetwork'] },
         },
       ],

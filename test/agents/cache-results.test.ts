@@ -284,6 +284,8 @@ test('metrics tell how often', async () => {
   const before = await counted();
   for (const _ of [1, 2, 3]) await modern('up__get');
   expect(await counted()).toBe(before + 3);
+  const { text } = await raw(gateway.url, { path: '/metrics', headers: { Authorization: 'Bearer a' } });
+  expect(text).toMatch(/^slipway_cache_lookups_total\{cache="results",outcome="hit"\} [1-9]/m);
 });
 
 test('a server that knows who comes is asked by each for themselves, and again when they come as somebody else', async () => {

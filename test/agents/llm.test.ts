@@ -1,4 +1,5 @@
 /** Language models, asked over HTTP as their providers speak: what they answer, and what is done when they do not. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { Llms } from '../../gateway/llm/llm.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
@@ -281,5 +282,28 @@ describe('no more than needed', () => {
     resolve();
     expect(await Promise.all(all)).toEqual(['1', '2', '3', '4', '5', '6']);
     expect(models.most).toBe(2);
+  });
+
+  test('who waits for a place does not make it slow: time runs from when it is asked', async () => {
+    llms.configure([entry('it', { maxConcurrent: 1, timeoutMs: 2_000 })]);
+    models.answering = ({ prompt }) => delay(500, prompt);
+    const all = ['1', '2', '3', '4', '5', '6'];
+    expect(await Promise.all(all.map((prompt) => ask(prompt)))).toEqual(all);
+    expect(statusOf('it')).toMatchObject({ state: 'ok', errors: 0 });
+  });
+
+  test('beyond those that may wait, one is sent away, and that is no failure', async () => {
+    llms.configure([entry('it', { maxConcurrent: 1 })]);
+    models.answering = () => 'silence';
+    const leaving = new AbortController();
+    const waiting = Array.from({ length: 257 }, (_, at) =>
+      ask(String(at), { signal: leaving.signal }).catch(() => 'gone'),
+    );
+    expect(await ask('one more')).toBeUndefined();
+    expect(statusOf('it')).toMatchObject({ state: 'unknown', errors: 0, inFlight: 1 });
+    leaving.abort();
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['gone']));
+    models.answering = () => 'well';
+    expect(await ask('again')).toBe('well');
   });
 });
