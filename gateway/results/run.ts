@@ -8,6 +8,7 @@ import { asked } from './model.ts';
 import type { NamedPipeline } from './of-route.ts';
 import { bytesOf, lengthOf, type Part } from './part.ts';
 import { applyStage, type About } from './stages.ts';
+import type { ResultWork } from './thread.ts';
 
 /** What is small is done at once (characters): to hand it to a thread would take longer. */
 const SMALL = 16 * 1024;
@@ -15,6 +16,8 @@ const SMALL = 16 * 1024;
 const STAGE_TIMEOUT = 10_000;
 const GUARD_TIMEOUT = 2_000;
 const AROUND = 2_000;
+/** How long a text may be on its way in all, waiting for a thread included (ms). */
+const DEADLINE = 30_000;
 
 /** What a sandbox says of code that went beyond its limits. */
 const LIMITS: ReadonlyMap<string, string> = new Map([
@@ -61,12 +64,13 @@ export async function runStages(work: Work, text: string): Promise<Outcome> {
   // To count them takes a while, so none are counted twice.
   let bytes = Buffer.byteLength(text);
   const bytesIn = bytes;
+  const inTime = AbortSignal.any([work.signal, AbortSignal.timeout(DEADLINE)]);
   for (const stage of work.pipeline.stages) {
     const began = performance.now();
     const before = { result, bytes };
     let why: string | undefined;
     try {
-      result = await asked(work, stage, await applied(work, stage, result, text));
+      result = await asked(work, stage, await applied({ ...work, signal: inTime }, stage, result, text));
     } catch (error) {
       work.signal.throwIfAborted();
       why = whyOf(error);
@@ -84,34 +88,27 @@ export async function runStages(work: Work, text: string): Promise<Outcome> {
 
 /** Here where it takes no time, on a thread otherwise: what others wrote always there, and their patterns too. */
 async function applied(work: Work, stage: StageEntry, result: Part, text: string): Promise<Part> {
-  const { call, server, signal } = work;
+  const { call, server } = work;
   const about: About = {
     sourceName: `${server.name}/${work.name}`,
     projectName: call.caller.route.project,
     originalContent: stage.type === 'module' ? text : '',
   };
   if (!isOthers(stage) && lengthOf(result) <= SMALL) return applyStage(result, stage, about);
-  return (await onThread(work, { stage, result, about }, timeoutOf(stage), signal)) as Part;
+  return (await onThread(work, { stage, result, about }, timeoutOf(stage))) as Part;
 }
 
 export const onThread = (
-  { call: { caller } }: Work,
-  input: unknown,
+  { call: { caller }, signal }: Work,
+  input: ResultWork,
   timeoutMs = GUARD_TIMEOUT,
-  signal?: AbortSignal,
-): Promise<unknown> =>
-  caller.state.workers.run({
-    name: 'results',
-    input,
-    by: caller.identity.key,
-    timeoutMs,
-    ...(signal ? { signal } : {}),
-  });
+): Promise<unknown> => caller.state.workers.run({ name: 'results', input, by: caller.identity.key, timeoutMs, signal });
 
 /** `time`, `memory`, `crash`, or `error` for what it threw: in whose words does not matter, they may be of the text. */
 function whyOf(error: unknown): string {
   if (error instanceof TaskLost) return error.why;
-  return LIMITS.get(error instanceof Error ? error.message : '') ?? 'error';
+  if (!(error instanceof Error)) return 'error';
+  return error.name === 'TimeoutError' ? 'time' : (LIMITS.get(error.message) ?? 'error');
 }
 
 function timeoutOf(stage: StageEntry): number {

@@ -29,16 +29,15 @@ export function tableOf(part: Part, { resultId, again, section }: Reading): stri
 
 function lineOf(part: Part, number: string): string {
   const size = `${lengthOf(part)} characters${part.parts ? `, ${part.parts.length} sections` : ''}`;
-  const about = part.summary ?? (part.parts ? undefined : beginningOf(part.text ?? ''));
-  const title = part.title === '' ? '' : ` ${part.title}`;
-  return `${number}.${title} (${size})${about === undefined || about === '' ? '' : `: ${about}`}`;
+  // Titles are the server's: one with a line break in it must not make up a line of its own.
+  const [title, about] = [part.title, part.summary ?? (part.parts ? '' : beginningOf(part.text ?? ''))].map(onOneLine);
+  return `${number}.${title === '' ? '' : ` ${title}`} (${size})${about === '' ? '' : `: ${about}`}`;
 }
+
+const onOneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
 
 /** What a text begins with, on one line. */
 export function beginningOf(text: string, most = PREVIEW): string {
-  const line = text
-    .slice(0, most * 4)
-    .replaceAll(/\s+/g, ' ')
-    .trim();
+  const line = onOneLine(text.slice(0, most * 4));
   return line.length <= most ? line : `${whole(line.slice(0, most - 1))}…`;
 }

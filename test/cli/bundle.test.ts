@@ -1,12 +1,15 @@
 /** What is published: the bundle works on its own, away from the source and from node_modules. */
 import { spawn, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
 import { build } from '../../cli/build.ts';
 import { client } from '../gateway/helpers/gateway.ts';
 import { Desk, Running } from '../helpers/slipway.ts';
 import { tempDir } from '../helpers/temp.ts';
+
+const EXAMPLE = fileURLToPath(new URL('../../examples/agents', import.meta.url));
 
 /** A package that is there at run time. */
 const IMPORT =
@@ -54,6 +57,34 @@ test('the bundle runs without anything beside it', async () => {
     'package.json',
   ]);
 });
+
+test('the bundle has the program of its threads, and the sandbox in it', async () => {
+  await using desk = new Desk();
+  const program = await build(join(desk.home, 'installed'));
+  cpSync(EXAMPLE, desk.config, { recursive: true });
+  desk.push({});
+  const args = ['up', '--repo', desk.remote, '--state-dir', desk.state, '--listen', '127.0.0.1:0'];
+  const running = new Running(
+    spawn(process.execPath, [program, ...args], { cwd: desk.home, env: desk.env(), stdio: ['ignore', 'pipe', 'pipe'] }),
+  );
+  onTestFinished(() => void running.stop());
+  await using agent = await client(`${await running.serving}/projects/sections/mcp`);
+  const text = `# A\n\n<!-- hidden -->\n${'Long words. '.repeat(300)}\n# B\n\n${'More words. '.repeat(300)}`;
+  await agent.callTool({ name: 'notes__save_note', arguments: { title: 'a', text } });
+  const { content } = (await agent.callTool({ name: 'notes__get_note', arguments: { title: 'a' } })) as {
+    content: unknown;
+  };
+  expect(content).toMatchObject([
+    { text: expect.stringMatching(/_resultId: [^]*\n1\. A \(3\d{3} characters\)/) as unknown },
+  ]);
+  expect(
+    await agent.callTool({ name: 'grep_result', arguments: { resultId: idIn(content), text: '<!--' } }),
+  ).toMatchObject({
+    content: [{ text: '{"matches":[],"more":false}' }],
+  });
+});
+
+const idIn = (content: unknown): string => /_resultId: ([\w-]+)/.exec(JSON.stringify(content))?.[1] ?? '';
 
 test('whatever the source imports is named with its licence', async () => {
   using folder = tempDir();
