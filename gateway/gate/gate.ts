@@ -131,8 +131,11 @@ export class Gate {
     const isTold = (stream: Stream): boolean =>
       stream.identity.key === identity.key &&
       (identity.kind === 'token' || identity.kind === 'user' || own === undefined || stream.sessionId === own);
-    // After the answer. Who listens on no stream of its session hears of it on that of the call.
-    response.once('finish', () => state.streams.notify(route.path, notice, isTold));
+    const tell = (): void => state.streams.notify(route.path, notice, isTold);
+    // After the answer. Over the transport of 2024-11-05 that comes another way, and the response has ended long ago.
+    if (response.writableEnded) setImmediate(tell);
+    else response.once('close', tell);
+    // Who listens on no stream of its session hears of it on that of the call.
     if (own !== undefined && !state.streams.has(own)) call.notify(notice.method, undefined);
   }
 }

@@ -1,7 +1,8 @@
 /** A request of our own to a server, for the sake of a client's: within its limits, and an event of its own in the audit log. */
 import type { RpcRequest } from '../../schemas/jsonrpc.ts';
+import { innerTrace } from '../audit/inner-trace.ts';
 import { traceRequest } from '../audit/requests.ts';
-import { Trace } from '../audit/trace.ts';
+import type { Trace } from '../audit/trace.ts';
 import type { Call, CallEnd } from '../era/era.ts';
 import type { Caller } from '../exchange.ts';
 import type { RouteView } from '../route-view.ts';
@@ -17,13 +18,8 @@ export class InnerCall implements Call {
 
   /** @param route through which the server is reached */
   constructor(outer: Call, route: RouteView, request: Pick<RpcRequest, 'method' | 'params'>) {
-    const { trace } = outer;
-    this.trace = new Trace(outer.caller.request);
-    this.trace.principal = trace.principal;
-    this.trace.grant = trace.grant;
-    this.trace.session = trace.session;
+    this.trace = innerTrace(outer);
     this.trace.project = route.project;
-    this.trace.parentId = trace.requestId;
     this.caller = { ...outer.caller, route, trace: this.trace };
     this.request = { jsonrpc: '2.0', id: `inner ${this.trace.requestId}`, ...request } as RpcRequest;
     this.#outer = outer;

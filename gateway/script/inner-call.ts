@@ -1,7 +1,8 @@
 /** A call of a tool out of a script: a call like any other, with a trace of its own, for the client of the script. */
 import type { Call, CallEnd } from '../era/era.ts';
-import { Trace } from '../audit/trace.ts';
+import { innerTrace } from '../audit/inner-trace.ts';
 import { traceRequest } from '../audit/requests.ts';
+import type { Trace } from '../audit/trace.ts';
 import type { Caller } from '../exchange.ts';
 import type { RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Json } from '../rpc/json.ts';
@@ -49,7 +50,7 @@ export class InnerCall implements Call {
     this.#outer = outer;
     this.#signal = signal;
     this.#onAsking = onAsking;
-    this.trace = traceOf(outer);
+    this.trace = innerTrace(outer);
     this.caller = { ...outer.caller, route, trace: this.trace };
     this.request = {
       jsonrpc: '2.0',
@@ -123,17 +124,4 @@ function askedOnly(client: CallEnd, request: CallEnd['request']): CallEnd {
     notify: (notification) => client.notify(notification),
     end: () => client.end(),
   };
-}
-
-/** Of the same caller, and found by the request that it is a part of. */
-function traceOf({ caller, trace: outer }: Call): Trace {
-  const trace = new Trace({ headers: {} });
-  trace.correlationId = outer.correlationId ?? outer.requestId;
-  trace.parentId = outer.requestId;
-  trace.context = caller.state.tracing.spans?.within(outer) ?? outer.context;
-  trace.principal = outer.principal;
-  trace.grant = outer.grant;
-  trace.session = outer.session;
-  trace.project = outer.project;
-  return trace;
 }

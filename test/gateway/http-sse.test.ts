@@ -202,3 +202,17 @@ test('a shutdown lets running calls finish, and tells the rest, before it ends t
   await refused;
   await ended;
 });
+
+test('an old client passes a gate, and hears of its tools', async () => {
+  await using up = await socketUpstream('up');
+  const gate = { budgetBytes: 8192, ttlMs: 60_000 };
+  const routes = { '/projects/gated/mcp': { project: 'gated', servers: ['up'], separator: '__', gate } };
+  await using gateway = await start({ servers: { up: up.endpoint }, routes, ...on });
+  await using client = await connect(`${gateway.url}/projects/gated/sse`);
+  const names = async (): Promise<string[]> => (await client.listTools()).tools.map(({ name }) => name);
+  expect(await names()).toEqual(['begin_session']);
+  const changed = new Promise((resolve) => client.setNotificationHandler(ToolListChangedNotificationSchema, resolve));
+  await client.callTool({ name: 'begin_session', arguments: { tags: ['x'] } });
+  await changed;
+  expect(await names()).toContain('up__echo');
+});
