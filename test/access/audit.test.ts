@@ -147,10 +147,15 @@ test('each kind of event has somebody who writes it', async () => {
   const pipelines = {
     all: { appliesTo: ['toolResult' as const], minBytes: 0, stages: [{ type: 'passthrough' as const }] },
   };
+  const codeMode = {
+    ...{ timeoutMs: 60_000, cpuMs: 20_000, memoryBytes: 32 * 2 ** 20, maxCalls: 1, maxConcurrentCalls: 1 },
+    ...{ scriptBytes: 1_000, resultBytes: 1_000, consoleBytes: 100 },
+  };
   const gate = { budgetBytes: 8192, ttlMs: 60_000 };
   const routes = {
     '/projects/read/mcp': { project: 'read', servers: ['up'], pipeline: 'all' },
     '/projects/gated/mcp': { project: 'gated', servers: ['up'], separator: '__', gate },
+    '/projects/script/mcp': { project: 'script', servers: ['up'], separator: '__', codeMode },
   };
   const wish = { servers: { up: up.endpoint }, routes, pipelines, principals, budgets, limits };
   await using gateway = await start(wish, { audit, control });
@@ -174,7 +179,9 @@ test('each kind of event has somebody who writes it', async () => {
   await reader.rpc('tools/call', { name: 'who' });
   const gated = await session(gateway.url, { path: '/projects/gated/mcp', token: 'ops' });
   await gated.rpc('tools/call', { name: 'begin_session', arguments: { tags: ['x'] } });
-  await audit.last(19);
+  const scripted = await session(gateway.url, { path: '/projects/script/mcp', token: 'ops' });
+  await scripted.rpc('tools/call', { name: 'run_script', arguments: { script: 'return 1;' } });
+  await audit.last(21);
   const commit = { id: 'c0ffee' };
   const pass = { at: new Date().toISOString(), result: 'applied', commit, durationMs: 1, issues: [], outcomes: [] };
   const passes = eventsOf(pass as unknown as Parameters<typeof eventsOf>[0]);
