@@ -148,8 +148,14 @@ test('each kind of event has somebody who writes it', async () => {
     all: { appliesTo: ['toolResult' as const], minBytes: 0, stages: [{ type: 'passthrough' as const }] },
   };
   const codeMode = {
-    ...{ timeoutMs: 60_000, cpuMs: 20_000, memoryBytes: 32 * 2 ** 20, maxCalls: 1, maxConcurrentCalls: 1 },
-    ...{ scriptBytes: 1_000, resultBytes: 1_000, consoleBytes: 100 },
+    timeoutMs: 60_000,
+    cpuMs: 20_000,
+    memoryBytes: 32 * 2 ** 20,
+    maxCalls: 1,
+    maxConcurrentCalls: 1,
+    scriptBytes: 1_000,
+    resultBytes: 1_000,
+    consoleBytes: 100,
   };
   const gate = { budgetBytes: 8192, ttlMs: 60_000 };
   const routes = {
