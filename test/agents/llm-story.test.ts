@@ -35,7 +35,9 @@ spec:
   apiKey: { secretRef: { name: keys, key: model } }
   tier: heavy
 `;
-  desk.push({ 'big.yaml': more }, 'models');
+  const local = readFileSync(join(EXAMPLE, 'models.yaml'), 'utf8');
+  const here = `  url: ${models.url}/v1\n  privateNetwork: true\n`;
+  desk.push({ 'big.yaml': more, 'models.yaml': `${local}${here}` }, 'models');
   running = await desk.up();
 });
 afterAll(async () => {
@@ -55,9 +57,8 @@ test('models are told of as calls showed them, asked for a word when somebody wa
   const well = await desk.slipway(['llm', 'check', 'big', '--state-dir', desk.state]);
   expect(well).toMatchObject({ code: 0, out: expect.stringMatching(/^llmprovider\/big answered after \d+ ms$/) });
   expect(models.asked).toMatchObject([{ path: '/v1/messages', body: { model: 'a-model' } }]);
-  expect(await told('describe', 'llmprovider', 'big')).toMatch(
-    /Model\n +ok\n +1 calls, 0 failed, 0 running; 30 tokens in, 5 out/,
-  );
+  const described = await told('describe', 'llmprovider', 'big');
+  expect(described).toMatch(/Model\n +ok\n +1 calls, 0 failed, 0 running; 30 tokens in, 5 out/);
 
   // Rotated where it lies, to a wrong one; nothing is restarted.
   writeFileSync(join(desk.home, 'key'), 'sk-wrong\n');
@@ -66,10 +67,10 @@ test('models are told of as calls showed them, asked for a word when somebody wa
     code: 1,
     out: expect.stringMatching(/failed after \d+ ms: It answered 401: the key is refused\.$/),
   });
-  const status = await told('status');
+  const [status, json] = await Promise.all([told('status'), desk.status()]);
   expect(status).toMatch(/^Ready/);
   expect(status).toMatch(/^Models {3}big failed \S+ ago: It answered 401: the key is refused\.$/m);
-  expect((await desk.status()).llms).toMatchObject([
+  expect(json.llms).toMatchObject([
     { name: 'big', state: 'failing', calls: 2, errors: 1 },
     { name: 'local', state: 'unknown' },
   ]);
@@ -83,9 +84,9 @@ test('models are told of as calls showed them, asked for a word when somebody wa
   expect((await desk.sync()).code).toBe(0);
   expect(await told('llm', 'check', 'big')).toContain('answered');
   expect(models.asked.at(-1)).toMatchObject({ body: { model: 'b-model' } });
-  expect(await told('get', 'llm', 'big')).toMatch(/big +anthropic +b-model +heavy +ok +1 +0 /);
+  expect((await desk.status()).llms?.[0]).toMatchObject({ model: 'b-model', state: 'ok', calls: 1, errors: 0 });
 
-  const seen = [running.log, status, text, await told('status', '-o', 'json'), await told('describe', 'llm', 'big')];
+  const seen = [running.log, status, text, JSON.stringify(json), described, bad.out, well.out];
   expect(seen.join('\n')).not.toMatch(/sk-(of-the-story|wrong)/);
 });
 
@@ -132,4 +133,28 @@ test('what is asked wrongly is answered so', async () => {
     expect.any(Number),
     expect.stringContaining('There is no LlmProvider none.'),
   ]);
+});
+
+test('what a model said once is not asked again, not even after a restart, until it is forgotten', async () => {
+  models.answering = ({ prompt }) => `said of ${/Words of \d/.exec(prompt)?.[0]}`;
+  models.asked.length = 0;
+  const chapters = [1, 2, 3].map((at) => `# Chapter ${at}\n\n${`Words of ${at}. `.repeat(300)}`).join('\n\n');
+  const read = async (): Promise<string> => {
+    await using agent = await modernClient(`${await running.serving}/projects/sections/mcp`);
+    await agent.callTool({ name: 'notes__save_note', arguments: { title: 'book', text: chapters } });
+    const { content } = await agent.callTool({ name: 'notes__get_note', arguments: { title: 'book' } });
+    return (content as { text: string }[])[0]?.text ?? '';
+  };
+  expect(await read()).toMatch(/Chapter 2 .*: said of Words of 2/);
+  const times = models.asked.length;
+  expect(times).toBeGreaterThanOrEqual(3);
+  expect(models.asked.every(({ body }) => body['model'] === 'llama3.2')).toBe(true);
+  expect((await running.stop()).code).toBe(0);
+  running = await desk.up();
+  expect(await read()).toMatch(/Chapter 3 .*: said of Words of 3/);
+  expect(models.asked).toHaveLength(times);
+  expect(await told('cache', 'stats')).toMatch(new RegExp(`^local--llama3.2--sections +${times} `, 'm'));
+  expect(await told('cache', 'clear', 'local--llama3.2--sections')).toMatch(new RegExp(`^${times} texts removed, `));
+  models.answering = () => 'said anew';
+  expect(await read()).toContain('said anew');
 });
