@@ -13,7 +13,6 @@ import { viewOf } from '../steps/authorize.ts';
 import { forScripts, InnerCall, type Around } from './inner-call.ts';
 import type { Question } from './in-worker.ts';
 import { expressionOf, nameFor } from './names.ts';
-import { valueOf } from './value.ts';
 
 const DEFAULT_FOUND = 20;
 const MOST_FOUND = 200;
@@ -46,15 +45,11 @@ export class Asked {
     this.#around = { outer: call, route: forScripts(call.caller.route), signal, onAsking };
   }
 
-  /** @returns the answer as JSON @throws an Error whose message the script gets */
+  /** @returns the answer as JSON; of a call, the tool's result @throws an Error whose message the script gets */
   async answer(question: Question): Promise<string> {
-    const answer = await this.#answer(question);
-    return JSON.stringify(answer) ?? '';
-  }
-
-  #answer(question: Question): Promise<unknown> {
-    if (question['op'] === 'list') return this.#list(question['query'], question['limit']);
-    return question['op'] === 'describe' ? this.#describe(question) : this.#call(question);
+    const { op, query, limit } = question;
+    if (op === 'call') return this.#call(question);
+    return JSON.stringify(op === 'list' ? await this.#list(query, limit) : await this.#describe(question));
   }
 
   async #list(query: unknown, limit: unknown): Promise<unknown> {
@@ -78,7 +73,7 @@ export class Asked {
     return { ...target.shown, name, call: expressionOf(name, target, tools) };
   }
 
-  async #call(question: Question): Promise<unknown> {
+  async #call(question: Question): Promise<string> {
     const { front, onCalled } = this.#options;
     const name = await nameFor(front, question);
     const args = question['args'] ?? {};
@@ -92,12 +87,12 @@ export class Asked {
         throw new RpcFailure({ code: RPC.invalidParams, message: this.#unknown(name) });
       });
       inner.trace.resultBytes = sizeOf(json);
-      return this.#valueOf(json);
+      return this.#read(json);
     } catch (error) {
-      this.failed++;
       if (inner.trace.outcome === 'ok') inner.trace.failed(error);
       throw error instanceof SlipwayError ? new Error(wordsOf(error)) : error;
     } finally {
+      if (inner.trace.outcome !== 'ok') this.failed++;
       end(inner);
       onCalled(name);
     }
@@ -116,11 +111,14 @@ export class Asked {
     if (!now || (target && !isOpen) || now.catalogs.tools.refused(name)) throw new SlipwayError('forbidden');
   }
 
-  #valueOf(json: Json): unknown {
-    const result = JSON.parse(lineOf(json)) as Parameters<typeof valueOf>[0];
-    const notices = result._meta?.['slipway/budgets'];
+  /** A large result is taken apart on the script's thread, not here. */
+  #read(json: Json): string {
+    const text = lineOf(json);
+    if (!text.includes('"slipway/budgets"')) return text;
+    const { _meta } = JSON.parse(text) as { _meta?: Readonly<Record<string, unknown>> };
+    const notices = _meta?.['slipway/budgets'];
     if (Array.isArray(notices)) this.budgets.push(...notices);
-    return valueOf(result);
+    return text;
   }
 
   #unknown(name = ''): string {

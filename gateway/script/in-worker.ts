@@ -1,6 +1,7 @@
 /** The worker's half of `run_script`: the sandbox, and the doors in it. What may be asked how often is counted here, so that a flood ends here. */
 import type { Side, Work } from '../worker-main.ts';
 import { PRELUDE } from './prelude.ts';
+import { valueOf, type ToolResult } from './value.ts';
 import { runShutIn, type Caps, type Ended } from './sandbox.ts';
 
 export interface ScriptInput {
@@ -45,7 +46,8 @@ export const runScript = (async (input: ScriptInput, side: Side): Promise<Ended>
       if (++calls > input.maxCalls) throw new Error(`A script may call tools ${input.maxCalls} times.`);
       await turns.take();
       try {
-        return (await side.ask(question)) as string;
+        const result = JSON.parse((await side.ask(question)) as string) as ToolResult;
+        return JSON.stringify(valueOf(result)) ?? '';
       } finally {
         turns.giveBack();
       }

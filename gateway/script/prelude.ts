@@ -6,7 +6,7 @@ export const PRELUDE = String.raw`({ ask, say }) => {
     const answer = await ask(stringify(question));
     return answer === '' ? undefined : parse(answer);
   };
-  const named = (make) => (_, name) => (typeof name === 'string' && name !== 'then' ? make(name) : undefined);
+  const named = (make) => (_, name) => (typeof name === 'string' && name !== 'then' && name !== 'toJSON' ? make(name) : undefined);
   const toolOf = (server) => (tool) => (args) => request({ op: 'call', server, tool, args });
   const serverOf = (name) =>
     new Proxy(() => {}, { get: named(toolOf(name)), apply: (_, self, [args]) => request({ op: 'call', name, args }) });

@@ -1,4 +1,5 @@
 /** `run_script`: one call in which an agent calls many tools, and puts only what it needs before its model. */
+import { setMaxListeners } from 'node:events';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { progressTokenOf } from '../../schemas/peer.ts';
 import type { Route } from '../../schemas/snapshot.ts';
@@ -54,6 +55,7 @@ class Execution {
   readonly #codeMode: CodeMode;
   readonly #stop = new AbortController();
   readonly #timeoutMs: number;
+  readonly #resultBytes: number;
   readonly #asked: Asked;
   readonly #console: string[] = [];
   readonly #token: unknown;
@@ -61,8 +63,12 @@ class Execution {
 
   constructor(call: Call, front: Front, codeMode: CodeMode) {
     this.#call = call;
+    // Each call that runs listens.
+    setMaxListeners(0, this.#stop.signal);
     this.#codeMode = codeMode;
-    this.#timeoutMs = Math.min(codeMode.timeoutMs, call.caller.course.timeout?.value ?? Infinity);
+    const { timeout, result } = call.caller.course;
+    this.#timeoutMs = Math.min(codeMode.timeoutMs, timeout?.value ?? Infinity);
+    this.#resultBytes = Math.min(codeMode.resultBytes, result?.value ?? Infinity);
     this.#token = progressTokenOf(call.request.params);
     this.#asked = new Asked({
       call,
@@ -75,9 +81,9 @@ class Execution {
 
   /** @throws SlipwayError when its client took it back, or the gateway cannot run it */
   async run(script: string): Promise<Json> {
-    const { caller, request, trace, id } = this.#call;
+    const { caller, request, id } = this.#call;
     const { scripts, calls } = caller.state;
-    trace.event('script_execution', request.method);
+    this.#call.trace.event('script_execution', request.method);
     const stay = this.#call.onGone(() => this.#stop.abort(new SlipwayError('cancelled', 'The client went away.')));
     const key = calls.add(id, request.id, this.#stop);
     const began = performance.now();
@@ -98,37 +104,41 @@ class Execution {
       stay();
       calls.remove(key, this.#stop);
       scripts.ended(outcome, began);
-      trace.detail = { calls: this.#asked.calls, failed: this.#asked.failed };
+      // Of the request that carries it by now: its client may have come back with an answer.
+      const { trace } = this.#call;
+      trace.event('script_execution', request.method);
+      trace.detail = { ...trace.detail, calls: this.#asked.calls, failed: this.#asked.failed };
     }
   }
 
   async #execute(script: string): Promise<Ended> {
-    const { state, identity, course } = this.#call.caller;
-    const { cpuMs, memoryBytes, resultBytes, consoleBytes, maxCalls, maxConcurrentCalls } = this.#codeMode;
+    const { state, identity } = this.#call.caller;
+    const { cpuMs, memoryBytes, consoleBytes, maxCalls, maxConcurrentCalls } = this.#codeMode;
     const input: ScriptInput = {
       script,
-      caps: {
-        cpuMs,
-        memoryBytes,
-        resultChars: Math.min(resultBytes, course.result?.value ?? Infinity),
-        questionChars: QUESTION,
-      },
+      caps: { cpuMs, memoryBytes, resultChars: this.#resultBytes, questionChars: QUESTION },
       maxCalls,
       maxConcurrentCalls,
       consoleChars: consoleBytes,
     };
+    const tooMany = new SlipwayError('concurrency-limited', 'Too many scripts run at once.');
+    const waiting = setTimeout(() => this.#stop.abort(tooMany), this.#timeoutMs);
     const ended = state.scripts.run({
       input,
       by: identity.key,
       timeoutMs: this.#timeoutMs + PATIENCE,
       signal: this.#stop.signal,
-      onStarted: () => (this.#clock = new Clock(this.#timeoutMs, () => this.#stop.abort(new TimeOver()))),
+      onStarted: () => {
+        clearTimeout(waiting);
+        this.#clock = new Clock(this.#timeoutMs, () => this.#stop.abort(new TimeOver()));
+      },
       onTold: (line) => this.#console.push(String(line)),
       onAsked: (question) => this.#asked.answer(question as Question),
     });
     try {
       return await ended;
     } finally {
+      clearTimeout(waiting);
       this.#clock?.[Symbol.dispose]();
     }
   }
@@ -141,7 +151,11 @@ class Execution {
 
   #answer(ended: Ended): Json {
     if (!ended.ok) return this.#failed(ended.why, ended.message);
-    return this.#result(ended.json === undefined ? 'The script returned nothing.' : textOf(ended.json));
+    if (ended.json === undefined) return this.#result('The script returned nothing.');
+    const isTooMuch = Buffer.byteLength(ended.json) > this.#resultBytes;
+    return isTooMuch
+      ? this.#failed('result', `more than ${this.#resultBytes} bytes`)
+      : this.#result(textOf(ended.json));
   }
 
   #failed(why: keyof typeof WORDS, message: string): Json {

@@ -57,6 +57,8 @@ const TURN = 10;
 const JOBS = 100;
 /** Questions that are not answered. Promise flood: those beyond are refused on the spot. */
 const MAX_OPEN = 1_000;
+/** And so many of the longest, at most. */
+const MAX_LONG = 4;
 
 /** Runs it to its end. Stops nothing but what is over its caps: how long it may wait is the caller's business. Never rejects for what the code does. */
 export async function runShutIn(program: Program): Promise<Ended> {
@@ -77,6 +79,7 @@ class Run {
   #receive: QuickJSHandle | undefined;
   #isOver = false;
   #open = 0;
+  #openChars = 0;
   #used = 0;
   #began = 0;
 
@@ -146,15 +149,18 @@ class Run {
 
   /** @returns why it will get no answer */
   #asked(id: QuickJSHandle, question: QuickJSHandle): string | undefined {
-    const text = this.#text(question, this.#program.caps.questionChars);
+    const { caps } = this.#program;
+    const text = this.#text(question, caps.questionChars);
     if (text === undefined) return 'This is too much at once.';
-    if (this.#open >= MAX_OPEN) return 'Too much is asked at once.';
+    const isTooMuch = this.#open >= MAX_OPEN || this.#openChars + text.length > MAX_LONG * caps.questionChars;
+    if (isTooMuch) return 'Too much is asked at once.';
     const key = this.#context.getNumber(id);
     this.#open++;
+    this.#openChars += text.length;
     const answer = async (): Promise<string> => (await this.#program.onAsked?.(text)) ?? '';
     answer().then(
-      (said) => this.#answer(key, true, said),
-      (error: unknown) => this.#answer(key, false, error instanceof Error ? error.message : String(error)),
+      (said) => this.#answer(key, text, true, said),
+      (error: unknown) => this.#answer(key, text, false, error instanceof Error ? error.message : String(error)),
     );
     return undefined;
   }
@@ -175,8 +181,9 @@ class Run {
     return undefined;
   }
 
-  #answer(id: number, ok: boolean, said: string): void {
+  #answer(id: number, question: string, ok: boolean, said: string): void {
     this.#open--;
+    this.#openChars -= question.length;
     // One that takes up all of its memory would break it before QuickJS can say so.
     const tooLong = said.length > this.#program.caps.memoryBytes / 8;
     const text = tooLong ? `The answer has ${said.length} characters, more than fit in here.` : said;

@@ -1,10 +1,9 @@
 /** What a script gets of a tool's result: data, where there is any. */
 
-interface ToolResult {
+export interface ToolResult {
   readonly content?: unknown;
   readonly structuredContent?: unknown;
   readonly isError?: unknown;
-  readonly _meta?: Readonly<Record<string, unknown>>;
 }
 
 interface Block {

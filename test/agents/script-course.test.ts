@@ -5,7 +5,7 @@ import type { BudgetEntry } from '../../schemas/budgets.ts';
 import type { Route, Snapshot } from '../../schemas/snapshot.ts';
 import { ask, begin, modernClient } from '../gateway/helpers/modern.ts';
 import { client, principal, raw, snapshot, start, type Wish } from '../gateway/helpers/gateway.ts';
-import { socketUpstream, type Upstream } from '../gateway/helpers/upstreams.ts';
+import { httpUpstream, socketUpstream, type Upstream } from '../gateway/helpers/upstreams.ts';
 import { eventually } from '../helpers/until.ts';
 
 const CODE_MODE: NonNullable<Route['codeMode']> = {
@@ -152,6 +152,11 @@ describe('a person who is asked', () => {
     message: 'Who?', requestedSchema: { type: 'object', properties: { name: { type: 'string' } } } } })`;
   const ACCEPTED = { action: 'accept', content: { name: 'Ada' } };
   const capabilities = { elicitation: { form: {} } };
+  type Asks = { inputRequests?: Record<string, unknown>; requestState?: string };
+  const answerTo = ({ inputRequests = {}, requestState }: Asks) => ({
+    requestState,
+    inputResponses: Object.fromEntries(Object.keys(inputRequests).map((key) => [key, ACCEPTED])),
+  });
 
   test('may think longer than the script may run, in both eras', async () => {
     await using up = await socketUpstream('up', { all: true });
@@ -180,6 +185,27 @@ describe('a person who is asked', () => {
     for (const answer of answers) expect(JSON.parse(textIn(answer))).toEqual([expect.stringContaining('elicitation')]);
   });
 
+  test('keeps a thread meanwhile, of which nobody has all; who waits too long for one is told', async () => {
+    await using up = await httpUpstream('up', { all: true, stream: true });
+    const { drafts, audit } = auditing();
+    const principals = [principal('ci', 'secret'), principal('other', 'geheim')];
+    await using gateway = await start(wish(up, { principals }, { timeoutMs: 1_000 }), { audit });
+    const by = { path: ROUTE, token: 'secret', capabilities };
+    const call = script(`return (${QUESTION}).result.action;`);
+    const asked = [];
+    for (let at = 0; at < 3; at++) asked.push((await ask(gateway.url, 'tools/call', call, by)).json.result as Asks);
+    const fourth = await ask(gateway.url, 'tools/call', script('return 1;'), by);
+    expect(JSON.stringify(fourth.json)).toContain('Too many scripts');
+    const other = await ask(gateway.url, 'tools/call', script('return 1;'), { ...by, token: 'geheim' });
+    expect(textIn(other.json.result)).toBe('1');
+    for (const one of asked) {
+      const done = await ask(gateway.url, 'tools/call', { ...call, ...answerTo(one) }, by);
+      expect(textIn(done.json.result)).toBe('accept');
+    }
+    const events = drafts.filter(({ kind, detail }) => kind === 'script_execution' && detail?.['calls'] === 1);
+    expect(events).toHaveLength(3);
+  });
+
   test('stale rights: what a commit closes meanwhile is closed to the script, too', async () => {
     await using up = await socketUpstream('up', { all: true });
     const principals = [principal('ci', 'secret')];
@@ -187,14 +213,10 @@ describe('a person who is asked', () => {
     const by = { path: ROUTE, token: 'secret', capabilities };
     const text = `${QUESTION}; return tools.up.who().then(() => ['open'], ({ message }) => [message]);`;
     const asked = await ask(gateway.url, 'tools/call', script(text), by);
-    const { inputRequests, requestState } = asked.json.result as {
-      inputRequests: Record<string, unknown>;
-      requestState: string;
-    };
     const denied = { file: 'up.yaml', line: 1, rules: [{ pattern: 'who', action: 'deny', file: 'up.yaml', line: 2 }] };
     await gateway.swap(wish(up, { principals, access: { servers: { up: denied } } } as Partial<Wish>));
-    const inputResponses = Object.fromEntries(Object.keys(inputRequests).map((key) => [key, ACCEPTED]));
-    const done = await ask(gateway.url, 'tools/call', { ...script(text), requestState, inputResponses }, by);
+    const answered = { ...script(text), ...answerTo(asked.json.result as Asks) };
+    const done = await ask(gateway.url, 'tools/call', answered, by);
     expect(JSON.parse(textIn(done.json.result))).toEqual([expect.stringContaining('may not')]);
   });
 });

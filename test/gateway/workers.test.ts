@@ -28,7 +28,7 @@ test('what computes holds nobody up, asks, says, and is answered', async () => {
       'console.log("first", [1]); const a = await callTool("x", { b: 2 }); for (let i = 0; i < 3e6; i++); return a;',
       {
         onTold: (message) => told.push(message),
-        onAsked: async (question) => JSON.stringify({ asked: question }),
+        onAsked: async (question) => JSON.stringify({ structuredContent: { asked: question } }),
       },
     ),
   );
