@@ -4,6 +4,7 @@ import { SlipwayError } from '../schemas/errors.ts';
 import { META } from '../schemas/modern.ts';
 import type { Item, ListState } from './upstream/listing.ts';
 import { Naming } from './naming.ts';
+import { drifted, mayBeAccepted } from './pins.ts';
 import { JsonBytes } from './rpc/json.ts';
 import { LISTS, type ListName, type ListRow } from './upstream/lists.ts';
 import type { Server } from './upstream/server.ts';
@@ -178,6 +179,7 @@ export class Catalog {
     const isTool = this.#list === 'tools';
     if (isTool && (this.#naming.hides(server.name, own) || !this.#decide(server)(own, undefined).allowed))
       return undefined;
+    if (isTool && !mayBeAccepted(server, own)) return undefined;
     const item = { inputSchema: {} };
     return { server, name: own, item, shown: item };
   }
@@ -209,6 +211,7 @@ export class Catalog {
     this.#servers.forEach((server, at) => {
       const state = states[at];
       const decide = isTools ? this.#decide(server) : undefined;
+      const drift = isTools ? drifted(server, state) : undefined;
       if (state && !state.items) unavailable[server.name] = state.failure;
       for (const item of itemsOf(this.#list, server, state)) {
         const own = String(item[key]);
@@ -220,10 +223,13 @@ export class Catalog {
           this.#hidden(name, server.name, problem);
           continue;
         }
-        const shown = isTools ? this.#naming.shown(server.name, own, item) : item;
+        const named = isTools ? this.#naming.shown(server.name, own, item) : item;
+        const differs = drift?.(own);
+        const shown = differs ? differs.mark(named) : named;
         const target = { server, name: own, item, shown };
-        const decision = decide?.(own, item['annotations'] as Annotations);
-        if (decision?.allowed === false) {
+        const said = decide?.(own, item['annotations'] as Annotations);
+        const decision = said?.allowed === false ? said : differs?.refusal;
+        if (decision) {
           refused.set(name, { target, decision });
           continue;
         }

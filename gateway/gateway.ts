@@ -6,8 +6,8 @@ import { SlipwayError } from '../schemas/errors.ts';
 import type { BudgetStatus } from '../schemas/budgets.ts';
 import type { LlmDesk } from '../schemas/llm.ts';
 import type { Era } from '../schemas/modern.ts';
-import type { Snapshot, Tally } from '../schemas/snapshot.ts';
 import type { LinkState, UpstreamStatus } from '../schemas/status.ts';
+import type { Snapshot, Tally, Tool } from '../schemas/snapshot.ts';
 import type { OpenSecret } from '../schemas/upstream-auth.ts';
 import type { Source, State } from './exchange.ts';
 import type { Gateway, GatewayOptions } from './options.ts';
@@ -96,6 +96,7 @@ export class RunningGateway implements Gateway {
       version,
       authorize: (door) => authorizer.authorization(door),
       onChanged: (server, method, principal) => this.#unasked.changed(server, method, principal),
+      onListed: () => options.listed?.(),
       onNotification: (server, notification, audience) => this.#unasked.said(server, notification, audience),
     });
     const [llm, texts] = [new Llms({ secrets, log }), new TextCache(options.texts)];
@@ -159,6 +160,14 @@ export class RunningGateway implements Gateway {
 
   upstreams(server: string): UpstreamStatus[] {
     return this.#pool.status(server);
+  }
+
+  tools(server: string): readonly Tool[] | undefined {
+    return this.#pool.tools(server);
+  }
+
+  relist(server: string): Promise<readonly Tool[] | undefined> {
+    return this.#pool.relist(server);
   }
 
   unlisted(server: string): Readonly<Record<string, string>> {
@@ -290,7 +299,7 @@ export class RunningGateway implements Gateway {
   async #idleWithin(ms: number): Promise<boolean> {
     const timeout = Promise.withResolvers<boolean>();
     const timer = setTimeout(timeout.resolve, ms, false);
-    const idle = allIdle(this.#living).then(() => true);
+    const idle = Promise.all([...this.#living].map((generation) => generation.idle())).then(() => true);
     const result = await Promise.race([idle, timeout.promise]);
     clearTimeout(timer);
     return result;

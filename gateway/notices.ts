@@ -27,7 +27,8 @@ function fingerprint({ snapshot }: Generation, { servers, separator, project, ke
   const members = servers.map(({ name }) => {
     const entry = snapshot.servers[name];
     const running = (entry?.endpoints.length ?? 0) > 0;
-    return [name, access.servers[name], running && [entry?.tools ?? entry?.endpoints, entry?.capabilities]];
+    const listed = running && [entry?.tools ?? entry?.endpoints, entry?.capabilities];
+    return [name, access.servers[name], listed, entry?.pinned];
   });
   const common = [access.floor, access.global, access.projects[project ?? '']];
   return JSON.stringify([separator, key, common, members, own?.fingerprint, prompts?.fingerprint]);

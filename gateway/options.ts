@@ -11,7 +11,7 @@ import type { Era } from '../schemas/modern.ts';
 import type { MetricFamily } from '../schemas/metrics.ts';
 import type { Connect } from '../schemas/peer.ts';
 import type { LinkState, UpstreamStatus } from '../schemas/status.ts';
-import type { Snapshot, Tally } from '../schemas/snapshot.ts';
+import type { Snapshot, Tally, Tool } from '../schemas/snapshot.ts';
 import type { OpenSecret } from '../schemas/upstream-auth.ts';
 import type { VaultOptions } from './upstream/auth/vault.ts';
 
@@ -46,6 +46,8 @@ export interface GatewayOptions {
   readonly metrics?: () => Promise<MetricFamily[]>;
   /** How often servers are looked after while agents search them; 10 s, 30 s and 5 minutes by default. */
   readonly discoveryPace?: Pace;
+  /** Called when a server's tools became others, or were listed for the first time. */
+  readonly listed?: () => void;
   /** Asked by `/readyz`, besides whether the gateway itself is up. */
   readonly ready?: () => boolean;
 }
@@ -76,6 +78,10 @@ export interface Gateway extends AsyncDisposable {
   readonly llms: LlmDesk;
   /** How it stands with the instances of a server. */
   upstreams(server: string): UpstreamStatus[];
+  /** What a server lists, as far as anybody asked; `undefined` where nobody did. */
+  tools(server: string): readonly Tool[] | undefined;
+  /** The same, asked anew. Wakes it where it sleeps. */
+  relist(server: string): Promise<readonly Tool[] | undefined>;
   /** Which of its lists could not be had when they were wanted (`tools`, …), and why. */
   unlisted(server: string): Readonly<Record<string, string>>;
   /** How the last reading of each Prompt went that is a link, by its name. */

@@ -3,10 +3,12 @@ import type { GuardsSpec } from '../schemas/kinds/fields/guards.ts';
 import { gateway as gatewayKind } from '../schemas/kinds/gateway.ts';
 import type { Resource } from '../schemas/resource.ts';
 import type { Allowance } from './features.ts';
+import type { Lock } from '../schemas/lock/lock.ts';
 import type { HoldRule } from './holds.ts';
 import { listener } from './kinds/gateway.ts';
 import { gatewayLimits } from './limits.ts';
 import { behaviourOf } from './kinds/index.ts';
+import { pinTools } from './pins/modes.ts';
 import type { CompileContext, Draft } from './kinds/kind.ts';
 import type { Sealed } from './secrets/sealed.ts';
 import type { WorkspaceSpec } from './workspaces/spec.ts';
@@ -20,6 +22,8 @@ export interface Desired {
   readonly files: readonly WorkloadFile[];
   /** Places of the config that are there but give nothing to read: emptied files, submodules, links, empty folders. */
   readonly blank?: readonly string[];
+  /** Which tools somebody accepted; absent where there is no such file. */
+  readonly lock?: Lock | undefined;
   /** What holds whatever the commit says. */
   readonly floor?: Floor | undefined;
 }
@@ -90,6 +94,7 @@ function compileAnew(desired: Desired): Compiled {
   }
   const floor = desired.floor?.resources ?? [];
   for (const resource of floor) behaviourOf(resource.kind).floor?.(resource, draft);
+  pinTools(draft, desired.lock);
   const floorGuards = floor.flatMap(guardsIn);
   return {
     ...desired,
@@ -129,6 +134,7 @@ function emptyDraft(): Draft {
     prompts: {},
     servers: {},
     origins: {},
+    toolDrift: { servers: {} },
     routes: { '/mcp': { servers: [], separator: '__' } },
     principals: [],
     users: [],

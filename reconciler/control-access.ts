@@ -100,13 +100,15 @@ type ServerStatus = Status['servers'][0];
 
 /** What one may not call, on any route, one does not see; but for whoever may see the rules and all else. */
 function withOpenTools(grant: Grant, server: ServerStatus, offer: Offer): ServerStatus {
-  if (!server.tools) return server;
+  // What is said of tools names them.
+  const { pins: _, findings: __, ...rest } = server;
   const { name, address } = server;
+  if (!rest.tools) return rest;
   const deciders = [undefined, ...offer.projects(name)].map((project) => grant.at(name, project).decide);
   const open = offer
     .tools(address)
     .filter((tool) => deciders.some((decide) => decide(tool.name, tool['annotations'] as Annotations).allowed));
-  return { ...server, tools: open.map((tool) => tool.name) };
+  return { ...rest, tools: open.map((tool) => tool.name) };
 }
 
 type Commit = NonNullable<Status['lastApplied']>;

@@ -7,6 +7,7 @@ import { audit, type AuditDesk } from './audit-control.ts';
 import { changes, events, history, logs, resources } from './control-reading.ts';
 import { checkAuditor, checkEditor, checkOperation, statusFor, usageFor, type Offer } from './control-access.ts';
 import { proposals, propose } from './proposals/control.ts';
+import { offers } from './pins/offers.ts';
 import { orphansOf, prune, statsOf, usageOf } from './operate.ts';
 import { observe } from './world.ts';
 import type { Reconciler } from './reconciler.ts';
@@ -32,6 +33,8 @@ const ROUTES: Readonly<Record<string, Handler>> = {
     checkOperation(grant, 'prune');
     return ok(await orphansOf(world, signal));
   },
+  'GET tools': async ({ world, lists }, { signal, caller: { grant } }) =>
+    ok(await offers(world, lists(), grant, signal)),
   'POST prune': async ({ world }, { body, signal, caller: { grant } }) => {
     checkOperation(grant, 'prune');
     return ok(await prune(world, pruneRequest(body), signal));

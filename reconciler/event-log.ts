@@ -108,6 +108,7 @@ function applied(before: Status | undefined, { lastApplied }: Status): Happening
 const NEWS: Partial<Record<Condition['type'], (condition: Condition) => boolean>> = {
   Ready: ({ status }) => status === 'False',
   Drifted: ({ status }) => status === 'True',
+  Pinned: ({ status }) => status === 'False',
   Authorized: ({ status }) => status === 'False',
   Suspended: () => false,
   AuditDegraded: ({ status }) => status === 'True',

@@ -15,6 +15,7 @@ export { openJournal } from './journal.ts';
 export { load, type Loaded } from './load.ts';
 export { tryLock } from './lock-file.ts';
 export { memoryParseCache, parseCache, schemasHash, type ParseCache } from './parse-cache.ts';
+export { toolsPlan } from './pins/tools-plan.ts';
 export { plan, type Actual } from './plan.ts';
 export { asIfRunning, preview, type Preview } from './preview.ts';
 export { emptySnapshot, NO_TRAFFIC, type Publish } from './publish.ts';

@@ -1,5 +1,6 @@
 /** What a pass leaves behind in `applied.json`: what is good now, what is on trial, what failed. */
 import type { SlipwayError } from '../schemas/errors.ts';
+import { lockedIn } from '../schemas/lock/lock.ts';
 import { addressOf, type Resource } from '../schemas/resource.ts';
 import type { CommitInfo } from '../schemas/status.ts';
 import { writeApplied, type Applied, type Readiness, type Trial } from './applied.ts';
@@ -34,7 +35,13 @@ export function keep(world: World, desired: Compiled, commit: CommitInfo, outcom
   world.applied = {
     formatVersion: 2,
     commit,
-    desired: { commit: commit.id, resources: [...resources, ...left], files: desired.files, floor: desired.floor },
+    desired: {
+      commit: commit.id,
+      resources: [...resources, ...left],
+      files: desired.files,
+      lock: lockOf(desired, before, resources),
+      floor: desired.floor,
+    },
     accepted: before.accepted,
     access: desired.draft.access,
     good,
@@ -56,6 +63,18 @@ function behindOf({ workloads }: Compiled, { good }: Applied, held: ReadonlySet<
     return !workload || differs(workload, good[address]);
   };
   return new Set([...held].filter(isBehind));
+}
+
+/** Whoever is of the version before has the tools that were accepted of that. */
+function lockOf({ lock, resources: wanted }: Compiled, { desired: before }: Applied, kept: readonly Resource[]) {
+  if (!lock || !before.lock) return lock;
+  const ours = new Set(wanted);
+  const old = kept.filter((resource) => !ours.has(resource)).map(({ metadata }) => metadata.name);
+  const theirs = old.flatMap((name) => {
+    const locked = lockedIn(before.lock, name);
+    return locked ? [[name, locked] as const] : [];
+  });
+  return theirs.length === 0 ? lock : { ...lock, servers: { ...lock.servers, ...Object.fromEntries(theirs) } };
 }
 
 /** Since which commit a resource suspends itself, or everything. */

@@ -1,6 +1,7 @@
 /** From a revision of a source to checked resources, or to all of its issues. */
 import { ERRORS } from '../schemas/errors.ts';
 import { kindOf } from '../schemas/kinds/index.ts';
+import { LOCK_FILE, MAX_LOCK_BYTES, parseLock, type Lock } from '../schemas/lock/lock.ts';
 import { MAX_FILE_BYTES, parseFile, refuse } from '../schemas/parse.ts';
 import { formatPath, type Issue, type Resource } from '../schemas/resource.ts';
 import { suggest } from '../schemas/suggest.ts';
@@ -16,13 +17,12 @@ export interface Loaded extends Desired {
   readonly issues: readonly Issue[];
 }
 
-const LOCK_FILE = 'slipway.lock.yaml';
-
 /** @throws SlipwayError when the source cannot be read, or unknown-environment; what is wrong with its content is in `issues` */
 export async function load(source: Source, revision: string, cache: ParseCache, signal: AbortSignal): Promise<Loaded> {
   const tree = await source.files(revision, signal);
   const yaml = tree.filter((file) => /\.ya?ml$/.test(file.path) && !file.path.endsWith(LOCK_FILE));
   const { issues: unread, refused, ...all } = await parseAll(source, revision, yaml, cache, signal);
+  const locked = await lockIn(tree, source, revision, cache, signal);
   const shapes = shapesOf(all.resources, refused, source.environment);
   const { shapes: filled, ...taken } = await takenInto(shapes, { source, revision, tree, signal });
   const issues = [...unread.filter(({ file }) => !taken.parts.has(file)), ...taken.issues];
@@ -34,9 +34,30 @@ export async function load(source: Source, revision: string, cache: ParseCache, 
     commit: revision,
     resources,
     files: referencedFiles(resources, byPath),
+    ...(locked.lock ? { lock: locked.lock } : {}),
     blank: blankPlaces(tree, yaml, all.resources),
-    issues: [...issues, ...together, ...missing].sort(byPosition),
+    issues: [...issues, ...locked.issues, ...together, ...missing].sort(byPosition),
   };
+}
+
+/** What was accepted of tools. Of a server that is gone it says nothing to anybody; `slipway lock --check` tells. */
+async function lockIn(
+  tree: readonly SourceFile[],
+  source: Source,
+  revision: string,
+  cache: ParseCache,
+  signal: AbortSignal,
+): Promise<{ readonly lock?: Lock; readonly issues: readonly Issue[] }> {
+  const file = tree.find(({ path }) => path === LOCK_FILE);
+  if (!file) return { issues: [] };
+  if (file.type === 'symlink') return refuse(LOCK_FILE, 'symlink');
+  if (file.bytes > MAX_LOCK_BYTES) return refuse(LOCK_FILE, 'file-too-large', `The file has ${file.bytes} bytes.`);
+  const known = cache.lock(file.id);
+  if (known) return { lock: known, issues: [] };
+  const [content] = await source.read(revision, [file], signal);
+  const parsed = parseLock(content ?? Buffer.alloc(0));
+  if (parsed.lock) cache.setLock(file.id, parsed.lock);
+  return parsed;
 }
 
 /** Files that are parts of resources are read for what is checked, and are nobody's config of their own anywhere. */

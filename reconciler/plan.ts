@@ -13,6 +13,7 @@ import { compareText, compile, type Compiled, type Desired } from './compile.ts'
 import { diffResources, sameResource } from './diff.ts';
 import type { Instance } from './drivers/driver.ts';
 import { differs, holdsOf, NO_HOLDS, type Holds } from './holds.ts';
+import { toolsPlan } from './pins/tools-plan.ts';
 import { leavesGap } from './rollout/waves.ts';
 import { guardsOf, type Permit } from './guards.ts';
 import { instanceNames, type Workload } from './workload.ts';
@@ -59,7 +60,11 @@ export function plan(desired: Compiled, actual: Actual, permit?: Permit, now?: D
   const summary = { create: 0, update: 0, replace: 0, delete: 0, noop: 0 };
   for (const change of changes) summary[change.action]++;
   const effective = changes.filter((change) => change.action !== 'noop');
-  const planDigest = digestOf({ base, head: desired.commit, changes: effective, drift, guards, allowed });
+  const tools = toolsPlan(
+    { lock: actual.applied.lock, routes: view.base.draft.routes },
+    { lock: desired.lock, routes: desired.draft.routes },
+  );
+  const planDigest = digestOf({ base, head: desired.commit, changes: effective, drift, guards, allowed, tools });
   return {
     formatVersion: 1,
     ...(base === '' ? {} : { base }),
@@ -69,6 +74,7 @@ export function plan(desired: Compiled, actual: Actual, permit?: Permit, now?: D
     drift,
     guards,
     allowed,
+    ...(tools ? { tools } : {}),
     summary,
   };
 }
@@ -244,11 +250,16 @@ export function driftOf(workload: Workload, instances: readonly Instance[]): Dri
 }
 
 /** SHA-256 of the canonical JSON (RFC 8785), a change at a time: as one text, that of 10 000 changes takes 150 MB to make. */
-function digestOf({ base, head, changes, drift, guards, allowed }: Digested): string {
+function digestOf({ base, head, changes, drift, guards, allowed, tools }: Digested): string {
   const json = (value: unknown): string => canonicalize(value) ?? '';
   const hash = createHash('sha256').update(`{"allowed":${json(allowed)},"base":${json(base)},"changes":[`);
   changes.forEach((change, index) => hash.update(`${index === 0 ? '' : ','}${json(change)}`));
-  return hash.update(`],"drift":${json(drift)},"guards":${json(guards)},"head":${json(head)}}`).digest('hex');
+  const accepted = tools ? `,"tools":${json(tools)}` : '';
+  return hash
+    .update(`],"drift":${json(drift)},"guards":${json(guards)},"head":${json(head)}${accepted}}`)
+    .digest('hex');
 }
 
-type Digested = Pick<Plan, 'base' | 'head' | 'changes' | 'drift' | 'guards' | 'allowed'>;
+type Digested = Pick<Plan, 'base' | 'head' | 'changes' | 'drift' | 'guards' | 'allowed'> & {
+  readonly tools: Plan['tools'] | undefined;
+};

@@ -41,7 +41,7 @@ export interface Serving {
 
 /** Pure. Servers that are not ready stay in their routes, with the reason, so that agents are told rather than confused. */
 export function composeSnapshot(compiled: Compiled, serving: Serving): Snapshot {
-  const { origins: _, review: __, ...draft } = compiled.draft;
+  const { origins: _, review: __, toolDrift: ___, ...draft } = compiled.draft;
   const servers: Record<string, ServerEntry> = { ...draft.servers };
   for (const workload of compiled.workloads) {
     const entry = servers[workload.name];
@@ -59,8 +59,9 @@ export function emptySnapshot(): Snapshot {
   return composeSnapshot(compile(NOTHING), nothing);
 }
 
-function stateOf({ address, hash, name }: Workload, serving: Serving): Partial<ServerEntry> {
-  const { served, known, failures } = serving;
+function stateOf(workload: Workload, serving: Serving): Partial<ServerEntry> {
+  const { address, hash, name } = workload;
+  const { served, known, failures, before } = serving;
   const ready = served.get(address);
   // What runs elsewhere so far serves until the instances that are to take over are ready.
   const elsewhere = ready ? undefined : serving.before[name];
@@ -72,8 +73,18 @@ function stateOf({ address, hash, name }: Workload, serving: Serving): Partial<S
     ...(readiness?.instructions === undefined ? {} : { instructions: readiness.instructions }),
     ...(readiness?.capabilities === undefined ? {} : { capabilities: { ...readiness.capabilities } }),
     ...(ready?.canary ? { canary: { ...ready.canary, endpoints: [...ready.canary.endpoints] } } : {}),
+    ...pinnedOf(workload, readiness, before[name]),
     ...(endpoints.length > 0 ? {} : { unavailable: reasonFor(failures[address]) }),
   };
+}
+
+/** While the version before serves, what was accepted of that holds: the commit accepts what is to come. */
+function pinnedOf(
+  { hash }: Workload,
+  readiness: Readiness | undefined,
+  before: ServerEntry | undefined,
+): Pick<ServerEntry, 'pinned'> {
+  return !readiness || readiness.hash === hash || !before?.pinned ? {} : { pinned: before.pinned };
 }
 
 /** Without those that fail their readiness probe; if all do, a bad answer is better than none. */

@@ -5,6 +5,7 @@ import type { LlmDesk } from '../schemas/llm.ts';
 import type { BudgetStatus } from '../schemas/budgets.ts';
 import type { Era } from '../schemas/modern.ts';
 import type { LinkState, Status, UpstreamStatus } from '../schemas/status.ts';
+import type { Lists } from './pins/offers.ts';
 import type { LastUsed } from './token-usage.ts';
 import type { Workspaces } from './workspaces/workspaces.ts';
 import type { WorldOptions } from './world.ts';
@@ -29,6 +30,8 @@ export interface ReconcilerOptions extends WorldOptions {
   readonly unlisted?: (server: string) => Readonly<Record<string, string>>;
   /** How Prompts that are links were read last, by name. */
   readonly links?: () => ReadonlyMap<string, LinkState>;
+  /** What a gateway knows of servers' tools. */
+  readonly lists?: () => Lists | undefined;
   /** When Tokens were used since the gateway started. */
   readonly lastUsed?: LastUsed;
   /** How it stands with reviews. */

@@ -14,6 +14,8 @@ import { firstOpening } from './holds.ts';
 import { Loop, type Priority } from './loop.ts';
 import { presentFamilies } from './metrics.ts';
 import { usageOf } from './operate.ts';
+import type { Lists } from './pins/offers.ts';
+import { driftEvents, Findings } from './pins/told.ts';
 import { Proposals } from './proposals/proposals.ts';
 import { endTrials, isTriedAgain } from './keep.ts';
 import { LastLines } from './rollout/last-words.ts';
@@ -53,6 +55,7 @@ export class Reconciler implements AsyncDisposable {
   readonly #look: () => void;
   #resume: boolean;
   readonly #lastLines = new LastLines();
+  readonly #findings = new Findings();
   readonly #usage: TokenUsage;
   /** What somebody asks for who may not push. */
   readonly proposals: Proposals;
@@ -104,6 +107,9 @@ export class Reconciler implements AsyncDisposable {
     return this.#options.workspaces?.().sync(names) ?? Promise.resolve([]);
   }
 
+  /** What a gateway knows of servers' tools, while there is one. */
+  readonly lists = (): Lists | undefined => this.#options.lists?.();
+
   /** How it stands with the budgets, as far as a gateway counts them. */
   readonly budgets = (): readonly BudgetStatus[] => this.#options.budgets?.() ?? [];
 
@@ -120,12 +126,14 @@ export class Reconciler implements AsyncDisposable {
       lastUsed: (token) => this.#usage.of(token),
       lastProbe: this.#lastProbe,
       lastLines: await this.#lastLines.of(world, instances),
+      findings: this.#findings,
       instances,
     });
     const [before, now] = [this.#status, new Date().toISOString()];
     const status = summarize(facts, before, now);
     this.#status = status;
     this.events.note(before, status, now);
+    for (const event of driftEvents(before, status)) world.audit?.record(event);
     this.changes.note(status);
     this.#options.onStatus?.(status);
     return status;

@@ -3,7 +3,8 @@ import type { AuditState } from '../schemas/audit.ts';
 import type { Era } from '../schemas/modern.ts';
 import { reasonOf, type SlipwayError } from '../schemas/errors.ts';
 import { addressOf, type Issue, type Resource } from '../schemas/resource.ts';
-import type { Tally } from '../schemas/snapshot.ts';
+import type { Finding } from '../schemas/lock/findings.ts';
+import type { Tally, Tool } from '../schemas/snapshot.ts';
 import type {
   CommitInfo,
   Condition,
@@ -12,7 +13,6 @@ import type {
   LinkState,
   ServerStatus,
   Status,
-  TokenStatus,
   UpstreamStatus,
 } from '../schemas/status.ts';
 import type { Applied } from './applied.ts';
@@ -21,6 +21,8 @@ import type { Instance } from './drivers/driver.ts';
 import { holdOf, type Holds } from './holds.ts';
 import type { LlmStatus } from '../schemas/llm.ts';
 import type { WorkspaceFacts } from './workspaces/spec.ts';
+import { pinnedCondition, toolsTold } from './pins/told.ts';
+import { tokenStatuses } from './token-usage.ts';
 import { workspaceConditions, workspaceStatus } from './workspaces/status.ts';
 import { promptStatuses } from './prompt-status.ts';
 import type { Health } from './health/prober.ts';
@@ -41,6 +43,9 @@ export interface Facts {
   /** How the gateway stands with a server's instances. */
   readonly upstreams: (server: string) => readonly UpstreamStatus[];
   readonly unlisted: (server: string) => Readonly<Record<string, string>>;
+  /** What servers list, and what somebody should look at there, by name. */
+  readonly tools: ReadonlyMap<string, readonly Tool[]>;
+  readonly findings: ReadonlyMap<string, readonly Finding[]>;
   /** When a Token was last used (ISO 8601). */
   readonly lastUsed: (token: string) => string | undefined;
   /** What the last pass worked towards. */
@@ -101,7 +106,7 @@ export function summarize(facts: Facts, previous: Status | undefined, now: strin
     ...(facts.lastReached === undefined ? {} : { lastReached: facts.lastReached }),
     issues: facts.issues.map((issue) => ({ ...issue })),
     servers,
-    tokens: tokensOf(facts),
+    tokens: tokenStatuses(facts),
     workspaces: facts.workspaces.map((workspace) => {
       const before = previous?.workspaces.find(({ address }) => address === workspace.spec.address)?.conditions ?? [];
       return { ...workspaceStatus(workspace), conditions: dated(workspaceConditions(workspace), before, commit, now) };
@@ -113,18 +118,6 @@ export function summarize(facts: Facts, previous: Status | undefined, now: strin
     ...(facts.backup ? { backup: facts.backup } : {}),
     ...(facts.audit ? { audit: { ...facts.audit } } : {}),
   };
-}
-
-function tokensOf({ compiled, lastUsed }: Facts): TokenStatus[] {
-  return compiled.draft.principals.map(({ name, expiresAt }) => {
-    const used = lastUsed(name);
-    return {
-      address: `Token/${name}`,
-      name,
-      ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt).toISOString() }),
-      ...(used === undefined ? {} : { lastUsed: used }),
-    };
-  });
 }
 
 function overall(facts: Facts, servers: readonly ServerStatus[]): Draft[] {
@@ -231,10 +224,15 @@ function serverStatus(resource: Resource, facts: Facts, index: Index, now: strin
   const era = facts.spoken?.(name) ?? served?.readiness.era;
   const before = index.before.get(address)?.conditions ?? [];
   const upstreams = facts.upstreams(name);
+  // While the version before serves, what is accepted is not for its tools.
+  const isOther = served !== undefined && served.readiness.hash !== workload?.hash;
+  const pinned = isOther ? undefined : facts.compiled.draft.servers[name]?.pinned;
+  const told = toolsTold(pinned, facts.tools.get(name), facts.findings.get(name));
   const conditions = [
     ...serverConditions(address, workload, instances, facts),
     ...isolation(instances),
     ...drifted(address, workload, instances, facts),
+    ...pinnedCondition(told, pinned),
     ...suspended(facts.held.get(address), facts.applied),
     ...authorized(upstreams),
   ];
@@ -248,6 +246,7 @@ function serverStatus(resource: Resource, facts: Facts, index: Index, now: strin
     ...(served ? { tools: served.readiness.tools.map((tool) => tool.name) } : {}),
     conditions: dated(conditions, before, facts.attempted?.id, now),
     instances: instances.map((instance) => instanceStatus(instance, facts, index.versions.get(instance.hash))),
+    ...told,
     ...(upstreams.length === 0 ? {} : { upstreams: [...upstreams] }),
     ...unlistedOf(name, facts),
     source: { file: resource.source.file, line: resource.source.line },

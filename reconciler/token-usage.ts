@@ -1,6 +1,7 @@
 /** When Tokens were last used: the gateway knows since it started, a file in the state directory knows of before. */
 import { z } from 'zod';
 import type { Log } from '../schemas/log.ts';
+import type { TokenStatus } from '../schemas/status.ts';
 import type { Compiled } from './compile.ts';
 import { readJson, writeAtomically, type StateDir } from './state.ts';
 
@@ -62,4 +63,23 @@ export class TokenUsage implements Disposable {
       this.#log('warn', (error as Error).message);
     }
   }
+}
+
+/** What there is to tell of Tokens. @param lastUsed ISO 8601, by name */
+export function tokenStatuses({
+  compiled,
+  lastUsed,
+}: {
+  readonly compiled: Compiled;
+  readonly lastUsed: (token: string) => string | undefined;
+}): TokenStatus[] {
+  return compiled.draft.principals.map(({ name, expiresAt }) => {
+    const used = lastUsed(name);
+    return {
+      address: `Token/${name}`,
+      name,
+      ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt).toISOString() }),
+      ...(used === undefined ? {} : { lastUsed: used }),
+    };
+  });
 }

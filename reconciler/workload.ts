@@ -38,6 +38,10 @@ export type Program =
       readonly args?: readonly string[];
     };
 
+/** `npm:left-pad@1.0.0` */
+export const packageText = ({ ecosystem, name, version }: Extract<Program, { type: 'package' }>): string =>
+  `${ecosystem}:${name}@${version}`;
+
 /** A file of the config repo: `path` relative to the working directory, `id` the hash of its content. */
 export interface WorkloadFile {
   readonly path: string;

@@ -20,6 +20,7 @@ export const AUDIT_KINDS = [
   'control', // the control API
   'http_request', // other protected HTTP routes, such as metrics
   'reconcile', // a pass, a rollout
+  'tool_drift', // a tool is not what the lock file says
   'audit', // the log about itself: started, cut, left something out
 ] as const;
 export type AuditKind = (typeof AUDIT_KINDS)[number];

@@ -47,25 +47,39 @@ export interface Parsed {
 
 /** @param file how the file is named in issues; @param content its raw bytes */
 export function parseFile(file: string, content: Uint8Array): Parsed {
-  if (content.byteLength > MAX_FILE_BYTES)
-    return refuse(file, 'file-too-large', `The file has ${content.byteLength} bytes.`);
+  const { values: resources, ...rest } = readFile(file, content, MAX_FILE_BYTES, readResource);
+  return { resources, ...rest };
+}
+
+/** Any YAML of ours. @param read what one document says, which is not empty; what is wrong with it goes to the context */
+export function readFile<T>(
+  file: string,
+  content: Uint8Array,
+  maxBytes: number,
+  read: (context: Context, value: unknown) => T | undefined,
+): Omit<Parsed, 'resources'> & { readonly values: readonly T[] } {
+  if (content.byteLength > maxBytes)
+    return { values: [], ...refuse(file, 'file-too-large', `The file has ${content.byteLength} bytes.`) };
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(content);
   } catch {
-    return refuse(file, 'not-utf8');
+    return { values: [], ...refuse(file, 'not-utf8') };
   }
-  if (text.includes('\0')) return refuseNull(file, text);
+  if (text.includes('\0')) return { values: [], ...refuseNull(file, text) };
   const lines = new LineCounter();
-  const resources: Resource[] = [];
+  const values: T[] = [];
   const issues: Issue[] = [];
   const refused: string[] = [];
   for (const document of parseAllDocuments(text, { lineCounter: lines, ...PARSE_OPTIONS })) {
     const place: Context['place'] = (path, on) => locate(document, lines, path, on);
-    const resource = readDocument({ file, lines, document: document as Document.Parsed, place, issues, refused });
-    if (resource) resources.push(resource);
+    const context = { file, lines, document: document as Document.Parsed, place, issues, refused };
+    const value = readDocument(context);
+    // `---` with nothing but comments below it.
+    const one = value === undefined || value === null ? undefined : read(context, value);
+    if (one !== undefined) values.push(one);
   }
-  return { resources, issues: issues.sort((a, b) => a.line - b.line || a.column - b.column), refused };
+  return { values, issues: issues.sort((a, b) => a.line - b.line || a.column - b.column), refused };
 }
 
 /** An issue about a whole file, for callers that cannot even read it. */
@@ -85,17 +99,14 @@ function refuseNull(file: string, text: string): Parsed {
   return { refused: [], resources: [], issues: issue ? [{ ...issue, ...place }] : [] };
 }
 
-function readDocument(context: Context): Resource | undefined {
+function readDocument(context: Context): unknown {
   const { document, lines } = context;
   for (const problem of [...document.errors, ...document.warnings]) {
     const position = lines.linePos(problem.pos[0]);
     const message = problem.message.split(/ at line \d+/)[0] ?? problem.message;
     add(context, { code: 'yaml-syntax', message, at: { line: position.line, column: position.col } });
   }
-  if (document.errors.length > 0 || document.warnings.length > 0) return undefined;
-  const value = toValue(context);
-  // `---` with nothing but comments below it.
-  return value === undefined || value === null ? undefined : readResource(context, value);
+  return document.errors.length > 0 || document.warnings.length > 0 ? undefined : toValue(context);
 }
 
 function readResource(context: Context, value: unknown): Resource | undefined {

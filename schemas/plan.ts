@@ -1,5 +1,8 @@
 /** The contract of `slipway plan -o json`: the difference between what a commit asks for and what runs. */
 import { z } from 'zod';
+import { CHANGES } from './lock/differences.ts';
+import { FINDINGS } from './lock/findings.ts';
+import { PARTS } from './lock/pin.ts';
 
 export const ACTIONS = ['create', 'update', 'replace', 'delete', 'noop'] as const;
 export type Action = (typeof ACTIONS)[number];
@@ -44,6 +47,36 @@ const guard = z.strictObject({
   source: z.strictObject({ file: z.string(), line: z.number() }).optional(),
 });
 
+const toolChange = z.strictObject({
+  server: z.string(),
+  tool: z.string(),
+  change: z.enum(CHANGES),
+  /** What one that was renamed was called. */
+  from: z.string().optional(),
+  /** Which parts of it are another. */
+  parts: z.array(z.enum(PARTS)),
+  /** Where that is its description. Hidden characters are made visible. */
+  description: z.strictObject({ before: z.string().optional(), after: z.string().optional() }).optional(),
+  /** Keys of its schemas and annotations: `+ inputSchema.properties.limit`. */
+  keys: z.array(z.string()),
+  tokens: z.strictObject({ before: z.int(), after: z.int() }),
+});
+
+/** What a commit accepts of tools, and what that costs. */
+const tools = z.strictObject({
+  changes: z.array(toolChange),
+  /** What exactly runs, where that is another package or image. */
+  artifacts: z.array(
+    z.strictObject({ server: z.string(), before: z.string().optional(), after: z.string().optional() }),
+  ),
+  /** Tokens that the tools of a route take of a model’s context, where that changes and all of them are listed. */
+  context: z.array(z.strictObject({ route: z.string(), before: z.int(), after: z.int() })),
+  /** Signs of tool poisoning in what it accepts. */
+  findings: z.array(
+    z.strictObject({ server: z.string(), tool: z.string(), kind: z.enum(FINDINGS), message: z.string() }),
+  ),
+});
+
 export const planSchema = z.strictObject({
   formatVersion: z.literal(1),
   /** Commit that is applied now; absent before the first. */
@@ -56,6 +89,8 @@ export const planSchema = z.strictObject({
   guards: z.array(guard),
   /** Guards that would have blocked it, and the commit whose message lets it pass. */
   allowed: z.array(guard.extend({ by: z.string() })),
+  /** Absent where nothing of the lock file changes. */
+  tools: tools.optional(),
   /** What of its signatures would be refused if it were required. */
   warnings: z.array(z.string()).optional(),
   summary: z.strictObject({
@@ -70,6 +105,8 @@ export const planSchema = z.strictObject({
 export type Plan = z.output<typeof planSchema>;
 export type Change = z.output<typeof change>;
 export type FieldChange = z.output<typeof field>;
+export type ToolsPlan = z.output<typeof tools>;
+export type ToolChange = z.output<typeof toolChange>;
 export type Drift = z.output<typeof drift>;
 export type Guard = z.output<typeof guard>;
 export type AllowedGuard = Plan['allowed'][number];
@@ -81,7 +118,7 @@ export function hasChanges(plan: Plan): boolean {
 
 /** True if applying the plan would do something. */
 export function hasWork(plan: Plan): boolean {
-  return plan.changes.some((entry) => entry.action !== 'noop');
+  return plan.tools !== undefined || plan.changes.some((entry) => entry.action !== 'noop');
 }
 
 /** The exit code of `plan` and `diff`: 0 nothing to do, 2 changes, 3 blocked by a guard. */

@@ -12,6 +12,7 @@ import { cacheSettingsSchema } from './cache.ts';
 import { pipelineSchema } from './pipelines.ts';
 import { limitsSchema } from './limits.ts';
 import { llmChoiceSchema, llmSchema } from './llm.ts';
+import { pinnedSchema } from './lock/pinned.ts';
 
 /** A tool as its server defined it (MCP `Tool`), kept whole: the gateway passes it on untouched but for the name. */
 export const toolSchema = z.looseObject({ name: z.string().min(1) });
@@ -58,6 +59,8 @@ const serverEntry = z.strictObject({
   capabilities: z.record(z.string(), z.unknown()).optional(),
   /** Endpoints of a version on trial, and how many in a hundred sessions are sent to them; the others go to the rest. */
   canary: z.strictObject({ endpoints: z.array(z.string()), weight: z.number().min(0).max(100) }).optional(),
+  /** Which of its tools somebody accepted, with hashes of their parts, and what becomes of others. Absent: nobody looks. */
+  pinned: pinnedSchema.optional(),
   /** Why there is no endpoint. */
   unavailable: z.strictObject({ code: z.string(), message: z.string() }).optional(),
 });

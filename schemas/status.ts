@@ -1,10 +1,13 @@
 /** The contract of `slipway status -o json`, after Kubernetes' conditions and Flux' use of them. */
 import { z } from 'zod';
 import { llmStatusSchema } from './llm.ts';
+import { CHANGES } from './lock/differences.ts';
+import { FINDINGS } from './lock/findings.ts';
+import { PARTS } from './lock/pin.ts';
 import { statsSchema } from './operate.ts';
 
 /**
- * `Isolated`, `Drifted` and `Authorized` are told of servers, `AuditDegraded` and `Verified` of the whole, and `Suspended` of either, where there is something to tell; they do
+ * `Isolated`, `Drifted`, `Pinned` and `Authorized` are told of servers, `AuditDegraded` and `Verified` of the whole, and `Suspended` of either, where there is something to tell; they do
  * not bear on the others.
  */
 export const CONDITIONS = [
@@ -14,6 +17,7 @@ export const CONDITIONS = [
   'Healthy',
   'Isolated',
   'Drifted',
+  'Pinned',
   'Authorized',
   'Suspended',
   'AuditDegraded',
@@ -98,6 +102,22 @@ const server = z.strictObject({
   conditions: z.array(condition),
   instances: z.array(instance),
   upstreams: z.array(upstream).optional(),
+  /** How its tools differ from those that were accepted, and what becomes of them (`toolDrift`). */
+  pins: z
+    .strictObject({
+      drift: z.enum(['warn', 'block']),
+      differences: z.array(
+        z.strictObject({
+          tool: z.string(),
+          change: z.enum(CHANGES),
+          from: z.string().optional(),
+          parts: z.array(z.enum(PARTS)),
+        }),
+      ),
+    })
+    .optional(),
+  /** What somebody should look at in its tools: hidden characters, orders to the model, names like another's. */
+  findings: z.array(z.strictObject({ tool: z.string(), kind: z.enum(FINDINGS), message: z.string() })).optional(),
   /** Lists that could not be had when they were wanted (`tools`, `prompts`, `resources`, `templates`), and why. */
   unlisted: z.record(z.string(), z.string()).optional(),
   source: z.strictObject({ file: z.string(), line: z.int() }).optional(),

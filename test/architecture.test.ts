@@ -28,7 +28,7 @@ const byPath = new Map(files.map((file) => [file.path, file]));
 
 describe('arrows', () => {
   const allowed: Record<string, readonly RegExp[]> = {
-    schemas: [/^schemas\//, /^node:(net|string_decoder)$/, /^(zod|yaml)$/],
+    schemas: [/^schemas\//, /^node:(crypto|net|string_decoder)$/, /^(zod|yaml|canonicalize)$/],
     reconciler: [
       /^(schemas|reconciler)\//,
       /^node:/,

@@ -23,6 +23,7 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   patch: { summary: 'change single fields of a resource', load: () => import('./patch.ts') },
   delete: { summary: 'take resources out of the config repo', load: () => import('./delete.ts') },
   rollback: { summary: 'undo what a commit did to the config', load: () => import('./rollback.ts') },
+  lock: { summary: 'accept the tools that servers list now', load: () => import('./lock.ts') },
   workspace: { summary: 'look at workspaces now', load: () => import('./workspace.ts') },
   suspend: { summary: 'have what runs left alone', load: () => import('./suspend.ts') },
   resume: { summary: 'have what was suspended follow the config again', load: () => import('./resume.ts') },

@@ -2,10 +2,12 @@
 import { planMarkdown, issuesMarkdown } from '../../reconciler/index.ts';
 import type { Change, Plan } from '../../schemas/plan.ts';
 import { countsOf, DOWNTIME, fieldsShown, fieldText, NOTHING_TO_DO, symbolOf, VERB } from '../../schemas/plan-words.ts';
+import { saidOf, toolCounts } from '../../schemas/lock/plan-words.ts';
 import type { Issue } from '../../schemas/resource.ts';
 import type { Io, Style } from '../io.ts';
 import { printIssues } from './issues.ts';
 import { plain } from './plain.ts';
+import { toolLines } from './tools.ts';
 import { formatValue } from './value.ts';
 
 const STYLE: Record<Change['action'], Style> = {
@@ -35,6 +37,7 @@ export function printNoPlan(issues: readonly Issue[], format: unknown, io: Io): 
 export function planText(plan: Plan, paint: Io['paint']): string {
   const changes = plan.changes.filter((change) => change.action !== 'noop');
   const lines = changes.flatMap((change) => [changeLine(change, paint), ...details(change)]);
+  if (plan.tools) lines.push(...toolLines(saidOf(plan.tools), paint));
   for (const drift of plan.drift)
     lines.push(paint('yellow', `! ${drift.address}: ${drift.instance} drifted: ${plain(drift.reason)}`));
   for (const guard of plan.guards)
@@ -45,7 +48,9 @@ export function planText(plan: Plan, paint: Io['paint']): string {
   for (const warning of plan.warnings ?? []) lines.push(paint('yellow', `! ${plain(warning)}`));
   for (const guard of plan.allowed)
     lines.push(paint('yellow', `! passes ${guard.code}, by ${plain(guard.by)}: ${plain(guard.message)}`));
-  return lines.length === 0 ? NOTHING_TO_DO : [...lines, '', `Plan: ${countsOf(plan)}.`].join('\n');
+  return lines.length === 0
+    ? NOTHING_TO_DO
+    : [...lines, '', `Plan: ${countsOf(plan)}${plan.tools ? `; ${toolCounts(plan.tools)}` : ''}.`].join('\n');
 }
 
 function changeLine(change: Change, paint: Io['paint']): string {

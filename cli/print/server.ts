@@ -1,5 +1,6 @@
 /** All that a status tells about one server, section by section. */
 import { LEGACY_VERSIONS } from '../../schemas/jsonrpc.ts';
+import { inWords, type Difference } from '../../schemas/lock/differences.ts';
 import { MODERN_VERSION } from '../../schemas/modern.ts';
 import type { Condition, InstanceStatus, ServerStatus, UpstreamStatus } from '../../schemas/status.ts';
 import { bytesText, secondsText } from './size.ts';
@@ -8,7 +9,7 @@ import { formatValue } from './value.ts';
 
 /** @param isolation what its config says; @param log its last lines */
 export function serverSections(server: ServerStatus, isolation: unknown, log: readonly string[]): string[] {
-  const { conditions, instances, tools, upstreams = [], unlisted = {} } = server;
+  const { conditions, instances, tools, upstreams = [], unlisted = {}, findings = [] } = server;
   return [
     `Protocol\n${indent(protocol(server))}`,
     `Conditions\n${indent(conditionTable(conditions))}`,
@@ -17,8 +18,22 @@ export function serverSections(server: ServerStatus, isolation: unknown, log: re
     upstreams.length > 0 ? `Gateway\n${indent([upstreamTable(upstreams), ...missing(unlisted)].join('\n'))}` : '',
     log.length > 0 ? `Last lines of its log\n${indent(log.join('\n'))}` : '',
     tools ? `Tools\n${indent(tools.join('\n') || 'none')}` : '',
+    driftSection(server),
+    findings.length > 0 ? `Findings\n${indent(findings.map(findingText).join('\n'))}` : '',
   ];
 }
+
+/** Tools that are not what the lock file says. */
+function driftSection({ pins }: ServerStatus): string {
+  if (!pins) return '';
+  const lines = pins.differences.map((one) => `${one.tool}: ${inWords(one)}${isHeld(pins.drift, one) ? ', held' : ''}`);
+  return `Not as in slipway.lock.yaml\n${indent(lines.join('\n'))}`;
+}
+
+const isHeld = (drift: string, { change }: Difference): boolean => drift === 'block' && change !== 'removed';
+
+const findingText = ({ tool, kind, message }: NonNullable<ServerStatus['findings']>[0]): string =>
+  `${tool} ${kind}: ${message}`;
 
 const SPOKEN = { legacy: `MCP up to ${LEGACY_VERSIONS[0]}`, modern: `MCP ${MODERN_VERSION}` };
 

@@ -1,5 +1,6 @@
 /** How a running Slipway does, on one screen. */
 import type { EventRow } from '../../schemas/operate.ts';
+import { inWords } from '../../schemas/lock/differences.ts';
 import { conditionOf, type ServerStatus, type Status } from '../../schemas/status.ts';
 import type { Io } from '../io.ts';
 import { llmLines } from './llms.ts';
@@ -40,6 +41,8 @@ export function statusText(status: Status, warnings: readonly EventRow[], { pain
     ...workspaces.flatMap(({ name, error }) => (error === undefined ? [] : [`Files    workspace ${name}: ${error}`])),
     ...llmLines(status),
     ...driftLines(status),
+    ...toolDriftLines(status),
+    ...findingLines(status),
     ...signatureLines(status),
     ...warnings
       .slice(-MAX_ERRORS)
@@ -124,6 +127,25 @@ export function driftLines({ servers }: Pick<Status, 'servers'>): string[] {
   });
 }
 
+/** Tools that no commit accepted as they are now. */
+export function toolDriftLines({ servers }: Pick<Status, 'servers'>): string[] {
+  return servers.flatMap(({ name, pins, ...rest }) => {
+    const told = conditionOf(rest, 'Pinned');
+    if (told?.status !== 'False') return [];
+    const tools = (pins?.differences ?? []).map((one) => `${one.tool} (${inWords(one)})`);
+    return [`Tools    ${name}: ${told.message}${tools.length === 0 ? '' : `: ${tools.join(', ')}`}`];
+  });
+}
+
+/** Of tools that somebody should look at, how many there are: `describe` has the rest. */
+function findingLines({ servers }: Pick<Status, 'servers'>): string[] {
+  return servers.flatMap(({ name, findings = [] }) => {
+    if (findings.length === 0) return [];
+    const kinds = [...new Set(findings.map(({ kind }) => kind))].join(', ');
+    return [`Tools    ${name}: ${findings.length} to look at (${kinds}): see \`slipway describe server ${name}\``];
+  });
+}
+
 /** One line for a server, shared with `get servers`. */
 export function serverRow(server: ServerStatus): string[] {
   const ready = conditionOf(server, 'Ready');
@@ -132,6 +154,6 @@ export function serverRow(server: ServerStatus): string[] {
     ready?.status ?? 'Unknown',
     countBy(server.instances.map(({ state }) => state)) || server.runtime,
     String(server.tools?.length ?? '-'),
-    ready?.reason ?? '',
+    [ready?.reason, conditionOf(server, 'Pinned')?.status === 'False' && 'ToolDrift'].filter(Boolean).join(', '),
   ];
 }

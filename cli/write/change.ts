@@ -170,7 +170,7 @@ function messageOf(options: Options, outcomes: readonly Outcome[], usual?: () =>
 const nameOf = ({ kind, name }: Outcome): string => `${kind.toLowerCase()}/${name}`;
 
 function print({ options, io }: Invocation, { outcomes, draft, told, url }: Made): void {
-  if (options['diff'] === true) diffLines(draft).forEach((line) => io.out(painted(line, io)));
+  if (options['diff'] === true) printDiff(draft, io);
   const [format, dry] = [options['output'], options['dryRun'] === true ? ' (dry run)' : ''];
   if (format === 'yaml' || format === 'json') printDocuments(format, draft, outcomes, io);
   else if (format === 'name') outcomes.forEach((outcome) => io.out(nameOf(outcome)));
@@ -190,6 +190,10 @@ function printDocuments(format: 'yaml' | 'json', draft: Draft, outcomes: readonl
     return found?.value === undefined ? [] : [verb === 'created' ? found.value : masked(found.value)];
   });
   io.out(format === 'json' ? formatValue(documents, 'json') : documentsText(documents));
+}
+
+export function printDiff(draft: Draft, io: Io): void {
+  diffLines(draft).forEach((line) => io.out(painted(line, io)));
 }
 
 /** Values that plans mask are masked here, too. */

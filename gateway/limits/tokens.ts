@@ -57,6 +57,14 @@ export class TokenCounter {
   }
 }
 
+/** Of one text that somebody waits for. */
+export async function tokensIn(text: string): Promise<number> {
+  const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
+  let tokens = 0;
+  for (const piece of piecesOf(text)) tokens += countTokens(piece, { disallowedSpecial: new Set() });
+  return tokens;
+}
+
 /** Cut at a space where there is one, so that hardly a word is cut. */
 function* piecesOf(text: string): Generator<string> {
   for (let at = 0; at < text.length;) {

@@ -11,7 +11,8 @@ export function blocked(call: Call, server: Server, tool: string, decision: Deci
   const { identity, route, trace, generation } = call.caller;
   const { rule } = decision;
   traceServer(trace, server, tool);
-  trace.denied('blocked');
+  const isDrift = decision.level === 'lock';
+  trace.denied(isDrift ? 'tool-drift' : 'blocked');
   trace.detail = { decision };
   const about = [`${server.name}:${tool} is blocked: ${inWords(decision)}.`];
   if (rule?.message !== undefined) about.push(`Details: ${rule.message}`);
@@ -27,7 +28,7 @@ export function blocked(call: Call, server: Server, tool: string, decision: Deci
     {
       content: [{ type: 'text', text: about.join('\n') }],
       isError: true,
-      _meta: { 'slipway/policy': 'blocked', lazyMcpPolicy: 'blocked' },
+      _meta: { 'slipway/policy': isDrift ? 'tool-drift' : 'blocked', lazyMcpPolicy: 'blocked' },
     },
     server,
   );

@@ -7,6 +7,14 @@ import type { ListName } from './lists.ts';
 /** As a server says in `initialize`; what it does not name it does not have. */
 export type Capabilities = Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>;
 
+/** Who hears of lists. */
+export interface Heard {
+  /** Another one than clients may have seen. */
+  changed(list: ListName): void;
+  /** Another one, or the first. */
+  listed(list: ListName): void;
+}
+
 /** True as long as the server's endpoints are the same. */
 export class Known {
   readonly lists: Readonly<Record<ListName, Listing>>;
@@ -17,12 +25,14 @@ export class Known {
   /** Until when nobody waits for a server that would not say what it can do (`performance.now()`). */
   silentUntil = 0;
 
-  constructor(entry: ServerEntry, onChange: (list: ListName) => void) {
+  constructor(entry: ServerEntry, { changed, listed }: Heard) {
+    const listing = (list: ListName, known?: ServerEntry['tools']): Listing =>
+      new Listing(known, (isNews) => (listed(list), isNews ? changed(list) : undefined));
     this.lists = {
-      tools: new Listing(entry.tools, () => onChange('tools')),
-      prompts: new Listing(undefined, () => onChange('prompts')),
-      resources: new Listing(undefined, () => onChange('resources')),
-      templates: new Listing(undefined, () => onChange('templates')),
+      tools: listing('tools', entry.tools),
+      prompts: listing('prompts'),
+      resources: listing('resources'),
+      templates: listing('templates'),
     };
     this.capabilities = entry.capabilities as Capabilities | undefined;
     this.instructions = entry.instructions;

@@ -29,7 +29,7 @@ export type ListState =
     };
 
 export class Listing {
-  readonly #onChange: () => void;
+  readonly #onChange: (isNews: boolean) => void;
   #state: ListState | undefined;
   #text: string | undefined;
   #loading: Promise<void> | undefined;
@@ -38,8 +38,8 @@ export class Listing {
   /** Until when the server promised that it stays as it is (`performance.now()`); 0 where it promised nothing. */
   freshUntil = 0;
 
-  /** @param onChange called when the list became another one, or there at last after a failure */
-  constructor(known: readonly Item[] | undefined, onChange: () => void) {
+  /** @param onChange called when the list became another one, or there at last after a failure; `isNews` is false for the first */
+  constructor(known: readonly Item[] | undefined, onChange: (isNews: boolean) => void) {
     this.#onChange = onChange;
     if (known) this.#state = { items: known };
   }
@@ -80,7 +80,7 @@ export class Listing {
     this.freshUntil = 0;
     if (this.#loading) this.#again = true;
     // Nobody here has seen the old list, but a client may have, before a restart of the gateway.
-    else if (!this.#state) this.#onChange();
+    else if (!this.#state) this.#onChange(true);
     else void this.#fetch(fetch);
   }
 
@@ -112,7 +112,7 @@ export class Listing {
     }
     this.#text = text;
     this.#state = { items };
-    if (before) this.#onChange();
+    this.#onChange(before !== undefined);
   }
 
   /** What was known stays known: a server that stumbles does not lose it. */

@@ -1,12 +1,12 @@
 /** Keeps connections and what is known over snapshot swaps: what did not change is not opened or asked for again. */
 import type { Era } from '../../schemas/modern.ts';
 import type { RpcNotification } from '../../schemas/jsonrpc.ts';
-import type { Endpoint, ServerEntry, Snapshot, Tally } from '../../schemas/snapshot.ts';
+import type { Endpoint, ServerEntry, Snapshot, Tally, Tool } from '../../schemas/snapshot.ts';
 import type { UpstreamStatus } from '../../schemas/status.ts';
 import type { Authorization } from './auth/authorization.ts';
 import { isGone, namedIn } from '../auth/identity.ts';
 import { isPersonal, type Door } from './auth/authorizer.ts';
-import { Known, Wishes } from './known.ts';
+import { Known, Wishes, type Heard } from './known.ts';
 import type { Audience, Open } from './link.ts';
 import { LISTS } from './lists.ts';
 import { IsolatedUpstreams, type Holder } from './isolated.ts';
@@ -25,6 +25,8 @@ export interface PoolOptions {
    * @param principal whose list it is, where everybody has their own
    */
   onChanged(server: string, method: string, principal: string | undefined): void;
+  /** A server's tools are others than before, or known for the first time. */
+  onListed(): void;
   /** A server said something else. */
   onNotification(server: string, notification: RpcNotification, audience: Audience): void;
 }
@@ -119,6 +121,20 @@ export class Pool {
     ]);
   }
 
+  /** What a server lists, as far as anybody asked. Of one that each principal has for itself, what the first has. */
+  tools(server: string): readonly Tool[] | undefined {
+    const whole = this.#servers.get(server);
+    const states = whole ? [whole, ...partsOf(whole)].map((part) => part.state('tools')?.items) : [];
+    return states.find((items) => items !== undefined) as readonly Tool[] | undefined;
+  }
+
+  /** The same, asked anew. */
+  async relist(server: string): Promise<readonly Tool[] | undefined> {
+    const whole = this.#servers.get(server);
+    await Promise.all((whole ? [whole, ...partsOf(whole)] : []).map((part) => part.refresh('tools')));
+    return this.tools(server);
+  }
+
   /** What a server speaks, as far as anybody has met it. */
   era(server: string): Era | undefined {
     const whole = this.#servers.get(server);
@@ -170,7 +186,15 @@ export class Pool {
         [entry.tools, entry.endpoints, entry.capabilities, entry.auth],
       );
     if (keep) return before.known;
-    return new Known(entry, (list) => this.#options.onChanged(name, LISTS[list].changed, undefined));
+    return new Known(entry, this.#heardOf(name));
+  }
+
+  #heardOf(name: string, principal?: string): Heard {
+    const { onChanged, onListed } = this.#options;
+    return {
+      changed: (list) => onChanged(name, LISTS[list].changed, principal),
+      listed: (list) => list === 'tools' && onListed(),
+    };
   }
 
   /** Cross-principal leak: what one may see is no matter of another's. */
@@ -178,7 +202,7 @@ export class Pool {
     const key = JSON.stringify([name, principal, entry.endpoints, entry.auth]);
     let known = this.#knownTo.get(key);
     if (!known) {
-      known = new Known(entry, (list) => this.#options.onChanged(name, LISTS[list].changed, principal));
+      known = new Known(entry, this.#heardOf(name, principal));
       this.#knownTo.set(key, known);
     }
     return known;

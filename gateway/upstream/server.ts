@@ -230,7 +230,9 @@ export class Server {
     for (const list of LIST_NAMES) {
       const { capability } = LISTS[list];
       const begun = list === 'tools' || this.known.lists[list].wanted;
-      if (begun && (!this.state(list)?.items || capabilities[capability]?.['listChanged'])) void this.refresh(list);
+      const isPinned = list === 'tools' && this.entry.pinned !== undefined;
+      if (begun && (isPinned || !this.state(list)?.items || capabilities[capability]?.['listChanged']))
+        void this.refresh(list);
     }
     this.#repeat(upstream, capabilities, this.wishes.uris);
   }

@@ -4,6 +4,8 @@ import { SlipwayError } from '../../schemas/errors.ts';
 
 const FIRST_MS = 1000;
 const LAST_MS = 60_000;
+/** A request that would have to wait longer than this for a crashed server is refused at once, with the reason. */
+const MAX_WAIT_MS = 5000;
 /** Having run this long, it counts as healthy again. */
 const STABLE_MS = 60_000;
 
@@ -38,6 +40,14 @@ export class CrashBackoff {
   /** How long from now a start has to wait, in ms. */
   waitMs(): number {
     return Math.max(0, this.#last + this.#pauseMs() - this.#now());
+  }
+
+  /** The same for somebody who waits for it. @throws SlipwayError crash-loop where that would be too long */
+  bearableMs(lastError: string | undefined): number {
+    const wait = this.waitMs();
+    if (wait <= MAX_WAIT_MS) return wait;
+    const next = `next try in ${Math.ceil(wait / 1000)} s`;
+    throw new SlipwayError('crash-loop', `The server keeps crashing (${lastError ?? 'unknown'}); ${next}.`);
   }
 
   #pauseMs(): number {

@@ -6,15 +6,12 @@ import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import type { Connection, ConnectionHandlers, ConnectOptions, RequestOptions } from '../../schemas/peer.ts';
 import type { InstanceStatus } from '../../schemas/status.ts';
 import { pause, untilAborted } from '../async.ts';
-import { BridgeConnection, handlersFor } from './connection.ts';
+import { BridgeConnection, handlersFor, tellOfRestart } from './connection.ts';
 import { CrashBackoff, isOutage } from './crash-backoff.ts';
 import { Requests, watches } from './requests.ts';
 import { Unprobed } from './handshake.ts';
 import { answerFrom, openSession, type Session } from './session.ts';
 import type { StdioInstanceOptions } from './stdio.ts';
-
-/** A request that would have to wait longer than this for a crashed server is refused at once, with the reason. */
-const MAX_WAIT_MS = 5000;
 
 export class StdioInstance implements AsyncDisposable {
   #options: StdioInstanceOptions;
@@ -31,6 +28,8 @@ export class StdioInstance implements AsyncDisposable {
   #idleWaiters: (() => void)[] = [];
   #stopping: Promise<void> | undefined;
   readonly #toldToStop = new WeakSet<Session>();
+  /** Whether this is not its first run. */
+  #ran = false;
   /** Whether to ask it what it speaks: until it turns out that it does not survive that. */
   #probe = true;
   state: InstanceStatus['state'] = 'sleeping';
@@ -167,13 +166,7 @@ export class StdioInstance implements AsyncDisposable {
     await this.#stopping;
     signal?.throwIfAborted(); // Nobody is left to be woken for.
     if (!this.#session) {
-      const wait = this.#crashes.waitMs();
-      if (wait > MAX_WAIT_MS)
-        throw new SlipwayError(
-          'crash-loop',
-          `The server keeps crashing (${this.lastError ?? 'unknown'}); next try in ${Math.ceil(wait / 1000)} s.`,
-        );
-      this.#session = this.#start(wait);
+      this.#session = this.#start(this.#crashes.bearableMs(this.lastError));
     }
     return untilAborted(this.#session, signal);
   }
@@ -196,6 +189,8 @@ export class StdioInstance implements AsyncDisposable {
         void child.ended.then((why) => this.#ended(session, why));
         this.#open = session;
         this.#wanted.repeat(session.peer);
+        if (this.#ran) tellOfRestart(this.#connections);
+        this.#ran = true;
         this.startedAt = new Date().toISOString();
         this.#become('running');
         if (this.#inFlight === 0) this.#sleepWhenIdle();

@@ -1,4 +1,5 @@
 /** What every driver does. Impure and idempotent; knows no kinds. `test/contract/driver.ts` holds what it promises. */
+import type { Artifact } from '../../schemas/lock/lock.ts';
 import type { Connect } from '../../schemas/peer.ts';
 import type { Endpoint } from '../../schemas/snapshot.ts';
 import type { InstanceStatus } from '../../schemas/status.ts';
@@ -96,6 +97,8 @@ export interface Driver extends AsyncDisposable {
   collect?(wanted: readonly Workload[], signal: AbortSignal): Promise<string[]>;
   /** Called on every change of an instance's state. `outside`: what is there was changed by somebody else. */
   watch?(listener: (id: string, outside: boolean) => void): Disposable;
+  /** What exactly runs for a workload, as far as that is known here. */
+  artifact?(workload: Workload, signal: AbortSignal): Promise<Artifact | undefined>;
   /** Hides the secrets that the instance was given in what it said: errors end up in status, logs and git. */
   mask?(id: string, text: string): string;
   /** What an instance of the workload printed, or, if none runs, the last one that did; undefined if that is not known. */

@@ -100,5 +100,6 @@ export const gateway: KindBehaviour<Spec> = {
         ...(spec.pipeline === undefined ? {} : { pipeline: spec.pipeline }),
       };
     draft.limits = { ...draft.limits, ...gatewayLimits(spec.limits) };
+    draft.toolDrift.all = spec.toolDrift;
   },
 };

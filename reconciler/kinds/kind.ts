@@ -9,6 +9,7 @@ import type { Allowance } from '../features.ts';
 import type { Sealed } from '../secrets/sealed.ts';
 import type { ReviewSettings } from '../review/settings.ts';
 import type { HoldRule } from '../holds.ts';
+import type { ToolDriftDraft } from '../pins/modes.ts';
 import type { TrustRules } from '../trust/rules.ts';
 import type { WorkspaceSpec } from '../workspaces/spec.ts';
 import type { Workload, WorkloadFile } from '../workload.ts';
@@ -23,6 +24,8 @@ export type Draft = {
   readonly access: Access;
   /** Which resource each entry of `servers` comes from: name → address. Not published. */
   readonly origins: Record<string, string>;
+  /** What becomes of tools that are not what the lock file says, as resources put it. Not published. */
+  readonly toolDrift: ToolDriftDraft;
   /** Who tells of pushes and pull requests. Not published. */
   review?: ReviewSettings;
 };

@@ -78,6 +78,7 @@ export const server: KindBehaviour<ServerSpec> = {
     if (permissions) draft.access.servers[metadata.name] = permissions;
     addServerLimits(draft, metadata.name, spec.limits);
     draft.origins[metadata.name] = addressOf(resource);
+    if (spec.toolDrift) draft.toolDrift.servers[metadata.name] = spec.toolDrift;
     draft.routes['/mcp']?.servers.push(metadata.name);
     draft.routes[`/servers/${metadata.name}/mcp`] = { servers: [metadata.name] };
   },

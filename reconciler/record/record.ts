@@ -1,6 +1,7 @@
 /** What an audit record says: who asked for what, what was planned, what came of it. Facts, never a secret. */
 import type { Plan } from '../../schemas/plan.ts';
 import type { CommitInfo } from '../../schemas/status.ts';
+import { toolCounts } from '../../schemas/lock/plan-words.ts';
 import { hasChanges } from '../../schemas/plan.ts';
 
 export interface AuditRecord {
@@ -22,6 +23,8 @@ export interface AuditRecord {
     downtime: string;
     fields: readonly unknown[];
   }[];
+  /** What of tools was accepted. */
+  readonly tools?: readonly unknown[];
   readonly drift: readonly unknown[];
   readonly guards: readonly unknown[];
   /** Guards that it passed by what the commit's message says. */
@@ -39,12 +42,21 @@ export interface AuditRecord {
 
 export function planPart(
   plan: Plan | undefined,
-): Pick<AuditRecord, 'changes' | 'drift' | 'guards' | 'allowed'> & { planDigest?: string } {
+): Pick<AuditRecord, 'changes' | 'tools' | 'drift' | 'guards' | 'allowed'> & { planDigest?: string } {
   if (!plan) return { changes: [], drift: [], guards: [], allowed: [] };
   const changes = plan.changes
     .filter((change) => change.action !== 'noop')
     .map(({ address, action, reason, downtime, fields }) => ({ address, action, reason, downtime, fields }));
-  return { planDigest: plan.planDigest, changes, drift: plan.drift, guards: plan.guards, allowed: plan.allowed };
+  const { planDigest, drift, guards, allowed } = plan;
+  // Descriptions are in the lock file, and long.
+  const tools = plan.tools?.changes.map(({ server, tool, change, from, parts }) => ({
+    server,
+    tool,
+    change,
+    from,
+    parts,
+  }));
+  return { planDigest, changes, ...(tools ? { tools } : {}), drift, guards, allowed };
 }
 
 /** One line for the commit: `applied 1a2b3c4d: 2 to create, 1 to replace`. */
@@ -53,5 +65,7 @@ export function subjectOf(record: AuditRecord, plan: Plan | undefined): string {
   if (record.issues.length > 0) return `${head}: ${record.issues.length} issue${record.issues.length === 1 ? '' : 's'}`;
   if (!plan || !hasChanges(plan)) return head;
   const parts = Object.entries(plan.summary).filter(([action, count]) => count > 0 && action !== 'noop');
-  return `${head}: ${parts.map(([action, count]) => `${count} to ${action}`).join(', ') || `${plan.drift.length} drifted`}`;
+  const said = parts.map(([action, count]) => `${count} to ${action}`);
+  if (plan.tools) said.push(toolCounts(plan.tools));
+  return `${head}: ${said.join(', ') || `${plan.drift.length} drifted`}`;
 }

@@ -4,12 +4,15 @@
  */
 import type { Change, Guard, Plan } from '../../schemas/plan.ts';
 import { countsOf, DOWNTIME, fieldsShown, fieldText, NOTHING_TO_DO, symbolOf, VERB } from '../../schemas/plan-words.ts';
+import { saidOf, toolCounts } from '../../schemas/lock/plan-words.ts';
 import type { Issue } from '../../schemas/resource.ts';
 
 /** GitHub takes 65 536 characters, and the others more. */
 export const MAX_MARKDOWN = 60_000;
 /** Of these, what the list of changes may take; details come after it. */
 const MAX_LIST = 20_000;
+/** The same for what is accepted of tools. */
+const MAX_TOOLS = 20_000;
 const MAX_VALUE = 500;
 const MAX_FIELDS = 100;
 const MAX_GUARDS = 20;
@@ -31,6 +34,7 @@ export function planMarkdown(plan: Plan): string {
     ...warningLines(plan),
     ...allowedLines(plan),
     ...driftLines(plan),
+    ...toolLines(plan),
   ];
   const list = within(MAX_LIST, changes.map(changeLine), (left) => `- … and ${left} more, see \`slipway plan\``);
   const told = [...head, ...(list.length === 0 ? [] : ['', ...list])].join('\n');
@@ -58,6 +62,7 @@ export function issuesMarkdown(issues: readonly Issue[]): string {
 
 function titleOf(plan: Plan, changes: readonly Change[]): string {
   if (plan.guards.length > 0) return `**Blocked.** Plan: ${countsOf(plan)}.`;
+  if (plan.tools) return `**Plan: ${countsOf(plan)}; ${toolCounts(plan.tools)}.**`;
   if (changes.length > 0) return `**Plan: ${countsOf(plan)}.**`;
   return plan.drift.length > 0 ? '**No changes, but what runs has drifted.**' : `**${NOTHING_TO_DO}**`;
 }
@@ -90,6 +95,16 @@ function driftLines({ drift }: Plan): string[] {
     ({ address, instance, reason }) => `- drifted: ${code(address)}, ${code(instance)}: ${code(reason)}`,
   );
   return ['', ...within(5000, lines, (left) => `- … and ${left} more`)];
+}
+
+/** What the lock file accepts: read by whoever merges it, so none of it is folded. */
+function toolLines({ tools }: Plan): string[] {
+  if (!tools) return [];
+  const lines = saidOf(tools).flatMap(({ sign, text, details }) => [
+    `- ${code(`${sign} ${text}`)}`,
+    ...details.map((detail) => `  - ${code(detail)}`),
+  ]);
+  return ['', ...within(MAX_TOOLS, lines, (left) => `- … and ${left} more lines about tools, see \`slipway plan\``)];
 }
 
 function changeLine(change: Change): string {

@@ -56,7 +56,11 @@ export async function planRequest(world: World, head: string, signal: AbortSigna
 /** What strangers wrote is kept for as long as their plan takes, and pushes out nothing of what is followed. */
 function besides(known: ParseCache): ParseCache {
   const own = memoryParseCache();
-  return { ...own, get: (id, path) => known.get(id, path) ?? own.get(id, path) };
+  return {
+    ...own,
+    lock: (id) => known.lock(id) ?? own.lock(id),
+    get: (id, path) => known.get(id, path) ?? own.get(id, path),
+  };
 }
 
 /**
@@ -65,7 +69,7 @@ function besides(known: ParseCache): ParseCache {
  */
 async function isFlood(source: Source, known: ParseCache, signal: AbortSignal): Promise<boolean> {
   const tree = await source.files(await source.probe(signal), signal);
-  const fresh = tree.filter(({ id, path }) => /\.ya?ml$/.test(path) && !known.get(id, path));
+  const fresh = tree.filter(({ id, path }) => /\.ya?ml$/.test(path) && !known.get(id, path) && !known.lock(id));
   return fresh.length > MAX_FILES || fresh.reduce((sum, { bytes }) => sum + bytes, 0) > MAX_BYTES;
 }
 

@@ -3,7 +3,7 @@ import type { Grant } from './grant.ts';
 import type { Decision, Level } from './permissions.ts';
 import type { ResourceWord } from './words.ts';
 
-const PLACES: Readonly<Record<Exclude<Level, 'grant' | 'none'>, string>> = {
+const PLACES: Readonly<Record<Exclude<Level, 'grant' | 'lock' | 'none'>, string>> = {
   floor: 'the floor of the gateway',
   server: 'the permissions of the server',
   project: 'the permissions of the project',
@@ -12,9 +12,10 @@ const PLACES: Readonly<Record<Exclude<Level, 'grant' | 'none'>, string>> = {
 };
 
 /** Why a tool may be called, or not, as half a sentence: `a rule in the permissions of the server denies delete_*`. */
-export function inWords({ allowed, level, rule }: Decision): string {
+export function inWords({ allowed, level, rule, because = 'it differs' }: Decision): string {
   if (level === 'none') return 'nothing speaks against it';
   if (level === 'grant') return 'no role lets the caller use the server';
+  if (level === 'lock') return `${because}, and no commit has accepted that`;
   const place = PLACES[level];
   if (!rule || rule.what === 'rule')
     return `a rule in ${place} ${allowed ? 'allows' : 'denies'} ${rule?.pattern ?? 'it'}`;
@@ -28,6 +29,7 @@ export function maySeePlace(grant: Grant, { level }: Decision, server: string, p
     floor: ['gateways'],
     global: ['gateways'],
     server: ['servers', server],
+    lock: ['servers', server],
     ...(project === undefined ? {} : { project: ['projects', project] }),
   };
   const [word, name] = at[level] ?? ['roles'];
@@ -39,6 +41,8 @@ export function remedyFor({ level, rule }: Decision, server: string, tool: strin
   const wish = `{ pattern: ${tool}, action: allow }`;
   if (level === 'grant')
     return `Bind the caller to a role that may run ${server}: a RoleBinding to member, for instance.`;
+  if (level === 'lock')
+    return `Look at it with \`slipway lock --check ${server}\`; \`slipway lock ${server}\` accepts it.`;
   if (level === 'floor') return `Nothing but a change of the floor: spec.floor of the Gateway, ${placeOf(rule)}.`;
   if (rule?.what === 'readOnly') return `Add ${wish} to the rules beside readOnly, at ${placeOf(rule)}.`;
   if (rule?.what === 'default') return `Add ${wish} to any permissions that apply, at ${placeOf(rule)} for instance.`;

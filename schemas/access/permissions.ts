@@ -2,12 +2,14 @@
 import { glob } from '../glob.ts';
 import type { Access, Cited, Permissions, ToolRule } from './compiled.ts';
 
-/** Who decided. `grant`: no role lets the caller use the server. `none`: nothing speaks against it. */
-export type Level = 'grant' | 'floor' | 'server' | 'project' | 'role' | 'global' | 'none';
+/** Who decided. `grant`: no role lets the caller use the server. `lock`: no commit accepted the tool as it is. `none`: nothing speaks against it. */
+export type Level = 'grant' | 'lock' | 'floor' | 'server' | 'project' | 'role' | 'global' | 'none';
 
 export interface Decision {
   readonly allowed: boolean;
   readonly level: Level;
+  /** What is another than was accepted. */
+  readonly because?: string;
   /** What it rests on, where something is written. */
   readonly rule?: Cited & {
     readonly what: 'rule' | 'default' | 'readOnly';

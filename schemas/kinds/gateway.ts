@@ -15,6 +15,7 @@ import { review, reviewReferences } from './fields/review.ts';
 import { auditLog } from './fields/audit.ts';
 import { logging } from './fields/logging.ts';
 import { maintenance, maintenanceProblems, suspend } from './fields/maintenance.ts';
+import { toolDriftOfAll } from './fields/tool-drift.ts';
 import { tracing, tracingReferences } from './fields/tracing.ts';
 import { defineKind } from './kind.ts';
 
@@ -83,6 +84,7 @@ export const gateway = defineKind({
     cache,
     pipeline: pipeline.describe('The same as Project.spec.pipeline, for the route /mcp with all servers.'),
     gate: gate.describe('The same as Project.spec.gate, for the route /mcp with all servers.'),
+    toolDrift: toolDriftOfAll,
     floor,
     permissions: permissions.describe('Which tools may be called, on any server.'),
     audit: auditLog,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { guards } from './fields/guards.ts';
+import { leastToolDrift } from './fields/tool-drift.ts';
 import { defineKind, type Problem } from './kind.ts';
 import { formatPath, type Resource, type Source } from '../resource.ts';
 
@@ -36,6 +37,7 @@ const policySpec = z.strictObject({
     .max(64)
     .default([])
     .describe('Pipelines that may run code of the config repo, by name; * stands for anything, ? for one character.'),
+  toolDrift: leastToolDrift,
   guards: guards.describe('What holds a commit back. A commit is judged by what was in force before it.'),
 });
 

@@ -17,6 +17,7 @@ import { PROBES, probes } from './fields/probes.ts';
 import { redact } from './fields/redact.ts';
 import { rollout } from './fields/rollout.ts';
 import { maxInstances, sessions, warm } from './fields/sessions.ts';
+import { toolDrift } from './fields/tool-drift.ts';
 import { defineKind, type Reference } from './kind.ts';
 
 const ways = ['package', 'command', 'image', 'url', 'template'] as const;
@@ -133,6 +134,7 @@ const serverSpec = z
       .describe(
         'When its instances are changed or removed without a commit: enforce heals them, detect only tells, off does neither.',
       ),
+    toolDrift,
     isolation: isolation.optional(),
     resources: z
       .strictObject({

@@ -100,13 +100,12 @@ class DockerDriver {
         const engines = await this.#anyEngine();
         return (await Promise.all(engines.map((engine) => orphansOn(engine, this.#owner)))).flat();
       },
-      prune: async (ids) => {
-        const engines = await this.#anyEngine();
-        return (await Promise.all(engines.map((engine) => pruneOn(engine, this.#owner, ids)))).flat();
-      },
+      prune: async (ids) =>
+        (await Promise.all((await this.#anyEngine()).map((one) => pruneOn(one, this.#owner, ids)))).flat(),
+      artifact: async (wanted) => this.#maker.images.artifact(await this.#engines.get(wanted.engine), wanted),
       collect: async (wanted, signal) => {
         const there = () => [...this.#inventory.all().map(({ id }) => id), ...this.#places.keys()];
-        const images = this.#maker.images;
+        const { images } = this.#maker;
         return collect({ engines: this.#engines, owner: this.#owner, images, there }, wanted, signal);
       },
       [Symbol.asyncDispose]: async () => {

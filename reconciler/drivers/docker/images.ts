@@ -1,9 +1,10 @@
 /** The images that containers are made from: pulled or built, watched, and removed when nobody needs them any more. */
 import canonicalize from 'canonicalize';
 import { SlipwayError } from '../../../schemas/errors.ts';
+import type { Artifact } from '../../../schemas/lock/lock.ts';
 import type { Log } from '../../../schemas/log.ts';
 import type { OpenSecret } from '../../../schemas/upstream-auth.ts';
-import type { Pull, Workload } from '../../workload.ts';
+import { packageText, type Pull, type Workload } from '../../workload.ts';
 import type { Engine } from './engine.ts';
 import { collectImages } from './images/collect.ts';
 import { Flights } from './images/flights.ts';
@@ -116,6 +117,15 @@ export class Images implements Disposable {
     for (const { run } of workloads)
       for (const image of await this.#needed(engine, run.program)) if (image) wanted.add(image.id);
     return collectImages({ engine, owner, notes: this.#notes, wanted, graceMs, log, signal });
+  }
+
+  /** The image that a workload's containers are made from, as the engine has it. One that was built here is its package's. */
+  async artifact(engine: Engine, { run: { program } }: Workload): Promise<Artifact | undefined> {
+    if (program.type === 'package') return { package: packageText(program) };
+    const image = program.type === 'image' ? await presentImage(engine, program.image) : undefined;
+    return (
+      image && { image: image.reference, ...(image.digest === undefined ? { id: image.id } : { digest: image.digest }) }
+    );
   }
 
   async #needed(engine: Engine, program: Workload['run']['program']): Promise<(PresentImage | undefined)[]> {

@@ -17,6 +17,7 @@ import { INSTANCE_VARIABLE, KEEPER_VARIABLE, OWNER_VARIABLE, scrubbedEnv } from 
 import { runBeside } from './exec.ts';
 import { keeperMark } from './marked.ts';
 import { removeHalfInstalled, type Installs } from './npm.ts';
+import { npmArtifact } from './npm-artifact.ts';
 import { freePort } from './port.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { orphansBeside, pruneBeside, reapLeftovers } from './reap.ts';
@@ -108,6 +109,8 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
       await removeOthers(gone);
       return gone;
     },
+
+    artifact: async ({ run: { program } }) => npmArtifact(program, state.paths.packages),
 
     async exec(id, argv, signal) {
       const command = await beside.get(id)?.(argv);

@@ -1,0 +1,98 @@
+/** From what servers list now to what the lock file is to say. */
+import { stringify } from 'yaml';
+import { visible } from '../../schemas/lock/hidden.ts';
+import {
+  lockedIn,
+  NO_LOCK,
+  type Artifact,
+  type Lock,
+  type LockedServer,
+  type LockedTool,
+} from '../../schemas/lock/lock.ts';
+import type { Offered } from '../../schemas/lock/offer.ts';
+import { keysOf, PARTS, pinOf, type Listed } from '../../schemas/lock/pin.ts';
+
+const HEADER = `# What the servers of this config are accepted to be, written by \`slipway lock\`.
+# Who merges a change of this file accepts what it says of tools: read it like code.
+`;
+
+export function lockText(lock: Lock): string {
+  return HEADER + stringify(lock, { lineWidth: 0, aliasDuplicateObjects: false });
+}
+
+export interface Wish {
+  /** What is accepted so far. */
+  readonly before: Lock | undefined;
+  readonly offers: readonly Offered[];
+  /** Which servers it is about; all of them where there are none. */
+  readonly names: readonly string[];
+  /** Whether the config has a server of that name. What it has no more is forgotten. */
+  readonly isThere: (server: string) => boolean;
+}
+
+export interface Locked {
+  readonly lock: Lock;
+  /** Servers whose tools are not known, and why: what was accepted of them stays as it is. */
+  readonly unknown: readonly { readonly server: string; readonly why: string }[];
+  /** Servers that the config has no more. */
+  readonly gone: readonly string[];
+}
+
+export async function locked({ before, offers, names, isThere }: Wish): Promise<Locked> {
+  const isMeant = (server: string): boolean => names.length === 0 || names.includes(server);
+  const old = Object.keys(before?.servers ?? {});
+  const gone = old.filter((server) => isMeant(server) && !isThere(server));
+  const servers = new Map(Object.entries(before?.servers ?? {}).filter(([server]) => !gone.includes(server)));
+  const unknown: Locked['unknown'][number][] = [];
+  for (const { server, tools, why = 'it did not tell', artifact } of offers.filter((offer) => isMeant(offer.server))) {
+    if (tools) servers.set(server, await lockedServer(tools, artifact, lockedIn(before, server)));
+    else unknown.push({ server, why });
+  }
+  const offered = new Set(offers.map(({ server }) => server));
+  const off = [...servers.keys()].filter((server) => isMeant(server) && !offered.has(server));
+  unknown.push(...off.map((server) => ({ server, why: 'it is not in force' })));
+  const sorted = [...servers].sort(([a], [b]) => (a < b ? -1 : 1));
+  return { lock: { ...NO_LOCK, servers: Object.fromEntries(sorted) }, unknown, gone };
+}
+
+async function lockedServer(
+  listed: readonly Listed[],
+  artifact: Artifact | undefined,
+  before: LockedServer | undefined,
+): Promise<LockedServer> {
+  // Of two with one name, clients get the first.
+  const first = new Map(listed.toReversed().map((tool) => [pinOf(tool).name, tool]));
+  const tools: LockedTool[] = [];
+  for (const [name, tool] of [...first].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const known = before?.tools.find((one) => one.name === name);
+    tools.push(known && sameHashes(known, tool) ? known : await lockedTool(tool));
+  }
+  const exact = merged(artifact, before?.artifact);
+  return { ...(exact ? { artifact: exact } : {}), tools };
+}
+
+/** A package that is not installed where it was asked for is still the one that was accepted. */
+function merged(now: Artifact | undefined, before: Artifact | undefined): Artifact | undefined {
+  if (!now || now.integrity !== undefined || now.package === undefined || now.package !== before?.package) return now;
+  return { ...before, ...now };
+}
+
+function sameHashes({ hashes }: LockedTool, tool: Listed): boolean {
+  const now = pinOf(tool).hashes;
+  return PARTS.every((part) => hashes[part] === now[part]);
+}
+
+async function lockedTool(tool: Listed): Promise<LockedTool> {
+  const { name, hashes } = pinOf(tool);
+  const { description } = tool;
+  // The tokenizer alone takes 100 ms: only for what is new.
+  const { tokensIn } = await import('../../gateway/index.ts');
+  const seen = Object.fromEntries(['name', ...PARTS].map((part) => [part, tool[part]]));
+  return {
+    name,
+    ...(typeof description === 'string' ? { description: visible(description) } : {}),
+    tokens: await tokensIn(JSON.stringify(seen)),
+    hashes,
+    keys: keysOf(tool),
+  };
+}

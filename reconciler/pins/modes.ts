@@ -1,0 +1,38 @@
+/** What becomes of tools that are not what the lock file says: which of the resources that have a say is heard. Pure. */
+import { TOOL_DRIFTS, type ToolDriftMode } from '../../schemas/kinds/fields/tool-drift.ts';
+import { lockedIn, type Lock } from '../../schemas/lock/lock.ts';
+import type { ServerEntry } from '../../schemas/snapshot.ts';
+
+/** As resources put it. */
+export interface ToolDriftDraft {
+  readonly servers: Record<string, ToolDriftMode>;
+  /** The Gateway's. */
+  all?: ToolDriftMode | undefined;
+  /** The strictest of Policies, and of the floor. */
+  least?: ToolDriftMode | undefined;
+}
+
+const strictest = (...modes: readonly (ToolDriftMode | undefined)[]): ToolDriftMode =>
+  TOOL_DRIFTS.findLast((mode) => modes.includes(mode)) ?? 'off';
+
+export function atLeast(draft: ToolDriftDraft, mode: ToolDriftMode | undefined): void {
+  draft.least = strictest(draft.least, mode);
+}
+
+/**
+ * Tells the gateway what was accepted. Where nobody says anything, who wrote a server's tools down wants to hear of others:
+ * `warn`. Where somebody says `block` and nothing is written down, nothing was accepted, and all tools are held.
+ */
+export function pinTools(
+  { servers, toolDrift }: { readonly servers: Record<string, ServerEntry>; readonly toolDrift: ToolDriftDraft },
+  lock: Lock | undefined,
+): void {
+  for (const [name, entry] of Object.entries(servers)) {
+    const locked = lockedIn(lock, name);
+    const usual = toolDrift.servers[name] ?? toolDrift.all ?? (locked ? 'warn' : 'off');
+    const drift = strictest(usual, toolDrift.least);
+    if (drift === 'off') continue;
+    const tools = (locked?.tools ?? []).map((tool) => ({ name: tool.name, hashes: tool.hashes }));
+    servers[name] = { ...entry, pinned: { drift, tools } };
+  }
+}

@@ -1,0 +1,117 @@
+/** What a commit that changes the lock file accepts: tools that came, went or changed, and what they cost. Pure. */
+import type { Route, Snapshot } from '../../schemas/snapshot.ts';
+import { glob } from '../../schemas/glob.ts';
+import { differences, type Difference } from '../../schemas/lock/differences.ts';
+import { findingsIn, type Finding } from '../../schemas/lock/findings.ts';
+import { unescaped } from '../../schemas/lock/hidden.ts';
+import { lookAlikes } from '../../schemas/lock/look-alikes.ts';
+import { lockedIn, type Artifact, type Lock, type LockedTool } from '../../schemas/lock/lock.ts';
+import type { ToolChange, ToolsPlan } from '../../schemas/plan.ts';
+
+export interface Side {
+  readonly lock: Lock | undefined;
+  readonly routes: Snapshot['routes'];
+}
+
+/** @returns undefined where both accept the same */
+export function toolsPlan(before: Side, after: Side): ToolsPlan | undefined {
+  if (before.lock === after.lock && before.lock === undefined) return undefined;
+  const servers = [...new Set([before, after].flatMap(({ lock }) => Object.keys(lock?.servers ?? {})))].sort();
+  const changes = servers.flatMap((server) => toolChanges(server, before.lock, after.lock));
+  const artifacts = servers.flatMap((server) => artifactChange(server, before.lock, after.lock));
+  if (changes.length === 0 && artifacts.length === 0) return undefined;
+  return { changes, artifacts, context: contexts(before, after), findings: findingsOf(changes, after.lock) };
+}
+
+function toolChanges(server: string, before: Lock | undefined, after: Lock | undefined): ToolChange[] {
+  const [was, is] = [lockedIn(before, server)?.tools ?? [], lockedIn(after, server)?.tools ?? []];
+  return differences(was, is).map((difference) => changeOf(server, difference, was, is));
+}
+
+/** A difference between two versions of a server's tools, with all that there is to say of it. */
+export function changeOf(
+  server: string,
+  { tool, from, ...rest }: Difference,
+  was: readonly LockedTool[],
+  is: readonly LockedTool[],
+): ToolChange {
+  const old = was.find(({ name }) => name === (from ?? tool));
+  const now = is.find(({ name }) => name === tool);
+  const isTold = old?.hashes.description !== now?.hashes.description;
+  return {
+    server,
+    tool,
+    change: rest.change,
+    ...(from === undefined ? {} : { from }),
+    parts: [...rest.parts],
+    ...(isTold ? { description: { ...said('before', old), ...said('after', now) } } : {}),
+    keys: old && now ? keyChanges(old.keys, now.keys) : [],
+    tokens: { before: old?.tokens ?? 0, after: now?.tokens ?? 0 },
+  };
+}
+
+const said = (side: 'before' | 'after', tool: LockedTool | undefined): Record<string, string> =>
+  tool?.description === undefined ? {} : { [side]: tool.description };
+
+function keyChanges(before: LockedTool['keys'], after: LockedTool['keys']): string[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].sort().flatMap((key) => {
+    if (before[key] === after[key]) return [];
+    return `${before[key] === undefined ? '+' : after[key] === undefined ? '-' : '~'} ${key}`;
+  });
+}
+
+function artifactChange(server: string, before: Lock | undefined, after: Lock | undefined): ToolsPlan['artifacts'] {
+  const [was, is] = [artifactText(lockedIn(before, server)?.artifact), artifactText(lockedIn(after, server)?.artifact)];
+  if (was === is) return [];
+  return [{ server, ...(was === undefined ? {} : { before: was }), ...(is === undefined ? {} : { after: is }) }];
+}
+
+/** `npm:left-pad@1.0.0 sha512-…`, `registry/app:1 sha256:…`. */
+export function artifactText(artifact: Artifact | undefined): string | undefined {
+  if (!artifact) return undefined;
+  const { package: name, integrity, image, digest, id } = artifact;
+  return [name, integrity, image, digest ?? id].filter((part) => part !== undefined).join(' ');
+}
+
+/** Where only some tools are listed, what there is stands in no context. */
+function contexts(before: Side, after: Side): ToolsPlan['context'] {
+  const listed = ([path, route]: [string, Route | undefined]): boolean =>
+    route !== undefined && route.discovery === undefined && !path.startsWith('/servers/');
+  const paths = [before, after].flatMap(({ routes }) =>
+    Object.entries(routes)
+      .filter(listed)
+      .map(([path]) => path),
+  );
+  return [...new Set(paths)].sort().flatMap((route) => {
+    const [was, is] = [tokensOf(before, route, after.lock), tokensOf(after, route, before.lock)];
+    return was === is ? [] : [{ route, before: was, after: is }];
+  });
+}
+
+/** @param other the lock of the other side: a tool that is written down for the first time was there before */
+function tokensOf({ lock, routes }: Side, path: string, other: Lock | undefined): number {
+  const { servers = [], overrides = {} } = routes[path] ?? {};
+  return servers.reduce((sum, server) => {
+    const hidden = (overrides[server]?.hide ?? []).map(glob);
+    const tools = (lockedIn(lock, server) ?? lockedIn(other, server))?.tools ?? [];
+    const shown = tools.filter(({ name }) => !hidden.some((fits) => fits(name)));
+    return sum + shown.reduce((tokens, tool) => tokens + tool.tokens, 0);
+  }, 0);
+}
+
+/** Of what is accepted anew, as far as its texts are in the lock. */
+function findingsOf(changes: readonly ToolChange[], lock: Lock | undefined): Finding[] {
+  const fresh = new Set(
+    changes.filter(({ change }) => change !== 'removed').map(({ server, tool }) => `${server} ${tool}`),
+  );
+  const servers = Object.entries(lock?.servers ?? {}).map(([server, { tools }]) => ({
+    server,
+    tools: tools.map(({ name, description }) => ({
+      name: unescaped(name),
+      ...(description === undefined ? {} : { description: unescaped(description) }),
+    })),
+  }));
+  const alike = lookAlikes(servers.map(({ server, tools }) => ({ server, tools: tools.map(({ name }) => name) })));
+  const found = [...servers.flatMap(({ server, tools }) => findingsIn(server, tools)), ...alike];
+  return found.filter(({ server, tool }) => fresh.has(`${server} ${tool}`));
+}

@@ -1,0 +1,65 @@
+/** How changes of tools are said, wherever a plan is shown. */
+import type { ToolChange, ToolsPlan } from '../plan.ts';
+import { inWords, type Difference } from './differences.ts';
+import type { Finding } from './findings.ts';
+import { wordDiff } from './words.ts';
+
+/** One thing to say, and what there is to say below it. */
+export interface Said {
+  readonly sign: '+' | '-' | '~' | '>' | '!' | ' ';
+  readonly text: string;
+  readonly details: readonly string[];
+}
+
+const SIGN: Readonly<Record<Difference['change'], Said['sign']>> = {
+  added: '+',
+  removed: '-',
+  renamed: '>',
+  changed: '~',
+};
+
+/** Signs of poisoning first: they must not drown in what is harmless. */
+export function saidOf({ changes, artifacts, context, findings }: ToolsPlan): Said[] {
+  return [
+    ...findings.map(findingSaid),
+    ...changes.map(changeSaid),
+    ...artifacts.map(({ server, before = 'nothing known', after = 'nothing known' }): Said => ({
+      sign: '~',
+      text: `${server} runs ${after}`,
+      details: [`before: ${before}`],
+    })),
+    ...context.map(({ route, before, after }): Said => ({
+      sign: ' ',
+      text: `tools of ${route} take ${after} tokens of context, ${signed(after - before)}`,
+      details: [],
+    })),
+  ];
+}
+
+export function findingSaid({ server, tool, kind, message }: Finding): Said {
+  return { sign: '!', text: `${server}:${tool} ${kind}: ${message}`, details: [] };
+}
+
+export function changeSaid(change: ToolChange): Said {
+  const { server, tool, description, keys, tokens } = change;
+  const cost = tokens.after - tokens.before;
+  return {
+    sign: SIGN[change.change],
+    text: `${server}:${tool}: ${inWords(change as Difference)}${cost === 0 ? '' : ` (${signed(cost)} tokens)`}`,
+    details: [...(description && change.change !== 'removed' ? [described(description)] : []), ...keys],
+  };
+}
+
+function described({ before, after }: NonNullable<ToolChange['description']>): string {
+  if (before !== undefined && after !== undefined) return `description: ${wordDiff(before, after)}`;
+  return after === undefined ? 'description: none any more' : `description: ${after}`;
+}
+
+const signed = (count: number): string => (count > 0 ? `+${count}` : String(count));
+
+/** `2 tools added, 1 changed`. */
+export function toolCounts({ changes }: Pick<ToolsPlan, 'changes'>): string {
+  const kinds = Map.groupBy(changes, ({ change }) => change);
+  const parts = [...kinds].map(([kind, list]) => `${list.length} ${kind}`);
+  return parts.length === 0 ? 'no tool differs' : `tools: ${parts.join(', ')}`;
+}
