@@ -92,11 +92,11 @@ function textsIn(tool: Listed): (readonly [path: string, text: string])[] {
   const texts: (readonly [string, string])[] = [];
   const walk = (value: unknown, path: string, depth: number): void => {
     if (texts.length >= MAX_TEXTS || depth > MAX_DEPTH) return;
-    if (typeof value === 'string') return void texts.push([path, value]);
+    if (typeof value === 'string') return void texts.push([visible(path), value]);
     if (typeof value !== 'object' || value === null) return;
     for (const [key, child] of Object.entries(value)) {
-      const at = visible(path === '' ? key : `${path}.${key}`);
-      if (!Array.isArray(value)) texts.push([`the key ${at}`, key]);
+      const at = path === '' ? key : `${path}.${key}`;
+      if (!Array.isArray(value)) texts.push([`the key ${visible(at)}`, key]);
       walk(child, at, depth + 1);
     }
   };

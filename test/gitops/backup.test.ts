@@ -67,7 +67,7 @@ async function everything(): Promise<Files> {
     'one.yaml': memoryServer('one', 'v1', { files: ['bin/run.sh'] }),
     'bin/run.sh': { executable: '#!/bin/sh\necho hi\n' },
     'prompts/review.md': '# Review\n',
-    'slipway.lock.yaml': 'servers: {}\n',
+    'slipway.lock.yaml': 'formatVersion: 1\nservers: {}\n',
     'overlay.yaml': resource('Overlay', 'prod', {
       environments: ['prod'],
       patches: [

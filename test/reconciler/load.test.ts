@@ -28,7 +28,7 @@ test('every YAML file is read, whatever else lies around', async () => {
   const loaded = await loadFiles({
     'a.yaml': memoryServer('a'),
     'deep/er/b.yml': `${memoryServer('b')}\n---\n${memoryServer('c')}\n`,
-    'slipway.lock.yaml': 'not: [a resource\n',
+    'slipway.lock.yaml': 'formatVersion: 1\n',
     'team/slipway.lock.yaml': 'not: [a resource\n',
     '.github/ci.yaml': 'not: [a resource\n',
     'README.md': '# hi\n',
