@@ -162,13 +162,8 @@ export class RunningGateway implements Gateway {
     return this.#pool.status(server);
   }
 
-  tools(server: string): readonly Tool[] | undefined {
-    return this.#pool.tools(server);
-  }
-
-  relist(server: string): Promise<readonly Tool[] | undefined> {
-    return this.#pool.relist(server);
-  }
+  readonly tools = (server: string): readonly Tool[] | undefined => this.#pool.tools(server);
+  readonly relist = (server: string): Promise<readonly Tool[] | undefined> => this.#pool.relist(server);
 
   unlisted(server: string): Readonly<Record<string, string>> {
     return this.#pool.server(server)?.unlisted ?? {};

@@ -17,7 +17,7 @@ export function factsOf(world: World, options: ReconcilerOptions, { findings, ..
   return {
     ...seen,
     tools,
-    findings: findings.of([...tools]),
+    findings: findings.of([...tools], world.compiled.draft.routes),
     version: options.version,
     pid: process.pid,
     source: world.source.description,

@@ -14,7 +14,6 @@ import { firstOpening } from './holds.ts';
 import { Loop, type Priority } from './loop.ts';
 import { presentFamilies } from './metrics.ts';
 import { usageOf } from './operate.ts';
-import type { Lists } from './pins/offers.ts';
 import { driftEvents, Findings } from './pins/told.ts';
 import { Proposals } from './proposals/proposals.ts';
 import { endTrials, isTriedAgain } from './keep.ts';
@@ -107,15 +106,13 @@ export class Reconciler implements AsyncDisposable {
     return this.#options.workspaces?.().sync(names) ?? Promise.resolve([]);
   }
 
-  /** What a gateway knows of servers' tools, while there is one. */
-  readonly lists = (): Lists | undefined => this.#options.lists?.();
-
   /** How it stands with the budgets, as far as a gateway counts them. */
   readonly budgets = (): readonly BudgetStatus[] => this.#options.budgets?.() ?? [];
 
-  /** The language models of a gateway, and what it keeps; `undefined` where none runs. */
+  /** The language models of a gateway, what it keeps, and what it knows of tools; `undefined` where none runs. */
   readonly llms = (): LlmDesk | undefined => this.#options.llms?.();
   readonly cache = (): CacheDesk | undefined => this.#options.cache?.();
+  readonly lists = () => this.#options.lists?.();
 
   /** One at a time: what is older must not come after what is newer. */
   readonly status = coalesce(async (): Promise<Status> => {

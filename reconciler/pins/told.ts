@@ -2,10 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import type { AuditDraft } from '../../schemas/audit.ts';
 import { inWords } from '../../schemas/lock/differences.ts';
+import { duplicates } from '../../schemas/lock/duplicates.ts';
 import { findingsIn, type Finding } from '../../schemas/lock/findings.ts';
 import { lookAlikes } from '../../schemas/lock/look-alikes.ts';
 import { driftOf, type Pinned } from '../../schemas/lock/pinned.ts';
-import type { Tool } from '../../schemas/snapshot.ts';
+import type { Snapshot, Tool } from '../../schemas/snapshot.ts';
 import type { ServerStatus, Status } from '../../schemas/status.ts';
 import type { Draft } from '../status.ts';
 
@@ -38,19 +39,23 @@ export function pinnedCondition({ pins }: Pick<ServerStatus, 'pins'>, pinned: Pi
 
 type Listed = readonly (readonly [server: string, tools: readonly Tool[]])[];
 
-/** Looks for what somebody should look at: again only where some server lists other tools. */
+/** Looks for what somebody should look at: again only where some server lists other tools, or routes are others. */
 export class Findings {
   #seen: Listed = [];
+  #routes: Snapshot['routes'] = {};
   #found: ReadonlyMap<string, readonly Finding[]> = new Map();
 
-  of(servers: Listed): ReadonlyMap<string, readonly Finding[]> {
+  of(servers: Listed, routes: Snapshot['routes']): ReadonlyMap<string, readonly Finding[]> {
     const isSame =
+      routes === this.#routes &&
       servers.length === this.#seen.length &&
       servers.every(([name, tools], at) => name === this.#seen[at]?.[0] && tools === this.#seen[at]?.[1]);
     if (isSame) return this.#found;
     const named = servers.map(([server, tools]) => ({ server, tools: tools.map(({ name }) => name) }));
-    const all = [...servers.flatMap(([server, tools]) => findingsIn(server, tools)), ...lookAlikes(named)];
+    const alike = [...lookAlikes(named), ...duplicates(routes, named)];
+    const all = [...servers.flatMap(([server, tools]) => findingsIn(server, tools)), ...alike];
     this.#seen = servers;
+    this.#routes = routes;
     this.#found = Map.groupBy(all, ({ server }) => server);
     return this.#found;
   }

@@ -2,6 +2,7 @@
 import type { Route, Snapshot } from '../../schemas/snapshot.ts';
 import { glob } from '../../schemas/glob.ts';
 import { differences, type Difference } from '../../schemas/lock/differences.ts';
+import { duplicates } from '../../schemas/lock/duplicates.ts';
 import { findingsIn, type Finding } from '../../schemas/lock/findings.ts';
 import { unescaped } from '../../schemas/lock/hidden.ts';
 import { lookAlikes } from '../../schemas/lock/look-alikes.ts';
@@ -20,7 +21,7 @@ export function toolsPlan(before: Side, after: Side): ToolsPlan | undefined {
   const changes = servers.flatMap((server) => toolChanges(server, before.lock, after.lock));
   const artifacts = servers.flatMap((server) => artifactChange(server, before.lock, after.lock));
   if (changes.length === 0 && artifacts.length === 0) return undefined;
-  return { changes, artifacts, context: contexts(before, after), findings: findingsOf(changes, after.lock) };
+  return { changes, artifacts, context: contexts(before, after), findings: findingsOf(changes, after) };
 }
 
 function toolChanges(server: string, before: Lock | undefined, after: Lock | undefined): ToolChange[] {
@@ -100,7 +101,7 @@ function tokensOf({ lock, routes }: Side, path: string, other: Lock | undefined)
 }
 
 /** Of what is accepted anew, as far as its texts are in the lock. */
-function findingsOf(changes: readonly ToolChange[], lock: Lock | undefined): Finding[] {
+function findingsOf(changes: readonly ToolChange[], { lock, routes }: Side): Finding[] {
   const fresh = new Set(
     changes.filter(({ change }) => change !== 'removed').map(({ server, tool }) => `${server} ${tool}`),
   );
@@ -111,7 +112,8 @@ function findingsOf(changes: readonly ToolChange[], lock: Lock | undefined): Fin
       ...(description === undefined ? {} : { description: unescaped(description) }),
     })),
   }));
-  const alike = lookAlikes(servers.map(({ server, tools }) => ({ server, tools: tools.map(({ name }) => name) })));
+  const named = servers.map(({ server, tools }) => ({ server, tools: tools.map(({ name }) => name) }));
+  const alike = [...lookAlikes(named), ...duplicates(routes, named)];
   const found = [...servers.flatMap(({ server, tools }) => findingsIn(server, tools)), ...alike];
   return found.filter(({ server, tool }) => fresh.has(`${server} ${tool}`));
 }

@@ -1,6 +1,8 @@
 /** What a gateway writes into the audit log: every request that matters, whatever became of it, and never what was said. */
 import { expect, test } from 'vitest';
+import { driftEvents } from '../../reconciler/pins/told.ts';
 import { eventsOf } from '../../reconciler/record/events.ts';
+import type { Status } from '../../schemas/status.ts';
 import { AUDIT_KINDS, type AuditDraft, type AuditSink } from '../../schemas/audit.ts';
 import type { Control, ControlRequest } from '../../schemas/control.ts';
 import { MCP_HEADERS, principal, raw, session, snapshot, start } from '../gateway/helpers/gateway.ts';
@@ -191,8 +193,10 @@ test('each kind of event has somebody who writes it', async () => {
   const commit = { id: 'c0ffee' };
   const pass = { at: new Date().toISOString(), result: 'applied', commit, durationMs: 1, issues: [], outcomes: [] };
   const passes = eventsOf(pass as unknown as Parameters<typeof eventsOf>[0]);
+  const pins = { drift: 'warn', differences: [{ tool: 'who', change: 'added', parts: [] }] };
+  const drifts = driftEvents(undefined, { servers: [{ name: 'up', pins }] } as unknown as Status);
   // The log writes the last of them, about itself.
-  const seen = new Set([...[...audit.events, ...passes].map(({ kind }) => kind), 'audit']);
+  const seen = new Set([...[...audit.events, ...passes, ...drifts].map(({ kind }) => kind), 'audit']);
   expect([...seen].toSorted()).toEqual([...AUDIT_KINDS].toSorted());
 });
 

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { toolsPlan } from '../../reconciler/pins/tools-plan.ts';
 import { differences } from '../../schemas/lock/differences.ts';
+import { duplicates } from '../../schemas/lock/duplicates.ts';
 import { findingsIn } from '../../schemas/lock/findings.ts';
 import { hiddenIn, unescaped, visible } from '../../schemas/lock/hidden.ts';
 import { LOCK_FILE, NO_LOCK, parseLock, type Lock, type LockedTool } from '../../schemas/lock/lock.ts';
@@ -209,6 +210,23 @@ describe('names that look alike', () => {
     expect(lookAlikes(many)).toEqual([]);
     expect(performance.now() - began).toBeLessThan(5_000);
   });
+});
+
+test('names that a route gives twice are told of whoever comes second', () => {
+  const servers = ['one', 'two'].map((server) => ({ server, tools: ['get', 'set', 'wipe'] }));
+  const overrides = { one: { prefix: '' }, two: { prefix: '', hide: ['w*'], tools: { set: { name: 'put' } } } };
+  const routes = {
+    '/mcp': { servers: ['one', 'two'], separator: '__' },
+    '/projects/dev/mcp': { servers: ['one', 'two'], separator: '__', overrides },
+  };
+  expect(duplicates(routes, servers)).toEqual([
+    {
+      server: 'two',
+      tool: 'get',
+      kind: 'duplicate',
+      message: 'on /projects/dev/mcp it would be called get, as one:get is',
+    },
+  ]);
 });
 
 describe('what a commit accepts', () => {

@@ -55,6 +55,7 @@ const DEMO_KEY = readFileSync(new URL('../../examples/encrypted-secrets/demo.key
 /** What must be so before. */
 const BEFORE: readonly [RegExp, string][] = [
   [/^slipway template (diff|upgrade)/, 'slipway template use docs handbook -p site=handbook'],
+  [/^slipway lock --check/, 'slipway lock'],
   [/^slipway token create ci/, 'slipway token revoke ci'],
   [/^slipway audit verify --from git/, 'git fetch --quiet origin slipway/audit:slipway/audit'],
 ];
