@@ -158,16 +158,10 @@ export class RunningGateway implements Gateway {
     return this.#state.budgets.statuses();
   }
 
-  upstreams(server: string): UpstreamStatus[] {
-    return this.#pool.status(server);
-  }
-
+  readonly upstreams = (server: string): UpstreamStatus[] => this.#pool.status(server);
   readonly tools = (server: string): readonly Tool[] | undefined => this.#pool.tools(server);
   readonly relist = (server: string): Promise<readonly Tool[] | undefined> => this.#pool.relist(server);
-
-  unlisted(server: string): Readonly<Record<string, string>> {
-    return this.#pool.server(server)?.unlisted ?? {};
-  }
+  readonly unlisted = (server: string): Readonly<Record<string, string>> => this.#pool.server(server)?.unlisted ?? {};
 
   links(): ReadonlyMap<string, LinkState> {
     return this.#state.prompts.links.states;
@@ -294,7 +288,7 @@ export class RunningGateway implements Gateway {
   async #idleWithin(ms: number): Promise<boolean> {
     const timeout = Promise.withResolvers<boolean>();
     const timer = setTimeout(timeout.resolve, ms, false);
-    const idle = Promise.all([...this.#living].map((generation) => generation.idle())).then(() => true);
+    const idle = allIdle(this.#living).then(() => true);
     const result = await Promise.race([idle, timeout.promise]);
     clearTimeout(timer);
     return result;

@@ -5,10 +5,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { statePaths } from '../../reconciler/index.ts';
 import type { EventRow } from '../../schemas/operate.ts';
 import type { Plan } from '../../schemas/plan.ts';
 import { conditionOf, type Status } from '../../schemas/status.ts';
-import { client } from '../gateway/helpers/gateway.ts';
+import { client, raw } from '../gateway/helpers/gateway.ts';
 import { modernClient } from '../gateway/helpers/modern.ts';
 import { Desk, type Running } from '../helpers/slipway.ts';
 import { eventually } from '../helpers/until.ts';
@@ -69,8 +70,10 @@ spec: { servers: [mail] }
 const lock = (...args: string[]) => desk.slipway(['lock', ...args, '--state-dir', desk.state]);
 
 /** The control API, without a process for it. */
-const asked = async <T>(path: string): Promise<T> =>
-  (await (await fetch(`${await running.serving}/api/v1${path}`)).json()) as T;
+async function asked<T>(path: string): Promise<T> {
+  const { control: socketPath } = statePaths(desk.state);
+  return (await raw('http://localhost', { method: 'GET', path: `/api/v1${path}`, socketPath })).json as T;
+}
 
 async function seen(era: string): Promise<{ name: string; _meta?: unknown }[]> {
   const url = `${await running.serving}/projects/dev/mcp`;
@@ -142,9 +145,7 @@ test('whoever wrote a server down is warned of what changes, where nothing else 
   expect(described).toContain('send instructions: description wants the user not to know');
   expect(described).toContain(String.raw`l\u{200B}ist hidden-unicode: name has 1 zero-width character`);
   expect((await desk.slipway(['get', 'servers', '--state-dir', desk.state])).out).toContain('ToolDrift');
-  const events = JSON.parse(
-    (await desk.slipway(['events', '-o', 'json', '--state-dir', desk.state])).out,
-  ) as EventRow[];
+  const events = await asked<EventRow[]>('/events');
   expect(events.findLast(({ reason }) => reason === 'Pinned')).toMatchObject({ about: 'Server/mail', type: 'Warning' });
   const query = ['audit', 'query', '--kind', 'tool_drift', '--tool', 'send', '-o', 'json', '--state-dir', desk.state];
   const rows = JSON.parse((await desk.slipway(query)).out) as object[];
