@@ -3,6 +3,7 @@
  * failures. `structuredContent` is never reshaped: where a tool has an `outputSchema`, clients must get what it says (MCP, server/tools,
  * “Output Schema”). Without one it is a second copy of the text, as servers should send it, and is left out with the text it repeats.
  */
+import { SlipwayError } from '../../schemas/errors.ts';
 import { redactValue } from '../../schemas/secret-shapes.ts';
 import type { PipelineInput } from '../../schemas/pipelines.ts';
 import type { Call } from '../era/era.ts';
@@ -19,8 +20,11 @@ import { tableOf } from './toc.ts';
 const INPUTS: Readonly<Record<string, PipelineInput>> = { 'tools/call': 'toolResult', 'prompts/get': 'prompt' };
 
 type Fields = Record<string, unknown>;
-/** A block of content; only texts are looked into. */
-type Block = Fields & { readonly type?: unknown; readonly text?: unknown; readonly annotations?: unknown };
+/** A block of content; only texts are looked into. Some servers send what is none. */
+type Block =
+  | (Fields & { readonly type?: unknown; readonly text?: unknown; readonly annotations?: unknown })
+  | null
+  | undefined;
 
 export interface Shape {
   readonly pipeline: NamedPipeline;
@@ -46,7 +50,7 @@ export async function shaped(
     if (passed !== whole) return passed;
   }
   const gone = new AbortController();
-  const stay = call.onGone(() => gone.abort());
+  const stay = call.onGone(() => gone.abort(new SlipwayError('cancelled', 'The client went away.')));
   const work: Work = { call, server, pipeline, name, input, signal: gone.signal };
   try {
     return call.encode(await (input === 'prompt' ? prompt(work, answer) : toolResult(work, answer)), server);
@@ -67,11 +71,17 @@ function withheld(input: PipelineInput, { message }: Withheld): Fields {
   return input === 'prompt' ? { messages: [{ role: 'user', content: block }] } : { content: [block], isError: true };
 }
 
+/** Blocks of content, or messages, and whether stages saw them. */
+interface Done {
+  readonly blocks: readonly Block[];
+  readonly isShaped: boolean;
+}
+
 async function toolResult(work: Work, answer: Fields): Promise<Fields> {
   const { content } = answer;
   if (!Array.isArray(content)) return answer;
   const runs = answer['isError'] === true ? content.map((block: Block) => [block]) : runsOf(content as Block[]);
-  const done: { blocks: Block[]; isShaped: boolean }[] = [];
+  const done: Done[] = [];
   const before: string[] = [];
   for (const blocks of runs) {
     const text = answer['isError'] === true ? undefined : textOf(blocks);
@@ -80,27 +90,30 @@ async function toolResult(work: Work, answer: Fields): Promise<Fields> {
     if (after !== undefined && after !== text) before.push(text ?? '');
     done.push({ blocks: after === undefined || after === text ? blocks : [{ ...blocks[0], text: after }], isShaped });
   }
-  const others = done.flatMap(({ blocks, isShaped }) => (isShaped ? [] : blocks));
-  const rest = await guarded(work, { ...withoutCopy(work, answer, before), content: others });
-  const left = [...(rest['content'] as Block[])];
-  // Each at its place again.
-  return {
-    ...rest,
-    content: done.flatMap(({ blocks, isShaped }) => (isShaped ? blocks : left.splice(0, blocks.length))),
-  };
+  return withOthers(work, withoutCopy(work, answer, before), 'content', done);
 }
 
 async function prompt(work: Work, answer: Fields): Promise<Fields> {
   const { messages } = answer;
   if (!Array.isArray(messages)) return answer;
-  const done: Fields[] = [];
-  for (const message of messages as Fields[]) {
-    const block = message['content'] as Block | undefined;
-    const text = textOf(block ? [block] : []);
-    if (text === undefined || !isLong(text, work)) done.push(await guarded(work, message));
-    else done.push({ ...message, content: { ...block, text: await textThrough(work, text) } });
+  const done: Done[] = [];
+  for (const message of messages as (Fields | null)[]) {
+    const block = message?.['content'] as Block | undefined;
+    const text = textOf([block]);
+    const isShaped = text !== undefined && isLong(text, work);
+    const blocks = isShaped ? { ...message, content: { ...block, text: await textThrough(work, text) } } : message;
+    done.push({ blocks: [blocks as Block], isShaped });
   }
-  return { ...answer, messages: done };
+  return withOthers(work, answer, 'messages', done);
+}
+
+/** What went through the stages, with all else, each at its place again. */
+async function withOthers(work: Work, answer: Fields, field: string, done: readonly Done[]): Promise<Fields> {
+  const others = done.flatMap(({ blocks, isShaped }) => (isShaped ? [] : blocks));
+  const rest = await guarded(work, { ...answer, [field]: others });
+  const left = [...(rest[field] as Block[])];
+  const all = done.flatMap(({ blocks, isShaped }) => (isShaped ? blocks : left.splice(0, blocks.length)));
+  return { ...rest, [field]: all };
 }
 
 /** One text through all stages; what was split is kept, and becomes a table of contents. */
@@ -158,8 +171,11 @@ function withoutCopy({ server, name }: Work, answer: Fields, texts: readonly str
   if (structuredContent === undefined || texts.length === 0) return answer;
   const tool = server.state('tools')?.items?.find((item) => item['name'] === name);
   if (!tool || tool['outputSchema'] !== undefined) return answer;
-  const copies = [undefined, 2, 4].map((indent) => JSON.stringify(structuredContent, undefined, indent));
-  return texts.some((text) => copies.includes(text)) ? rest : answer;
+  const isCopy = (text: string): boolean => {
+    const indent = /^[[{]\n( {1,8})\S/.exec(text)?.[1];
+    return JSON.stringify(structuredContent, undefined, indent) === text;
+  };
+  return texts.some(isCopy) ? rest : answer;
 }
 
 /** Texts that follow one another and are meant for the same are one text, in however many blocks a server sends it. */
@@ -173,10 +189,10 @@ function runsOf(content: readonly Block[]): Block[][] {
   return runs;
 }
 
-const isText = (block: Block): boolean => block.type === 'text' && typeof block.text === 'string';
-const meantFor = ({ annotations }: Block): string => JSON.stringify(annotations) ?? '';
+const isText = (block: Block): boolean => block?.type === 'text' && typeof block.text === 'string';
+const meantFor = (block: Block): string => JSON.stringify(block?.annotations) ?? '';
 const textOf = (blocks: readonly Block[]): string | undefined =>
-  blocks[0] && isText(blocks[0]) ? blocks.map(({ text }) => text).join('\n') : undefined;
+  isText(blocks[0]) ? blocks.map((block) => block?.text).join('\n') : undefined;
 
 function isRecord(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

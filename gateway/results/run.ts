@@ -6,7 +6,7 @@ import { TaskLost } from '../workers.ts';
 import { told } from './events.ts';
 import { asked } from './model.ts';
 import type { NamedPipeline } from './of-route.ts';
-import { bytesOf, lengthOf, type Part } from './part.ts';
+import { bytesOf, leavesOf, lengthOf, type Part } from './part.ts';
 import { applyStage, type About } from './stages.ts';
 import type { ResultWork } from './thread.ts';
 
@@ -25,6 +25,9 @@ const LIMITS: ReadonlyMap<string, string> = new Map([
   ['stuck', 'time'],
   ['memory', 'memory'],
 ]);
+
+/** Stages that change no text. */
+const SPLITS: readonly StageEntry['type'][] = ['passthrough', 'paginate', 'section-split', 'summarize-tree'];
 
 /** What goes through a pipeline, and for whom. */
 export interface Work {
@@ -49,7 +52,7 @@ export class Withheld extends Error {
 
 export interface Outcome {
   readonly result: Part;
-  /** What it was before it was split. */
+  /** The same in one piece. */
   readonly whole: string;
   /** Names of stages that failed. */
   readonly failed: readonly string[];
@@ -60,6 +63,8 @@ export interface Outcome {
 export async function runStages(work: Work, text: string): Promise<Outcome> {
   let result: Part = { title: '', text };
   let whole = text;
+  // What code is told it was: nothing that a guard took out.
+  let original = text;
   const failed: string[] = [];
   // To count them takes a while, so none are counted twice.
   let bytes = Buffer.byteLength(text);
@@ -70,7 +75,7 @@ export async function runStages(work: Work, text: string): Promise<Outcome> {
     const before = { result, bytes };
     let why: string | undefined;
     try {
-      result = await asked(work, stage, await applied({ ...work, signal: inTime }, stage, result, text));
+      result = await asked(work, stage, await applied({ ...work, signal: inTime }, stage, result, original));
     } catch (error) {
       work.signal.throwIfAborted();
       why = whyOf(error);
@@ -82,17 +87,20 @@ export async function runStages(work: Work, text: string): Promise<Outcome> {
     if (why !== undefined && stage.type === 'redact')
       throw new Withheld(`its secrets could not be taken out (${why})`, bytesIn);
     if (!result.parts) whole = result.text ?? '';
+    else if (result !== before.result && !SPLITS.includes(stage.type))
+      whole = [...leavesOf(result)].map((leaf) => leaf.text).join('\n\n');
+    if (stage.type === 'redact') original = whole;
   }
   return { result, whole, failed, bytesIn };
 }
 
 /** Here where it takes no time, on a thread otherwise: what others wrote always there, and their patterns too. */
-async function applied(work: Work, stage: StageEntry, result: Part, text: string): Promise<Part> {
+async function applied(work: Work, stage: StageEntry, result: Part, original: string): Promise<Part> {
   const { call, server } = work;
   const about: About = {
     sourceName: `${server.name}/${work.name}`,
     projectName: call.caller.route.project,
-    originalContent: stage.type === 'module' ? text : '',
+    originalContent: stage.type === 'module' ? original : '',
   };
   if (!isOthers(stage) && lengthOf(result) <= SMALL) return applyStage(result, stage, about);
   return (await onThread(work, { stage, result, about }, timeoutOf(stage))) as Part;

@@ -11,7 +11,7 @@ import { beginningOf } from './toc.ts';
 export interface About {
   readonly sourceName: string;
   readonly projectName?: string | undefined;
-  /** The text as it was before all stages. */
+  /** The text as it was before all stages but the guards. */
   readonly originalContent: string;
 }
 

@@ -14,7 +14,8 @@ const BOOK = Array.from(
   { length: 4 },
   (_, at) => `# Chapter ${at + 1}\n\n${`Words of ${at + 1}. `.repeat(300)}\n\n`,
 ).join('');
-const ROWS = Array.from({ length: 200 }, (_, id) => ({ id, token: `AKIA${'ABCD'.repeat(4)}`, note: 'x'.repeat(50) }));
+const TOKEN = `AKIA${'ABCD'.repeat(4)}`;
+const ROWS = Array.from({ length: 200 }, (_, id) => ({ id, token: TOKEN, note: 'x'.repeat(50) }));
 const SPLIT = { type: 'section-split', minSize: 2048, maxSize: 15_360 } as const;
 const through = (...stages: PipelineEntry['stages']): PipelineEntry => ({
   appliesTo: ['toolResult'],
@@ -36,10 +37,17 @@ let models: Models;
 let gateway: Gateway;
 let events: { kind: string; detail?: unknown; deniedReason?: string | undefined }[] = [];
 beforeAll(async () => {
-  library = await answering('library', [{ name: 'book', annotations: { readOnlyHint: true } }, { name: 'rows' }], {
-    book: () => ({ content: [{ type: 'text', text: BOOK }] }),
-    rows: () => ({ content: [{ type: 'text', text: JSON.stringify(ROWS) }] }),
-  });
+  library = await answering(
+    'library',
+    [{ name: 'book', annotations: { readOnlyHint: true } }, { name: 'rows' }, { name: 'odd' }, { name: 'bare' }],
+    {
+      book: () => ({ content: [{ type: 'text', text: BOOK }] }),
+      rows: () => ({ content: [{ type: 'text', text: JSON.stringify(ROWS) }] }),
+      odd: () => ({ content: [null, 5, { type: 'text' }, { type: 'text', text: 'a' }, { type: 'text', text: BOOK }] }),
+      bare: () => ({}),
+      guide: () => ({ description: TOKEN, messages: [null, { role: 'user', content: { type: 'text', text: TOKEN } }] }),
+    },
+  );
   models = await Models.start();
   gateway = await start(
     {},
@@ -81,6 +89,38 @@ async function said(client: Session, name: string, args: object = {}): Promise<{
   return { text: content[0]?.text ?? '', ...(isError === undefined ? {} : { isError }) };
 }
 const idIn = (table: string): string => /^_resultId: (\S+)$/m.exec(table)?.[1] ?? 'none';
+
+test('what is no result as it should be passes as it is; texts that follow one another are one', async () => {
+  await gateway.swap(config({ ...through(SPLIT), appliesTo: ['toolResult', 'prompt'] }));
+  const client = await open();
+  const { content } = (await client.rpc('tools/call', { name: 'library__odd' })).json.result as { content: unknown[] };
+  expect(content).toMatchObject([null, 5, { type: 'text' }, { text: expect.stringContaining('_resultId') as unknown }]);
+  expect((await client.rpc('tools/call', { name: 'library__bare' })).json.result).toEqual({});
+});
+
+test('a guard looks at prompts, too; what it took out, no code sees', async () => {
+  await gateway.swap(config({ ...through({ type: 'redact', patterns: [] }), appliesTo: ['prompt'] }));
+  const { json } = await (await open()).rpc('prompts/get', { name: 'library__guide' });
+  const clean = '[redacted:aws-access-key]';
+  expect(json.result).toEqual({
+    description: clean,
+    messages: [null, { role: 'user', content: { type: 'text', text: clean } }],
+  });
+  const peeking = code('export default (input, { originalContent }) => originalContent');
+  await gateway.swap(config(through({ type: 'redact', patterns: [] }, { type: 'truncate', maxChars: 300 }, peeking)));
+  const { text } = await said(await open(), 'library__rows');
+  expect(text.length).toBeGreaterThan(1000);
+  expect(text).not.toContain(TOKEN);
+});
+
+test('stages behind one that splits change each section', async () => {
+  await gateway.swap(config(through(SPLIT, { type: 'truncate', maxChars: 200 })));
+  const client = await open();
+  const { text: table } = await said(client, 'library__book');
+  expect(table).toMatch(/^2\. Chapter 2 \(2\d\d characters\)/m);
+  const { text } = await said(client, 'get_section', { resultId: idIn(table), section: '2' });
+  expect(text).toMatch(/^# Chapter 2\n[^]*\[… \d+ more characters were left out\]$/);
+});
 
 test('a server’s answer that is too large is refused before any stage sees it', async () => {
   await gateway.swap(config(through(SPLIT), { limits: { servers: { library: { resultBytes: 10_000 } } } }));

@@ -90,6 +90,12 @@ test.each([
     /guards\.massDelete\.count is more than the 3 of the floor/,
   ],
   [
+    'code for more Pipelines',
+    policy({ code: ['team-*'] }),
+    policy({ code: ['team-a', '*'] }),
+    /code\[1\] lets \* run code, which the floor does not/,
+  ],
+  [
     'a weaker mode',
     trustOf({ commits: 'tip' }, [ada]),
     trustOf({ mode: 'warn' }, [ada]),
