@@ -10,6 +10,8 @@ import type { FromWorker, TaskName, ToWorker } from './worker-main.ts';
 const IDLE = 30_000;
 /** Tasks that wait for a worker. Beyond that they are refused: memory exhaustion. */
 const MAX_WAITING = 100;
+/** Those of one principal: nobody can fill the queue alone, and so have others refused. */
+const MAX_WAITING_BY = 20;
 /** The JavaScript heap and stack of one (MB). What is WebAssembly's is bounded by whoever makes it. */
 const RESOURCES = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 };
 
@@ -81,7 +83,8 @@ export class Workers implements AsyncDisposable {
   run(task: Task): Promise<unknown> {
     if (this.#closed) return Promise.reject(new SlipwayError('shutting-down'));
     if (task.signal?.aborted) return Promise.reject(task.signal.reason);
-    if (this.#waiting.length >= MAX_WAITING)
+    const own = task.by === undefined ? 0 : this.#waiting.filter((one) => one.task.by === task.by).length;
+    if (this.#waiting.length >= MAX_WAITING || own >= MAX_WAITING_BY)
       return Promise.reject(new SlipwayError('concurrency-limited', 'Too much work waits already.'));
     return new Promise((resolve, reject) => {
       const giveUp = (): void => {

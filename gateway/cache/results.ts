@@ -80,8 +80,9 @@ export class ResultCache {
   /** `undefined` where no rule has to do with the call. @param params as the server would get them */
   keeping(call: Call, params: Readonly<Record<string, unknown>>, target: Target): Keeping | undefined {
     const { server, name, item } = target;
-    // What a canary says is no matter of those who are with the version before.
-    if (!server.entry.cache || !this.#kept || server.entry.canary) return undefined;
+    if (!server.entry.cache || !this.#kept) return undefined;
+    // What a canary says is no matter of those who are with the version before; what an instance of one's own says, of nobody else.
+    if (server.entry.canary || server.isolated) return undefined;
     const rules = this.#rulesOf(server.entry);
     const rule = rules.of(name);
     const isReader = (item['annotations'] as { readOnlyHint?: unknown } | undefined)?.readOnlyHint === true;

@@ -46,8 +46,9 @@ export class ToolIndex {
 
   /** The best first; those that are as good by name. Without words, the first of the list. */
   find(query: string, limit: number): string[] {
-    if (wordsIn(query).length === 0) return this.#names.slice(0, limit);
-    const found = this.#search.search(query.slice(0, MAX_QUERY)) as { id: string; score: number }[];
+    const asked = query.slice(0, MAX_QUERY);
+    if (wordsIn(asked).length === 0) return this.#names.slice(0, limit);
+    const found = this.#search.search(asked) as { id: string; score: number }[];
     return found
       .sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
       .slice(0, limit)

@@ -26,7 +26,10 @@ export function aboutTask(kind: Kind): (call: Call) => Promise<Json> {
     const task = caller.state.tasks.find(caller.identity, request.params?.['taskId']);
     const server = able.find(({ name }) => name === task.server);
     if (!server) throw unknownTask();
-    return relay(call, server, { ...request.params, taskId: task.id });
+    const answer = await relay(call, server, { ...request.params, taskId: task.id });
+    // What it has done by now may have changed what was read before.
+    if (server.entry.cache) caller.state.results.void(server.name);
+    return answer;
   };
 }
 

@@ -8,7 +8,7 @@ import { call as callOf, consented, Scene } from '../access/helpers/scene.ts';
 import { client, principal, raw, session, snapshot, start } from '../gateway/helpers/gateway.ts';
 import { ask } from '../gateway/helpers/modern.ts';
 import { modernServer } from '../gateway/helpers/modern-upstream.ts';
-import { socketUpstream } from '../gateway/helpers/upstreams.ts';
+import { httpUpstream, socketUpstream } from '../gateway/helpers/upstreams.ts';
 import { eventually } from '../helpers/until.ts';
 
 const reads = (name: string): object => ({
@@ -313,4 +313,17 @@ test('a server that knows who comes is asked by each for themselves, and again w
   expect(forgotten.status).toBe(200);
   await consented(ada, 'amy');
   expect(await who(ada)).toEqual(['whoami: amy', false]);
+});
+
+test('cross-client leak: what an instance of one’s own answered is given to nobody else', async () => {
+  const cache = [{ tools: ['who'], ttlMs: 60_000, force: true }];
+  const isolated = { maxInstances: 5, idleMs: 60_000 };
+  await using up = await httpUpstream('own');
+  await using own = await start({ servers: { own: { endpoints: [up.endpoint], isolated, cache } } });
+  const sessions = await Promise.all([session(own.url), session(own.url)]);
+  for (const { rpc } of sessions) {
+    const { json } = await rpc('tools/call', { name: 'own__who' });
+    expect((json.result as Result)._meta?.['slipway/cached']).toBeUndefined();
+  }
+  expect(up.seen.filter((message) => 'method' in message && message.method === 'tools/call')).toHaveLength(2);
 });

@@ -91,6 +91,19 @@ test('nobody has all threads, and those who wait have their turn in order', asyn
   expect(workers.size).toBe(2);
 });
 
+test('starving others: whoever has many tasks wait is refused before the queue is full for everybody', async () => {
+  await using workers = new Workers({ most: 1 });
+  const gate = Promise.withResolvers<string>();
+  const wait = (by: string): Promise<unknown> =>
+    workers.run(task('return callTool("x");', { by, onAsked: () => gate.promise }));
+  const many = Array.from({ length: 30 }, () => wait('a').catch((error: unknown) => error));
+  const other = wait('b');
+  gate.resolve('1');
+  const codes = (await Promise.all(many)).map((end) => (end as { code?: string }).code);
+  expect(codes.filter((code) => code === 'concurrency-limited')).toHaveLength(9);
+  expect(await other).toMatchObject({ ok: true });
+});
+
 test('threads end when there is no work, and at the end', async () => {
   const workers = new Workers({ most: 2, idleMs: 50 });
   await workers.run(task('return 1;'));
