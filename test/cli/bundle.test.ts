@@ -2,14 +2,19 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { build } from '../../cli/build.ts';
 import { client } from '../gateway/helpers/gateway.ts';
+import { Models } from '../helpers/models.ts';
 import { Desk, Running } from '../helpers/slipway.ts';
 import { tempDir } from '../helpers/temp.ts';
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/agents', import.meta.url));
+
+/** One for each way to speak to a provider. */
+const TYPES = ['openai', 'anthropic', 'google', 'azure', 'openai-compatible'];
 
 /** A package that is there at run time. */
 const IMPORT =
@@ -36,6 +41,16 @@ test('the bundle runs without anything beside it', async () => {
     join(folder, 'scripts.yaml'),
     JSON.stringify({ apiVersion: 'slipway/v1', kind: 'Project', metadata: { name: 'scripts' }, spec: project }),
   );
+  await using models = await Models.start();
+  const providers = TYPES.map((type) =>
+    JSON.stringify({
+      apiVersion: 'slipway/v1',
+      kind: 'LlmProvider',
+      metadata: { name: type },
+      spec: { type, model: 'm', url: `${models.url}/v1`, privateNetwork: true },
+    }),
+  );
+  writeFileSync(join(folder, 'models.yaml'), providers.join('\n---\n'));
   desk.git(folder, 'add', '--all');
   desk.git(folder, 'commit', '--quiet', '-m', 'scripts');
   const up = ['up', '--repo', folder, '--state-dir', desk.state, '--listen', '127.0.0.1:0'];
@@ -48,6 +63,10 @@ test('the bundle runs without anything beside it', async () => {
     const script = 'return (await listTools("")).map(({ name }) => name);';
     const answer = await agent.callTool({ name: 'run_script', arguments: { script } });
     expect(JSON.stringify(answer)).toContain('hello__');
+    // Each provider of models has a library of its own, which is loaded when it is first asked.
+    const ask = [join(installed, 'slipway.js'), 'llm', 'check', '--state-dir', desk.state];
+    const said = await textOf(spawn(process.execPath, ask, { cwd: desk.home, env: desk.env() }).stdout);
+    expect(said.match(/ answered /g), said).toHaveLength(TYPES.length);
   } finally {
     await running.stop();
   }

@@ -2,14 +2,12 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { build } from '../../cli/build.ts';
 import { debianPackage } from '../../cli/deb.ts';
 import { rpmPackage } from '../../cli/rpm.ts';
 import { singleFile } from '../../cli/single.ts';
-import { Models } from '../helpers/models.ts';
 import { required } from '../helpers/required.ts';
 import { Desk, Running } from '../helpers/slipway.ts';
 
@@ -111,37 +109,6 @@ describe('the package of npm', () => {
       expect(stdout).toContain('Ahoy, Ada');
     } finally {
       expect((await running.stop()).code).toBe(0);
-    }
-  });
-
-  test('brings along what asks language models, whoever made them', { timeout: 60_000 }, async () => {
-    await using models = await Models.start();
-    const types = ['openai', 'anthropic', 'google', 'azure', 'openai-compatible'];
-    const config = join(desk.home, 'models');
-    mkdirSync(config);
-    desk.git(config, 'init', '--quiet');
-    const spec = `{ model: m, url: "${models.url}/v1", privateNetwork: true`;
-    const providers = types.map(
-      (type) =>
-        `apiVersion: slipway/v1\nkind: LlmProvider\nmetadata: { name: ${type} }\nspec: ${spec}, type: ${type} }\n`,
-    );
-    writeFileSync(join(config, 'models.yaml'), providers.join('---\n'));
-    desk.git(config, 'add', '--all');
-    desk.git(config, 'commit', '--quiet', '-m', 'models');
-    const state = ['--state-dir', join(desk.home, 'models-state')];
-    const up = spawn('slipway', ['up', '--repo', config, ...state, '--listen', '127.0.0.1:0'], {
-      cwd: config,
-      env: env(),
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const running = new Running(up);
-    try {
-      await running.serving;
-      const check = spawn('slipway', ['llm', 'check', ...state], { cwd: config, env: env() });
-      const told = await text(check.stdout);
-      expect(told.match(/answered/g), told).toHaveLength(types.length);
-    } finally {
-      await running.stop();
     }
   });
 
