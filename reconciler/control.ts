@@ -7,6 +7,7 @@ import { audit, type AuditDesk } from './audit-control.ts';
 import { changes, events, history, logs, resources } from './control-reading.ts';
 import { checkAuditor, checkEditor, checkOperation, statusFor, usageFor, type Offer } from './control-access.ts';
 import { proposals, propose } from './proposals/control.ts';
+import { toolsIn } from './facts.ts';
 import { offers } from './pins/offers.ts';
 import { orphansOf, prune, statsOf, usageOf } from './operate.ts';
 import { observe } from './world.ts';
@@ -23,7 +24,9 @@ type Handler = (
 const ROUTES: Readonly<Record<string, Handler>> = {
   'GET status': async (reconciler, { query, signal, caller: { grant } }) => {
     const wanted = query.get('stats') === 'true' ? withStats(reconciler, signal) : reconciler.status();
-    return ok(statusFor(grant, await wanted, offerOf(reconciler)));
+    const { world, findings, lists } = reconciler;
+    const status = findings.into(await wanted, toolsIn(world, lists()), world.compiled.draft.routes);
+    return ok(statusFor(grant, status, offerOf(reconciler)));
   },
   'GET resources': async (reconciler, { caller: { grant } }, parts) => ok(resources(reconciler, grant, parts)),
   'GET budgets': async (reconciler, { caller: { grant } }) =>

@@ -1,23 +1,17 @@
 /** What a status is made of, gathered from a world and from what its gateway tells. */
 import type { Tool } from '../schemas/snapshot.ts';
 import type { Lists } from './pins/offers.ts';
-import type { Findings } from './pins/told.ts';
 import type { ReconcilerOptions } from './reconciler-options.ts';
 import type { Facts } from './status.ts';
 import type { World } from './world.ts';
 
 /** What is not of the world itself. */
-type Seen = Pick<Facts, 'startedAt' | 'lastUsed' | 'lastProbe' | 'lastLines' | 'instances'> & {
-  /** Remembers what was found in which tools. */
-  readonly findings: Findings;
-};
+type Seen = Pick<Facts, 'startedAt' | 'lastUsed' | 'lastProbe' | 'lastLines' | 'instances'>;
 
-export function factsOf(world: World, options: ReconcilerOptions, { findings, ...seen }: Seen): Facts {
-  const tools = toolsIn(world, options.lists?.());
+export function factsOf(world: World, options: ReconcilerOptions, seen: Seen): Facts {
   return {
     ...seen,
-    tools,
-    findings: findings.of([...tools], world.compiled.draft.routes),
+    tools: toolsIn(world, options.lists?.()),
     version: options.version,
     pid: process.pid,
     source: world.source.description,
@@ -51,7 +45,7 @@ export function factsOf(world: World, options: ReconcilerOptions, { findings, ..
 }
 
 /** By server: as the gateway knows them, else as it showed them when it became ready. */
-function toolsIn({ compiled, served }: World, lists: Lists | undefined): Map<string, readonly Tool[]> {
+export function toolsIn({ compiled, served }: World, lists: Lists | undefined): Map<string, readonly Tool[]> {
   const known = Object.entries(compiled.draft.origins).flatMap(([name, address]) => {
     const tools = lists?.tools(name) ?? served.get(address)?.readiness.tools;
     return tools ? [[name, tools] as const] : [];

@@ -14,7 +14,8 @@ import { firstOpening } from './holds.ts';
 import { Loop, type Priority } from './loop.ts';
 import { presentFamilies } from './metrics.ts';
 import { usageOf } from './operate.ts';
-import { driftEvents, Findings } from './pins/told.ts';
+import { Findings } from './pins/findings.ts';
+import { driftEvents } from './pins/told.ts';
 import { Proposals } from './proposals/proposals.ts';
 import { endTrials, isTriedAgain } from './keep.ts';
 import { LastLines } from './rollout/last-words.ts';
@@ -54,7 +55,7 @@ export class Reconciler implements AsyncDisposable {
   readonly #look: () => void;
   #resume: boolean;
   readonly #lastLines = new LastLines();
-  readonly #findings = new Findings();
+  readonly findings = new Findings();
   readonly #usage: TokenUsage;
   /** What somebody asks for who may not push. */
   readonly proposals: Proposals;
@@ -123,7 +124,6 @@ export class Reconciler implements AsyncDisposable {
       lastUsed: (token) => this.#usage.of(token),
       lastProbe: this.#lastProbe,
       lastLines: await this.#lastLines.of(world, instances),
-      findings: this.#findings,
       instances,
     });
     const [before, now] = [this.#status, new Date().toISOString()];

@@ -3,7 +3,6 @@ import type { AuditState } from '../schemas/audit.ts';
 import type { Era } from '../schemas/modern.ts';
 import { reasonOf, type SlipwayError } from '../schemas/errors.ts';
 import { addressOf, type Issue, type Resource } from '../schemas/resource.ts';
-import type { Finding } from '../schemas/lock/findings.ts';
 import type { Tally, Tool } from '../schemas/snapshot.ts';
 import type {
   CommitInfo,
@@ -21,7 +20,7 @@ import type { Instance } from './drivers/driver.ts';
 import { holdOf, type Holds } from './holds.ts';
 import type { LlmStatus } from '../schemas/llm.ts';
 import type { WorkspaceFacts } from './workspaces/spec.ts';
-import { pinnedCondition, toolsTold } from './pins/told.ts';
+import { pinnedCondition, pinsOf } from './pins/told.ts';
 import { tokenStatuses } from './token-usage.ts';
 import { workspaceConditions, workspaceStatus } from './workspaces/status.ts';
 import { promptStatuses } from './prompt-status.ts';
@@ -43,9 +42,8 @@ export interface Facts {
   /** How the gateway stands with a server's instances. */
   readonly upstreams: (server: string) => readonly UpstreamStatus[];
   readonly unlisted: (server: string) => Readonly<Record<string, string>>;
-  /** What servers list, and what somebody should look at there, by name. */
+  /** What servers list, by name. */
   readonly tools: ReadonlyMap<string, readonly Tool[]>;
-  readonly findings: ReadonlyMap<string, readonly Finding[]>;
   /** When a Token was last used (ISO 8601). */
   readonly lastUsed: (token: string) => string | undefined;
   /** What the last pass worked towards. */
@@ -227,12 +225,12 @@ function serverStatus(resource: Resource, facts: Facts, index: Index, now: strin
   // While the version before serves, what is accepted is not for its tools.
   const isOther = served !== undefined && served.readiness.hash !== workload?.hash;
   const pinned = isOther ? undefined : facts.compiled.draft.servers[name]?.pinned;
-  const told = toolsTold(pinned, facts.tools.get(name), facts.findings.get(name));
+  const pins = pinsOf(pinned, facts.tools.get(name));
   const conditions = [
     ...serverConditions(address, workload, instances, facts),
     ...isolation(instances),
     ...drifted(address, workload, instances, facts),
-    ...pinnedCondition(told, pinned),
+    ...pinnedCondition(pins, pinned),
     ...suspended(facts.held.get(address), facts.applied),
     ...authorized(upstreams),
   ];
@@ -246,7 +244,7 @@ function serverStatus(resource: Resource, facts: Facts, index: Index, now: strin
     ...(served ? { tools: served.readiness.tools.map((tool) => tool.name) } : {}),
     conditions: dated(conditions, before, facts.attempted?.id, now),
     instances: instances.map((instance) => instanceStatus(instance, facts, index.versions.get(instance.hash))),
-    ...told,
+    ...(pins ? { pins } : {}),
     ...(upstreams.length === 0 ? {} : { upstreams: [...upstreams] }),
     ...unlistedOf(name, facts),
     source: { file: resource.source.file, line: resource.source.line },

@@ -20,6 +20,11 @@ afterAll(() => desk[Symbol.asyncDispose]());
 
 type Text = { content: { text: string }[]; isError?: boolean };
 
+test('the lock file is what the tools of its server are', async () => {
+  const { code, out } = await desk.slipway(['lock', '--check', 'notes', '--state-dir', desk.state]);
+  expect([code, out]).toEqual([0, '']);
+});
+
 test.each(['2025-11-25', '2026-07-28'])('a client of MCP %s writes a note and finds it in each way', async (era) => {
   const base = await running.serving;
   const open = async (project: string) => {
