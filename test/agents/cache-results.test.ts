@@ -318,12 +318,12 @@ test('a server that knows who comes is asked by each for themselves, and again w
 test('cross-client leak: what an instance of one’s own answered is given to nobody else', async () => {
   const cache = [{ tools: ['who'], ttlMs: 60_000, force: true }];
   const isolated = { maxInstances: 5, idleMs: 60_000 };
-  await using up = await httpUpstream('own');
-  await using own = await start({ servers: { own: { endpoints: [up.endpoint], isolated, cache } } });
+  await using theirs = await httpUpstream('own');
+  await using own = await start({ servers: { own: { endpoints: [theirs.endpoint], isolated, cache } } });
   const sessions = await Promise.all([session(own.url), session(own.url)]);
   for (const { rpc } of sessions) {
     const { json } = await rpc('tools/call', { name: 'own__who' });
     expect((json.result as Result)._meta?.['slipway/cached']).toBeUndefined();
   }
-  expect(up.seen.filter((message) => 'method' in message && message.method === 'tools/call')).toHaveLength(2);
+  expect(theirs.seen.filter((message) => 'method' in message && message.method === 'tools/call')).toHaveLength(2);
 });
