@@ -11,7 +11,7 @@ const stage = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('section-split'), minSize: z.number(), maxSize: z.number() }),
   z.strictObject({ type: z.literal('summarize-tree'), maxTokens: z.number() }),
   z.strictObject({ type: z.literal('redact'), patterns: z.array(z.string()) }),
-  z.strictObject({ type: z.literal('truncate'), maxChars: z.number() }),
+  z.strictObject({ type: z.literal('truncate'), maxChars: z.number(), keep: z.boolean().optional() }),
   z.strictObject({ type: z.literal('toon') }),
   z.strictObject({ type: z.literal('csv') }),
   z.strictObject({

@@ -97,10 +97,10 @@ async function summarized(part: Part, model: Model, maxTokens: number): Promise<
   return { ...part, ...(parts ? { parts } : {}), ...(summary ? { summary } : {}) };
 }
 
-/** A few at a time, in order. */
+/** The first by itself, so that one model that fails is waited for once; then a few at a time, in order. */
 async function each(parts: readonly Part[], change: (part: Part) => Promise<Part>): Promise<Part[]> {
   const changed: Part[] = [];
-  for (let at = 0; at < parts.length; at += AT_ONCE)
-    changed.push(...(await Promise.all(parts.slice(at, at + AT_ONCE).map(change))));
+  for (let size = 1; changed.length < parts.length; size = AT_ONCE)
+    changed.push(...(await Promise.all(parts.slice(changed.length, changed.length + size).map(change))));
   return changed;
 }

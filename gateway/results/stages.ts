@@ -21,6 +21,7 @@ export type StageOf<T extends Type> = Extract<StageEntry, { type: T }>;
 type Run<T extends Type> = (result: Part, stage: StageOf<T>, about: About) => Part | Promise<Part>;
 
 const SIZES = { minSize: 2048, maxSize: 15_360 };
+const PAGE = 8000;
 
 export const STAGES: { readonly [T in Type]: Run<T> } = {
   passthrough: (result) => result,
@@ -28,7 +29,7 @@ export const STAGES: { readonly [T in Type]: Run<T> } = {
   'section-split': (result, sizes) => mapLeaves(result, (leaf) => split(leaf, sizes)),
   'summarize-tree': async (result) => described(result.parts ? result : await split(result, SIZES)),
   redact: (result, { patterns }) => redacted(result, patterns),
-  truncate: (result, { maxChars }) => mapTexts(result, (text) => truncated(text, maxChars)),
+  truncate: (result, stage) => mapLeaves(result, (leaf) => truncated(leaf, stage)),
   toon: (result) => mapTexts(result, asToon),
   csv: (result) => mapTexts(result, asCsv),
   module: async (result, stage, about) => {
@@ -56,10 +57,14 @@ function described(part: Part): Part {
 
 const firstLineOf = (text: string): string => text.trimStart().split('\n', 1)[0] ?? '';
 
-function truncated(text: string, maxChars: number): string {
-  if (text.length <= maxChars) return text;
+/** What is kept stands in pages behind its beginning, so that all of it can be read. */
+function truncated(leaf: Part, { maxChars, keep }: StageOf<'truncate'>): Part {
+  const { title, text = '' } = leaf;
+  if (text.length <= maxChars) return leaf;
   const kept = whole(text.slice(0, maxChars));
-  return `${kept}\n[… ${text.length - kept.length} more characters were left out]`;
+  const shown = `${kept}\n[… ${text.length - kept.length} more characters were left out]`;
+  if (!keep) return { ...leaf, text: shown };
+  return { title, summary: shown, parts: [paginated({ title: '', text }, PAGE)].flatMap((all) => all.parts ?? [all]) };
 }
 
 async function redacted(result: Part, patterns: readonly string[]): Promise<Part> {

@@ -49,6 +49,7 @@ const stage = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('truncate').describe('Cuts a text off, and says how much was left out.'),
     maxChars: chars.default(8000).describe('Characters that stay.'),
+    keep: z.boolean().optional().describe('Keep the whole, in pages, for agents that read on.'),
   }),
   z.strictObject({
     type: z.literal('toon').describe('Writes JSON as TOON, where that is shorter: made for lists of like objects.'),
@@ -124,12 +125,14 @@ function badPatterns(pipelines: Resources): Problem[] {
 }
 
 const SPLITS: readonly string[] = ['paginate', 'section-split', 'summarize-tree'];
+const splits = (one: PipelineSpec['stages'][number]): boolean =>
+  SPLITS.includes(one.type) || (one.type === 'truncate' && one.keep === true);
 
 /** A secret that is cut in two is found in neither part. */
 function guardsBehind(pipelines: Resources): Problem[] {
   return pipelines.flatMap((resource) => {
     const { stages } = resource.spec;
-    const split = stages.findIndex(({ type }) => SPLITS.includes(type));
+    const split = stages.findIndex(splits);
     const guard = stages.findLastIndex(({ type }) => type === 'redact');
     if (split < 0 || guard < split) return [];
     const message = `redact must stand before ${stages[split]?.type}: a secret that is cut in two is found in neither part.`;

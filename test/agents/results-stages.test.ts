@@ -227,6 +227,18 @@ test('truncate: so many characters, and how many more there were', async () => {
   expect(await textOf(`${'x'.repeat(199)}🙂🙂`, stage)).toBe(`${'x'.repeat(199)}\n[… 4 more characters were left out]`);
 });
 
+test('truncate with keep: the beginning, and the whole in pages', async () => {
+  const stage: StageEntry = { type: 'truncate', maxChars: 200, keep: true };
+  const text = lines(1200, (at) => `line ${at}`);
+  const part = await run(text, stage);
+  expect(part.summary).toMatch(/^line 0\n[^]*\n\[… \d+ more characters were left out\]$/);
+  expect(titles(part)).toEqual(['Page 1', 'Page 2']);
+  expect(joined(part)).toBe(text);
+  expect(tableOf(part, { resultId: 'r1', again: 'calling the same tool', section: '' })).toContain(part.summary);
+  expect(joined(await run('x'.repeat(300), stage))).toBe('x'.repeat(300));
+  expect(await run('short', stage)).toEqual({ title: '', text: 'short' });
+});
+
 describe('toon and csv', () => {
   const rows = Array.from({ length: 20 }, (_, id) => ({ id, name: `a "b", ${id}`, on: id % 2 === 0, at: null }));
 
