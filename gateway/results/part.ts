@@ -67,21 +67,24 @@ export function titleOf(titles: readonly string[], between = ', '): string {
 /** Without half a character at its end. */
 export const whole = (text: string): string => text.replace(/[\uD800-\uDBFF]$/, '');
 
-/**
- * A part by its number (`2`, `2.3`) or its title.
- * @param section `''` for the whole
- */
-export function find(root: Part, section: string): Part | undefined {
-  if (section === '') return root;
-  const path = section.split('.').map(Number);
-  const found = path.reduce<Part | undefined>((part, number) => part?.parts?.[number - 1], root);
-  return found ?? titled(root, section) ?? titled(root, `Page ${section}`);
+/** All that stands in a part, with its number (`2`, `2.3`), in order. */
+export function* numbered(part: Part, number = ''): Generator<readonly [number: string, part: Part]> {
+  for (const [at, inner] of (part.parts ?? []).entries()) {
+    const own = number === '' ? `${at + 1}` : `${number}.${at + 1}`;
+    yield [own, inner];
+    yield* numbered(inner, own);
+  }
 }
 
-function titled(part: Part, title: string): Part | undefined {
-  for (const inner of part.parts ?? []) {
-    const found = inner.title === title ? inner : titled(inner, title);
-    if (found) return found;
-  }
-  return undefined;
+/**
+ * A part by its number or its title, with its number.
+ * @param section `''` for the whole
+ */
+export function find(root: Part, section: string): readonly [number: string, part: Part] | undefined {
+  if (section === '') return ['', root];
+  const path = section.split('.').map(Number);
+  const found = path.reduce<Part | undefined>((part, number) => part?.parts?.[number - 1], root);
+  if (found) return [path.join('.'), found];
+  const all = [...numbered(root)];
+  return all.find(([, { title }]) => title === section) ?? all.find(([, { title }]) => title === `Page ${section}`);
 }

@@ -65,15 +65,17 @@ async function answerWith(
   kept: Kept | undefined,
   { id, section, input }: { id: string; section: string; input: PipelineInput },
 ): Promise<Json> {
-  const part = kept && find(kept.result, section);
-  if (!kept || !part) {
+  const found = kept && find(kept.result, section);
+  if (!kept || !found) {
     const problem = kept
       ? `There is no section ${brief(section)}: 1 to ${kept.result.parts?.length ?? 0}.`
       : unknown(id);
     if (input === 'prompt') throw new RpcFailure({ code: RPC.invalidParams, message: problem });
     return mistaken(call, problem);
   }
-  const text = part.parts ? tableOf(part, { resultId: kept.id, again: AGAIN[kept.input], section }) : (part.text ?? '');
+  const [number, part] = found;
+  const reading = { resultId: kept.id, again: AGAIN[kept.input], section: number };
+  const text = part.parts ? tableOf(part, reading) : (part.text ?? '');
   const block = { type: 'text', text };
   return charged(call, kept, async () =>
     input === 'prompt' ? { messages: [{ role: 'user', content: block }] } : { content: [block] },

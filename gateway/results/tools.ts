@@ -1,7 +1,7 @@
 /** The gateway's own tools where results are split: to read a section, and to find a text in all of them. */
 import type { Item } from '../upstream/listing.ts';
 import { mistaken, textAt, type Args, type Front, type OwnTool } from '../own/own-tool.ts';
-import type { Part } from './part.ts';
+import { numbered, type Part } from './part.ts';
 import { sectionOf, withKept } from './reading.ts';
 
 const READ = { readOnlyHint: true, openWorldHint: false };
@@ -80,8 +80,7 @@ export async function matchesIn(result: Part, text: string, caseSensitive: boole
   const shape = new RegExp(text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`), caseSensitive ? 'g' : 'gi');
   const matches: { section: string; text: string }[] = [];
   let looked = 0;
-  for (const [section, leaf] of numbered(result, '')) {
-    const own = leaf.text ?? '';
+  for (const [section, { text: own = '' }] of numbered(result)) {
     for (const { index } of own.matchAll(shape)) {
       if (matches.length === limit) return { matches, more: true };
       const around = own.slice(Math.max(0, index - AROUND), index + text.length + AROUND);
@@ -94,10 +93,4 @@ export async function matchesIn(result: Part, text: string, caseSensitive: boole
     }
   }
   return { matches, more: false };
-}
-
-function* numbered(part: Part, number: string): Generator<[string, Part]> {
-  if (!part.parts) return yield [number, part];
-  for (const [at, inner] of part.parts.entries())
-    yield* numbered(inner, number === '' ? `${at + 1}` : `${number}.${at + 1}`);
 }

@@ -298,9 +298,11 @@ describe('custom code', () => {
       ),
     );
     expect(table).toMatch(/\nHalves\n\n1\. a \(9000 characters\): [^]*\n2\. b \(\d+ characters, 2 sections\)/);
-    expect((await said(await open(), 'get_section', { resultId: idIn(table), section: '2.1' })).text).toBe(
-      BOOK.slice(9000),
-    );
+    const client = await open();
+    const inner = await said(client, 'get_section', { resultId: idIn(table), section: 'b' });
+    expect(inner.text).toMatch(/^Section 2 has [^]*\n2\.1\. c /);
+    const { text: half } = await said(client, 'get_section', { resultId: idIn(table), section: '2.1' });
+    expect(half).toBe(BOOK.slice(9000));
   });
 
   test.each([
