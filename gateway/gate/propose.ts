@@ -1,4 +1,5 @@
 /** `propose_prompt`: what a session has learned and others should know, as a proposal to the config. */
+import { OWN_PROMPTS } from '../../schemas/kinds/prompt.ts';
 import { API_VERSION } from '../../schemas/resource.ts';
 import type { Proposal } from '../../schemas/proposals.ts';
 import type { PromptEntry } from '../../schemas/snapshot.ts';
@@ -37,8 +38,9 @@ export const proposePrompt: OwnTool = {
     if (typeof wish === 'string') return mistaken(call, wish);
     const { state, generation } = call.caller;
     if (!state.control) return mistaken(call, 'Nothing can be proposed here.');
-    // What is there already is changed by people, who see all of it.
-    if (generation.snapshot.prompts?.[wish.name])
+    // What is there already is changed by people, who see all of it; and what Slipway itself says, too.
+    const { prompts = {} } = generation.snapshot;
+    if (Object.hasOwn(prompts, wish.name) || wish.name.startsWith(OWN_PROMPTS))
       return mistaken(call, `The name ${wish.name} is taken. Choose another.`);
     return propose(call, wish);
   },

@@ -10,7 +10,8 @@ export const MAX_PROMPT = 65_536;
 /** What Slipway itself says, and a Prompt of this name says in its place. */
 export const GATE_PROMPT = 'slipway-gate';
 const BUILT_IN = new Set([GATE_PROMPT]);
-const OWN = 'slipway-';
+/** What their names begin with, and no others'. */
+export const OWN_PROMPTS = 'slipway-';
 
 const SOURCES = ['content', 'file', 'link'] as const;
 
@@ -112,7 +113,7 @@ type Own = Resource<z.output<typeof spec>>;
 /** What names say that are Slipway's own. */
 function misnamed(resource: Own): Problem[] {
   const { name: own } = resource.metadata;
-  if (!own.startsWith(OWN)) return [];
+  if (!own.startsWith(OWN_PROMPTS)) return [];
   const known = [...BUILT_IN].join(', ');
   if (!BUILT_IN.has(own))
     return [
@@ -120,7 +121,7 @@ function misnamed(resource: Own): Problem[] {
         resource,
         path: [],
         code: 'reserved-name',
-        message: `Names that begin with ${OWN} are those of built-in texts; there is: ${known}.`,
+        message: `Names that begin with ${OWN_PROMPTS} are those of built-in texts; there is: ${known}.`,
       },
     ];
   if (resource.spec.link === undefined) return [];
