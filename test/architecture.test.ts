@@ -44,7 +44,7 @@ describe('arrows', () => {
       /^gpt-tokenizer\/encoding\/o200k_base$/,
       /^jose$/,
       /^minisearch$/,
-      /^(ai|@ai-sdk\/.+|lru-cache|@toon-format\/toon|marked|quickjs-emscripten-core|@jitl\/quickjs-singlefile-mjs-release-sync)$/,
+      /^(ai|@ai-sdk\/.+|lru-cache|@toon-format\/toon|quickjs-emscripten-core|@jitl\/quickjs-singlefile-mjs-release-sync)$/,
       /^oauth4webapi$/,
     ],
     cli: [

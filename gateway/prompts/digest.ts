@@ -1,5 +1,6 @@
 /** What a text is about, in few words: as its author says, or else found in it without a model. */
 import { wordsIn } from '../lazy/tool-index.ts';
+import { headingsIn } from '../markdown.ts';
 import { brief } from '../own/own-tool.ts';
 import type { Prompt } from './prompts.ts';
 
@@ -33,16 +34,10 @@ export function summaryOf({ entry: { summary, content, link } }: Prompt): string
 }
 
 /** Its author's words, else its Markdown headings, but for those in blocks of code. */
-export async function chaptersOf({ entry: { chapters, content = '' } }: Prompt): Promise<readonly string[]> {
+export function chaptersOf({ entry: { chapters, content = '' } }: Prompt): readonly string[] {
   if (chapters) return chapters;
-  if (!/^\s{0,3}#|^\s{0,3}(=+|-+)\s*$/m.test(content)) return [];
-  const { lexer } = await import('marked');
-  return lexer(content)
-    .flatMap((token) =>
-      token.type === 'heading' && Number(token['depth']) <= MAX_LEVEL ? [String(token['text'])] : [],
-    )
-    .slice(0, MAX_CHAPTERS)
-    .map((text) => brief(text, MAX_CHAPTER));
+  const headings = headingsIn(content).filter(({ level }) => level <= MAX_LEVEL);
+  return headings.slice(0, MAX_CHAPTERS).map(({ title }) => title);
 }
 
 /** What a model said, if it is what it was asked for. */

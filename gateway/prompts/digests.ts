@@ -84,5 +84,5 @@ export class Digests implements Disposable {
 
 const plain = async (prompt: Prompt): Promise<Digest> => ({
   summary: summaryOf(prompt),
-  chapters: await chaptersOf(prompt),
+  chapters: chaptersOf(prompt),
 });

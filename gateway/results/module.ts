@@ -22,7 +22,7 @@ export async function runModule(
   const input = leaf.text ?? '';
   const context = {
     ...about,
-    contentType: await contentTypeOf(input),
+    contentType: contentTypeOf(input),
     config,
     ...(originalContent === input ? {} : { originalContent }),
   };

@@ -27,7 +27,7 @@ export const STAGES: { readonly [T in Type]: Run<T> } = {
   passthrough: (result) => result,
   paginate: (result, { pageSize }) => mapLeaves(result, (leaf) => paginated(leaf, pageSize)),
   'section-split': (result, sizes) => mapLeaves(result, (leaf) => split(leaf, sizes)),
-  'summarize-tree': async (result) => described(result.parts ? result : await split(result, SIZES)),
+  'summarize-tree': (result) => described(result.parts ? result : split(result, SIZES)),
   redact: (result, { patterns }) => redacted(result, patterns),
   truncate: (result, stage) => mapLeaves(result, (leaf) => truncated(leaf, stage)),
   toon: (result) => mapTexts(result, asToon),

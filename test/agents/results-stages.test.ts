@@ -99,7 +99,7 @@ describe('section-split', () => {
         ),
       ),
     ).toHaveLength(5);
-    expect(await Promise.all([yaml, markdown, code, python, long, '[1]'].map(contentTypeOf))).toEqual([
+    expect([yaml, markdown, code, python, long, '[1]'].map(contentTypeOf)).toEqual([
       'yaml',
       'markdown',
       'code',
