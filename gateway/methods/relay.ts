@@ -9,7 +9,8 @@ import type { Bound } from '../limits/limiter.ts';
 import { clean, cleanError, redacts } from '../limits/redact.ts';
 import { refused, spendOf, type Spend } from '../limits/spend.ts';
 import { outcomeOf, type CallOutcome } from '../metrics.ts';
-import { shaped } from '../results/reshape.ts';
+import type { NamedPipeline } from '../results/of-route.ts';
+import { inputOf, shaped } from '../results/reshape.ts';
 import type { Json } from '../rpc/json.ts';
 import type { Server } from '../upstream/server.ts';
 import { withContext } from '../tracing/context.ts';
@@ -46,12 +47,21 @@ export function relay(call: Call, server: Server, params: Record<string, unknown
   const allowance = allowanceFor(call, server, tool);
   spend?.take();
   const pipeline = call.caller.route.pipelines?.get(server.name);
-  const shape: Shape | undefined =
-    pipeline &&
-    ((result) => shaped(call, server, { pipeline, name: String(params['name']), limit: allowance.result }, result));
+  const shape = pipeline && shapeOf(call, server, pipeline, { name: String(params['name']), limit: allowance.result });
   const known = how.keeping?.known;
   const answer = known ? again(call, server, known, shape) : pass(call, server, params, allowance.timeout, how, shape);
   return allowance.permit || allowance.result || spend ? within(call, server, allowance, spend, answer) : answer;
+}
+
+/** `undefined` for what goes through no pipeline. */
+function shapeOf(
+  call: Call,
+  server: Server,
+  pipeline: NamedPipeline,
+  more: { name: string; limit: Bound | undefined },
+): Shape | undefined {
+  const input = inputOf(pipeline, call.request.method);
+  return input && ((result) => shaped(call, server, { pipeline, input, ...more }, result));
 }
 
 async function within(

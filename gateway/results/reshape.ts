@@ -17,7 +17,19 @@ import { leavesOf, type Part } from './part.ts';
 import { onThread, runStages, Withheld, type Work } from './run.ts';
 import { tableOf } from './toc.ts';
 
-const INPUTS: Readonly<Record<string, PipelineInput>> = { 'tools/call': 'toolResult', 'prompts/get': 'prompt' };
+/** What a tool began as a task, it answers later. */
+const INPUTS: Readonly<Record<string, PipelineInput>> = {
+  'tools/call': 'toolResult',
+  'tasks/result': 'toolResult',
+  'tasks/get': 'toolResult',
+  'prompts/get': 'prompt',
+};
+
+/** What the answer to a request is to a pipeline; `undefined` for what does not go through it. */
+export function inputOf({ appliesTo }: NamedPipeline, method: string): PipelineInput | undefined {
+  const input = INPUTS[method];
+  return input && appliesTo.includes(input) ? input : undefined;
+}
 
 type Fields = Record<string, unknown>;
 /** A block of content; only texts are looked into. Some servers send what is none. */
@@ -28,6 +40,7 @@ type Block =
 
 export interface Shape {
   readonly pipeline: NamedPipeline;
+  readonly input: PipelineInput;
   /** The tool, or the prompt: the server's own name. */
   readonly name: string;
   /** How large the server's answer may be; that of the agent's is looked at again. */
@@ -38,12 +51,10 @@ export interface Shape {
 export async function shaped(
   call: Call,
   server: Server,
-  { pipeline, name, limit }: Shape,
+  { pipeline, input, name, limit }: Shape,
   answer: unknown,
 ): Promise<Json> {
-  const input = INPUTS[call.request.method];
-  const isWhole = isRecord(answer) && (answer['resultType'] ?? 'complete') === 'complete';
-  if (!input || !isWhole || !pipeline.appliesTo.includes(input)) return call.encode(answer, server);
+  if (!isRecord(answer) || (answer['resultType'] ?? 'complete') !== 'complete') return call.encode(answer, server);
   if (limit) {
     const whole = call.encode(answer, server);
     const passed = withinSize(call, server, limit, whole);
@@ -79,7 +90,7 @@ interface Done {
 
 async function toolResult(work: Work, answer: Fields): Promise<Fields> {
   const { content } = answer;
-  if (!Array.isArray(content)) return answer;
+  if (!Array.isArray(content)) return guarded(work, answer);
   const runs = answer['isError'] === true ? content.map((block: Block) => [block]) : runsOf(content as Block[]);
   const done: Done[] = [];
   const before: string[] = [];
@@ -95,7 +106,7 @@ async function toolResult(work: Work, answer: Fields): Promise<Fields> {
 
 async function prompt(work: Work, answer: Fields): Promise<Fields> {
   const { messages } = answer;
-  if (!Array.isArray(messages)) return answer;
+  if (!Array.isArray(messages)) return guarded(work, answer);
   const done: Done[] = [];
   for (const message of messages as (Fields | null)[]) {
     const block = message?.['content'] as Block | undefined;

@@ -39,7 +39,13 @@ let events: { kind: string; detail?: unknown; deniedReason?: string | undefined 
 beforeAll(async () => {
   library = await answering(
     'library',
-    [{ name: 'book', annotations: { readOnlyHint: true } }, { name: 'rows' }, { name: 'odd' }, { name: 'bare' }],
+    [
+      { name: 'book', annotations: { readOnlyHint: true } },
+      { name: 'rows' },
+      { name: 'odd' },
+      { name: 'bare' },
+      { name: 'refusing' },
+    ],
     {
       book: () => ({ content: [{ type: 'text', text: BOOK }] }),
       rows: () => ({ content: [{ type: 'text', text: JSON.stringify(ROWS) }] }),
@@ -111,6 +117,21 @@ test('a guard looks at prompts, too; what it took out, no code sees', async () =
   const { text } = await said(await open(), 'library__rows');
   expect(text.length).toBeGreaterThan(1000);
   expect(text).not.toContain(TOKEN);
+});
+
+test('what a tool began as a task, and how it refuses, is no way around a guard', async () => {
+  const stages = through({ type: 'redact', patterns: [] }, SPLIT);
+  await gateway.swap(config(stages));
+  const client = await open();
+  const begun = await client.rpc('tools/call', { name: 'library__rows', arguments: {}, task: { ttl: 60_000 } });
+  const { taskId } = (begun.json.result ?? {})['task'] as { taskId: string };
+  const { json } = await client.rpc('tasks/result', { taskId });
+  const [{ text }] = (json.result ?? {})['content'] as [{ text: string }];
+  const section = await said(client, 'get_section', { resultId: idIn(text), section: '1' });
+  expect(section.text).toContain('[redacted:aws-access-key]');
+  expect(text + section.text).not.toContain(TOKEN);
+  const refused = await client.rpc('tools/call', { name: 'library__refusing' });
+  expect(refused.json.error?.message).toBe('no [redacted:aws-access-key]');
 });
 
 test('stages behind one that splits change each section', async () => {

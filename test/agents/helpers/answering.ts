@@ -11,6 +11,9 @@ type Params = Record<string, unknown> & {
   protocolVersion?: string;
 };
 
+/** What a tool `refusing` says; it has the shape of a secret. */
+const REFUSED = `AKIA${'ABCD'.repeat(4)}`;
+
 export interface Answering extends AsyncDisposable {
   readonly endpoint: Endpoint;
   /** Names of what was called, and what prompts were asked for. */
@@ -26,16 +29,18 @@ export async function answering(
   const calls: string[] = [];
   const prompts = Object.keys(answers).filter((one) => !tools.some((tool) => tool.name === one));
   const answerTo = (method: string, params: Params): object | undefined => {
+    if (method === 'tasks/result') return answers[String(params['taskId']).slice('task of '.length)]?.({});
     if (method === 'initialize')
       return {
         protocolVersion: params.protocolVersion,
-        capabilities: { tools: {}, prompts: {} },
+        capabilities: { tools: {}, prompts: {}, tasks: { requests: { tools: { call: {} } } } },
         serverInfo: { name, version: '1.0.0' },
       };
     if (method === 'tools/list') return { tools: tools.map((tool) => ({ inputSchema: { type: 'object' }, ...tool })) };
     if (method === 'prompts/list') return { prompts: prompts.map((one) => ({ name: one })) };
     if (method !== 'tools/call' && method !== 'prompts/get') return undefined;
     calls.push(params.name ?? '');
+    if (params['task']) return { task: { taskId: `task of ${params.name ?? ''}`, status: 'completed' } };
     return answers[params.name ?? '']?.(params.arguments ?? {});
   };
   const server = createServer(async (request, response) => {
@@ -43,7 +48,8 @@ export async function answering(
     const { id, method, params = {} } = (await json(request)) as { id?: number; method: string; params?: Params };
     if (id === undefined) return void response.writeHead(202).end();
     const result = answerTo(method, params);
-    const answer = result ? { result } : { error: { code: -32601, message: 'Method not found' } };
+    const error = { code: -32601, message: params.name === 'refusing' ? `no ${REFUSED}` : 'Method not found' };
+    const answer = result ? { result } : { error };
     response.writeHead(200, { 'Content-Type': 'application/json' });
     response.end(JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
   });
