@@ -29,6 +29,8 @@ beforeAll(async () => {
   const names = ['ada', 'bob', 'eve', 'joe'].map((name) => token(name, 'member'));
   desk.push({ 'tokens.yaml': [...names, WORKER, token('max', 'worker')].join('---\n') }, 'what agents see');
   running = await desk.up();
+  // A server that takes long to start is there only then.
+  expect((await desk.sync()).code).toBe(0);
 });
 afterAll(() => desk[Symbol.asyncDispose]());
 
