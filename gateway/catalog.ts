@@ -132,8 +132,9 @@ export class Catalog {
     return this.#current().refused.get(name);
   }
 
-  /** Whether it is a tool that cannot be used. @param own its name at the server */
+  /** Whether it is a tool that cannot be used: by rights, or because the route leaves it out. @param own its name at the server */
   refuses(server: string, own: string): boolean {
+    if (this.#naming.hides(server, own)) return true;
     const found = this.#servers.find(({ name }) => name === server);
     return found !== undefined && this.refused(this.#naming.nameOf(server, own)) !== undefined;
   }

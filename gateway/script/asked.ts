@@ -3,8 +3,12 @@ import { toSlipwayError, SlipwayError } from '../../schemas/errors.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { suggest } from '../../schemas/suggest.ts';
 import { finish } from '../audit/finish.ts';
+import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
+import type { Caller } from '../exchange.ts';
 import { ToolIndex } from '../lazy/tool-index.ts';
+import type { Permit } from '../limits/limiter.ts';
+import type { Slot } from '../limits/meter.ts';
 import { callTool } from '../methods/tools-call.ts';
 import { cardOf } from '../own/card.ts';
 import type { Front } from '../own/own-tool.ts';
@@ -33,6 +37,8 @@ export interface AskedOptions {
 export class Asked {
   readonly #options: AskedOptions;
   readonly #around: Around;
+  /** Calls that are on their way. */
+  #running = 0;
   /** Calls that were made, and those that came to nothing. */
   calls = 0;
   failed = 0;
@@ -80,9 +86,12 @@ export class Asked {
     if (name === undefined) throw new Error('Name a tool: callTool(name, args).');
     if (typeof args !== 'object' || Array.isArray(args)) throw new Error(`The arguments of ${name} must be an object.`);
     const inner = new InnerCall(this.#around, name, args);
+    inner.trace.bodyBytes = Buffer.byteLength(JSON.stringify(args));
     this.calls++;
+    const isFirst = this.#running++ === 0;
+    let permit: Permit | undefined;
     try {
-      this.#admit(inner, name);
+      permit = this.#admit(inner, name, isFirst ? undefined : 'concurrency');
       const json = await callTool(inner, name, args as Record<string, unknown>, () => {
         throw new RpcFailure({ code: RPC.invalidParams, message: this.#unknown(name) });
       });
@@ -92,23 +101,34 @@ export class Asked {
       if (inner.trace.outcome === 'ok') inner.trace.failed(error);
       throw error instanceof SlipwayError ? new Error(wordsOf(error)) : error;
     } finally {
+      this.#running--;
+      permit?.release();
       if (inner.trace.outcome !== 'ok') this.failed++;
       end(inner);
       onCalled(name);
     }
   }
 
-  /** @throws SlipwayError `rate-limited`, `forbidden` */
-  #admit({ caller }: InnerCall, name: string): void {
-    const { state, generation, course, identity, source, route } = caller;
-    // Each is a request as good as the script's own, which holds the place of them all.
-    state.limiter.admit(course.counted, undefined);
-    if (state.current === generation) return;
-    // Stale rights: a script that waits for a person may outlive the commit that allowed its calls.
+  /**
+   * Each is a request as good as the script's own.
+   * @param slot what it holds: one at a time is in the place of the script itself
+   * @throws SlipwayError `body-too-large`, `concurrency-limited`, `rate-limited`, `forbidden`
+   */
+  #admit({ caller, trace }: InnerCall, name: string, slot: Slot | undefined): Permit {
+    const { state, generation, course, route } = caller;
+    if ((trace.bodyBytes ?? 0) > course.bodyBytes) throw new SlipwayError('body-too-large');
+    if (state.current !== generation && this.#isClosed(caller, route.catalogs.tools.known(name)))
+      throw new SlipwayError('forbidden');
+    return state.limiter.admit(course.counted, slot);
+  }
+
+  /** Stale rights: a script that waits for a person may outlive the commit that allowed it, or its calls. */
+  #isClosed({ state, identity, source, route }: Caller, target: Target | undefined): boolean {
     const now = viewOf(state.current, { identity, source, route: route.path });
-    const target = route.catalogs.tools.known(name);
-    const isOpen = now?.servers.some((server) => server.name === target?.server.name);
-    if (!now || (target && !isOpen) || now.catalogs.tools.refused(name)) throw new SlipwayError('forbidden');
+    if (!now?.own?.get(String(this.#options.call.request.params?.['name']))) return true;
+    if (!target) return false;
+    const { server, name } = target;
+    return !now.servers.some((one) => one.name === server.name) || now.catalogs.tools.refuses(server.name, name);
   }
 
   /** A large result is taken apart on the script's thread, not here. */

@@ -118,7 +118,11 @@ class Execution {
       script,
       caps: { cpuMs, memoryBytes, resultChars: this.#resultBytes, questionChars: QUESTION },
       maxCalls,
-      maxConcurrentCalls,
+      // What is more than the limits allow waits for its turn rather than being refused.
+      maxConcurrentCalls: Math.min(
+        maxConcurrentCalls,
+        ...this.#call.caller.course.counted.map(({ limits }) => limits.concurrency ?? Infinity),
+      ),
       consoleChars: consoleBytes,
     };
     const tooMany = new SlipwayError('concurrency-limited', 'Too many scripts run at once.');

@@ -120,6 +120,22 @@ describe('what it may use up', () => {
     );
   });
 
+  test('calls at once are requests at once: what is more than the limit allows waits, and a large one is refused', async () => {
+    await using up = await socketUpstream('up');
+    const { audit, drafts } = auditing();
+    const limits: Snapshot['limits'] = { perPrincipal: { concurrency: 1, bodyBytes: 1_500 } };
+    await using gateway = await start(wish(up, { limits }), { audit });
+    const text = `
+      const all = await Promise.all([1, 2, 3, 4].map(() => tools.up.who()));
+      const large = await tools.up.who({ a: 'x'.repeat(2000) }).catch(({ message }) => message);
+      return [...all, large];`;
+    const { json } = await ask(gateway.url, 'tools/call', script(text), { path: ROUTE });
+    const said = JSON.parse(textIn(json.result)) as string[];
+    expect(said).toEqual(['up', 'up', 'up', 'up', expect.stringContaining('over the limit')]);
+    expect(drafts.filter(({ kind }) => kind === 'limit')).toHaveLength(0);
+    expect(up.seen.filter((message) => 'method' in message && message.method === 'tools/call')).toHaveLength(4);
+  });
+
   test('each call counts against budgets, whose words reach the client', async () => {
     await using up = await socketUpstream('up');
     const budget: BudgetEntry = {
@@ -206,17 +222,29 @@ describe('a person who is asked', () => {
     expect(events).toHaveLength(3);
   });
 
-  test('stale rights: what a commit closes meanwhile is closed to the script, too', async () => {
+  const deny = { file: 'up.yaml', line: 1, rules: [{ pattern: 'who', action: 'deny', file: 'up.yaml', line: 2 }] };
+  const onRoute = (more: Partial<Route>): Partial<Wish> => ({
+    routes: { [ROUTE]: { project: 'p', servers: ['up'], separator: '__', codeMode: CODE_MODE, ...more } },
+  });
+  test.each<[string, Partial<Wish>]>([
+    ['denies the tool', { access: { servers: { up: deny } } } as Partial<Wish>],
+    [
+      'denies it, and has it called otherwise',
+      { access: { servers: { up: deny } }, ...onRoute({ separator: '-' }) } as Partial<Wish>,
+    ],
+    ['hides it', onRoute({ overrides: { up: { hide: ['who'] } } })],
+    ['takes code mode away', onRoute({ codeMode: undefined })],
+  ])('stale rights: a commit that %s does so for the script that runs, too', async (_what, commit) => {
     await using up = await socketUpstream('up', { all: true });
     const principals = [principal('ci', 'secret')];
     await using gateway = await start(wish(up, { principals }));
     const by = { path: ROUTE, token: 'secret', capabilities };
     const text = `${QUESTION}; return tools.up.who().then(() => ['open'], ({ message }) => [message]);`;
     const asked = await ask(gateway.url, 'tools/call', script(text), by);
-    const denied = { file: 'up.yaml', line: 1, rules: [{ pattern: 'who', action: 'deny', file: 'up.yaml', line: 2 }] };
-    await gateway.swap(wish(up, { principals, access: { servers: { up: denied } } } as Partial<Wish>));
+    await gateway.swap(wish(up, { principals, ...commit }));
     const answered = { ...script(text), ...answerTo(asked.json.result as Asks) };
     const done = await ask(gateway.url, 'tools/call', answered, by);
-    expect(JSON.parse(textIn(done.json.result))).toEqual([expect.stringContaining('may not')]);
+    expect(JSON.stringify(done.json)).not.toContain('open');
+    expect(up.seen.filter((message) => 'method' in message && message.method === 'tools/call')).toHaveLength(1);
   });
 });
