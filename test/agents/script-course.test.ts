@@ -132,7 +132,8 @@ describe('what it may use up', () => {
     const { json } = await ask(gateway.url, 'tools/call', script(text), { path: ROUTE });
     const said = JSON.parse(textIn(json.result)) as string[];
     expect(said).toEqual(['up', 'up', 'up', 'up', expect.stringContaining('over the limit')]);
-    expect(drafts.filter(({ kind }) => kind === 'limit')).toHaveLength(0);
+    const refused = drafts.filter(({ kind }) => kind === 'limit');
+    expect(refused.map(({ deniedReason }) => deniedReason)).toEqual(['body-too-large']);
     expect(up.seen.filter((message) => 'method' in message && message.method === 'tools/call')).toHaveLength(4);
   });
 
