@@ -97,6 +97,35 @@ test('a call is two spans of its client’s trace, and the server is told of the
   }
 });
 
+test('the calls of a script are spans below its own', async () => {
+  await using otlp = await collector();
+  await using up = await socketUpstream('up');
+  const tracing = { endpoint: otlp.endpoint, sampleRatio: 1, headers: [] };
+  const codeMode = {
+    ...{ timeoutMs: 60_000, cpuMs: 20_000, memoryBytes: 32 * 2 ** 20, maxCalls: 9, maxConcurrentCalls: 2 },
+    ...{ scriptBytes: 1_000, resultBytes: 1_000, consoleBytes: 100 },
+  };
+  const routes = { '/projects/p/mcp': { project: 'p', servers: ['up'], separator: '__', codeMode } };
+  const gateway = await start({ servers: { up: up.endpoint }, routes, gateway: { tracing } });
+  try {
+    const client = await session(gateway.url, { path: '/projects/p/mcp' });
+    const run = () => client.rpc('tools/call', { name: 'run_script', arguments: { script: 'await tools.up.who();' } });
+    // The library is loaded while calls are served already.
+    await eventually(async () => {
+      await run();
+      const [last] = up.seen.slice(-1) as { params?: { _meta?: object } }[];
+      return last?.params?._meta !== undefined && 'traceparent' in last.params._meta;
+    });
+    await gateway[Symbol.asyncDispose]();
+    const script = otlp.spans.findLast(({ name }) => name === 'tools/call run_script');
+    const call = otlp.spans.find(({ parentSpanId }) => parentSpanId === script?.spanId);
+    expect(call).toMatchObject({ name: 'tools/call who', kind: 2, traceId: script?.traceId });
+    expect(otlp.spans.find(({ parentSpanId }) => parentSpanId === call?.spanId)).toMatchObject({ kind: 3 });
+  } finally {
+    await gateway[Symbol.asyncDispose]();
+  }
+});
+
 test('without tracing a client’s context still reaches the server, from header or _meta; what is none does not', async () => {
   await using up = await httpUpstream('web');
   await using local = await socketUpstream('local');
