@@ -96,7 +96,7 @@ class Execution {
       const isLate = error instanceof TimeOver || (error instanceof TaskLost && error.why === 'time');
       outcome = isLate ? 'timeout' : outcomeOf(error);
       if (isLate) return this.#failed('time', `longer than ${this.#timeoutMs} ms`);
-      if (error instanceof TaskLost) return this.#failed(error.why, 'its thread ended');
+      if (error instanceof TaskLost) return this.#lost(error);
       throw error;
     } finally {
       // What it did not wait for ends with it.
@@ -160,6 +160,12 @@ class Execution {
     return isTooMuch
       ? this.#failed('result', `more than ${this.#resultBytes} bytes`)
       : this.#result(textOf(ended.json));
+  }
+
+  #lost({ why }: TaskLost): Json {
+    const { log } = this.#call.caller.state;
+    if (why === 'crash') log('warn', 'the thread of a script ended, and should not have');
+    return this.#failed(why, 'its thread ended');
   }
 
   #failed(why: keyof typeof WORDS, message: string): Json {
