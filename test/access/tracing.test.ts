@@ -102,8 +102,14 @@ test('the calls of a script are spans below its own', async () => {
   await using up = await socketUpstream('up');
   const tracing = { endpoint: otlp.endpoint, sampleRatio: 1, headers: [] };
   const codeMode = {
-    ...{ timeoutMs: 60_000, cpuMs: 20_000, memoryBytes: 32 * 2 ** 20, maxCalls: 9, maxConcurrentCalls: 2 },
-    ...{ scriptBytes: 1_000, resultBytes: 1_000, consoleBytes: 100 },
+    timeoutMs: 60_000,
+    cpuMs: 20_000,
+    memoryBytes: 32 * 2 ** 20,
+    maxCalls: 9,
+    maxConcurrentCalls: 2,
+    scriptBytes: 1_000,
+    resultBytes: 1_000,
+    consoleBytes: 100,
   };
   const routes = { '/projects/p/mcp': { project: 'p', servers: ['up'], separator: '__', codeMode } };
   const gateway = await start({ servers: { up: up.endpoint }, routes, gateway: { tracing } });
