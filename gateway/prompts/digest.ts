@@ -20,16 +20,12 @@ const MAX_SUMMARY = 200;
 export function summaryOf({ entry: { summary, content, link } }: Prompt): string {
   if (summary !== undefined) return summary;
   if (content === undefined) return link ? `The resource ${link.uri} of ${link.server}.` : '';
-  const lines = content.split(/\r?\n/).map((line) => line.trim());
-  const heading = lines.find((line) => line !== '');
-  const title = heading === undefined ? undefined : /^#{1,6}\s+(.*?)\s*#*$/.exec(heading)?.[1];
-  if (title !== undefined && title !== '') return brief(title, MAX_SUMMARY);
-  const paragraph =
-    lines
-      .slice(lines.indexOf(heading ?? ''))
-      .join('\n')
-      .split('\n\n', 1)[0] ?? '';
-  const text = paragraph.replaceAll(/\s+/g, ' ').slice(0, 2 * MAX_SUMMARY);
+  const [paragraph = ''] = content.trim().split(/\n[^\S\n]*\n/, 1);
+  // Cut first: a line of spaces would keep what looks for its end busy for long.
+  const lines = paragraph.slice(0, 2 * MAX_SUMMARY);
+  const title = /^#{1,6}\s+(.*?)\s*#*$/m.exec(lines)?.[1];
+  if (lines.startsWith('#') && title) return brief(title, MAX_SUMMARY);
+  const text = lines.replaceAll(/\s+/g, ' ');
   return brief(/^.*?[.!?](?=\s|$)/.exec(text)?.[0] ?? text, MAX_SUMMARY);
 }
 
@@ -53,9 +49,9 @@ export function digestIn(answer: string): Digest | undefined {
 
 /** The first object or list in a text: models like to say something around it. */
 export function jsonIn(text: string): unknown {
-  const [found] = /[[{][\s\S]*[\]}]/.exec(text) ?? [];
+  const end = Math.max(text.lastIndexOf('}'), text.lastIndexOf(']'));
   try {
-    return found === undefined ? undefined : JSON.parse(found);
+    return JSON.parse(text.slice(Math.max(text.search(/[[{]/), 0), end + 1)) as unknown;
   } catch {
     return undefined;
   }

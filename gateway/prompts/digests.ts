@@ -27,7 +27,7 @@ export class Digests implements Disposable {
   readonly #asking = new Set<string>();
   /** Until when (as `performance.now()` tells) a text is left alone. */
   readonly #failed = new Map<string, number>();
-  readonly #found = new WeakMap<Prompt['entry'], Promise<Digest>>();
+  readonly #found = new WeakMap<Prompt['entry'], Digest>();
 
   constructor(llm: Llm, texts: Texts) {
     this.#llm = llm;
@@ -82,7 +82,4 @@ export class Digests implements Disposable {
   }
 }
 
-const plain = async (prompt: Prompt): Promise<Digest> => ({
-  summary: summaryOf(prompt),
-  chapters: chaptersOf(prompt),
-});
+const plain = (prompt: Prompt): Digest => ({ summary: summaryOf(prompt), chapters: chaptersOf(prompt) });

@@ -150,6 +150,8 @@ test('a text is summed up by its first heading or sentence, and its headings are
   expect(summaryOf(of('Ask first. Then act.\nAnd so on.'))).toBe('Ask first.');
   expect(summaryOf(of('See example.com\nfor more. And more.'))).toBe('See example.com for more.');
   expect(summaryOf(of('y'.repeat(1_000)))).toHaveLength(200);
+  expect(summaryOf(of(`# a${' '.repeat(60_000)}x`))).toBe('a');
+  expect(summaryOf(of(''))).toBe('');
   expect(summaryOf({ name: 'x', entry: { content: '# A', priority: 5, summary: 'B' } })).toBe('B');
   const text = '# One\n\nTwo\n---\n\n```sh\n# three\n```\n\n#### Four\n\n### Five';
   expect(chaptersOf(of(text))).toEqual(['One', 'Two', 'Five']);
