@@ -31,6 +31,8 @@ beforeAll(async () => {
     'zeta.yaml': labelled('zeta', 'data'),
   });
   running = await desk.up();
+  // A server that takes long to start is there only then.
+  expect((await desk.sync()).code).toBe(0);
 });
 afterAll(() => desk[Symbol.asyncDispose]());
 

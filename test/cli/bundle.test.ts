@@ -58,7 +58,10 @@ test('the bundle runs without anything beside it', async () => {
     spawn(process.execPath, [join(installed, 'slipway.js'), ...up], { cwd: desk.home, env: desk.env() }),
   );
   try {
-    await using agent = await client(`${await running.serving}/projects/scripts/mcp`);
+    const url = await running.serving;
+    // A server that takes long to start is there only then.
+    expect(slipway('sync', '--wait', '--state-dir', desk.state).status).toBe(0);
+    await using agent = await client(`${url}/projects/scripts/mcp`);
     // A thread's program is a file of its own, too.
     const script = 'return (await listTools("")).map(({ name }) => name);';
     const answer = await agent.callTool({ name: 'run_script', arguments: { script } });
@@ -87,7 +90,9 @@ test('the bundle has the program of its threads, and the sandbox in it', async (
     spawn(process.execPath, [program, ...args], { cwd: desk.home, env: desk.env(), stdio: ['ignore', 'pipe', 'pipe'] }),
   );
   onTestFinished(() => void running.stop());
-  await using agent = await client(`${await running.serving}/projects/sections/mcp`);
+  const url = await running.serving;
+  expect((await desk.sync()).code).toBe(0);
+  await using agent = await client(`${url}/projects/sections/mcp`);
   const text = `# A\n\n<!-- hidden -->\n${'Long words. '.repeat(300)}\n# B\n\n${'More words. '.repeat(300)}`;
   await agent.callTool({ name: 'notes__save_note', arguments: { title: 'a', text } });
   const { content } = (await agent.callTool({ name: 'notes__get_note', arguments: { title: 'a' } })) as {
