@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { findKind, KINDS, type KindName } from './kinds/index.ts';
 import type { Kind } from './kinds/kind.ts';
+import { lockSchema } from './lock/lock.ts';
 import { metadata } from './parse.ts';
 import { planSchema } from './plan.ts';
 import { API_VERSION } from './resource.ts';
@@ -27,7 +28,7 @@ export function documentSchema(kind: Kind): JsonSchema {
   };
 }
 
-/** Every schema that is published, by file name: one per kind, one for any kind, and the plan, snapshot and status. */
+/** Every schema that is published, by file name: one per kind, one for any kind, and the lock file, plan, snapshot and status. */
 export function allSchemas(): Record<string, JsonSchema> {
   const kinds = (Object.keys(KINDS) as KindName[]).map(
     (kind) => [`${kind.toLowerCase()}.json`, documentSchema(KINDS[kind] as Kind)] as const,
@@ -35,6 +36,7 @@ export function allSchemas(): Record<string, JsonSchema> {
   return {
     ...Object.fromEntries(kinds),
     'slipway.json': anyKind(),
+    'lock.json': toJson(lockSchema, 'Slipway lock', 'What `slipway lock` writes to slipway.lock.yaml.'),
     'plan.json': toJson(planSchema, 'Slipway plan', 'What `slipway plan -o json` prints.'),
     'status.json': toJson(statusSchema, 'Slipway status', 'What `slipway status -o json` prints.'),
     'snapshot.json': toJson(snapshotSchema, 'Slipway snapshot', 'All that the gateway needs to know.'),

@@ -1,5 +1,6 @@
 /** The pure part of pinned tools: what is hashed, how tools differ, what should be looked at, how a lock file is read. */
 import * as fc from 'fast-check';
+import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, test } from 'vitest';
 import { toolsPlan } from '../../reconciler/pins/tools-plan.ts';
 import { differences } from '../../schemas/lock/differences.ts';
@@ -8,10 +9,12 @@ import { findingsIn } from '../../schemas/lock/findings.ts';
 import { hiddenIn, unescaped, visible } from '../../schemas/lock/hidden.ts';
 import { LOCK_FILE, NO_LOCK, parseLock, type Lock, type LockedTool } from '../../schemas/lock/lock.ts';
 import { lookAlikes } from '../../schemas/lock/look-alikes.ts';
+import type { Offered } from '../../schemas/lock/offer.ts';
 import { saidOf } from '../../schemas/lock/plan-words.ts';
 import { keysOf, PARTS, pinOf, type Listed } from '../../schemas/lock/pin.ts';
+import type { Tool } from '../../schemas/snapshot.ts';
 import { wordDiff, wordRuns } from '../../schemas/lock/words.ts';
-import { lockText } from '../../cli/write/locking.ts';
+import { locked, lockText } from '../../cli/write/locking.ts';
 
 const schema = { type: 'object', properties: { title: { type: 'string' } }, required: ['title'] };
 const tool = (name: string, more: object = {}): Listed => ({
@@ -319,5 +322,61 @@ describe('the file', () => {
 
   test('nothing in it is no lock, and no issue', () => {
     expect(read('# nothing yet\n')).toEqual({ issues: [] });
+  });
+});
+
+describe('what is written down', () => {
+  const isThere = (server: string): boolean => server !== 'gone';
+  const run = (before: Lock | undefined, offers: readonly Offered[], names: readonly string[] = []) =>
+    locked({ before, offers, names, isThere });
+  const listed = (...tools: Listed[]): Tool[] => tools as Tool[];
+
+  test('is what servers list, by name, with what it costs; of two tools with one name, the first', async () => {
+    const twice = tool('get', { description: 'Another.' });
+    const { lock } = await run(undefined, [
+      { server: 'b', tools: [] },
+      { server: 'a', tools: listed(tool('set'), tool('get'), twice), artifact: { image: 'x:1', digest: 'sha256:1' } },
+    ]);
+    expect(Object.keys(lock.servers)).toEqual(['a', 'b']);
+    expect(lock.servers['a']?.artifact).toEqual({ image: 'x:1', digest: 'sha256:1' });
+    expect(lock.servers['a']?.tools.map(({ name, description }) => [name, description])).toEqual([
+      ['get', 'What get does.'],
+      ['set', 'What set does.'],
+    ]);
+    const { name, description, inputSchema } = tool('get');
+    const counted = encode(JSON.stringify({ name, description, inputSchema })).length;
+    expect(lock.servers['a']?.tools[0]?.tokens).toBe(counted);
+  });
+
+  test('what is not known stays as it was accepted, and is told; what the config has no more goes', async () => {
+    const before = lockOf({ away: [tool('get')], off: [tool('get')], gone: [tool('get')], other: [tool('get')] });
+    const offers = [
+      { server: 'away', why: 'it did not tell' },
+      { server: 'other', tools: listed(tool('set')) },
+    ];
+    const { lock, unknown, gone } = await run(before, offers);
+    expect(unknown).toEqual([
+      { server: 'away', why: 'it did not tell' },
+      { server: 'off', why: 'it is not in force' },
+    ]);
+    expect(gone).toEqual(['gone']);
+    expect(lock.servers['away']).toEqual(before.servers['away']);
+    expect(lock.servers['off']).toEqual(before.servers['off']);
+    expect(lock.servers['other']?.tools.map(({ name }) => name)).toEqual(['set']);
+    const one = await run(before, offers, ['away']);
+    expect([one.lock, one.gone]).toEqual([before, []]);
+  });
+
+  test('a package keeps its hash where it is not installed; another version has none of it', async () => {
+    const artifact = { package: 'npm:mail@1.0.0', integrity: 'sha512-a' };
+    const before: Lock = { ...NO_LOCK, servers: { mail: { artifact, tools: [] } } };
+    const now = async (name: string) =>
+      (await run(before, [{ server: 'mail', tools: [], artifact: { package: name } }])).lock.servers['mail']?.artifact;
+    expect(await now('npm:mail@1.0.0')).toEqual(artifact);
+    expect(await now('npm:mail@2.0.0')).toEqual({ package: 'npm:mail@2.0.0' });
+    const after: Lock = { ...NO_LOCK, servers: { mail: { artifact: { package: 'npm:mail@2.0.0' }, tools: [] } } };
+    expect(toolsPlan({ lock: before, routes: {} }, { lock: after, routes: {} })?.artifacts).toEqual([
+      { server: 'mail', before: 'npm:mail@1.0.0 sha512-a', after: 'npm:mail@2.0.0' },
+    ]);
   });
 });
