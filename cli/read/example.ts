@@ -41,11 +41,14 @@ export function exampleOf(root: JsonSchema, given: JsonSchema): unknown {
   if (usual !== undefined && usual !== null && !['{}', '[]', '""'].includes(JSON.stringify(usual))) return usual;
   if ('const' in schema) return schema['const'];
   if (values) return values[0];
-  const [way] = alternatives(schema);
+  const [way] = [...alternatives(schema), ...kindsIn(schema)];
   if (way) return exampleOf(root, way);
   const make = TYPES[String(schema['type'])];
   return make ? make(root, schema) : 'example';
 }
+
+/** Those that a field tells apart. */
+const kindsIn = ({ type, oneOf = [] }: JsonSchema): JsonSchema[] => (type === undefined ? (oneOf as JsonSchema[]) : []);
 
 type Make = (root: JsonSchema, schema: JsonSchema) => unknown;
 
