@@ -16,7 +16,7 @@ export interface Side {
 
 /** @returns undefined where both accept the same */
 export function toolsPlan(before: Side, after: Side): ToolsPlan | undefined {
-  if (before.lock === after.lock && before.lock === undefined) return undefined;
+  if (!before.lock && !after.lock) return undefined;
   const servers = [...new Set([before, after].flatMap(({ lock }) => Object.keys(lock?.servers ?? {})))].sort();
   const changes = servers.flatMap((server) => toolChanges(server, before.lock, after.lock));
   const artifacts = servers.flatMap((server) => artifactChange(server, before.lock, after.lock));
