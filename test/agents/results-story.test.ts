@@ -15,6 +15,8 @@ beforeAll(async () => {
   cpSync(EXAMPLE, desk.config, { recursive: true });
   desk.push({}, 'what agents see');
   running = await desk.up();
+  // A server that takes long to start is there only then.
+  expect((await desk.sync()).code).toBe(0);
 });
 afterAll(() => desk[Symbol.asyncDispose]());
 
