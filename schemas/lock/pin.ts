@@ -20,10 +20,34 @@ export interface Pin {
 /** A tool as its server lists it. */
 export type Listed = Readonly<Record<string, unknown>>;
 
-const sha256 = (value: unknown): string =>
-  createHash('sha256')
-    .update(canonicalize(value) ?? '')
-    .digest('hex');
+/**
+ * One bad text must not take down the list that all share: what JSON can carry and RFC 8785 has no form for (half of a
+ * surrogate pair, 1e999) has a hash all the same.
+ */
+function sha256(value: unknown): string {
+  const hash = createHash('sha256');
+  try {
+    hash.update(canonicalize(value) ?? '');
+  } catch {
+    for (const part of partsOf(value)) hash.update(part);
+  }
+  return hash.digest('hex');
+}
+
+/** Any JSON as texts that no other has: begun like no canonical JSON, each list with its length, each object with its keys. */
+function* partsOf(value: unknown): Generator<string> {
+  yield 'not canonical';
+  const todo = [value];
+  while (todo.length > 0) {
+    const next = todo.pop();
+    if (typeof next !== 'object' || next === null) yield ` ${typeof next === 'string' ? JSON.stringify(next) : next}`;
+    else {
+      const entries = Object.entries(next).sort(([a], [b]) => (a < b ? 1 : -1));
+      yield Array.isArray(next) ? ` ${next.length}[` : ` {${JSON.stringify(entries.map(([key]) => key))}`;
+      for (const [, child] of entries) todo.push(child);
+    }
+  }
+}
 
 const known = new WeakMap<Listed, Pin>();
 

@@ -154,3 +154,18 @@ test('what a server says of itself later is compared, too', async () => {
   expect(await stream.next()).toMatchObject({ method: 'notifications/tools/list_changed' });
   expect(await names()).toEqual(['things__echo', 'things__slow']);
 });
+
+test('half a character in the text of one server takes no other down', async () => {
+  await using bad = await socketUpstream('bad');
+  await using good = await socketUpstream('good');
+  bad.tools.splice(0, bad.tools.length, { ...KNOWN, description: 'x\ud800' });
+  good.tools.splice(0, good.tools.length, KNOWN);
+  const servers = {
+    bad: { endpoints: [bad.endpoint], pinned: pinned('block', KNOWN) },
+    good: { endpoints: [good.endpoint], pinned: pinned('block', KNOWN) },
+  };
+  await using all = await start(snapshot({ servers, principals: [principal('ops', TOKEN)] }));
+  await using agent = await client(`${all.url}/mcp`, TOKEN);
+  expect((await agent.listTools()).tools.map(({ name }) => name)).toEqual(['good__echo']);
+  expect((await agent.callTool({ name: 'good__echo', arguments: {} })).isError).not.toBe(true);
+});

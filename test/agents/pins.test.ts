@@ -60,6 +60,39 @@ describe('what a tool is pinned by', () => {
       pinOf(tool('get', { description: 'a\u{E0041}' })).hashes,
     );
   });
+
+  test('what has no canonical form has a hash that nothing else has', () => {
+    const odd = [
+      '"a\\ud800"',
+      '"a\\ud801"',
+      '"a\\ufffd"',
+      '"a"',
+      '["\\ud800"]',
+      '{"0":"\\ud800"}',
+      '{"\\ud800":0}',
+      '1e999',
+      '-1e999',
+      'null',
+      '"Infinity"',
+      '[1e999,2]',
+      '[2,1e999]',
+      '[[1e999],2]',
+      '[[1e999,2]]',
+      '{"a":1e999,"b":2}',
+      '{"a":2,"b":1e999}',
+      `${'['.repeat(50_000)}1e999${']'.repeat(50_000)}`,
+    ].map((text) => JSON.parse(text) as unknown);
+    const hashes = odd.map((annotations) => pinOf({ name: 'get', annotations }).hashes.annotations);
+    expect(new Set(hashes).size).toBe(odd.length);
+    expect(hashes.every((hash) => /^[0-9a-f]{64}$/.test(hash ?? ''))).toBe(true);
+    const [a, b] = ['{"b":1e999,"a":{"c":1,"d":2}}', '{"a":{"d":2,"c":1},"b":1e999}'].map((text) =>
+      pinOf({ name: 'get', annotations: JSON.parse(text) as unknown }),
+    );
+    expect(a).toEqual(b);
+    expect(keysOf({ name: 'get', annotations: JSON.parse('{"a":1e999}') as unknown })).toMatchObject({
+      'annotations.a': expect.stringMatching(/^[0-9a-f]{12}$/),
+    });
+  });
 });
 
 describe('differences', () => {
