@@ -127,16 +127,22 @@ export function redactValue(
   clean: (text: string) => Redacted = redactText,
 ): { value: unknown; count: number } {
   let count = 0;
-  const walk = (each: unknown): unknown => {
+  const walk = (each: unknown, isData = false): unknown => {
     if (typeof each === 'string') {
       const found = clean(each);
       count += found.count;
       return found.count > 0 ? found.text : each;
     }
-    if (Array.isArray(each)) return changed(each, each.map(walk));
+    if (Array.isArray(each))
+      return changed(
+        each,
+        each.map((inner) => walk(inner, isData)),
+      );
     if (typeof each !== 'object' || each === null) return each;
     const entries = Object.entries(each);
-    const after = entries.map(([key, inner]) => (isBytes(each, key) ? inner : walk(inner)));
+    const after = entries.map(([key, inner]) =>
+      !isData && isBytes(each, key) ? inner : walk(inner, isData || DATA.has(key)),
+    );
     const same = after.every((inner, at) => inner === entries[at]?.[1]);
     return same ? each : Object.fromEntries(entries.map(([key], at) => [key, after[at]]));
   };
@@ -145,6 +151,9 @@ export function redactValue(
 
 const changed = (before: unknown[], after: unknown[]): unknown[] =>
   after.every((each, at) => each === before[at]) ? before : after;
+
+/** What is in these is a server's own: there a field of any name may hold a text. */
+const DATA: ReadonlySet<string> = new Set(['structuredContent', '_meta']);
 
 /** Base64 in MCP: `blob` of a resource, `data` of an image or a sound. */
 function isBytes(holder: object, key: string): boolean {

@@ -18,6 +18,10 @@ export function passOf({ identity, route }: Pick<Caller, 'identity' | 'route'>, 
   return `${route.path} ${isNamed ? identity.key : `${identity.key} ${session ?? ''}`}`;
 }
 
+/** Whether the pass is one caller's: all who need no credentials and keep no session share one. */
+export const isOwn = ({ identity }: Pick<Caller, 'identity'>, session: string | undefined): boolean =>
+  identity.kind === 'token' || identity.kind === 'user' || session !== undefined;
+
 export class Passed {
   /** Until when, as `performance.now()` tells. */
   readonly #passes = new Map<string, { until: number }>();

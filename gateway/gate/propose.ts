@@ -6,7 +6,7 @@ import type { PromptEntry } from '../../schemas/snapshot.ts';
 import type { Call } from '../era/era.ts';
 import { mistaken, textAt, type Args, type OwnTool } from '../own/own-tool.ts';
 import type { Json } from '../rpc/json.ts';
-import { passOf } from './passed.ts';
+import { isOwn, passOf } from './passed.ts';
 import { ALWAYS } from './score.ts';
 
 /** Of a text (characters): somebody has to read it before saying yes. */
@@ -91,8 +91,11 @@ async function propose(call: Call, { name, entry }: Wish): Promise<Json> {
     return mistaken(call, error);
   }
   const { id, branch, request } = answer.body as Proposal;
-  state.prompts.passed.propose(passOf(caller, trace.session), name, entry);
   const where = request === undefined ? `branch ${branch}` : request;
-  const text = `Proposed as ${id} (${where}). Until somebody says yes, read_prompts gives it to you alone.`;
+  const proposed = `Proposed as ${id} (${where}).`;
+  // Unapproved words must reach nobody else: who cannot be told from others has none of their own.
+  if (!isOwn(caller, trace.session)) return call.encode({ content: [{ type: 'text', text: proposed }] });
+  state.prompts.passed.propose(passOf(caller, trace.session), name, entry);
+  const text = `${proposed} Until somebody says yes, read_prompts gives it to you alone.`;
   return call.encode({ content: [{ type: 'text', text }] });
 }

@@ -11,10 +11,6 @@ export function redacts({ generation, route }: Caller, server: Server): boolean 
   return (server.entry.redact ?? routes[route.path]?.redact ?? gateway.redact) === true;
 }
 
-/** Whether a pipeline does so with results; it sees no refusals. */
-const guards = ({ route }: Caller, { name }: Server): boolean =>
-  route.pipelines?.get(name)?.stages.some(({ type }) => type === 'redact') === true;
-
 /** @param answer a result, as the server gave it */
 export function clean(call: Call, server: Server, answer: unknown): unknown {
   if (!redacts(call.caller, server)) return answer;
@@ -25,7 +21,7 @@ export function clean(call: Call, server: Server, answer: unknown): unknown {
 
 /** The same for a refusal: what went wrong is often told with what it went wrong with. */
 export function cleanError(call: Call, server: Server, error: unknown): unknown {
-  if (!(error instanceof RpcFailure) || !(redacts(call.caller, server) || guards(call.caller, server))) return error;
+  if (!(error instanceof RpcFailure) || !redacts(call.caller, server)) return error;
   const { value, count } = redactValue(error.error);
   told(call, server, count);
   return count > 0 ? new RpcFailure(value as RpcError) : error;

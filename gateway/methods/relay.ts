@@ -1,5 +1,6 @@
 /** A request on its way to the server that it is for, and back. */
 import { SlipwayError } from '../../schemas/errors.ts';
+import { RpcFailure } from '../../schemas/jsonrpc.ts';
 import { progressTokenOf, type RequestOptions } from '../../schemas/peer.ts';
 import { traceServer } from '../audit/requests.ts';
 import type { Keeping } from '../cache/results.ts';
@@ -10,7 +11,7 @@ import { clean, cleanError, redacts } from '../limits/redact.ts';
 import { refused, spendOf, type Spend } from '../limits/spend.ts';
 import { outcomeOf, type CallOutcome } from '../metrics.ts';
 import type { NamedPipeline } from '../results/of-route.ts';
-import { inputOf, shaped } from '../results/reshape.ts';
+import { inputOf, shaped, shapedRefusal, type Shape } from '../results/reshape.ts';
 import type { Json } from '../rpc/json.ts';
 import type { Server } from '../upstream/server.ts';
 import { withContext } from '../tracing/context.ts';
@@ -31,9 +32,6 @@ interface How {
 
 const AS_USUAL: How = {};
 
-/** Makes of a result what the client gets. */
-type Shape = (result: unknown) => Promise<Json>;
-
 /**
  * Sends the call's request, with `params` in place of its own, to one of the server's instances.
  * @throws RpcFailure as the server answered; SlipwayError otherwise
@@ -47,7 +45,7 @@ export function relay(call: Call, server: Server, params: Record<string, unknown
   const allowance = allowanceFor(call, server, tool);
   spend?.take();
   const pipeline = call.caller.route.pipelines?.get(server.name);
-  const shape = pipeline && shapeOf(call, server, pipeline, { name: String(params['name']), limit: allowance.result });
+  const shape = pipeline && shapeOf(call, pipeline, String(params['name']), allowance);
   const known = how.keeping?.known;
   const answer = known ? again(call, server, known, shape) : pass(call, server, params, allowance.timeout, how, shape);
   return allowance.permit || allowance.result || spend ? within(call, server, allowance, spend, answer) : answer;
@@ -55,13 +53,13 @@ export function relay(call: Call, server: Server, params: Record<string, unknown
 
 /** `undefined` for what goes through no pipeline. */
 function shapeOf(
-  call: Call,
-  server: Server,
+  { request }: Call,
   pipeline: NamedPipeline,
-  more: { name: string; limit: Bound | undefined },
+  name: string,
+  { result: limit, timeout }: Allowance,
 ): Shape | undefined {
-  const input = inputOf(pipeline, call.request.method);
-  return input && ((result) => shaped(call, server, { pipeline, input, ...more }, result));
+  const input = inputOf(pipeline, request.method);
+  return input && { pipeline, input, name, limit, timeout };
 }
 
 async function within(
@@ -88,7 +86,7 @@ async function again(
 ): Promise<Json> {
   call.trace.detail = { ...call.trace.detail, cached: true };
   call.caller.state.metrics.of(server.name).cached++;
-  return shape ? shape(result) : call.encode(result, server);
+  return shape ? shaped(call, server, shape, result) : call.encode(result, server);
 }
 
 async function pass(
@@ -143,11 +141,15 @@ async function pass(
       call.trace.toolFailed();
     } else if (!hasAsked && !client.retry) good = answer; // What a person answered is in no argument.
     // Not waited for in here: the server has done its part.
-    return shape ? shape(answer) : call.encode(answer, server);
+    return shape ? shaped(call, server, shape, answer) : call.encode(answer, server);
   } catch (error) {
     outcome = outcomeOf(error);
     if (error instanceof NeedsAuthorization) return await askConsent(call, server, error);
-    return call.refused(cleanError(call, server, error), server);
+    const refusal = cleanError(call, server, error);
+    return call.refused(
+      shape && refusal instanceof RpcFailure ? await shapedRefusal(call, server, shape, refusal) : refusal,
+      server,
+    );
   } finally {
     keeping?.end(good);
     metrics.end(outcome, began);

@@ -58,25 +58,26 @@ export class Digests implements Disposable {
     const key = textKey(content);
     const known = await this.#texts.get(namespace, key);
     if (known !== undefined) return digestIn(known);
-    if ((this.#failed.get(key) ?? 0) <= performance.now()) void this.#ask(content, choice, namespace, key);
+    if ((this.#failed.get(namespace + key) ?? 0) <= performance.now()) void this.#ask(content, choice, namespace, key);
     return undefined;
   }
 
   /** Never throws. */
   async #ask(content: string, choice: LlmChoice | undefined, namespace: string, key: string): Promise<void> {
-    if (this.#asking.has(key) || this.#asking.size >= AT_ONCE) return;
-    this.#asking.add(key);
+    const id = namespace + key; // What one model could not do, another may.
+    if (this.#asking.has(id) || this.#asking.size >= AT_ONCE) return;
+    this.#asking.add(id);
     const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(TIMEOUT)]);
     const question = { purpose: 'prompt summary', system: SYSTEM, prompt: content, maxTokens: MAX_TOKENS };
     const answer = await this.#llm.complete({ ...question, tier: 'fast', choice, signal }).catch(() => undefined);
     const digest = answer === undefined ? undefined : digestIn(answer);
     if (digest) this.#texts.set(namespace, key, JSON.stringify(digest));
-    else this.#leave(key);
-    this.#asking.delete(key);
+    else this.#leave(id);
+    this.#asking.delete(id);
   }
 
-  #leave(key: string): void {
-    this.#failed.set(key, performance.now() + CALM);
+  #leave(id: string): void {
+    this.#failed.set(id, performance.now() + CALM);
     const [oldest] = this.#failed.keys();
     if (this.#failed.size > MAX_FAILED && oldest !== undefined) this.#failed.delete(oldest);
   }

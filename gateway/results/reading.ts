@@ -10,7 +10,6 @@ import { brief, mistaken } from '../own/own-tool.ts';
 import type { RouteView } from '../route-view.ts';
 import type { Json } from '../rpc/json.ts';
 import { find } from './part.ts';
-import { AGAIN } from './reshape.ts';
 import type { Kept } from './sections.ts';
 import { tableOf } from './toc.ts';
 
@@ -30,6 +29,9 @@ export function readOn(
 ): Promise<Json> | undefined {
   const { _resultId: id, _section: section = '' } = (args ?? {}) as Record<string, unknown>;
   if (typeof id !== 'string' || !call.caller.route.pipelines?.has(server.name) || takes(item)) return undefined;
+  // Its clients were promised another shape of results.
+  if (isOnlyOurs(item))
+    return Promise.resolve(mistaken(call, 'Sections of what this tool gave are read by get_section.'));
   return keptFor(call, id).then((kept) => {
     const isIts = kept?.server === server.name && kept.name === name && kept.input === input;
     return answerWith(call, isIts ? kept : undefined, { id, section: textOf(section), input });
@@ -41,6 +43,10 @@ function takes(item: Target['item'] | undefined): boolean {
   const schema = item?.['inputSchema'] as { properties?: object } | undefined;
   return schema?.properties !== undefined && Object.hasOwn(schema.properties, '_resultId');
 }
+
+/** Whether sections of what a tool gave cannot be had from the tool itself. */
+export const isOnlyOurs = (item: Target['item'] | undefined): boolean =>
+  takes(item) || item?.['outputSchema'] !== undefined;
 
 /** A section, for whoever may call what gave it. */
 export async function sectionOf(call: Call, view: Seen, id: string, section: string): Promise<Json> {
@@ -74,7 +80,7 @@ async function answerWith(
     return mistaken(call, problem);
   }
   const [number, part] = found;
-  const reading = { resultId: kept.id, again: AGAIN[kept.input], section: number };
+  const reading = { resultId: kept.id, again: kept.again, section: number };
   const text = part.parts ? tableOf(part, reading) : (part.text ?? '');
   const block = { type: 'text', text };
   return charged(call, kept, async () =>

@@ -4,16 +4,19 @@
  * “Output Schema”). Without one it is a second copy of the text, as servers should send it, and is left out with the text it repeats.
  */
 import { SlipwayError } from '../../schemas/errors.ts';
+import { RpcFailure, type RpcError } from '../../schemas/jsonrpc.ts';
 import { redactValue } from '../../schemas/secret-shapes.ts';
 import type { PipelineInput } from '../../schemas/pipelines.ts';
 import type { Call } from '../era/era.ts';
 import type { Bound } from '../limits/limiter.ts';
 import { withinSize } from '../limits/allowance.ts';
 import type { Json } from '../rpc/json.ts';
+import type { Item } from '../upstream/listing.ts';
 import type { Server } from '../upstream/server.ts';
 import { told } from './events.ts';
 import type { NamedPipeline } from './of-route.ts';
 import { leavesOf, type Part } from './part.ts';
+import { isOnlyOurs } from './reading.ts';
 import { onThread, runStages, Withheld, type Work } from './run.ts';
 import { tableOf } from './toc.ts';
 
@@ -45,32 +48,63 @@ export interface Shape {
   readonly name: string;
   /** How large the server's answer may be; that of the agent's is looked at again. */
   readonly limit: Bound | undefined;
+  /** How long a call may take. Of a result's way to the agent it bounds each half: the server's, and this. */
+  readonly timeout: Bound | undefined;
 }
 
+/** How long a result may be on its way through all stages, waiting for threads included (ms). */
+const DEADLINE = 30_000;
+
 /** @param answer a result, as the server gave it @returns what the client gets */
-export async function shaped(
-  call: Call,
-  server: Server,
-  { pipeline, input, name, limit }: Shape,
-  answer: unknown,
-): Promise<Json> {
+export async function shaped(call: Call, server: Server, { limit, ...shape }: Shape, answer: unknown): Promise<Json> {
   if (!isRecord(answer) || (answer['resultType'] ?? 'complete') !== 'complete') return call.encode(answer, server);
   if (limit) {
     const whole = call.encode(answer, server);
     const passed = withinSize(call, server, limit, whole);
     if (passed !== whole) return passed;
   }
+  const { input } = shape;
+  return working(call, server, shape, async (work) => {
+    try {
+      return call.encode(await (input === 'prompt' ? prompt(work, answer) : toolResult(work, answer)), server);
+    } catch (error) {
+      if (!(error instanceof Withheld)) throw error;
+      call.trace.toolFailed('withheld');
+      return call.encode(withheld(input, error), server);
+    }
+  });
+}
+
+/** A refusal of the server, without what guards take out: what went wrong is often told with what it went wrong with. */
+export function shapedRefusal(call: Call, server: Server, shape: Shape, refusal: RpcFailure): Promise<RpcFailure> {
+  return working(call, server, shape, async (work) => {
+    try {
+      const { error } = await guarded(work, { error: refusal.error });
+      return new RpcFailure(error as RpcError);
+    } catch (error) {
+      if (!(error instanceof Withheld)) throw error;
+      return new RpcFailure({ code: refusal.error.code, message: `What went wrong was withheld: ${error.message}.` });
+    }
+  });
+}
+
+/** Ends when its client goes away or takes the call back, and nothing begins once its time is over. */
+async function working<T>(
+  call: Call,
+  server: Server,
+  { pipeline, input, name, timeout }: Omit<Shape, 'limit'>,
+  run: (work: Work) => Promise<T>,
+): Promise<T> {
+  const { calls } = call.caller.state;
   const gone = new AbortController();
   const stay = call.onGone(() => gone.abort(new SlipwayError('cancelled', 'The client went away.')));
-  const work: Work = { call, server, pipeline, name, input, signal: gone.signal };
+  const key = calls.add(call.id, call.request.id, gone);
+  const inTime = AbortSignal.any([gone.signal, AbortSignal.timeout(Math.min(DEADLINE, timeout?.value ?? DEADLINE))]);
   try {
-    return call.encode(await (input === 'prompt' ? prompt(work, answer) : toolResult(work, answer)), server);
-  } catch (error) {
-    if (!(error instanceof Withheld)) throw error;
-    call.trace.toolFailed('withheld');
-    return call.encode(withheld(input, error), server);
+    return await run({ call, server, pipeline, name, input, signal: gone.signal, inTime });
   } finally {
     stay();
+    calls.remove(key, gone);
   }
 }
 
@@ -146,15 +180,16 @@ async function textThrough(work: Work, text: string): Promise<string> {
 
 async function tableFor({ call, server, name, input }: Work, result: Part, whole: string): Promise<string> {
   const { identity, route, state } = call.caller;
-  const kept = { principal: identity.key, route: route.path, server: server.name, name, input, result };
+  const again = isOnlyOurs(toolOf(server, name)) ? undefined : AGAIN[input];
+  const kept = { principal: identity.key, route: route.path, server: server.name, name, input, again, result };
   const id = await state.sections.keep(kept).catch(() => undefined);
   if (id === undefined) return whole;
-  const table = tableOf(result, { resultId: id, again: AGAIN[input], section: '' });
+  const table = tableOf(result, { resultId: id, again, section: '' });
   // A table that is longer than what it is of saves nothing.
   return table.length < whole.length ? table : whole;
 }
 
-export const AGAIN: Readonly<Record<PipelineInput, string>> = {
+const AGAIN: Readonly<Record<PipelineInput, string>> = {
   toolResult: 'calling the same tool',
   prompt: 'getting the same prompt',
 };
@@ -176,11 +211,14 @@ async function guarded(work: Work, value: Fields): Promise<Fields> {
   }
 }
 
+const toolOf = (server: Server, name: string): Item | undefined =>
+  server.state('tools')?.items?.find((item) => item['name'] === name);
+
 /** Without a copy of a text that an agent is to read in parts. Only where no schema promises it. */
 function withoutCopy({ server, name }: Work, answer: Fields, texts: readonly string[]): Fields {
   const { structuredContent, ...rest } = answer;
   if (structuredContent === undefined || texts.length === 0) return answer;
-  const tool = server.state('tools')?.items?.find((item) => item['name'] === name);
+  const tool = toolOf(server, name);
   if (!tool || tool['outputSchema'] !== undefined) return answer;
   const isCopy = (text: string): boolean => {
     const indent = /^[[{]\n( {1,8})\S/.exec(text)?.[1];

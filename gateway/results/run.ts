@@ -16,8 +16,6 @@ const SMALL = 16 * 1024;
 const STAGE_TIMEOUT = 10_000;
 const GUARD_TIMEOUT = 2_000;
 const AROUND = 2_000;
-/** How long a text may be on its way in all, waiting for a thread included (ms). */
-const DEADLINE = 30_000;
 
 /** What a sandbox says of code that went beyond its limits. */
 const LIMITS: ReadonlyMap<string, string> = new Map([
@@ -37,7 +35,10 @@ export interface Work {
   /** The tool, or the prompt: the server's own name. */
   readonly name: string;
   readonly input: PipelineInput;
+  /** Its client is there, and still wants it. */
   readonly signal: AbortSignal;
+  /** The same, and its time is not over. */
+  readonly inTime: AbortSignal;
 }
 
 /** Secrets could not be taken out, so nothing may get out. */
@@ -69,13 +70,12 @@ export async function runStages(work: Work, text: string): Promise<Outcome> {
   // To count them takes a while, so none are counted twice.
   let bytes = Buffer.byteLength(text);
   const bytesIn = bytes;
-  const inTime = AbortSignal.any([work.signal, AbortSignal.timeout(DEADLINE)]);
   for (const stage of work.pipeline.stages) {
     const began = performance.now();
     const before = { result, bytes };
     let why: string | undefined;
     try {
-      result = await asked(work, stage, await applied({ ...work, signal: inTime }, stage, result, original));
+      result = await asked(work, stage, await applied(work, stage, result, original));
     } catch (error) {
       work.signal.throwIfAborted();
       why = whyOf(error);
@@ -107,7 +107,7 @@ async function applied(work: Work, stage: StageEntry, result: Part, original: st
 }
 
 export const onThread = (
-  { call: { caller }, signal }: Work,
+  { call: { caller }, inTime: signal }: Work,
   input: ResultWork,
   timeoutMs = GUARD_TIMEOUT,
 ): Promise<unknown> => caller.state.workers.run({ name: 'results', input, by: caller.identity.key, timeoutMs, signal });

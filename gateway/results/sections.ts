@@ -16,6 +16,8 @@ export interface Kept {
   /** The tool, or the prompt, that gave it: the server's own name. */
   readonly name: string;
   readonly input: PipelineInput;
+  /** How sections can be had besides by get_section. */
+  readonly again?: string | undefined;
   readonly result: Part;
 }
 

@@ -7,7 +7,7 @@ const PREVIEW = 80;
 export interface Reading {
   readonly resultId: string;
   /** What a call of the tool that gave the result is to look like; `undefined` where only ours reads on. */
-  readonly again: string;
+  readonly again: string | undefined;
   /** The section that this is the table of; `''` for the whole. */
   readonly section: string;
 }
@@ -17,10 +17,11 @@ export function tableOf(part: Part, { resultId, again, section }: Reading): stri
   const parts = part.parts ?? [];
   const what = section === '' ? 'The result' : `Section ${section}`;
   const example = section === '' ? '1' : `${section}.1`;
+  const orBy =
+    again === undefined ? '' : `, or by ${again} with ${JSON.stringify({ _resultId: resultId, _section: example })}`;
   const head =
     `${what} has ${lengthOf(part)} characters, in ${parts.length} sections. Read one with get_section ` +
-    `${JSON.stringify({ resultId, section: example })}, or by ${again} with ` +
-    `${JSON.stringify({ _resultId: resultId, _section: example })}; find text with grep_result ` +
+    `${JSON.stringify({ resultId, section: example })}${orBy}; find text with grep_result ` +
     `${JSON.stringify({ resultId, text: '…' })}. It is kept for 5 minutes.`;
   const lines = parts.map((inner, at) => lineOf(inner, section === '' ? `${at + 1}` : `${section}.${at + 1}`));
   const about = part.summary === undefined ? [] : [part.summary];
