@@ -7,6 +7,8 @@ export type Pipelines = ReadonlyMap<string, NamedPipeline>;
 
 export interface NamedPipeline extends PipelineEntry {
   readonly name: string;
+  /** What is split comes whole nevertheless. */
+  readonly isWhole?: boolean;
 }
 
 /**

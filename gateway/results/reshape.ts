@@ -173,7 +173,7 @@ async function textThrough(work: Work, text: string): Promise<string> {
     if (error instanceof Withheld) ended(error.bytesIn, '', ['redact']);
     throw error;
   });
-  const after = result.parts ? await tableFor(work, result, whole) : whole;
+  const after = result.parts && !work.pipeline.isWhole ? await tableFor(work, result, whole) : whole;
   ended(bytesIn, after, failed, result.parts ? [...leavesOf(result)].length : 0);
   return after;
 }

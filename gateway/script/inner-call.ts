@@ -29,7 +29,7 @@ export function forScripts(route: RouteView): RouteView {
   if (!route.pipelines) return route;
   const kept = [...route.pipelines].flatMap(([server, pipeline]): [string, NamedPipeline][] => {
     const stages = pipeline.stages.filter(({ type }) => KEPT.has(type));
-    return stages.length === 0 ? [] : [[server, { ...pipeline, stages }]];
+    return stages.length === 0 ? [] : [[server, { ...pipeline, stages, isWhole: true }]];
   });
   return { ...route, pipelines: kept.length === 0 ? undefined : new Map(kept) };
 }

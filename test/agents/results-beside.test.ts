@@ -32,6 +32,17 @@ const code = (text: string, more: object = {}): PipelineEntry['stages'][number] 
   ...more,
 });
 
+const CODE_MODE = {
+  timeoutMs: 30_000,
+  cpuMs: 10_000,
+  memoryBytes: 2 ** 25,
+  maxCalls: 5,
+  maxConcurrentCalls: 2,
+  scriptBytes: 10_000,
+  resultBytes: 10_000,
+  consoleBytes: 100,
+};
+
 let library: Answering;
 let models: Models;
 let gateway: Gateway;
@@ -273,19 +284,17 @@ describe('a model', () => {
   });
 });
 
+test('a script gets what a module made of a result in one piece, too', async () => {
+  const sections = Array.from({ length: 5 }, (_, at) => ({ title: `${at}`, text: `${at} ${'word '.repeat(200)}` }));
+  const parts = code(`export default async () => ({ content: '', sections: ${JSON.stringify(sections)} })`);
+  await gateway.swap(config(through(parts), { route: { codeMode: CODE_MODE } }));
+  const script = 'return (await tools.library.book({})).match(/\\d word/g);';
+  expect(JSON.parse((await said(await open(), 'run_script', { script })).text)).toHaveLength(5);
+});
+
 test('a script gets data, whole, but no secret', async () => {
-  const codeMode = {
-    timeoutMs: 30_000,
-    cpuMs: 10_000,
-    memoryBytes: 2 ** 25,
-    maxCalls: 5,
-    maxConcurrentCalls: 2,
-    scriptBytes: 10_000,
-    resultBytes: 10_000,
-    consoleBytes: 100,
-  };
   await gateway.swap(
-    config(through({ type: 'redact', patterns: [] }, { type: 'toon' }, SPLIT), { route: { codeMode } }),
+    config(through({ type: 'redact', patterns: [] }, { type: 'toon' }, SPLIT), { route: { codeMode: CODE_MODE } }),
   );
   const script = 'const rows = await tools.library.rows({}); return [rows.length, rows[7]];';
   const { text } = await said(await open(), 'run_script', { code: script, script });
