@@ -285,10 +285,10 @@ describe('a model', () => {
 });
 
 test('a script gets what a module made of a result in one piece, too', async () => {
-  const sections = Array.from({ length: 5 }, (_, at) => ({ title: `${at}`, text: `${at} ${'word '.repeat(200)}` }));
-  const parts = code(`export default async () => ({ content: '', sections: ${JSON.stringify(sections)} })`);
+  const sections = Array.from({ length: 5 }, (_, at) => ({ title: `${at}`, content: `${at} ${'word '.repeat(200)}` }));
+  const parts = code(`export default async () => ({ sections: ${JSON.stringify(sections)} })`);
   await gateway.swap(config(through(parts), { route: { codeMode: CODE_MODE } }));
-  const script = 'return (await tools.library.book({})).match(/\\d word/g);';
+  const script = String.raw`return (await tools.library.book({})).match(/\d word/g);`;
   expect(JSON.parse((await said(await open(), 'run_script', { script })).text)).toHaveLength(5);
 });
 
