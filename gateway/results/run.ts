@@ -16,6 +16,8 @@ const SMALL = 16 * 1024;
 const STAGE_TIMEOUT = 10_000;
 const GUARD_TIMEOUT = 2_000;
 const AROUND = 2_000;
+/** To begin with custom code once more (ms). */
+const WORLD = 60;
 
 /** What a sandbox says of code that went beyond its limits. */
 const LIMITS: ReadonlyMap<string, string> = new Map([
@@ -103,7 +105,7 @@ async function applied(work: Work, stage: StageEntry, result: Part, original: st
     originalContent: stage.type === 'module' ? original : '',
   };
   if (!isOthers(stage) && lengthOf(result) <= SMALL) return applyStage(result, stage, about);
-  return (await onThread(work, { stage, result, about }, timeoutOf(stage))) as Part;
+  return (await onThread(work, { stage, result, about }, timeoutOf(stage, result))) as Part;
 }
 
 export const onThread = (
@@ -119,8 +121,9 @@ function whyOf(error: unknown): string {
   return error.name === 'TimeoutError' ? 'time' : (LIMITS.get(error.message) ?? 'error');
 }
 
-function timeoutOf(stage: StageEntry): number {
-  if (stage.type === 'module') return stage.timeoutMs + AROUND;
+function timeoutOf(stage: StageEntry, result: Part): number {
+  // Each part of what was split gets a world of its own.
+  if (stage.type === 'module') return stage.timeoutMs + AROUND + [...leavesOf(result)].length * WORLD;
   return stage.type === 'redact' ? GUARD_TIMEOUT : STAGE_TIMEOUT;
 }
 
