@@ -3,7 +3,7 @@ import { load, memoryParseCache, toolsPlan, type Source } from '../../reconciler
 import { SlipwayError } from '../../schemas/errors.ts';
 import { KINDS } from '../../schemas/kinds/index.ts';
 import { findingsIn, type Finding } from '../../schemas/lock/findings.ts';
-import { LOCK_FILE, type Lock } from '../../schemas/lock/lock.ts';
+import { LOCK_FILE, lockedIn, type Lock, type LockedTool } from '../../schemas/lock/lock.ts';
 import { lookAlikes } from '../../schemas/lock/look-alikes.ts';
 import type { Offered } from '../../schemas/lock/offer.ts';
 import { findingSaid, saidOf } from '../../schemas/lock/plan-words.ts';
@@ -54,6 +54,8 @@ interface Ask {
 /** What there is to tell of a comparison. */
 interface Compared extends Pick<Locked, 'unknown' | 'gone'> {
   readonly plan: ToolsPlan | undefined;
+  /** Tools that are as accepted, of which the file says something that is not so: of keys, or of tokens. */
+  readonly untrue: readonly string[];
   readonly findings: readonly Finding[];
 }
 
@@ -90,7 +92,7 @@ async function check(invocation: Invocation, ask: Ask): Promise<number> {
   const now = await lockedNow(ask, lock, resources);
   const told = comparedWith(lock, now, ask);
   print(invocation, told, []);
-  const isSame = !told.plan && told.gone.length === 0 && told.unknown.length === 0;
+  const isSame = !told.plan && [told.gone, told.unknown, told.untrue].every(({ length }) => length === 0);
   if (isSame && options['output'] === 'text') io.err(`What runs is what ${LOCK_FILE} says.`);
   return isSame ? 0 : 2;
 }
@@ -114,7 +116,19 @@ function comparedWith(before: Lock | undefined, { lock, unknown, gone }: Locked,
   const plan = toolsPlan({ lock: before, routes: {} }, { lock, routes: {} });
   const listed = offers.map(({ server, tools = [] }) => ({ server, tools: tools.map(({ name }) => name) }));
   const found = [...offers.flatMap(({ server, tools = [] }) => findingsIn(server, tools)), ...lookAlikes(listed)];
-  return { plan, unknown, gone, findings: found.filter(({ server }) => isMeant(server)) };
+  const untrue = untrueIn(before, lock, plan);
+  return { plan, unknown, gone, untrue, findings: found.filter(({ server }) => isMeant(server)) };
+}
+
+/** Keys and tokens are told in plans, and no hash of the file is of them. */
+function untrueIn(before: Lock | undefined, lock: Lock, plan: ToolsPlan | undefined): string[] {
+  const changed = new Set(plan?.changes.map(({ server, tool }) => `${server}:${tool}`));
+  return Object.entries(lock.servers).flatMap(([server, { tools }]) => {
+    const was = new Map(lockedIn(before, server)?.tools.map((tool) => [tool.name, tool]));
+    const isUntrue = (tool: LockedTool): boolean =>
+      !changed.has(`${server}:${tool.name}`) && !same(toPlain(was.get(tool.name)), toPlain(tool));
+    return tools.filter(isUntrue).map(({ name }) => `${server}:${name}`);
+  });
 }
 
 function outcomesOf(before: Lock | undefined, { lock, gone }: Locked, { names }: Ask): Outcome[] {
@@ -134,15 +148,16 @@ const toPlain = (value: unknown) => (value === undefined ? null : JSON.parse(JSO
 
 /** What somebody should look at goes to stderr: it is told, and keeps nobody from accepting. */
 function print({ options, io }: Invocation, told: Compared, outcomes: readonly Outcome[]): void {
-  const { plan, findings, unknown, gone } = told;
+  const { plan, findings, unknown, gone, untrue } = told;
   const format = options['output'];
   if (format === 'json' || format === 'yaml') {
     const { changes = [], artifacts = [] } = plan ?? {};
-    io.out(formatValue({ changes, artifacts, findings, unknown, gone }, format));
+    io.out(formatValue({ changes, artifacts, findings, unknown, gone, untrue }, format));
   } else if (format === 'name') outcomes.forEach(({ name }) => io.out(`server/${name}`));
   else printText(plan, outcomes, options['dryRun'] === true, io);
   toolLines(findings.map(findingSaid), io.paint).forEach((line) => io.err(line));
   for (const { server, why } of unknown) io.err(`${server}: its tools are not known: ${why}; what was accepted stays.`);
+  for (const tool of untrue) io.err(`${tool}: what ${LOCK_FILE} says of its keys or tokens is not so.`);
   for (const server of gone) io.err(`${server}: the config has no such server any more.`);
 }
 

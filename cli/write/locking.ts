@@ -1,6 +1,5 @@
 /** From what servers list now to what the lock file is to say. */
 import { stringify } from 'yaml';
-import { visible } from '../../schemas/lock/hidden.ts';
 import {
   lockedIn,
   NO_LOCK,
@@ -10,7 +9,7 @@ import {
   type LockedTool,
 } from '../../schemas/lock/lock.ts';
 import type { Offered } from '../../schemas/lock/offer.ts';
-import { keysOf, PARTS, pinOf, type Listed } from '../../schemas/lock/pin.ts';
+import { keysOf, PARTS, pinOf, shownDescription, type Listed } from '../../schemas/lock/pin.ts';
 
 const HEADER = `# What the servers of this config are accepted to be, written by \`slipway lock\`.
 # Who merges a change of this file accepts what it says of tools: read it like code.
@@ -63,10 +62,8 @@ async function lockedServer(
   // Of two with one name, clients get the first.
   const first = new Map(listed.toReversed().map((tool) => [pinOf(tool).name, tool]));
   const tools: LockedTool[] = [];
-  for (const [name, tool] of [...first].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const known = before?.tools.find((one) => one.name === name);
-    tools.push(known && sameHashes(known, tool) ? known : await lockedTool(tool));
-  }
+  // Nothing is taken over from the file: who wrote there may have written anything.
+  for (const [, tool] of [...first].sort(([a], [b]) => (a < b ? -1 : 1))) tools.push(await lockedTool(tool));
   const exact = merged(artifact, before?.artifact);
   return { ...(exact ? { artifact: exact } : {}), tools };
 }
@@ -77,20 +74,15 @@ function merged(now: Artifact | undefined, before: Artifact | undefined): Artifa
   return { ...before, ...now };
 }
 
-function sameHashes({ hashes }: LockedTool, tool: Listed): boolean {
-  const now = pinOf(tool).hashes;
-  return PARTS.every((part) => hashes[part] === now[part]);
-}
-
 async function lockedTool(tool: Listed): Promise<LockedTool> {
   const { name, hashes } = pinOf(tool);
   const { description } = tool;
-  // The tokenizer alone takes 100 ms: only for what is new.
+  // The tokenizer alone takes 100 ms: only where there is something to lock.
   const { tokensIn } = await import('../../gateway/index.ts');
   const seen = Object.fromEntries(['name', ...PARTS].map((part) => [part, tool[part]]));
   return {
     name,
-    ...(typeof description === 'string' ? { description: visible(description) } : {}),
+    ...(description === undefined ? {} : { description: shownDescription(description) }),
     tokens: await tokensIn(JSON.stringify(seen)),
     hashes,
     keys: keysOf(tool),

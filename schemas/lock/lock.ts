@@ -4,6 +4,8 @@ import { check } from '../check.ts';
 import { add } from '../issue-list.ts';
 import { name } from '../kinds/fields.ts';
 import { readFile, type Parsed } from '../parse.ts';
+import { unescaped, visible } from './hidden.ts';
+import { isDescription } from './pin.ts';
 import { hashesSchema } from './pinned.ts';
 
 /** At the config path. */
@@ -11,19 +13,36 @@ export const LOCK_FILE = 'slipway.lock.yaml';
 /** It is written by a program: a thousand tools with long descriptions fit. */
 export const MAX_LOCK_BYTES = 8 * 1024 * 1024;
 
-const toolSchema = z.strictObject({
-  name: z.string().min(1).describe('As its server calls it, with hidden characters made visible.'),
-  description: z
-    .string()
-    .optional()
-    .describe('For people and word diffs, with hidden characters made visible; the hash is what counts.'),
-  tokens: z.int().min(0).describe('What it takes of a model’s context where it is listed.'),
-  hashes: hashesSchema.describe('SHA-256 of the canonical JSON (RFC 8785) of each part that it has.'),
-  keys: z
-    .record(z.string(), z.string().regex(/^[0-9a-f]{12}$/, 'must be 12 digits in hex'))
-    .default({})
-    .describe('Begin of the hash of each key of its schemas and annotations, to tell where one changed.'),
-});
+const toolSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .min(1)
+      .refine((text) => visible(unescaped(text)) === text, 'must have its hidden characters made visible')
+      .describe('As its server calls it, with hidden characters made visible.'),
+    description: z
+      .string()
+      .optional()
+      .describe(
+        'With hidden characters made visible. It is there for people and word diffs, so its hash must be of it.',
+      ),
+    tokens: z.int().min(0).describe('What it takes of a model’s context where it is listed.'),
+    hashes: hashesSchema.describe('SHA-256 of the canonical JSON (RFC 8785) of each part that it has.'),
+    keys: z
+      .record(z.string(), z.string().regex(/^[0-9a-f]{12}$/, 'must be 12 digits in hex'))
+      .default({})
+      .describe('Begin of the hash of each key of its schemas and annotations, to tell where one changed.'),
+  })
+  .check(({ value: { description, hashes }, issues }) => {
+    const wrong = (path: string[], input: unknown, message: string): void =>
+      void issues.push({ code: 'custom', input, path, message });
+    // Whoever merges reads the text, and what is accepted is the hash: a poisoned one must not stand behind a harmless text.
+    if (issues.length > 0 || (description === undefined && hashes.description === undefined)) return;
+    if (description === undefined) wrong(['description'], description, 'has a hash');
+    else if (hashes.description === undefined) wrong(['hashes', 'description'], undefined, 'is not there');
+    else if (!isDescription(description, hashes.description))
+      wrong(['description'], description, 'is not the text that its hash is of: `slipway lock` writes both');
+  });
 
 /** What exactly runs, as far as a driver knows. */
 export const artifact = z.strictObject({

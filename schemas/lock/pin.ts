@@ -1,7 +1,7 @@
 /** What is remembered of a tool, to notice that it is another one: a hash of each of its parts. */
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
-import { visible } from './hidden.ts';
+import { unescaped, visible } from './hidden.ts';
 
 /** What a tool is to a model, besides its name (MCP `Tool`). */
 export const PARTS = ['title', 'description', 'inputSchema', 'outputSchema', 'annotations'] as const;
@@ -61,6 +61,24 @@ export function pinOf(tool: Listed): Pin {
 function hashesOf(tool: Listed): Hashes {
   const there = PARTS.filter((part) => tool[part] !== undefined);
   return Object.fromEntries(there.map((part) => [part, sha256(tool[part])]));
+}
+
+/** A description as the lock file shows it; one that is no text, against the protocol, as its JSON. */
+export function shownDescription(description: unknown): string {
+  return visible(typeof description === 'string' ? description : JSON.stringify(description));
+}
+
+/** Whether the lock file shows the description that has this hash. */
+export function isDescription(shown: string, hash: string): boolean {
+  const text = unescaped(shown);
+  // Written in another way, it could hide what it says.
+  if (visible(text) !== shown) return false;
+  if (sha256(text) === hash) return true;
+  try {
+    return sha256(JSON.parse(text)) === hash;
+  } catch {
+    return false;
+  }
 }
 
 /** The digits that tell one key of a schema from another: they say where something changed; the whole hash says that it did. */

@@ -205,6 +205,23 @@ test('a lock file that cannot be read is told with its place, and what runs goes
   expect((await desk.sync()).code).toBe(0);
 });
 
+test('what the file says of a tool and is not so is told by the check, and mended by lock', async () => {
+  const path = join(desk.config, 'slipway.lock.yaml');
+  const good = readFileSync(path, 'utf8');
+  desk.push({ 'slipway.lock.yaml': good.replace(/tokens: \d+/, 'tokens: 1') }, 'a slip');
+  expect((await desk.sync()).code).toBe(0);
+  expect(await lock('--check')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining(
+      String.raw`mail:l\u{200B}ist: what slipway.lock.yaml says of its keys or tokens is not so.`,
+    ),
+  });
+  expect((await lock()).code).toBe(0);
+  expect(readFileSync(path, 'utf8')).toBe(good);
+  desk.push({}, 'mended');
+  expect((await desk.sync()).code).toBe(0);
+});
+
 test('a server that is gone is forgotten by lock, and told by its check', async () => {
   desk.push(
     { 'slipway.yaml': config('')['slipway.yaml']?.replaceAll('mail }', 'post }').replace('[mail]', '[post]') },
