@@ -28,6 +28,7 @@ export function factsOf(world: World, options: ReconcilerOptions, seen: Seen): F
     judgement: world.judgement,
     errors: world.errors,
     served: world.served,
+    serving: world.serving,
     canaries: world.canaries,
     waiting: world.waiting,
     held: world.held,

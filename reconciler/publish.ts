@@ -4,6 +4,7 @@ import type { Readiness } from './applied.ts';
 import { compile, NOTHING, type Compiled } from './compile.ts';
 import type { Failure } from './plan.ts';
 import { writeAtomically } from './state.ts';
+import { strictest } from './pins/modes.ts';
 import type { Workload } from './workload.ts';
 
 /** What serves a workload now: the instances that are ready, and what they showed. */
@@ -45,7 +46,8 @@ export function composeSnapshot(compiled: Compiled, serving: Serving): Snapshot 
   const servers: Record<string, ServerEntry> = { ...draft.servers };
   for (const workload of compiled.workloads) {
     const entry = servers[workload.name];
-    if (entry) servers[workload.name] = { ...entry, ...stateOf(workload, serving) };
+    if (entry)
+      servers[workload.name] = { ...entry, ...stateOf(workload, serving), ...pinnedOf(workload, entry, serving) };
   }
   const routes = Object.entries(draft.routes).map(
     ([path, route]) => [path, { ...route, servers: route.servers.filter((name) => name in servers) }] as const,
@@ -61,7 +63,7 @@ export function emptySnapshot(): Snapshot {
 
 function stateOf(workload: Workload, serving: Serving): Partial<ServerEntry> {
   const { address, hash, name } = workload;
-  const { served, known, failures, before } = serving;
+  const { served, known, failures } = serving;
   const ready = served.get(address);
   // What runs elsewhere so far serves until the instances that are to take over are ready.
   const elsewhere = ready ? undefined : serving.before[name];
@@ -73,18 +75,23 @@ function stateOf(workload: Workload, serving: Serving): Partial<ServerEntry> {
     ...(readiness?.instructions === undefined ? {} : { instructions: readiness.instructions }),
     ...(readiness?.capabilities === undefined ? {} : { capabilities: { ...readiness.capabilities } }),
     ...(ready?.canary ? { canary: { ...ready.canary, endpoints: [...ready.canary.endpoints] } } : {}),
-    ...pinnedOf(workload, readiness, before[name]),
     ...(endpoints.length > 0 ? {} : { unavailable: reasonFor(failures[address]) }),
   };
 }
 
-/** While the version before serves, what was accepted of that holds: the commit accepts what is to come. */
+/**
+ * While the version before serves, what was accepted of that holds: the commit accepts what is to come. What is to become
+ * of other tools does not wait for that: a version that never becomes ready must not keep `block` from being in force.
+ */
 function pinnedOf(
-  { hash }: Workload,
-  readiness: Readiness | undefined,
-  before: ServerEntry | undefined,
+  { address, hash, name }: Workload,
+  { pinned: wanted }: ServerEntry,
+  { served, before }: Serving,
 ): Pick<ServerEntry, 'pinned'> {
-  return !readiness || readiness.hash === hash || !before?.pinned ? {} : { pinned: before.pinned };
+  const serves = served.get(address)?.readiness.hash ?? hash;
+  const accepted = before[name]?.pinned;
+  if (serves === hash || !accepted) return {};
+  return { pinned: { ...accepted, drift: strictest(accepted.drift, wanted?.drift) } };
 }
 
 /** Without those that fail their readiness probe; if all do, a bad answer is better than none. */

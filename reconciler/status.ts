@@ -3,7 +3,7 @@ import type { AuditState } from '../schemas/audit.ts';
 import type { Era } from '../schemas/modern.ts';
 import { reasonOf, type SlipwayError } from '../schemas/errors.ts';
 import { addressOf, type Issue, type Resource } from '../schemas/resource.ts';
-import type { Tally, Tool } from '../schemas/snapshot.ts';
+import type { ServerEntry, Tally, Tool } from '../schemas/snapshot.ts';
 import type {
   CommitInfo,
   Condition,
@@ -61,6 +61,8 @@ export interface Facts {
   readonly errors: ReadonlyMap<string, SlipwayError>;
   readonly instances: readonly Instance[];
   readonly served: ReadonlyMap<string, Served>;
+  /** What the gateway was told of servers, by name. */
+  readonly serving: Readonly<Record<string, ServerEntry>>;
   /** What waits, and for what, by address. */
   readonly held: Holds;
   /** Who waits for what it depends on, by address. */
@@ -222,9 +224,7 @@ function serverStatus(resource: Resource, facts: Facts, index: Index, now: strin
   const era = facts.spoken?.(name) ?? served?.readiness.era;
   const before = index.before.get(address)?.conditions ?? [];
   const upstreams = facts.upstreams(name);
-  // While the version before serves, what is accepted is not for its tools.
-  const isOther = served !== undefined && served.readiness.hash !== workload?.hash;
-  const pinned = isOther ? undefined : facts.compiled.draft.servers[name]?.pinned;
+  const { pinned } = facts.serving[name] ?? {};
   const pins = pinsOf(pinned, facts.tools.get(name));
   const conditions = [
     ...serverConditions(address, workload, instances, facts),

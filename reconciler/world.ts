@@ -15,6 +15,7 @@ import { parseCache, type ParseCache } from './parse-cache.ts';
 import type { Actual } from './plan.ts';
 import { Prober, type Target } from './health/prober.ts';
 import { Repeats } from './repeats.ts';
+import type { ServerEntry } from '../schemas/snapshot.ts';
 import { composeSnapshot, writeSnapshot, NO_TRAFFIC, type Publish, type Served, type Traffic } from './publish.ts';
 import type { Recorder } from './record/recorder.ts';
 import type { Source } from './source/source.ts';
@@ -54,6 +55,8 @@ export interface World extends Omit<WorldOptions, 'drivers'> {
   readonly prober: Prober;
   /** What the gateway told of the endpoints when they were last published. */
   traffic: Traffic;
+  /** What it was told last of the servers, by name. */
+  serving: Readonly<Record<string, ServerEntry>>;
   /** Called after facts changed. */
   changed: () => void;
   applied: Applied;
@@ -104,6 +107,7 @@ export function createWorld(options: WorldOptions): World {
         ),
     }),
     traffic: NO_TRAFFIC,
+    serving: {},
     changed: () => {},
     applied,
     compiled: goodOf(applied),
@@ -151,6 +155,7 @@ async function publishOnce(world: World): Promise<Traffic> {
     before: goodOf(applied).draft.servers,
   });
   world.traffic = await world.publish(snapshot);
+  world.serving = snapshot.servers;
   world.prober.watch(targetsOf(world));
   // Written after the gateway took it: what is on disk is what was served.
   writeSnapshot(world.state.paths.snapshot, snapshot);

@@ -12,11 +12,14 @@ export interface ToolDriftDraft {
   least?: ToolDriftMode | undefined;
 }
 
-const strictest = (...modes: readonly (ToolDriftMode | undefined)[]): ToolDriftMode =>
-  TOOL_DRIFTS.findLast((mode) => modes.includes(mode)) ?? 'off';
+/** @param usual where no other says more */
+export function strictest<Mode extends ToolDriftMode>(usual: Mode, ...others: readonly (Mode | undefined)[]): Mode {
+  const rank = (mode: Mode): number => TOOL_DRIFTS.indexOf(mode);
+  return others.reduce<Mode>((most, mode) => (mode !== undefined && rank(mode) > rank(most) ? mode : most), usual);
+}
 
 export function atLeast(draft: ToolDriftDraft, mode: ToolDriftMode | undefined): void {
-  draft.least = strictest(draft.least, mode);
+  draft.least = strictest<ToolDriftMode>('off', draft.least, mode);
 }
 
 /**
@@ -30,7 +33,7 @@ export function pinTools(
   for (const [name, entry] of Object.entries(servers)) {
     const locked = lockedIn(lock, name);
     const usual = toolDrift.servers[name] ?? toolDrift.all ?? (locked ? 'warn' : 'off');
-    const drift = strictest(usual, toolDrift.least);
+    const drift = strictest<ToolDriftMode>(usual, toolDrift.least);
     if (drift === 'off') continue;
     const tools = (locked?.tools ?? []).map((tool) => ({ name: tool.name, hashes: tool.hashes }));
     servers[name] = { ...entry, pinned: { drift, tools } };

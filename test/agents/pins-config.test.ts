@@ -69,6 +69,38 @@ test('the snapshot has hashes and nothing else; and while the version before ser
   expect(pinnedFor(now.workloads[0]?.hash ?? '')).toEqual({ drift: 'warn', tools: [] });
 });
 
+test('and what becomes of other tools is in force at once, as strict as either of the two', () => {
+  const mode = (was: string, is: string): string | undefined => {
+    const [old, now] = [was, is].map((toolDrift, at) =>
+      compile({ ...desired({ 'a.yaml': memoryServer('a', `v${at}`, { toolDrift }) }), lock: lockOf('a') }),
+    );
+    const readiness = { hash: old?.workloads[0]?.hash ?? '', tools: [tool] };
+    return composeSnapshot(now as NonNullable<typeof now>, {
+      served: new Map([['Server/a', { endpoints: [], readiness }]]),
+      known: {},
+      failures: {},
+      isUnready: () => false,
+      before: old?.draft.servers ?? {},
+    }).servers['a']?.pinned?.drift;
+  };
+  const cases = [
+    ['warn', 'block'],
+    ['off', 'block'],
+    ['block', 'warn'],
+    ['block', 'off'],
+    ['warn', 'off'],
+    ['off', 'off'],
+  ];
+  expect(cases.map(([was = '', is = '']) => mode(was, is))).toEqual([
+    'block',
+    'block',
+    'block',
+    'block',
+    'warn',
+    undefined,
+  ]);
+});
+
 test('a commit of the lock file alone is a change; the same one again is none', () => {
   const files = { 'a.yaml': memoryServer('a') };
   const before = desired(files);

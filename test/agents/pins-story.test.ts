@@ -152,6 +152,22 @@ test('whoever wrote a server down is warned of what changes, where nothing else 
   expect(rows).toMatchObject([{ server: 'mail', allowed: true, detail: { change: 'changed', toolDrift: 'warn' } }]);
 });
 
+test('block is in force at once, also where the commit that says so brings a version that never becomes ready', async () => {
+  const broken = config('  toolDrift: block\n')['slipway.yaml']?.replace(/value: .*}\]/, 'value: /nowhere }]') ?? '';
+  desk.push({ 'slipway.yaml': broken }, 'hold what nobody accepted, and a slip');
+  expect((await desk.sync()).code).not.toBe(0);
+  for (const era of ['legacy', 'modern']) {
+    expect((await seen(era)).map(({ name }) => name)).toEqual(['mail__list']);
+    expect((await called(era, 'mail__send'))[0]).toBe(true);
+    expect(await called(era, 'mail__list')).toEqual([false, 'done list']);
+  }
+  const [mail] = (await asked<Status>('/status')).servers;
+  expect(conditionOf(mail ?? { conditions: [] }, 'Pinned')).toMatchObject({
+    status: 'False',
+    message: '2 tools are not what slipway.lock.yaml says; what is new or changed is held',
+  });
+});
+
 test('what is blocked is held until a commit accepts it', async () => {
   desk.push(config('  toolDrift: block\n'), 'hold what nobody accepted');
   expect((await desk.sync()).code).toBe(0);
