@@ -1,4 +1,5 @@
 /** What was used of budgets, in the state directory. */
+import { existsSync, renameSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import type { BudgetStore } from '../schemas/budgets.ts';
 import { readJson, unwritable } from './state.ts';
@@ -6,7 +7,13 @@ import { readJson, unwritable } from './state.ts';
 /** Not in one go with the event loop, as the rest of the state is: calls run while this is written, again and again. */
 export function budgetFile(path: string): BudgetStore {
   return {
-    read: () => readJson(path),
+    read() {
+      const known = readJson(path);
+      if (known !== undefined || !existsSync(path)) return known;
+      // For a person to look into: the next one is written in its place within a second.
+      renameSync(path, `${path}.unreadable`);
+      return null;
+    },
     async write(json) {
       const temporary = `${path}.${process.pid}.tmp`;
       try {

@@ -1,5 +1,5 @@
 /** Budgets: what they count, what happens at their end, and that a restart forgets nothing. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Account } from '../../gateway/limits/account.ts';
 import { spanOf } from '../../gateway/limits/calendar.ts';
@@ -210,6 +210,18 @@ describe('windows', () => {
     expect(told).toEqual([expect.stringContaining('all begin anew')]);
     expect((await ask(gateway.url, 'tools/call', echo())).status).toBe(200);
     expect(gateway.budgets()).toMatchObject([{ used: { calls: 1 } }]);
+  });
+
+  test('a file that was cut off is told of too, and kept aside', async () => {
+    await using up = await socketUpstream('up');
+    using dir = tempDir();
+    writeFileSync(dir.at('budgets.json'), '{"accounts":{"al');
+    const told: string[] = [];
+    const given = { servers: { up: up.endpoint }, budgets: [budget({ calls: 1 })] };
+    const log = (level: string, message: string) => void (level === 'warn' && told.push(message));
+    await using _ = await start(given, { budgets: budgetFile(dir.at('budgets.json')), log });
+    expect(told).toEqual([expect.stringContaining('all begin anew')]);
+    expect(readFileSync(dir.at('budgets.json.unreadable'), 'utf8')).toContain('"al');
   });
 
   test('a window in it that nobody can read is forgotten, and the others are kept', async () => {
