@@ -54,6 +54,8 @@ export interface RequestOptions {
   resume?: Readonly<Record<string, unknown>> | undefined;
   /** Whether a large result may come as the bytes it was sent in, where the transport can (gateway/upstream/raw-result.ts). */
   bytes?: boolean | undefined;
+  /** Asked before it is sent on a connection that was opened meanwhile, or a session: what to wait for; rejects where it must not be sent. */
+  admit?: (() => Promise<void> | undefined) | undefined;
   /** Called for progress on this request, in arrival order and never after its answer. */
   onProgress?: ((params: Record<string, unknown>) => void) | undefined;
   /** Called for what the other side says for the sake of this request (`subscriptions/listen`), instead of the connection. */

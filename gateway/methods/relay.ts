@@ -17,7 +17,9 @@ import type { Server } from '../upstream/server.ts';
 import { withContext } from '../tracing/context.ts';
 import type { UpstreamSpan } from '../tracing/tracing.ts';
 import { NeedsAuthorization } from '../upstream/auth/needs.ts';
+import { Held } from '../upstream/looks.ts';
 import { failed } from '../upstream/tally.ts';
+import { blocked } from './blocked.ts';
 import { askConsent } from './consent.ts';
 
 type Send = (method: string, params: Record<string, unknown>, options: RequestOptions) => Promise<unknown>;
@@ -145,6 +147,7 @@ async function pass(
   } catch (error) {
     outcome = outcomeOf(error);
     if (error instanceof NeedsAuthorization) return await askConsent(call, server, error);
+    if (error instanceof Held) return blocked(call, server, String(params['name']), error.decision);
     const refusal = cleanError(call, server, error);
     return call.refused(
       shape && refusal instanceof RpcFailure ? await shapedRefusal(call, server, shape, refusal) : refusal,

@@ -120,23 +120,24 @@ export class HttpConnection implements Connection {
 
   /** Never throws: a request whose POST failed is answered with that failure. */
   async #send(message: RpcMessage): Promise<void> {
-    const { signal, bytes = false } = isRequest(message)
+    const { signal, bytes, admit }: RequestOptions = isRequest(message)
       ? this.#options
       : { signal: AbortSignal.timeout(NOTICE_TIMEOUT) };
     this.#options = {};
     try {
-      await this.#post(message, signal, bytes);
+      await this.#post(message, { signal, bytes, admit });
     } catch (error) {
       if (!isRequest(message) || signal?.aborted) return;
       this.#peer.receive(this.#failures.answer(message, error));
     }
   }
 
-  async #post(message: RpcMessage, signal: AbortSignal | undefined, bytes: boolean, again = false): Promise<void> {
+  async #post(message: RpcMessage, { signal, bytes, admit }: RequestOptions, again = false): Promise<void> {
     if (isRequest(message) && !isHello(message)) {
       // POSTs travel side by side: a session that is not begun yet takes no request.
       await this.#reopening;
       await this.#introduced;
+      await admit?.();
     }
     const session = this.#session;
     const context = isRequest(message) ? contextHeaders(message.params) : undefined;
@@ -153,7 +154,7 @@ export class HttpConnection implements Connection {
     if (reader.foreign) throw this.#leave();
     if (status === 404 && mayBeForgotten) {
       await this.#reopen(session);
-      return this.#post(message, signal, bytes, true);
+      return this.#post(message, { signal, bytes, admit }, true);
     }
     if (isRequest(message) && !reader.answered) await this.#resume(reader, signal);
     if (!isRequest(message) || reader.answered) return;

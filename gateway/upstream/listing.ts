@@ -84,6 +84,15 @@ export class Listing {
     else void this.#fetch(fetch);
   }
 
+  /** What one instance lists that has just been met, whatever others are asked meanwhile. @throws as `fetch` does */
+  async take(fetch: () => Promise<Fetched>): Promise<void> {
+    // What is being fetched right now may be the list of before.
+    if (this.#loading) this.#again = true;
+    const { items, ttlMs } = await fetch();
+    this.freshUntil = ttlMs > 0 ? performance.now() + ttlMs : 0;
+    this.#listed(items);
+  }
+
   #fetch(fetch: () => Promise<Fetched>): Promise<void> {
     this.#loading ??= this.#fetchUntilSettled(fetch).finally(() => (this.#loading = undefined));
     return this.#loading;

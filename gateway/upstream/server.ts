@@ -10,6 +10,7 @@ import { fetchList, type Request } from './fetch-list.ts';
 import { NeedsAuthorization } from './auth/needs.ts';
 import type { Capabilities, Known, Wishes } from './known.ts';
 import { NotDelivered, type Welcome } from './link.ts';
+import { admission, look } from './looks.ts';
 import type { Fetched, ListState } from './listing.ts';
 import { LIST_NAMES, LISTS, type ListName } from './lists.ts';
 import { holderOf, type IsolatedUpstreams } from './isolated.ts';
@@ -150,6 +151,7 @@ export class Server {
     for (;;) {
       const upstream = this.#pick(options, tried);
       if (!upstream) throw this.#unavailable();
+      options.admit = admission(this.#latest() ?? this, upstream, method, params);
       try {
         return await upstream.request(method, params, options);
       } catch (error) {
@@ -230,8 +232,8 @@ export class Server {
     for (const list of LIST_NAMES) {
       const { capability } = LISTS[list];
       const begun = list === 'tools' || this.known.lists[list].wanted;
-      const isPinned = list === 'tools' && this.entry.pinned !== undefined;
-      if (begun && (isPinned || !this.state(list)?.items || capabilities[capability]?.['listChanged']))
+      if (list === 'tools' && this.entry.pinned) look(upstream, () => this.#latest() ?? this);
+      else if (begun && (!this.state(list)?.items || capabilities[capability]?.['listChanged']))
         void this.refresh(list);
     }
     this.#repeat(upstream, capabilities, this.wishes.uris);
@@ -240,6 +242,7 @@ export class Server {
   /** The same for an instance that clients do not share. */
   openedIsolated(upstream: Upstream, holder: string | undefined, { capabilities = {} }: Welcome): void {
     this.#repeat(upstream, capabilities, (holder !== undefined && this.isolated?.urisOf(holder)) || []);
+    if (this.entry.pinned) look(upstream, () => this.#latest() ?? this);
   }
 
   #repeat(upstream: Upstream, capabilities: Capabilities, uris: Iterable<string>): void {
@@ -265,7 +268,7 @@ export class Server {
     const { capability } = LISTS[list];
     if (!this.capabilities) await this.introduce();
     if (this.capabilities && this.capabilities[capability] === undefined) return { items: [], ttlMs: 0 };
-    const request: Request = (method, params, options) => this.request(method, params, options);
+    const request: Request = (...args) => this.request(...args);
     // Whoever waits gives up before; what comes late is there for the next.
     return fetchList(LISTS[list], request, Math.max(this.patience, this.entry.timeoutMs));
   }
@@ -282,18 +285,16 @@ export class Server {
     return choose({ upstreams, canary: entry.canary, tried, session, sticky, turn: server.#turn++ });
   }
 
-  #unavailable(): SlipwayError {
-    const reason = this.entry.unavailable?.message ?? 'It has no running instance.';
-    return new SlipwayError('upstream-unavailable', `${this.name}: ${reason}`, {
-      hint: `See \`slipway describe server ${this.name}\`.`,
-    });
+  #unavailable(
+    reason = this.entry.unavailable?.message ?? 'It has no running instance.',
+    cause?: unknown,
+  ): SlipwayError {
+    const hint = `See \`slipway describe server ${this.name}\`.`;
+    return new SlipwayError('upstream-unavailable', `${this.name}: ${reason}`, { hint, cause });
   }
 
   #named(error: unknown): unknown {
     if (!(error instanceof SlipwayError) || error.code !== 'upstream-unavailable') return error;
-    return new SlipwayError('upstream-unavailable', `${this.name}: ${error.message}`, {
-      hint: `See \`slipway describe server ${this.name}\`.`,
-      cause: error,
-    });
+    return this.#unavailable(error.message, error);
   }
 }

@@ -20,6 +20,7 @@ const OTHERS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'shutting-down',
   'request-timeout',
   'needs-authorization',
+  'blocked',
 ]);
 
 /** Whether the end of a call says anything about the instance: one that its client took back, or may not wait for, does not. */

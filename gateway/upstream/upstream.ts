@@ -69,7 +69,7 @@ export class Upstream {
     const began = performance.now();
     try {
       this.#breaker.pass();
-      const connection = this.#connection ?? (await within(this.#open(), options.signal));
+      const connection = await this.#admitted(options);
       const result = await this.#heard(connection.request(method, params, options));
       if (client) count(this.#tally, failed(result));
       return result;
@@ -81,6 +81,16 @@ export class Upstream {
       if (client) this.#pace.add(began, performance.now());
       if (client) this.#clients.splice(this.#clients.indexOf(client), 1);
       if (--this.#busy === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    }
+  }
+
+  /** The connection that stands, or a new one. What a request waits for there may take so long that it is gone by then. */
+  async #admitted({ admit, signal }: RequestOptions): Promise<Connection> {
+    for (;;) {
+      const connection = this.#connection ?? (await within(this.#open(), signal));
+      const wait = admit?.();
+      if (!wait) return connection;
+      await within(wait, signal);
     }
   }
 
@@ -266,7 +276,7 @@ function wordsFor(error: unknown): string {
 }
 
 /** Waits for what others wait for too, but no longer than one's own signal. */
-function within<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export function within<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);

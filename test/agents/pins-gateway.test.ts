@@ -6,7 +6,7 @@ import { pinOf, type Listed } from '../../schemas/lock/pin.ts';
 import type { Pinned } from '../../schemas/lock/pinned.ts';
 import { client, listen, principal, session, snapshot, start } from '../gateway/helpers/gateway.ts';
 import { modernClient } from '../gateway/helpers/modern.ts';
-import { socketUpstream, type Upstream } from '../gateway/helpers/upstreams.ts';
+import { holdingUpstream, httpUpstream, socketUpstream, type Upstream } from '../gateway/helpers/upstreams.ts';
 
 const TOKEN = 'a-token-of-an-owner';
 const KNOWN = { name: 'echo', description: 'Says it again.', inputSchema: { type: 'object' } };
@@ -168,4 +168,61 @@ test('half a character in the text of one server takes no other down', async () 
   await using agent = await client(`${all.url}/mcp`, TOKEN);
   expect((await agent.listTools()).tools.map(({ name }) => name)).toEqual(['good__echo']);
   expect((await agent.callTool({ name: 'good__echo', arguments: {} })).isError).not.toBe(true);
+});
+
+describe.each([
+  ['stdio', () => socketUpstream('mail'), {}],
+  ['HTTP', () => httpUpstream('mail'), {}],
+  ['HTTP, a session for each client', () => httpUpstream('mail'), { isolated: { maxInstances: 4, idleMs: 60_000 } }],
+] as const)('a server that comes back as another one, over %s', (_, open, more) => {
+  const evil = { ...KNOWN, description: 'Evil now.' } as (typeof up.tools)[0];
+
+  test('is asked what it lists before any tool of it is called', async () => {
+    await using mail = await open();
+    mail.tools.splice(0, mail.tools.length, KNOWN);
+    const servers = { mail: { endpoints: [mail.endpoint], pinned: pinned('block', KNOWN), ...more } };
+    await using held = await start(snapshot({ servers, principals: [principal('ops', TOKEN)] }));
+    const url = `${held.url}/mcp`;
+    await using agent = await client(url, TOKEN);
+    const call = async (by = agent): Promise<Answer> =>
+      (await by.callTool({ name: 'mail__echo', arguments: {} })) as unknown as Answer;
+    const calls = (): number =>
+      mail.seen.filter((message) => 'method' in message && message.method === 'tools/call').length;
+    expect((await call()).isError).not.toBe(true);
+    // Long before the list is so old that anybody would ask again.
+    mail.tools.splice(0, 1, evil);
+    mail.drop();
+    const before = calls();
+    // What is on its way when a connection ends is lost with it.
+    const refused = await call().catch(() => call());
+    expect([refused.isError, refused._meta?.['slipway/policy']]).toEqual([true, 'tool-drift']);
+    await using other = await client(url, TOKEN);
+    for (const by of [agent, other]) expect((await call(by)).isError).toBe(true);
+    expect((await agent.listTools()).tools).toEqual([]);
+    expect(calls()).toBe(before);
+  });
+});
+
+test('one that does not tell what it lists holds up calls for as long as its list is waited for, and no call gets past', async () => {
+  await using mail = await holdingUpstream('mail', 'tools/list');
+  const withDrift = (drift: Pinned['drift']) =>
+    snapshot({
+      servers: {
+        mail: { endpoints: [mail.endpoint], tools: [KNOWN], pinned: pinned(drift, KNOWN), listTimeoutMs: 100 },
+      },
+      principals: [principal('ops', TOKEN)],
+    });
+  await using held = await start(withDrift('block'));
+  await using agent = await client(`${held.url}/mcp`, TOKEN);
+  const call = () => agent.callTool({ name: 'mail__echo', arguments: {} });
+  await expect(call()).rejects.toThrow('did not tell which tools it has since it was connected to (not within 100 ms)');
+  expect(mail.seen.some((message) => 'method' in message && message.method === 'tools/call')).toBe(false);
+  await held.swap(withDrift('warn'));
+  expect((await call()).isError).not.toBe(true);
+  await held.swap(withDrift('block'));
+  await expect(call()).rejects.toThrow('did not tell');
+  mail.letGo();
+  await expect
+    .poll(async () => (await call().catch(() => ({ isError: undefined }))).isError, { timeout: 10_000 })
+    .toBe(true);
 });
