@@ -4,7 +4,7 @@ import { glob } from '../../schemas/glob.ts';
 import { differences, type Difference } from '../../schemas/lock/differences.ts';
 import { duplicates } from '../../schemas/lock/duplicates.ts';
 import { findingsIn, type Finding } from '../../schemas/lock/findings.ts';
-import { unescaped } from '../../schemas/lock/hidden.ts';
+import { unescaped, visible } from '../../schemas/lock/hidden.ts';
 import { lookAlikes } from '../../schemas/lock/look-alikes.ts';
 import { lockedIn, type Artifact, type Lock, type LockedTool } from '../../schemas/lock/lock.ts';
 import type { ToolChange, ToolsPlan } from '../../schemas/plan.ts';
@@ -114,6 +114,13 @@ function findingsOf(changes: readonly ToolChange[], { lock, routes }: Side): Fin
   }));
   const named = servers.map(({ server, tools }) => ({ server, tools: tools.map(({ name }) => name) }));
   const alike = [...lookAlikes(named), ...duplicates(routes, named)];
-  const found = [...servers.flatMap(({ server, tools }) => findingsIn(server, tools)), ...alike];
+  // What was accepted before must not use up the room that there is for looking.
+  const inTools = servers.flatMap(({ server, tools }) =>
+    findingsIn(
+      server,
+      tools.filter(({ name }) => fresh.has(`${server} ${visible(name)}`)),
+    ),
+  );
+  const found = [...inTools, ...alike];
   return found.filter(({ server, tool }) => fresh.has(`${server} ${tool}`));
 }

@@ -4,7 +4,7 @@
  */
 import type { Change, Guard, Plan } from '../../schemas/plan.ts';
 import { countsOf, DOWNTIME, fieldsShown, fieldText, NOTHING_TO_DO, symbolOf, VERB } from '../../schemas/plan-words.ts';
-import { saidOf, toolCounts } from '../../schemas/lock/plan-words.ts';
+import { saidOf, toolCounts, type Said } from '../../schemas/lock/plan-words.ts';
 import type { Issue } from '../../schemas/resource.ts';
 
 /** GitHub takes 65 536 characters, and the others more. */
@@ -100,11 +100,22 @@ function driftLines({ drift }: Plan): string[] {
 /** What the lock file accepts: read by whoever merges it, so none of it is folded. */
 function toolLines({ tools }: Plan): string[] {
   if (!tools) return [];
-  const lines = saidOf(tools).flatMap(({ sign, text, details }) => [
-    `- ${code(`${sign} ${text}`)}`,
-    ...details.map((detail) => `  - ${code(detail)}`),
-  ]);
-  return ['', ...within(MAX_TOOLS, lines, (left) => `- … and ${left} more lines about tools, see \`slipway plan\``)];
+  const said = saidOf(tools);
+  const kept = [''];
+  let used = 0;
+  for (const [at, one] of said.entries())
+    for (const line of saidLines(one)) {
+      used += line.length + 1;
+      if (used > MAX_TOOLS) return [...kept, `- … and ${said.length - at} more about tools, see \`slipway plan\``];
+      kept.push(line);
+    }
+  return kept;
+}
+
+/** One after the other: what is said in detail takes time, and room that may not be there. */
+function* saidLines(said: Said): Generator<string> {
+  yield `- ${code(`${said.sign} ${said.text}`)}`;
+  for (const detail of said.details) yield `  - ${code(detail)}`;
 }
 
 function changeLine(change: Change): string {

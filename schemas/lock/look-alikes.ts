@@ -13,6 +13,8 @@ const LONG = 8;
 /** What is told at most: ten servers that are the same say nothing new. */
 const MAX_FINDINGS = 100;
 const MAX_NAME = 128;
+/** How many names that are nearly the same a name is compared with: of more than that, one is enough to be told of. */
+const MAX_NEAR = 8;
 
 /** Letters of Cyrillic and Greek that look like Latin ones (after Unicode TR39's confusables). */
 const TWINS: Readonly<Record<string, string>> = Object.fromEntries(
@@ -91,8 +93,8 @@ export function lookAlikes(servers: readonly Named[]): Finding[] {
 
 function note(near: Seen[], now: Seen): void {
   const known = near.find(({ name }) => name === now.name);
-  if (!known) near.push(now);
-  else if (known.servers.length < 2) known.servers.push(...now.servers);
+  if (!known && near.length < MAX_NEAR) near.push(now);
+  else if (known && known.servers.length < 2) known.servers.push(...now.servers);
 }
 
 /** Two names have one in common where they are at most one letter apart: itself, and each that it is without a letter. */

@@ -2,12 +2,13 @@
 import type { ToolChange, ToolsPlan } from '../plan.ts';
 import { inWords, type Difference } from './differences.ts';
 import type { Finding } from './findings.ts';
-import { wordDiff } from './words.ts';
+import { forMany, wordDiff, type Effort } from './words.ts';
 
 /** One thing to say, and what there is to say below it. */
 export interface Said {
   readonly sign: '+' | '-' | '~' | '>' | '!' | ' ';
   readonly text: string;
+  /** Made when they are first asked for: who has no room for them need not compare texts. */
   readonly details: readonly string[];
 }
 
@@ -20,9 +21,10 @@ const SIGN: Readonly<Record<Difference['change'], Said['sign']>> = {
 
 /** Signs of poisoning first: they must not drown in what is harmless. */
 export function saidOf({ changes, artifacts, context, findings }: ToolsPlan): Said[] {
+  const effort = forMany();
   return [
     ...findings.map(findingSaid),
-    ...changes.map(changeSaid),
+    ...changes.map((change) => changeSaid(change, effort)),
     ...artifacts.map(({ server, before = 'nothing known', after = 'nothing known' }): Said => ({
       sign: '~',
       text: `${server} runs ${after}`,
@@ -40,18 +42,20 @@ export function findingSaid({ server, tool, kind, message }: Finding): Said {
   return { sign: '!', text: `${server}:${tool} ${kind}: ${message}`, details: [] };
 }
 
-export function changeSaid(change: ToolChange): Said {
+export function changeSaid(change: ToolChange, effort?: Effort): Said {
   const { server, tool, description, keys, tokens } = change;
   const cost = tokens.after - tokens.before;
   return {
     sign: SIGN[change.change],
     text: `${server}:${tool}: ${inWords(change as Difference)}${cost === 0 ? '' : ` (${signed(cost)} tokens)`}`,
-    details: [...(description && change.change !== 'removed' ? [described(description)] : []), ...keys],
+    get details() {
+      return [...(description && change.change !== 'removed' ? [described(description, effort)] : []), ...keys];
+    },
   };
 }
 
-function described({ before, after }: NonNullable<ToolChange['description']>): string {
-  if (before !== undefined && after !== undefined) return `description: ${wordDiff(before, after)}`;
+function described({ before, after }: NonNullable<ToolChange['description']>, effort?: Effort): string {
+  if (before !== undefined && after !== undefined) return `description: ${wordDiff(before, after, effort)}`;
   return after === undefined ? 'description: none any more' : `description: ${after}`;
 }
 

@@ -8,15 +8,23 @@ export interface Run {
 
 /** Beyond this, all of it is another text (product of the numbers of words): comparing takes time. */
 const MAX_CELLS = 1_000_000;
+
+/** What comparing many texts, one after the other, may take together. */
+export interface Effort {
+  cells: number;
+}
+
+const forOne = (): Effort => ({ cells: MAX_CELLS });
+export const forMany = (): Effort => ({ cells: 4 * MAX_CELLS });
 /** How many words of what stays are shown beside what changed. */
 const CONTEXT = 4;
 
 /** Longest common subsequence of words; what goes stands before what comes. Joined with nothing, the runs are the texts. */
-export function wordRuns(before: string, after: string): Run[] {
+export function wordRuns(before: string, after: string, effort = forOne()): Run[] {
   const [old, young] = [wordsOf(before), wordsOf(after)];
   const start = commonStart(old, young);
   const end = commonStart(old.slice(start).toReversed(), young.slice(start).toReversed());
-  const middle = runsOf(old.slice(start, old.length - end), young.slice(start, young.length - end));
+  const middle = runsOf(old.slice(start, old.length - end), young.slice(start, young.length - end), effort);
   const same = (words: readonly string[]): Run => ({ sign: ' ', text: words.join('') });
   return joined([same(old.slice(0, start)), ...middle, same(old.slice(old.length - end))]);
 }
@@ -30,9 +38,11 @@ function commonStart(a: readonly string[], b: readonly string[]): number {
   return at;
 }
 
-function runsOf(old: readonly string[], young: readonly string[]): Run[] {
+function runsOf(old: readonly string[], young: readonly string[], effort: Effort): Run[] {
   const all = (sign: Run['sign'], words: readonly string[]): Run => ({ sign, text: words.join('') });
-  if (old.length * young.length > MAX_CELLS) return [all('-', old), all('+', young)];
+  const cells = old.length * young.length;
+  if (cells > Math.min(MAX_CELLS, effort.cells)) return [all('-', old), all('+', young)];
+  effort.cells -= cells;
   const width = young.length + 1;
   const longest = new Uint32Array((old.length + 1) * width);
   const at = (row: number, column: number): number => longest[row * width + column] ?? 0;
@@ -82,8 +92,8 @@ function joined(runs: readonly Run[]): Run[] {
 }
 
 /** On one line, as `git diff --word-diff` marks it: `Reads a note [-by title.-]{+by its id.+}`. */
-export function wordDiff(before: string, after: string): string {
-  const runs = wordRuns(before, after);
+export function wordDiff(before: string, after: string, effort = forOne()): string {
+  const runs = wordRuns(before, after, effort);
   const shown = runs.map(({ sign, text }, index) => {
     const plain = text.replaceAll(/\s+/g, ' ');
     if (sign === ' ') return shortened(plain, index > 0, index < runs.length - 1);
