@@ -56,7 +56,7 @@ export async function locked({ before, offers, names, isThere }: Wish): Promise<
 
 async function lockedServer(
   listed: readonly Listed[],
-  artifact: Artifact | undefined,
+  artifact: Offered['artifact'],
   before: LockedServer | undefined,
 ): Promise<LockedServer> {
   // Of two with one name, clients get the first.
@@ -68,8 +68,9 @@ async function lockedServer(
   return { ...(exact ? { artifact: exact } : {}), tools };
 }
 
-/** A package that is not installed where it was asked for is still the one that was accepted. */
-function merged(now: Artifact | undefined, before: Artifact | undefined): Artifact | undefined {
+/** A package that is not installed where it was asked for is still the one that was accepted; so is what nobody can tell now. */
+function merged(now: Offered['artifact'], before: Artifact | undefined): Artifact | undefined {
+  if (now === 'unknown') return before;
   if (!now || now.integrity !== undefined || now.package === undefined || now.package !== before?.package) return now;
   return { ...before, ...now };
 }

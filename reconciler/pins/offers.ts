@@ -2,7 +2,6 @@
 import { untilAborted } from '../async.ts';
 import { toSlipwayError } from '../../schemas/errors.ts';
 import type { Grant } from '../../schemas/access.ts';
-import type { Artifact } from '../../schemas/lock/lock.ts';
 import type { Offered } from '../../schemas/lock/offer.ts';
 import type { Tool } from '../../schemas/snapshot.ts';
 import type { Workload } from '../workload.ts';
@@ -69,12 +68,13 @@ function readinessOf({ served, applied }: World, { address, hash }: Workload) {
   return [served.get(address)?.readiness, applied.readiness[address]].find((one) => one?.hash === hash);
 }
 
-/** What cannot be told now is not known. */
-async function artifactOf(world: World, workload: Workload, signal: AbortSignal): Promise<Artifact | undefined> {
+/** An engine that is down says nothing of what it runs: what was accepted must not be lost by that. */
+async function artifactOf(world: World, workload: Workload, signal: AbortSignal): Promise<Offered['artifact']> {
   try {
-    return await world.drivers.get(workload.driver)?.artifact?.(workload, signal);
+    const asked = world.drivers.get(workload.driver)?.artifact?.(workload, signal);
+    return asked && (await untilAborted(asked, signal));
   } catch (error) {
     world.log('debug', `what runs for ${workload.name} cannot be told: ${toSlipwayError(error).message}`);
-    return undefined;
+    return 'unknown';
   }
 }

@@ -3,18 +3,22 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { compile } from '../../reconciler/compile.ts';
+import type { Driver } from '../../reconciler/drivers/driver.ts';
 import { npmArtifact } from '../../reconciler/drivers/process/npm-artifact.ts';
 import { asIfRunning, NOTHING, plan } from '../../reconciler/index.ts';
 import { load } from '../../reconciler/load.ts';
 import { memoryParseCache } from '../../reconciler/parse-cache.ts';
+import { offers } from '../../reconciler/pins/offers.ts';
 import { composeSnapshot, type Served } from '../../reconciler/publish.ts';
 import { directorySource } from '../../reconciler/source/directory.ts';
 import type { Program } from '../../reconciler/workload.ts';
+import { grantOf, LOCAL, NO_ACCESS } from '../../schemas/access.ts';
 import { exitCodeOf } from '../../schemas/plan.ts';
 import { keysOf, pinOf } from '../../schemas/lock/pin.ts';
 import type { Lock } from '../../schemas/lock/lock.ts';
 import { memoryServer, resource, desired } from '../helpers/config.ts';
 import { writeFiles } from '../helpers/repo.ts';
+import { Rig } from '../helpers/rig.ts';
 import { tempDir } from '../helpers/temp.ts';
 
 const tool = { name: 'get', description: 'Gets.', inputSchema: { type: 'object' } };
@@ -131,6 +135,20 @@ test('the file is a part of the commit: parsed once, refused as a whole where it
   expect(issues).toMatchObject([
     { file: 'slipway.lock.yaml', line: 2, column: 1, code: 'unknown-field', hint: 'Did you mean servers?' },
   ]);
+});
+
+test('an engine that is down says nothing of what it runs, which is not that there is nothing', async () => {
+  await using rig = await Rig.make();
+  await rig.apply({ 'a.yaml': memoryServer('a') });
+  const asked = async (artifact: Driver['artifact']) => {
+    Object.assign(rig.memory, { artifact });
+    return offers(rig.reconciler.world, undefined, grantOf(NO_ACCESS, LOCAL), AbortSignal.timeout(60_000));
+  };
+  const tools = expect.any(Array) as unknown;
+  expect(await asked(() => Promise.reject(new Error('down')))).toEqual([{ server: 'a', tools, artifact: 'unknown' }]);
+  expect(await asked(() => Promise.resolve(undefined))).toEqual([{ server: 'a', tools }]);
+  const image = { image: 'x:1', digest: 'sha256:1' };
+  expect(await asked(() => Promise.resolve(image))).toEqual([{ server: 'a', tools, artifact: image }]);
 });
 
 test('of an npm package, the hash that its registry gave; of what is not installed, its name', async () => {

@@ -506,6 +506,18 @@ describe('what is written down', () => {
     expect([one.lock, one.gone]).toEqual([before, []]);
   });
 
+  test('what cannot be told just now stays as it was accepted; what there is none of goes', async () => {
+    const artifact = { image: 'x:1', digest: 'sha256:1' };
+    const before: Lock = { ...NO_LOCK, servers: { mail: { artifact, tools: [] } } };
+    const now = async (offer: Pick<Offered, 'artifact'>) =>
+      (await run(before, [{ server: 'mail', tools: [], ...offer }])).lock.servers['mail']?.artifact;
+    expect(await now({ artifact: 'unknown' })).toEqual(artifact);
+    expect(await now({})).toBeUndefined();
+    expect((await run(undefined, [{ server: 'mail', tools: [], artifact: 'unknown' }])).lock.servers['mail']).toEqual({
+      tools: [],
+    });
+  });
+
   test('nothing of a tool is taken over from the file, where anybody may have written anything', async () => {
     const offers = [{ server: 'mail', tools: listed(tool('get')) }];
     const { lock } = await run(undefined, offers);
