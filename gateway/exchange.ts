@@ -32,6 +32,7 @@ import type { Replays } from './sessions/replay.ts';
 import type { Seal } from './sessions/seal.ts';
 import type { Streams } from './sessions/streams.ts';
 import type { Subscriptions } from './sessions/subscriptions.ts';
+import type { Plugins } from './plugins/plugins.ts';
 import type { PromptDesk } from './prompts/desk.ts';
 import type { RouteView } from './route-view.ts';
 import type { Generation } from './snapshot.ts';
@@ -83,6 +84,8 @@ export interface State {
   /** Of the servers that agents search. */
   readonly monitor: Monitor;
   readonly prompts: PromptDesk;
+  /** What sessions keep for the code that takes part in them. */
+  readonly plugins: Plugins;
   /** Gives back what a session had of its own. */
   readonly onEnded: (sessionId: string) => void;
   readonly followers: Followers;

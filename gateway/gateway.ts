@@ -28,6 +28,7 @@ import { GatewayMetrics } from './metrics.ts';
 import { handle } from './pipeline.ts';
 import { baseOf } from './routes/consent.ts';
 import { noticesAfter } from './notices.ts';
+import { Plugins } from './plugins/plugins.ts';
 import { PromptDesk } from './prompts/desk.ts';
 import { Asks } from './sessions/asks.ts';
 import { Calls } from './sessions/calls.ts';
@@ -54,9 +55,6 @@ import { Workers } from './workers.ts';
 
 /** What a cancelled call gets to send its last words (ms). */
 const LAST_WORDS = 500;
-
-/** Threads that compute: few, for what is short. */
-const MOST_WORKERS = 2;
 
 export class RunningGateway implements Gateway {
   readonly #options: GatewayOptions;
@@ -112,11 +110,12 @@ export class RunningGateway implements Gateway {
       tracing: new Tracing({ version, log, secrets }),
       limiter: new Limiter(),
       budgets: new Budgets({ store: options.budgets, log }),
-      workers: new Workers({ most: MOST_WORKERS }),
+      workers: new Workers(),
       scripts: new Scripts(),
       llm,
       texts,
       prompts: new PromptDesk(llm, texts),
+      plugins: new Plugins(),
       results: new ResultCache(log),
       sections: new Sections(),
       addresses: new Addresses(() => this.#state.current.snapshot.limits?.perAddress),
@@ -279,7 +278,7 @@ export class RunningGateway implements Gateway {
     const traced = this.#state.tracing[Symbol.asyncDispose]();
     await state.authorizer.settled();
     this.#doors.cut();
-    for (const asking of [state.prompts, state.llm]) asking[Symbol.dispose]();
+    for (const asking of [state.prompts, state.llm, state.plugins]) asking[Symbol.dispose]();
     const stopped = [state.workers, state.scripts].map((one) => one[Symbol.asyncDispose]());
     await Promise.all([...closed, traced, ...stopped, state.budgets.close(), state.texts.settled()]);
   }

@@ -22,7 +22,10 @@ function fingerprintOf(generation: Generation, view: RouteView): string {
 }
 
 /** What decides which tools and the like a client sees on a route. */
-function fingerprint({ snapshot }: Generation, { servers, separator, project, key, own, prompts }: RouteView): string {
+function fingerprint(
+  { snapshot }: Generation,
+  { servers, separator, project, key, own, prompts, plugin }: RouteView,
+): string {
   const { access } = snapshot;
   const members = servers.map(({ name }) => {
     const entry = snapshot.servers[name];
@@ -31,7 +34,7 @@ function fingerprint({ snapshot }: Generation, { servers, separator, project, ke
     return [name, access.servers[name], listed, entry?.pinned];
   });
   const common = [access.floor, access.global, access.projects[project ?? '']];
-  return JSON.stringify([separator, key, common, members, own?.fingerprint, prompts?.fingerprint]);
+  return JSON.stringify([separator, key, common, members, own?.fingerprint, prompts?.fingerprint, plugin?.fingerprint]);
 }
 
 /** The notices of changed lists that a client of the route was promised. */

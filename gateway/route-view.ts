@@ -10,6 +10,7 @@ import { Discovery } from './lazy/discovery.ts';
 import { OwnTools } from './own/own-tools.ts';
 import { pipelinesOf, type Pipelines } from './results/of-route.ts';
 import { personalViews } from './personal-views.ts';
+import { RoutePlugin } from './plugins/route-plugin.ts';
 import { builtIn, Prompts } from './prompts/prompts.ts';
 import { LIST_NAMES, type ListName } from './upstream/lists.ts';
 import type { Server } from './upstream/server.ts';
@@ -42,6 +43,8 @@ export interface RouteView {
   readonly prompts: Prompts | undefined;
   /** What sessions pass before they see tools; absent where there is none. */
   readonly gate: Gate | undefined;
+  /** Code that takes part in what goes through; absent where there is none. */
+  readonly plugin: RoutePlugin | undefined;
   /** Equal for views in which the same is open. */
   readonly key: string;
   /** As one caller has it, where servers want to know who comes; absent where all have it alike. */
@@ -49,7 +52,7 @@ export interface RouteView {
 }
 
 /** What routes have parts of. */
-type Library = Pick<Snapshot, 'prompts' | 'pipelines'>;
+type Library = Pick<Snapshot, 'prompts' | 'pipelines' | 'plugins'>;
 
 /** Views that are kept of one route: most callers share a few. Beyond that all are forgotten, and made again when they are missed. */
 const MAX_VIEWS = 200;
@@ -60,6 +63,7 @@ export class RouteViews {
   readonly project: string | undefined;
   /** All of them, whoever may use them. */
   readonly servers: readonly Server[];
+  readonly plugin: RoutePlugin | undefined;
   readonly #route: Route;
   readonly #prompts: Prompts | undefined;
   readonly #gateText: string | undefined;
@@ -68,12 +72,13 @@ export class RouteViews {
   #byGrant = new WeakMap<Grant, RouteView | 'none'>();
   readonly #byKey = new Map<string, RouteView>();
 
-  /** @param library all Prompts and Pipelines that the config has */
+  /** @param library all Prompts, Pipelines and Plugins that the config has */
   constructor(path: string, route: Route, servers: readonly Server[], library: Library, warn: Warn) {
     this.path = path;
     this.#prompts = Prompts.of(path, route, library);
     this.#gateText = builtIn(GATE_PROMPT, path, route, library);
     this.project = route.project;
+    this.plugin = RoutePlugin.of(route, library.plugins);
     this.servers = servers;
     this.#route = route;
     this.#pipelines = pipelinesOf(route, servers, library.pipelines);
@@ -146,6 +151,7 @@ export class RouteViews {
       pipelines: this.#pipelines,
       prompts,
       gate: own && config && new Gate({ ...parts, own, config }),
+      plugin: this.plugin,
       key,
       as: personalViews(open, (personal) => {
         const theirs = ([server, standing]: [Server, Standing]): [Server, Standing] => [

@@ -26,6 +26,7 @@ export type FromWorker =
 /** THE list of tasks. Each is loaded when it is first done. */
 const TASKS = {
   results: async () => (await import('./results/thread.ts')).workOnResult,
+  plugin: async () => (await import('./plugins/in-worker.ts')).runHook,
   script: async () => (await import('./script/in-worker.ts')).runScript,
 } as const satisfies Readonly<Record<string, () => Promise<Work>>>;
 

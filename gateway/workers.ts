@@ -6,6 +6,8 @@ import { Worker } from 'node:worker_threads';
 import { SlipwayError } from '../schemas/errors.ts';
 import type { FromWorker, TaskName, ToWorker } from './worker-main.ts';
 
+/** Few: they compute, and what they do is short. */
+const MOST = 2;
 /** How long a worker waits for the next task (ms). */
 const IDLE = 30_000;
 /** Tasks that wait for a worker. Beyond that they are refused: memory exhaustion. */
@@ -52,7 +54,7 @@ interface Waiting {
 
 export interface WorkersOptions {
   /** How many there are at most. */
-  readonly most: number;
+  readonly most?: number;
   readonly idleMs?: number;
 }
 
@@ -66,7 +68,7 @@ export class Workers implements AsyncDisposable {
   #waiting: Waiting[] = [];
   #closed = false;
 
-  constructor({ most, idleMs = IDLE }: WorkersOptions) {
+  constructor({ most = MOST, idleMs = IDLE }: WorkersOptions = {}) {
     this.#most = most;
     this.#idleMs = idleMs;
   }

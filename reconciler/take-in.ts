@@ -7,6 +7,7 @@ import { MAX_PROMPT } from '../schemas/kinds/prompt.ts';
 import { MAX_FILE_BYTES } from '../schemas/parse.ts';
 import { formatPath, type Issue, type Resource } from '../schemas/resource.ts';
 import { readSops, valuesOf } from './secrets/sops/read.ts';
+import { moduleOf } from './module.ts';
 import { Unavailable } from './secrets/unavailable.ts';
 import type { Source, SourceFile } from './source/source.ts';
 
@@ -27,6 +28,7 @@ interface Reader {
 /** How to read a file, by what a kind calls it. */
 const READERS: Readonly<Record<NonNullable<FileReference['content']>, Reader>> = {
   sops: { code: 'sops-invalid', read: (file, bytes) => valuesOf(readSops(file, bytes.toString('utf8'))) },
+  module: { code: 'invalid-value', read: (file, bytes) => ({ text: moduleOf(file, bytes.toString('utf8')) }) },
   text: { code: 'file-too-large', read: (_file, bytes) => ({ text: bytes.toString('utf8') }) },
   prompt: { code: 'invalid-value', read: (_file, bytes) => ({ text: plain(bytes) }) },
 };

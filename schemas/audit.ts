@@ -15,6 +15,7 @@ export const AUDIT_KINDS = [
   'auth_failure', // refused: nobody knows the caller, or whom it is talking to
   'pipeline_execution', // a result went through a Pipeline
   'stage_execution', // … through one of its stages
+  'plugin_execution', // a hook of a Plugin ran
   'limit', // refused: too often, too much, too large
   'budget',
   'control', // the control API

@@ -10,6 +10,7 @@ import { headersSchema, upstreamAuthSchema } from './upstream-auth.ts';
 import { budgetSchema } from './budgets.ts';
 import { cacheSettingsSchema } from './cache.ts';
 import { pipelineSchema } from './pipelines.ts';
+import { pluginSchema } from './plugins.ts';
 import { limitsSchema } from './limits.ts';
 import { llmChoiceSchema, llmSchema } from './llm.ts';
 import { pinnedSchema } from './lock/pinned.ts';
@@ -102,6 +103,8 @@ const route = z.strictObject({
     .optional(),
   /** Pipeline of results here, where an override says nothing else. */
   pipeline: z.string().optional(),
+  /** Plugin whose hooks take part in what goes through here. */
+  plugin: z.string().optional(),
   /** Sessions say what they are about first; then they get the Prompts that fit, in so many bytes, and the tools. */
   gate: z
     .strictObject({
@@ -240,6 +243,7 @@ export const snapshotSchema = z.strictObject({
   budgets: z.array(budgetSchema).optional(),
   llms: z.array(llmSchema).optional(),
   pipelines: z.record(z.string(), pipelineSchema).optional(),
+  plugins: z.record(z.string(), pluginSchema).optional(),
   /** By name. */
   prompts: z.record(z.string(), prompt).optional(),
 });

@@ -27,6 +27,11 @@ export async function problemWith(tool: Item, args: unknown): Promise<string | u
   return (await check)(args ?? {});
 }
 
+/** The same for the `structuredContent` of a result. Equal schemas are prepared once. */
+export async function resultProblem(tool: Item, value: unknown): Promise<string | undefined> {
+  return (await checkFor(tool['outputSchema']))(value);
+}
+
 /** Equal schemas share one check, also after a list was fetched again. */
 function checkFor(schema: unknown): Promise<Check> {
   const text = JSON.stringify(schema) ?? 'true';

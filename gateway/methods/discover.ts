@@ -3,6 +3,7 @@ import { LEGACY_VERSIONS } from '../../schemas/jsonrpc.ts';
 import { MODERN_VERSION } from '../../schemas/modern.ts';
 import { introduceAll, modernCapabilitiesOf } from '../capabilities.ts';
 import type { Caller } from '../exchange.ts';
+import { instructionsBy } from '../plugins/shown.ts';
 import type { RouteView } from '../route-view.ts';
 
 /** Newest first. */
@@ -22,8 +23,10 @@ export async function discover(caller: Caller): Promise<Record<string, unknown>>
 /** What a client is told that has just come. @param session the one that it begins, if it keeps any */
 export async function instructionsFor(caller: Caller, session?: string): Promise<string> {
   const { route } = caller;
+  const { gate, plugin } = route;
   const merged = mergedInstructions(route);
-  return route.gate ? route.gate.instructions(caller, session, merged) : merged;
+  const text = gate ? await gate.instructions(caller, session, merged) : merged;
+  return plugin ? instructionsBy(plugin, caller, session, text) : text;
 }
 
 /** The route's own words first, then each server's under its name. */

@@ -6,9 +6,6 @@ import type { Answer } from '../rpc/reply.ts';
 import { namesOf } from '../sessions/capabilities.ts';
 import { instructionsFor } from './discover.ts';
 
-/** No session is called so. */
-const NEW = 'new';
-
 export async function initialize(caller: Caller, request: RpcRequest, reply: Answer): Promise<string> {
   const { state, route, identity } = caller;
   const asked = request.params?.['protocolVersion'];
@@ -16,9 +13,9 @@ export async function initialize(caller: Caller, request: RpcRequest, reply: Ans
   const capabilities = namesOf(request.params?.['capabilities']);
   await introduceAll(route);
   state.metrics.sessions++;
-  reply.sessionId(state.seal.open({ route: route.path, principal: identity.key, version, capabilities }));
-  // It has an id only now, so as a session it has passed no gate.
-  const instructions = await instructionsFor(caller, NEW);
+  const sealed = state.seal.open({ route: route.path, principal: identity.key, version, capabilities });
+  const session = reply.sessionId(sealed) ?? state.seal.read(sealed)?.id;
+  const instructions = await instructionsFor(caller, session);
   return JSON.stringify({
     protocolVersion: version,
     capabilities: capabilitiesOf(route),

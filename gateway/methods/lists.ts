@@ -4,6 +4,7 @@ import { has, introduceAll } from '../capabilities.ts';
 import type { Catalog } from '../catalog.ts';
 import type { Call, Method } from '../era/era.ts';
 import { inTime } from '../limits/allowance.ts';
+import { listedBy } from '../plugins/shown.ts';
 import type { Json } from '../rpc/json.ts';
 import { LISTS, type ListName } from '../upstream/lists.ts';
 
@@ -24,9 +25,10 @@ function answered(
   from: (catalog: Pick<Catalog, 'list' | 'modernList'>) => Json | Promise<Json>,
 ): Json | Promise<Json> {
   const checking = check(list, call);
-  const { catalogs, discovery, gate } = call.caller.route;
+  const { catalogs, discovery, gate, plugin } = call.caller.route;
   const catalog = list === 'tools' ? (gate?.listFor(call) ?? discovery ?? catalogs.tools) : catalogs[list];
-  const json = checking ? checking.then(() => from(catalog)) : from(catalog);
+  const whole = checking ? checking.then(() => from(catalog)) : from(catalog);
+  const json = plugin ? listedBy(plugin, call, list, whole) : whole;
   return json instanceof Promise ? inTime(call, json) : json;
 }
 

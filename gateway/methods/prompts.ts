@@ -7,6 +7,7 @@ import { readOn } from '../results/reading.ts';
 import { summaryOf } from '../prompts/digest.ts';
 import type { Prompt } from '../prompts/prompts.ts';
 import type { Json } from '../rpc/json.ts';
+import { changing } from '../plugins/calls.ts';
 import { relay } from './relay.ts';
 import { candidatesFor } from './resources.ts';
 
@@ -39,10 +40,14 @@ async function ownPrompt(call: Call, prompt: Prompt): Promise<Json> {
   const read = await call.caller.state.prompts.links.read(call, prompt);
   if ('problem' in read)
     throw new SlipwayError('upstream-unavailable', `The prompt ${prompt.name} cannot be read: ${read.problem}.`);
-  return call.encode({
+  const result = {
     description: summaryOf(prompt),
     messages: [{ role: 'user', content: { type: 'text', text: read.text } }],
-  });
+  };
+  const { plugin } = call.caller.route;
+  const params = { name: prompt.name };
+  const shape = plugin && changing(plugin, call, { server: undefined, params }, undefined);
+  return shape ? shape(result) : call.encode(result);
 }
 
 async function promptOf({ caller: { route } }: Call, name: unknown): Promise<Pick<Target, 'server' | 'name'>> {

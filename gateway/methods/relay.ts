@@ -11,6 +11,7 @@ import { clean, cleanError, redacts } from '../limits/redact.ts';
 import { refused, spendOf, type Spend } from '../limits/spend.ts';
 import { outcomeOf, type CallOutcome } from '../metrics.ts';
 import type { NamedPipeline } from '../results/of-route.ts';
+import { changing, type Change } from '../plugins/calls.ts';
 import { inputOf, shaped, shapedRefusal, type Shape } from '../results/reshape.ts';
 import type { Json } from '../rpc/json.ts';
 import type { Server } from '../upstream/server.ts';
@@ -23,6 +24,12 @@ import { blocked } from './blocked.ts';
 import { askConsent } from './consent.ts';
 
 type Send = (method: string, params: Record<string, unknown>, options: RequestOptions) => Promise<unknown>;
+
+/** What becomes of a result before the client gets it: code of the config repo first, then a pipeline. */
+interface Way {
+  readonly change: Change | undefined;
+  readonly shape: Shape | undefined;
+}
 
 /** What is other than usual about a call. */
 interface How {
@@ -46,10 +53,13 @@ export function relay(call: Call, server: Server, params: Record<string, unknown
   if (spend?.refusal) return refused(call, server, spend.refusal);
   const allowance = allowanceFor(call, server, tool);
   spend?.take();
-  const pipeline = call.caller.route.pipelines?.get(server.name);
+  const { pipelines, plugin } = call.caller.route;
+  const pipeline = pipelines?.get(server.name);
   const shape = pipeline && shapeOf(call, pipeline, String(params['name']), allowance);
+  const change = plugin && changing(plugin, call, server, params);
+  const way = shape || change ? { shape, change } : undefined;
   const known = how.keeping?.known;
-  const answer = known ? again(call, server, known, shape) : pass(call, server, params, allowance.timeout, how, shape);
+  const answer = known ? again(call, server, known, way) : pass(call, server, params, allowance.timeout, how, way);
   return allowance.permit || allowance.result || spend ? within(call, server, allowance, spend, answer) : answer;
 }
 
@@ -84,11 +94,16 @@ async function again(
   call: Call,
   server: Server,
   result: Record<string, unknown>,
-  shape: Shape | undefined,
+  way: Way | undefined,
 ): Promise<Json> {
   call.trace.detail = { ...call.trace.detail, cached: true };
   call.caller.state.metrics.of(server.name).cached++;
-  return shape ? shaped(call, server, shape, result) : call.encode(result, server);
+  return way ? finished(call, server, way, result) : call.encode(result, server);
+}
+
+async function finished(call: Call, server: Server, { change, shape }: Way, result: unknown): Promise<Json> {
+  const changed = change ? await change(result) : result;
+  return shape ? shaped(call, server, shape, changed) : call.encode(changed, server);
 }
 
 async function pass(
@@ -97,7 +112,7 @@ async function pass(
   params: Record<string, unknown>,
   bound: Bound | undefined,
   { send, keeping }: How,
-  shape: Shape | undefined,
+  way: Way | undefined,
 ): Promise<Json> {
   const { caller, request } = call;
   const controller = new AbortController();
@@ -125,7 +140,7 @@ async function pass(
   metrics.inFlight++;
   const began = performance.now();
   try {
-    const bytes = !shape && !keeping && !redacts(caller, server);
+    const bytes = !way && !keeping && !redacts(caller, server);
     const options: RequestOptions = { signal: controller.signal, client, bytes };
     const progressToken = progressTokenOf(params);
     if (progressToken !== undefined) {
@@ -143,16 +158,14 @@ async function pass(
       call.trace.toolFailed();
     } else if (!hasAsked && !client.retry) good = answer; // What a person answered is in no argument.
     // Not waited for in here: the server has done its part.
-    return shape ? shaped(call, server, shape, answer) : call.encode(answer, server);
+    return way ? finished(call, server, way, answer) : call.encode(answer, server);
   } catch (error) {
     outcome = outcomeOf(error);
     if (error instanceof NeedsAuthorization) return await askConsent(call, server, error);
     if (error instanceof Held) return blocked(call, server, String(params['name']), error.decision);
     const refusal = cleanError(call, server, error);
-    return call.refused(
-      shape && refusal instanceof RpcFailure ? await shapedRefusal(call, server, shape, refusal) : refusal,
-      server,
-    );
+    const shape = refusal instanceof RpcFailure ? way?.shape : undefined;
+    return call.refused(shape ? await shapedRefusal(call, server, shape, refusal as RpcFailure) : refusal, server);
   } finally {
     keeping?.end(good);
     metrics.end(outcome, began);

@@ -8,6 +8,8 @@ import { blocked, closedTo } from './blocked.ts';
 import { readOn } from '../results/reading.ts';
 import { argsOf } from '../own/own-tool.ts';
 import { problemWith } from './arguments.ts';
+import { beforeCall } from '../plugins/calls.ts';
+import type { RoutePlugin } from '../plugins/route-plugin.ts';
 import { relay } from './relay.ts';
 
 /** @throws RpcFailure for an unknown tool, or as the server answered; SlipwayError otherwise */
@@ -58,7 +60,25 @@ function send(call: Call, params: Record<string, unknown>, target: Target | unde
     const section = readOn(call, params['arguments'], target, 'toolResult');
     if (section) return section;
   }
+  const { plugin } = call.caller.route;
+  if (plugin?.has('onToolCallBefore')) return judged(plugin, call, params, target);
+  return allowed(call, params, target);
+}
+
+function allowed(call: Call, params: Record<string, unknown>, target: Target): Promise<Json> {
   return target.server.entry.validateArguments ? checked(call, params, target) : pass(call, params, target);
+}
+
+/** As code of the config repo has it: with other arguments, answered in the server's place, or refused. */
+async function judged(plugin: RoutePlugin, call: Call, params: Record<string, unknown>, target: Target): Promise<Json> {
+  const { server, name } = target;
+  const before = await beforeCall(plugin, call, target, params['arguments']);
+  if (!before) return allowed(call, params, target);
+  if ('arguments' in before) return allowed(call, { ...params, arguments: before.arguments }, target);
+  // Counted, limited and shaped as if the server had said it.
+  if ('result' in before) return relay(call, server, { ...params, name }, { send: async () => before.result });
+  call.trace.denied('plugin_refused', 'tool_call_trace');
+  return call.encode({ content: [{ type: 'text', text: before.refuse }], isError: true }, server);
 }
 
 /** A tool that is there but not open, or none at all. @throws RpcFailure for an unknown tool */

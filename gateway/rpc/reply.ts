@@ -15,8 +15,8 @@ export interface LastingWriter extends EventWriter {
 export interface Answer {
   /** @param listener called when the client goes away, or has gone, and will not come back. @returns stops listening */
   onGone(listener: () => void): () => void;
-  /** To be called before anything is sent. */
-  sessionId(value: string): void;
+  /** To be called before anything is sent. @returns the session that the answer is for, where it had one before */
+  sessionId(value: string): string | undefined;
   /** Sends a notification ahead of the answer, in order. A client that does not keep up misses some, never the answer. */
   notify(method: string, params: Record<string, unknown> | undefined): void;
   /** @returns whether it was sent: not after the answer, nor to a client that does not keep up */
@@ -54,7 +54,7 @@ export class Reply implements Answer {
     };
   }
 
-  sessionId(value: string): void {
+  sessionId(value: string): undefined {
     this.#response.setHeader('Mcp-Session-Id', value);
   }
 

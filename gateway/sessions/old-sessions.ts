@@ -34,7 +34,9 @@ export class StreamedAnswer implements Answer {
   }
 
   /** The stream is the session. */
-  sessionId(): void {}
+  sessionId(): string {
+    return this.#on.session.id;
+  }
 
   notify(method: string, params: Record<string, unknown> | undefined): void {
     this.send({ jsonrpc: '2.0', method, ...(params === undefined ? {} : { params }) });

@@ -47,5 +47,6 @@ export function endSession({ state, generation }: Caller, session: Session): voi
   state.replays.end(session.id);
   state.levels.end(session.id);
   state.subscriptions.end(session.id);
+  state.plugins.ended(session.id);
   state.onEnded(session.id);
 }

@@ -98,6 +98,7 @@ export const gateway: KindBehaviour<Spec> = {
         ...withLlm(spec.llm),
         ...withGate(spec),
         ...(spec.pipeline === undefined ? {} : { pipeline: spec.pipeline }),
+        ...(spec.plugin === undefined ? {} : { plugin: spec.plugin }),
       };
     draft.limits = { ...draft.limits, ...gatewayLimits(spec.limits) };
     draft.toolDrift.all = spec.toolDrift;

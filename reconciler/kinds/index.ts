@@ -10,6 +10,7 @@ import type { KindBehaviour } from './kind.ts';
 import { llmProvider } from './llm-provider.ts';
 import { overlay } from './overlay.ts';
 import { pipeline } from './pipeline.ts';
+import { plugin } from './plugin.ts';
 import { policy } from './policy.ts';
 import { project } from './project.ts';
 import { prompt } from './prompt.ts';
@@ -31,6 +32,7 @@ const behaviours: Behaviours = {
   Server: server,
   Project: project,
   Pipeline: pipeline,
+  Plugin: plugin,
   Policy: policy,
   Trust: trust,
   Budget: budget,

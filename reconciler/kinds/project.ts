@@ -30,6 +30,7 @@ export const project: KindBehaviour<z.output<typeof schema.spec>> = {
       ...withGate(spec),
       ...(spec.description === undefined ? {} : { instructions: spec.description }),
       ...(spec.pipeline === undefined ? {} : { pipeline: spec.pipeline }),
+      ...(spec.plugin === undefined ? {} : { plugin: spec.plugin }),
       ...(spec.redact ? { redact: true } : {}),
     };
     addLimits(draft, 'projects', metadata.name, spec.limits);

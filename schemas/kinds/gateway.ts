@@ -9,6 +9,7 @@ import { gate } from './fields/gate.ts';
 import { gatewayLimits } from './fields/limits.ts';
 import { llm, llmReferences } from './fields/llm.ts';
 import { pipeline, pipelineReference } from './fields/pipeline.ts';
+import { plugin, pluginReference } from './fields/plugin.ts';
 import { redact } from './fields/redact.ts';
 import { recipients } from './fields/sealed.ts';
 import { review, reviewReferences } from './fields/review.ts';
@@ -83,6 +84,7 @@ export const gateway = defineKind({
     llm: llm.describe('The same as Project.spec.llm, for the route /mcp with all servers.'),
     cache,
     pipeline: pipeline.describe('The same as Project.spec.pipeline, for the route /mcp with all servers.'),
+    plugin: plugin.describe('The same as Project.spec.plugin, for the route /mcp with all servers.'),
     gate: gate.describe('The same as Project.spec.gate, for the route /mcp with all servers.'),
     toolDrift: toolDriftOfAll,
     floor,
@@ -101,6 +103,7 @@ export const gateway = defineKind({
     ...reviewReferences(spec.review),
     ...llmReferences(spec.llm),
     ...pipelineReference(spec.pipeline),
+    ...pluginReference(spec.plugin),
   ],
   together: (gateways) => [
     ...codeModeProblems(gateways),

@@ -8,6 +8,7 @@ import type { Kind } from './kind.ts';
 import { llmProvider } from './llm-provider.ts';
 import { overlay } from './overlay.ts';
 import { pipeline } from './pipeline.ts';
+import { plugin } from './plugin.ts';
 import { policy } from './policy.ts';
 import { project } from './project.ts';
 import { prompt } from './prompt.ts';
@@ -27,6 +28,7 @@ export const KINDS = {
   Server: server,
   Project: project,
   Pipeline: pipeline,
+  Plugin: plugin,
   Policy: policy,
   Trust: trust,
   Budget: budget,

@@ -20,7 +20,7 @@ export interface FileReference {
   readonly path: readonly (string | number)[];
   readonly file: string;
   /** How to read it, where what it says is part of the resource: `Resource.files`. */
-  readonly content?: 'sops' | 'text' | 'prompt';
+  readonly content?: 'sops' | 'text' | 'prompt' | 'module';
 }
 
 /** Something wrong with resources that are each fine on their own. `path` starts below `spec`. */

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { glob } from '../glob.ts';
 import { NO_PIPELINE, PIPELINE_INPUTS } from '../pipelines.ts';
 import type { Resource } from '../resource.ts';
 import { duration, size } from './fields.ts';
+import { unallowed } from './fields/code.ts';
 import { configFile } from './fields/given.ts';
 import { defineKind, type Problem } from './kind.ts';
 
@@ -93,23 +93,7 @@ const pipelineSpec = z.strictObject({
 });
 
 export type PipelineSpec = z.output<typeof pipelineSpec>;
-/** A Policy, as far as it is about code. */
-interface Allowing {
-  readonly code: readonly string[];
-}
-
 type Resources = readonly Resource<PipelineSpec>[];
-
-/** Unreviewed code: whoever may change a Pipeline must not thereby be able to run theirs. */
-function unallowed(pipelines: Resources, policies: readonly Allowing[]): Problem[] {
-  return pipelines.flatMap((resource) => {
-    const at = resource.spec.stages.findIndex(({ type }) => type === 'module');
-    const { name } = resource.metadata;
-    if (at < 0 || policies.some(({ code }) => code.some((allowed) => glob(allowed)(name)))) return [];
-    const message = `No Policy lets the Pipeline ${name} run code of the config repo.`;
-    return [{ resource, path: ['stages', at, 'file'], code: 'code-not-allowed' as const, message }];
-  });
-}
 
 /** A pattern that cannot be read, or takes out nothing at all places. */
 function badPatterns(pipelines: Resources): Problem[] {
@@ -159,10 +143,10 @@ export const pipeline = defineKind({
   spec: pipelineSpec,
   references: () => [],
   together: (pipelines, all) => [
-    ...unallowed(
-      pipelines,
-      all('Policy').map(({ spec }) => spec as Allowing),
-    ),
+    ...pipelines.flatMap((resource) => {
+      const at = resource.spec.stages.findIndex(({ type }) => type === 'module');
+      return at < 0 ? [] : unallowed(resource, { all, field: 'code', path: ['stages', at, 'file'] });
+    }),
     ...badPatterns(pipelines),
     ...guardsBehind(pipelines),
   ],

@@ -37,6 +37,11 @@ const policySpec = z.strictObject({
     .max(64)
     .default([])
     .describe('Pipelines that may run code of the config repo, by name; * stands for anything, ? for one character.'),
+  plugins: z
+    .array(pattern)
+    .max(64)
+    .default([])
+    .describe('Plugins that may run code of the config repo, by name in the same way.'),
   toolDrift: leastToolDrift,
   guards: guards.describe('What holds a commit back. A commit is judged by what was in force before it.'),
 });
@@ -60,10 +65,12 @@ function belowFloor(own: readonly Resource<PolicySpec>[], floor: readonly Resour
         problemOf(resource, ['allow', at], `lets ${server} have ${feature}, which the floor does not`, first.source),
       );
     }),
-    ...resource.spec.code.flatMap((name, at) =>
-      floor.some(({ spec }) => spec.code.some((wide) => within(wide, name)))
-        ? []
-        : [problemOf(resource, ['code', at], `lets ${name} run code, which the floor does not`, first.source)],
+    ...(['code', 'plugins'] as const).flatMap((field) =>
+      resource.spec[field].flatMap((name, at) =>
+        floor.some(({ spec }) => spec[field].some((wide) => within(wide, name)))
+          ? []
+          : [problemOf(resource, [field, at], `lets ${name} run code, which the floor does not`, first.source)],
+      ),
     ),
     ...(['count', 'percent'] as const).flatMap((field) => {
       const mine = resource.spec.guards.massDelete?.[field];
@@ -96,7 +103,7 @@ export const policy = defineKind({
   plural: 'policies',
   short: ['pol'],
   description:
-    'What servers may have of their host beyond what is safe, which Pipelines may run code, and how much a commit may delete. Without it, a plan that asks for more is blocked. Have its file reviewed by its own owners.',
+    'What servers may have of their host beyond what is safe, which Pipelines and Plugins may run code, and how much a commit may delete. Without it, a plan that asks for more is blocked. Have its file reviewed by its own owners.',
   spec: policySpec,
   references: () => [],
   floor: belowFloor,

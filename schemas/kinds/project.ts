@@ -10,6 +10,7 @@ import { llm, llmReferences } from './fields/llm.ts';
 import { overrideReferences, overrides } from './fields/overrides.ts';
 import { pipeline, pipelineReference } from './fields/pipeline.ts';
 import { selectedServers, serverSelector, serversOf } from './fields/server-selector.ts';
+import { plugin, pluginReference } from './fields/plugin.ts';
 import { redact } from './fields/redact.ts';
 import { defineKind } from './kind.ts';
 
@@ -33,6 +34,7 @@ export const project = defineKind({
     embedServerSummaries,
     codeMode,
     pipeline,
+    plugin,
     gate,
     permissions: permissions.describe('Which tools may be called through this project.'),
     limits: callerLimits.optional().describe('What all who use the project may do together.'),
@@ -43,6 +45,7 @@ export const project = defineKind({
     ...spec.servers.map((target, index) => ({ path: ['servers', index], kind: 'Server', name: target })),
     ...llmReferences(spec.llm),
     ...pipelineReference(spec.pipeline),
+    ...pluginReference(spec.plugin),
     ...overrideReferences(spec.overrides),
   ],
   selects: (spec, all) => selectedServers(spec, all('Server')).map((target) => ({ kind: 'Server', name: target })),

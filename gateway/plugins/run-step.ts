@@ -1,0 +1,125 @@
+/** One hook of one Plugin, run shut in on a thread, and told to the audit log: names and times, never what it saw or said. */
+import { z } from 'zod';
+import { SlipwayError } from '../../schemas/errors.ts';
+import type { Hook } from '../../schemas/plugins.ts';
+import type { Ended } from '../script/sandbox.ts';
+import { TaskLost } from '../workers.ts';
+import type { HookWork } from './in-worker.ts';
+import type { Step } from './route-plugin.ts';
+import type { About, Whom } from './whom.ts';
+
+/** What one may take besides its own time on the thread, and wait for a thread (ms). */
+const AROUND = 2_000;
+const PATIENCE = 10_000;
+/** Of what a session keeps, as JSON (characters). */
+const MAX_STATE = 16 * 1024;
+/** Of what is told of an error (characters). */
+const MAX_SAID = 300;
+
+/** Why a hook came to nothing: `time`, `memory`, `error` (it threw), `answer` (not what its hook gives), `busy`. */
+export class HookFailed extends Error {
+  readonly why: string;
+
+  constructor(why: string, message: string) {
+    super(message);
+    this.why = why;
+  }
+}
+
+export interface Run<T> {
+  readonly hook: Hook;
+  readonly input: Readonly<Record<string, unknown>>;
+  /** Makes of an answer what it means. @throws any error where it is none */
+  readonly read: (answer: unknown) => T | Promise<T>;
+  readonly about?: About;
+}
+
+const given = z.object({ answer: z.unknown().optional(), state: z.record(z.string(), z.unknown()) });
+const OF_SANDBOX: Readonly<Record<string, string>> = { cpu: 'time', stuck: 'time', memory: 'memory', result: 'answer' };
+
+/**
+ * @param state JSON of what the session keeps
+ * @returns its value, `undefined` where it changes nothing, and what the session keeps now @throws HookFailed
+ */
+export async function runStep<T>(
+  whom: Whom,
+  step: Step,
+  run: Run<T>,
+  state: string,
+): Promise<{ value: T | undefined; state: string }> {
+  const began = performance.now();
+  try {
+    const done = await answered(whom, step, run, state);
+    tell(whom, step, run, began);
+    return done;
+  } catch (error) {
+    const failed = inWords(error);
+    tell(whom, step, run, began, failed);
+    throw failed;
+  }
+}
+
+async function answered<T>(
+  { state: { workers, log }, principal, path }: Whom,
+  { name, entry }: Step,
+  { hook, input, read }: Run<T>,
+  state: string,
+): Promise<{ value: T | undefined; state: string }> {
+  const { code = '', file = name, config, timeoutMs, memoryBytes } = entry;
+  const work: HookWork = { hook, file, code, input, config, state, cpuMs: timeoutMs, memoryBytes };
+  const ended = (await workers.run({
+    name: 'plugin',
+    input: work,
+    by: principal,
+    timeoutMs: timeoutMs + AROUND,
+    signal: AbortSignal.timeout(timeoutMs + AROUND + PATIENCE),
+    onTold: (text) => log('info', oneLine(String(text)), { plugin: name, hook, route: path }),
+  })) as Ended;
+  if (!ended.ok) throw new HookFailed(OF_SANDBOX[ended.why] ?? 'error', ended.message);
+  try {
+    const { answer, state: after } = given.parse(JSON.parse(ended.json ?? 'null'));
+    const kept = JSON.stringify(after);
+    if (kept.length > MAX_STATE) throw new Error(`ctx.state has more than ${MAX_STATE} characters`);
+    return { value: answer === undefined || answer === null ? undefined : await read(answer), state: kept };
+  } catch (error) {
+    throw new HookFailed('answer', error instanceof z.ZodError ? z.prettifyError(error) : String(error));
+  }
+}
+
+function inWords(error: unknown): HookFailed {
+  if (error instanceof HookFailed) return error;
+  if (error instanceof TaskLost) return new HookFailed(error.why === 'crash' ? 'error' : error.why, error.message);
+  if (error instanceof SlipwayError || (error as Error).name === 'TimeoutError')
+    return new HookFailed('busy', (error as Error).message);
+  return new HookFailed('error', String(error));
+}
+
+function tell({ state, ...whom }: Whom, { name }: Step, run: Run<unknown>, began: number, failed?: HookFailed): void {
+  const { hook, about = {} } = run;
+  const durationMs = performance.now() - began;
+  if (failed) {
+    const error = oneLine(failed.message).slice(0, MAX_SAID);
+    state.log('warn', 'a hook of a Plugin failed', { plugin: name, hook, route: whom.path, why: failed.why, error });
+  }
+  state.audit.record({
+    at: Date.now(),
+    kind: 'plugin_execution',
+    source: 'gateway',
+    outcome: failed ? (failed.why === 'time' ? 'timeout' : 'failed') : 'ok',
+    requestId: whom.requestId,
+    correlationId: whom.correlationId,
+    principal: whom.principal,
+    session: whom.session,
+    project: whom.project,
+    ...about,
+    method: whom.method,
+    allowed: true,
+    ...(failed ? { deniedReason: `plugin_${failed.why}` } : {}),
+    durationMs,
+    commit: whom.commit,
+    detail: { plugin: name, hook },
+  });
+}
+
+/** Log forgery: what code of others says is one line, however it is written. */
+const oneLine = (text: string): string => text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
