@@ -20,24 +20,26 @@ export interface Answering extends AsyncDisposable {
   readonly calls: string[];
 }
 
-/** @param tools as they are listed @param answers by name: results of tools and prompts */
+/** @param tools as they are listed @param answers by name: results of tools and prompts; by method: those of `resources/…` */
 export async function answering(
   name: string,
   tools: readonly { name: string; [field: string]: unknown }[],
   answers: Readonly<Record<string, (args: Record<string, unknown>) => object>>,
 ): Promise<Answering> {
   const calls: string[] = [];
-  const prompts = Object.keys(answers).filter((one) => !tools.some((tool) => tool.name === one));
+  const prompts = Object.keys(answers).filter((one) => !one.includes('/') && !tools.some((tool) => tool.name === one));
+  const resources = answers['resources/list'] ? { resources: {} } : {};
   const answerTo = (method: string, params: Params): object | undefined => {
     if (method === 'tasks/result') return answers[String(params['taskId']).slice('task of '.length)]?.({});
     if (method === 'initialize')
       return {
         protocolVersion: params.protocolVersion,
-        capabilities: { tools: {}, prompts: {}, tasks: { requests: { tools: { call: {} } } } },
+        capabilities: { ...resources, tools: {}, prompts: {}, tasks: { requests: { tools: { call: {} } } } },
         serverInfo: { name, version: '1.0.0' },
       };
     if (method === 'tools/list') return { tools: tools.map((tool) => ({ inputSchema: { type: 'object' }, ...tool })) };
     if (method === 'prompts/list') return { prompts: prompts.map((one) => ({ name: one })) };
+    if (method.startsWith('resources/')) return answers[method]?.(params);
     if (method !== 'tools/call' && method !== 'prompts/get') return undefined;
     calls.push(params.name ?? '');
     if (params['task']) return { task: { taskId: `task of ${params.name ?? ''}`, status: 'completed' } };

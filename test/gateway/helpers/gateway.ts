@@ -29,6 +29,7 @@ export interface Wish {
   limits?: Snapshot['limits'];
   budgets?: Snapshot['budgets'];
   pipelines?: Snapshot['pipelines'];
+  plugins?: Snapshot['plugins'];
   prompts?: Snapshot['prompts'];
   llms?: Snapshot['llms'];
 }
@@ -45,6 +46,7 @@ export function snapshot({
   limits,
   budgets,
   pipelines,
+  plugins,
   prompts,
   llms,
 }: Wish = {}): Snapshot {
@@ -82,6 +84,7 @@ export function snapshot({
     ...(limits ? { limits } : {}),
     ...(budgets ? { budgets } : {}),
     ...(pipelines ? { pipelines } : {}),
+    ...(plugins ? { plugins } : {}),
     ...(prompts ? { prompts } : {}),
     ...(llms ? { llms } : {}),
   };

@@ -1,0 +1,104 @@
+/** Plugins as a config says them: TypeScript that becomes JavaScript without being run, and what the gateway is told. */
+import { expect, test } from 'vitest';
+import { compile, directorySource, memoryParseCache } from '../../reconciler/index.ts';
+import { load } from '../../reconciler/load.ts';
+import { resource } from '../helpers/config.ts';
+import { writeFiles, type Files } from '../helpers/repo.ts';
+import { tempDir } from '../helpers/temp.ts';
+
+const { signal } = new AbortController();
+
+async function loadFiles(files: Files) {
+  using dir = tempDir();
+  writeFiles(dir.path, { 'policy.yaml': resource('Policy', 'code', { plugins: ['*'] }), ...files });
+  await using source = directorySource(dir.path);
+  return await load(source, (await source.fetch(signal)).id, memoryParseCache(), signal);
+}
+
+const plugin = (name: string, file: string, more: object = {}): string =>
+  resource('Plugin', name, { file, hooks: ['onToolsList'], ...more });
+
+test('types are left out, lines stay, nothing runs; the gateway is told whose code runs where', async () => {
+  const loaded = await loadFiles({
+    'a.yaml': [
+      plugin('base', 'plugins/base.mjs', { hooks: ['onPromptGet', 'onSessionCreate'], timeout: '1h', memory: '1Gi' }),
+      plugin('child', 'plugins/child.ts', { extends: ['base'], config: { a: 1 } }),
+      resource('Plugin', 'mix', { extends: ['child', 'base'] }),
+      resource('Project', 'dev', { plugin: 'mix' }),
+      resource('Gateway', 'main', { plugin: 'base' }),
+    ].join('\n---\n'),
+    'plugins/base.mjs': 'throw new Error("it ran")',
+    'plugins/child.ts': 'interface A { b: string }\nexport const onToolsList = (a: A) => a.b as unknown;\n',
+  });
+  expect(loaded.issues).toEqual([]);
+  const { plugins, routes } = compile(loaded).draft;
+  const none = { config: {}, timeoutMs: 1_000, memoryBytes: 2 ** 25 };
+  const inherited = { onPromptGet: ['base'], onSessionCreate: ['base'] };
+  expect(plugins).toEqual({
+    base: {
+      ...none,
+      file: 'plugins/base.mjs',
+      code: 'throw new Error("it ran")',
+      timeoutMs: 10_000,
+      memoryBytes: 2 ** 27,
+      hooks: inherited,
+    },
+    child: {
+      ...none,
+      file: 'plugins/child.ts',
+      code: expect.stringMatching(/^ +\nexport const onToolsList = \(a {3}\) => a\.b {11};\n$/) as unknown,
+      config: { a: 1 },
+      hooks: { ...inherited, onToolsList: ['child'] },
+    },
+    mix: { ...none, hooks: { ...inherited, onToolsList: ['child'] } },
+  });
+  expect([routes['/mcp']?.plugin, routes['/projects/dev/mcp']?.plugin]).toEqual(['base', 'mix']);
+});
+
+test('a file that cannot be used is refused, with the place that names it and its line', async () => {
+  const files = {
+    'syntax.ts': 'export const onToolsList = 1;\nexport function {',
+    'enum.ts': 'export const onToolsList = 1;\n\nenum A { b }\n',
+    'types.mjs': 'export const onToolsList = (a: string) => a;\n',
+    'broken.mjs': 'export const = 1;\n',
+  };
+  const { issues } = await loadFiles({
+    'a.yaml': [...Object.keys(files), 'gone.ts'].map((file) => plugin(file.replace('.', '-'), file)).join('\n---\n'),
+    ...files,
+  });
+  const found = new Map(
+    issues.map(({ message, code, path, hint }) => [message.split(/[ :]/)[0], { message, code, path, hint }]),
+  );
+  expect(issues.map(({ path }) => path)).toEqual(Array(5).fill('spec.file'));
+  expect(found.get('syntax.ts')).toMatchObject({
+    code: 'invalid-value',
+    message: expect.stringMatching(/^syntax\.ts: line 2: Expected/) as unknown,
+  });
+  expect(found.get('enum.ts')?.message).toBe('enum.ts: line 3: TypeScript enum is not supported in strip-only mode.');
+  expect(found.get('enum.ts')?.hint).toMatch(/no enum/);
+  expect(found.get('types.mjs')).toMatchObject({
+    message: 'types.mjs: it has types.',
+    hint: 'Name it .ts, or leave them out.',
+  });
+  expect(found.get('broken.mjs')?.message).toMatch(/^broken\.mjs: line 1: /);
+  expect(found.get('There')?.message).toBe('There is no file gone.ts.');
+});
+
+test('a circle is told as a path, and so are conflicts; a floor bounds which Plugins a config may allow', async () => {
+  const { issues } = await loadFiles({
+    'a.yaml': [
+      ...[
+        ['a', 'b'],
+        ['b', 'c'],
+        ['c', 'a'],
+      ].map(([name = '', parent]) => resource('Plugin', name, { extends: [parent] })),
+      plugin('left', 'x.mjs'),
+      plugin('right', 'x.mjs'),
+      resource('Plugin', 'torn', { extends: ['left', 'right'] }),
+    ].join('\n---\n'),
+    'x.mjs': 'export const onToolsList = () => {};',
+  });
+  const messages = issues.map(({ code, message }) => `${code}: ${message}`);
+  expect(messages).toContainEqual(expect.stringMatching(/^reference-cycle: .*a.*b.*c.*a/));
+  expect(messages).toContain('conflicting-fields: left and right each have onToolsList, and only one can run.');
+});
