@@ -78,6 +78,7 @@ async function judged(plugin: RoutePlugin, call: Call, params: Record<string, un
   // Counted, limited and shaped as if the server had said it.
   if ('result' in before) return relay(call, server, { ...params, name }, { send: async () => before.result });
   call.trace.denied('plugin_refused', 'tool_call_trace');
+  call.trace.said = `The Plugin ${plugin.name} refused it.`;
   return call.encode({ content: [{ type: 'text', text: before.refuse }], isError: true }, server);
 }
 

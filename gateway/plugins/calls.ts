@@ -1,6 +1,6 @@
 /** Hooks on what goes to a server, and on what it answers. */
-import { z } from 'zod';
-import type { Hook } from '../../schemas/plugins.ts';
+import { beforeAnswer, HOOK_RESULTS, readAnswer, resultAnswer } from '../../schemas/plugin-answers.ts';
+import type { Before, ResultHook } from '../../schemas/plugin-answers.ts';
 import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
 import { resultProblem } from '../methods/arguments.ts';
@@ -12,27 +12,6 @@ import { aboutOf, whomOf } from './whom.ts';
 
 type Fields = Record<string, unknown>;
 
-const record = z.record(z.string(), z.unknown());
-const blocks = z.array(z.looseObject({ type: z.string() }));
-const toolResult = z.looseObject({
-  content: blocks,
-  structuredContent: record.optional(),
-  isError: z.boolean().optional(),
-});
-
-/** What each hook on a result is given, and gives back. What has another shape (a question, a task) is none. */
-const RESULTS = {
-  onToolCallAfter: toolResult,
-  onResourceRead: z.looseObject({ contents: z.array(z.looseObject({ uri: z.string() })) }),
-  onPromptGet: z.looseObject({
-    messages: z.array(
-      z.looseObject({ role: z.enum(['user', 'assistant']), content: z.looseObject({ type: z.string() }) }),
-    ),
-  }),
-} as const satisfies Partial<Record<Hook, z.ZodType>>;
-
-type ResultHook = keyof typeof RESULTS;
-
 /** What a tool began as a task, it answers later. */
 const OF_METHOD: Readonly<Record<string, ResultHook>> = {
   'tools/call': 'onToolCallAfter',
@@ -41,15 +20,6 @@ const OF_METHOD: Readonly<Record<string, ResultHook>> = {
   'resources/read': 'onResourceRead',
   'prompts/get': 'onPromptGet',
 };
-
-const beforeAnswer = z.union([
-  z.strictObject({ arguments: record }),
-  z.strictObject({ result: toolResult }),
-  z.strictObject({ refuse: z.string().min(1).max(10_000) }),
-]);
-
-/** What becomes of a call: other arguments, an answer in the server's place, or none at all. */
-export type Before = z.output<typeof beforeAnswer>;
 
 /** A hook that fails may have been a guard, so then the call is refused. @returns `undefined` where it goes on as it is */
 export async function beforeCall(
@@ -62,7 +32,7 @@ export async function beforeCall(
     hook: 'onToolCallBefore',
     input: { server: server.name, tool: name, arguments: args ?? {} },
     read: async (answer) => {
-      const before = beforeAnswer.parse(answer);
+      const before = readAnswer(beforeAnswer, answer);
       if ('result' in before) await checkSchema(item, before.result);
       return before;
     },
@@ -106,8 +76,7 @@ async function changedBy(
   { server, params }: Result,
   result: unknown,
 ): Promise<unknown> {
-  const schema = RESULTS[hook];
-  if (!schema.safeParse(result).success) return result;
+  if (!HOOK_RESULTS[hook].safeParse(result).success) return result;
   const { name, uri, arguments: args } = params;
   const tool = hook === 'onToolCallAfter' ? toolOf(server, name) : undefined;
   const named = hook === 'onToolCallAfter' ? { tool: name } : hook === 'onPromptGet' ? { prompt: name } : { uri };
@@ -115,7 +84,7 @@ async function changedBy(
     hook,
     input: { server: server?.name, ...named, ...(hook === 'onResourceRead' ? {} : { arguments: args ?? {} }), result },
     read: async (answer) => {
-      const after = z.strictObject({ result: schema }).parse(answer).result as Fields;
+      const after = readAnswer(resultAnswer(hook), answer).result;
       if (tool) await checkSchema(tool, after);
       return after;
     },

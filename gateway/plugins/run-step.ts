@@ -1,6 +1,6 @@
 /** One hook of one Plugin, run shut in on a thread, and told to the audit log: names and times, never what it saw or said. */
-import { z } from 'zod';
 import { SlipwayError } from '../../schemas/errors.ts';
+import { hookOutput, readAnswer } from '../../schemas/plugin-answers.ts';
 import type { Hook } from '../../schemas/plugins.ts';
 import type { Ended } from '../script/sandbox.ts';
 import { TaskLost } from '../workers.ts';
@@ -34,7 +34,6 @@ export interface Run<T> {
   readonly about?: About;
 }
 
-const given = z.object({ answer: z.unknown().optional(), state: z.record(z.string(), z.unknown()) });
 const OF_SANDBOX: Readonly<Record<string, string>> = { cpu: 'time', stuck: 'time', memory: 'memory', result: 'answer' };
 
 /**
@@ -77,12 +76,12 @@ async function answered<T>(
   })) as Ended;
   if (!ended.ok) throw new HookFailed(OF_SANDBOX[ended.why] ?? 'error', ended.message);
   try {
-    const { answer, state: after } = given.parse(JSON.parse(ended.json ?? 'null'));
+    const { answer, state: after } = readAnswer(hookOutput, JSON.parse(ended.json ?? 'null'));
     const kept = JSON.stringify(after);
     if (kept.length > MAX_STATE) throw new Error(`ctx.state has more than ${MAX_STATE} characters`);
     return { value: answer === undefined || answer === null ? undefined : await read(answer), state: kept };
   } catch (error) {
-    throw new HookFailed('answer', error instanceof z.ZodError ? z.prettifyError(error) : String(error));
+    throw new HookFailed('answer', (error as Error).message);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Hooks on what a client is shown: instructions and lists. They change what is seen, never what may be used: rights are the config's. */
-import { z } from 'zod';
+import { initializeAnswer, listAnswer, readAnswer } from '../../schemas/plugin-answers.ts';
 import type { Hook } from '../../schemas/plugins.ts';
 import type { Call } from '../era/era.ts';
 import type { Caller } from '../exchange.ts';
@@ -14,8 +14,6 @@ const OF_LIST: Readonly<Partial<Record<ListName, Hook>>> = {
   resources: 'onResourcesList',
   prompts: 'onPromptsList',
 };
-
-const instructed = z.strictObject({ instructions: z.string().max(1_000_000) });
 
 /**
  * What a client is told that has just come.
@@ -36,27 +34,37 @@ export async function instructionsBy(
   const ran = await plugins.run(whom, plugin, {
     hook: 'onInitialize',
     input: { instructions: text },
-    read: (answer) => instructed.parse(answer).instructions,
+    read: (answer) => readAnswer(initializeAnswer, answer).instructions,
   });
   return 'failed' in ran ? text : (ran.value ?? text);
 }
 
 /** A list as the plugin wants it shown: some of its entries, in any order, under other titles and descriptions. */
-export function listedBy(plugin: RoutePlugin, call: Call, list: ListName, json: Json | Promise<Json>): Promise<Json> {
+export function listedBy(
+  plugin: RoutePlugin,
+  call: Call,
+  list: ListName,
+  json: Json | Promise<Json>,
+): Json | Promise<Json> {
   const hook = OF_LIST[list];
-  return Promise.resolve(json).then((whole) =>
-    hook && plugin.has(hook) ? changed(plugin, call, list, hook, whole) : whole,
-  );
+  return hook && plugin.has(hook) ? changed(plugin, call, list, hook, json) : json;
 }
 
-async function changed(plugin: RoutePlugin, call: Call, list: ListName, hook: Hook, json: Json): Promise<Json> {
+async function changed(
+  plugin: RoutePlugin,
+  call: Call,
+  list: ListName,
+  hook: Hook,
+  whole: Json | Promise<Json>,
+): Promise<Json> {
   const { field, key } = LISTS[list];
+  const json = await whole;
   const result = JSON.parse(lineOf(json)) as Record<string, unknown>;
   const items = result[field] as readonly Item[];
   const ran = await call.caller.state.plugins.run(whomOf(call.caller), plugin, {
     hook,
     input: { [field]: items },
-    read: (answer) => chosen(items, key, z.strictObject({ [field]: shownAs(key) }).parse(answer)[field] ?? []),
+    read: (answer) => chosen(items, key, readAnswer(listAnswer(field, key), answer)[field] ?? []),
   });
   if ('failed' in ran || ran.value === undefined) return json;
   // What code makes of it may be something else the next moment.
@@ -64,9 +72,6 @@ async function changed(plugin: RoutePlugin, call: Call, list: ListName, hook: Ho
 }
 
 type Shown = Readonly<Record<string, unknown>>;
-
-const shownAs = (key: string): z.ZodType<Shown[]> =>
-  z.array(z.looseObject({ [key]: z.string(), title: z.string().optional(), description: z.string().optional() }));
 
 /** Tool poisoning: nothing is listed that is not there, nor twice, nor with another schema. */
 function chosen(items: readonly Item[], key: string, answer: readonly Shown[]): Item[] {

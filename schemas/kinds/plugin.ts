@@ -52,7 +52,7 @@ function conflicts(plugins: Resources): Problem[] {
     const { name: own } = resource.metadata;
     return Object.entries(resolved.get(own)?.conflicts ?? {}).map(([hook, owners]): Problem => {
       const message = `${owners.join(' and ')} each have ${hook}, and only one can run.`;
-      const hint = `Give ${own} a ${hook} of its own, or let it extend one of them.`;
+      const hint = `Let ${own} have its own ${hook}, or extend just one of them.`;
       return { resource, path: ['extends'], code: 'conflicting-fields', message, hint };
     });
   });

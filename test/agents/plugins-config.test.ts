@@ -84,7 +84,7 @@ test('a file that cannot be used is refused, with the place that names it and it
   expect(found.get('There')?.message).toBe('There is no file gone.ts.');
 });
 
-test('a circle is told as a path, and so are conflicts; a floor bounds which Plugins a config may allow', async () => {
+test('a circle is told as a path, a conflict with those who have the hook', async () => {
   const { issues } = await loadFiles({
     'a.yaml': [
       ...[

@@ -83,7 +83,7 @@ test('without circles nothing of an ancestor is lost, and the order in which Plu
         ]),
       );
       const resolved = resolvePlugins(all);
-      expect(resolvePlugins(new Map([...all].reverse()))).toEqual(resolved);
+      expect(resolvePlugins(new Map([...all].toReversed()))).toEqual(resolved);
       for (const [name, { hooks }] of resolved) {
         const family = [...ancestors(name, all)];
         for (const hook of HOOKS) {

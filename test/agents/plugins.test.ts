@@ -1,5 +1,5 @@
 /** Plugins on a route: what each hook can change and what it cannot, for clients of both eras. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Gateway } from '../../gateway/index.ts';
 import type { AuditDraft } from '../../schemas/audit.ts';
 import type { Hook, PluginEntry } from '../../schemas/plugins.ts';
@@ -86,7 +86,7 @@ function config(
     ...wish
   }: Wish & { plugin?: Partial<PluginEntry>; route?: Partial<Route>; entry?: object } = {},
 ): Snapshot {
-  const text = Object.entries(code).map(([hook, body]) => `export async function ${hook}(input, ctx) { ${body} }`);
+  const bodies = Object.entries(code).map(([hook, body]) => `export async function ${hook}(input, ctx) { ${body} }`);
   const hooks = Object.fromEntries(Object.keys(code).map((hook) => [hook, ['it']]));
   return snapshot({
     servers: { desk: { endpoints: [server.endpoint], ...of } },
@@ -94,7 +94,7 @@ function config(
       [path]: { project: 'dev', servers: ['desk'], separator: '__', instructions: 'Be kind.', plugin: 'it', ...route },
     },
     principals: [principal('ada', 'ada'), principal('bob', 'bob')],
-    plugins: { it: entry(text.join('\n'), hooks, plugin) },
+    plugins: { it: entry(bodies.join('\n'), hooks, plugin) },
     ...wish,
   });
 }
@@ -117,14 +117,14 @@ async function open(era: Era, token = 'ada'): Promise<Client> {
     id: own.id,
     rpc: async (method, params = {}) => {
       // The last, after what it is told before.
-      const { text, json } = await own.rpc(method, params);
-      const last = (text.match(/^data: .+$/gm) ?? []).at(-1)?.slice('data: '.length);
+      const { text: whole, json } = await own.rpc(method, params);
+      const last = (whole.match(/^data: .+$/gm) ?? []).at(-1)?.slice('data: '.length);
       const { result, error } = last === undefined ? json : (JSON.parse(last) as typeof json);
       return result ?? { error };
     },
   };
 }
-const said = (result: Record<string, unknown>): string => (result['content'] as { text: string }[])[0]?.text ?? '';
+const saidIn = (result: Record<string, unknown>): string => (result['content'] as { text: string }[])[0]?.text ?? '';
 const call = async (client: Client, name: string, args: object = { a: 1 }): Promise<Record<string, unknown>> =>
   client.rpc('tools/call', { name: `desk__${name}`, arguments: args });
 const ran = (): unknown[] =>
@@ -153,7 +153,7 @@ describe.each(ERAS)('to a client of MCP %s', (era) => {
     expect((await client.rpc('resources/list'))['resources']).toMatchObject([{ name: 'b' }, { name: 'a' }]);
     expect((await client.rpc('prompts/list'))['prompts']).toEqual([{ name: 'desk__guide' }]);
     // What is not shown is not forbidden: that is what permissions are for.
-    expect(said(await call(client, 'wipe'))).toBe('wiped');
+    expect(saidIn(await call(client, 'wipe'))).toBe('wiped');
   });
 
   test.each([
@@ -183,7 +183,7 @@ describe.each(ERAS)('to a client of MCP %s', (era) => {
       ),
     );
     const client = await open(era);
-    expect(JSON.parse(said(await call(client, 'echo', { b: 2 })))).toEqual({ a: 'from the config', was: { b: 2 } });
+    expect(JSON.parse(saidIn(await call(client, 'echo', { b: 2 })))).toEqual({ a: 'from the config', was: { b: 2 } });
     expect(await call(client, 'count')).toMatchObject({ structuredContent: { count: 7 } });
     expect(await call(client, 'wipe')).toMatchObject({
       isError: true,
@@ -206,7 +206,7 @@ describe.each(ERAS)('to a client of MCP %s', (era) => {
       }),
     );
     const client = await open(era);
-    expect(said(await call(client, 'echo'))).toBe('echo said {"a":1}');
+    expect(saidIn(await call(client, 'echo'))).toBe('echo said {"a":1}');
     expect(await call(client, 'count')).toMatchObject({ structuredContent: { count: 1 } });
     expect(await client.rpc('resources/read', { uri: 'note://a' })).toMatchObject({ contents: [{ text: 'note://a' }] });
     expect(await client.rpc('prompts/get', { name: 'desk__guide' })).toMatchObject({
@@ -232,7 +232,7 @@ describe.each(ERAS)('to a client of MCP %s', (era) => {
       era === '2026-07-28' ? await ask(gateway.url, 'server/discover', {}, { path, token: 'ada' }) : await initialize();
     expect(json.result?.['instructions']).toBe('Be kind. Greeted: 1');
     const client = await open(era);
-    expect(said(await call(client, 'echo'))).toBe('{"greeted":1}');
+    expect(saidIn(await call(client, 'echo'))).toBe('{"greeted":1}');
     expect(logged).toContainEqual(
       expect.stringMatching(/^info hello token:ada .*"plugin":"it","hook":"onSessionCreate"/),
     );
@@ -244,8 +244,8 @@ describe.each(ERAS)('to a client of MCP %s', (era) => {
     );
     const [ada, bob] = [await open(era, 'ada'), await open(era, 'bob')];
     await Promise.all(Array.from({ length: 5 }, () => call(ada, 'echo')));
-    expect(said(await call(ada, 'echo'))).toBe('{"calls":6}');
-    expect(said(await call(bob, 'echo'))).toBe('{"calls":1}');
+    expect(saidIn(await call(ada, 'echo'))).toBe('{"calls":6}');
+    expect(saidIn(await call(bob, 'echo'))).toBe('{"calls":1}');
   });
 
   test.each([
@@ -301,7 +301,7 @@ describe.each(ERAS)('to a client of MCP %s', (era) => {
       content: [{ text: 'Not wipe' }],
     });
     const script = `try { await callTool('desk__wipe', {}) } catch (error) { return error.message }`;
-    expect(said(await client.rpc('tools/call', { name: 'run_script', arguments: { script } }))).toContain('Not wipe');
+    expect(saidIn(await client.rpc('tools/call', { name: 'run_script', arguments: { script } }))).toContain('Not wipe');
     expect(server.calls).toEqual([]);
   });
 });
@@ -332,8 +332,8 @@ test('sessions of one principal are apart; one that ends says so, parents first'
   await gateway.swap(config({}, { plugins }));
   const [one, two] = [await open('2025-11-25'), await open('2025-11-25')];
   await call(one, 'echo');
-  expect(said(await call(one, 'echo'))).toBe('{"calls":2}');
-  expect(said(await call(two, 'echo'))).toBe('{"calls":1}');
+  expect(saidIn(await call(one, 'echo'))).toBe('{"calls":2}');
+  expect(saidIn(await call(two, 'echo'))).toBe('{"calls":1}');
   const headers = { 'Mcp-Session-Id': one.id, Authorization: 'Bearer ada' };
   expect((await raw(gateway.url, { method: 'DELETE', path, headers })).status).toBe(204);
   const words = (): string[] =>
@@ -356,8 +356,34 @@ test('what one principal keeps is bounded: its session of longest ago ends, and 
   for (const client of [first, first, other]) await call(client, 'echo');
   for (let at = 0; at < 100; at++) await open('2025-11-25');
   await eventually(() => logged.some((line) => line.startsWith('info ended with 2')));
-  expect(said(await call(first, 'echo'))).toBe('{"calls":1}');
-  expect(said(await call(other, 'echo'))).toBe('{"calls":2}');
+  expect(saidIn(await call(first, 'echo'))).toBe('{"calls":1}');
+  expect(saidIn(await call(other, 'echo'))).toBe('{"calls":2}');
+});
+
+test('a session that is not used for an hour ends; code that a commit took away does not run then', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+  try {
+    const said: string[] = [];
+    await using own = await start(
+      {},
+      { log: (_, message, fields) => void said.push(`${message} ${String(fields?.['route'])}`) },
+    );
+    const [kept, taken] = [`${path}/kept`, `${path}/taken`].map((one) => one.replace('/mcp/', '-').concat('/mcp'));
+    const code = { onSessionDestroy: `ctx.log('ended')` };
+    const of = config(code).plugins;
+    const route = { servers: [], separator: '__', plugin: 'it' };
+    const routes = { [kept ?? '']: route, [taken ?? '']: route };
+    await own.swap(snapshot({ plugins: of, routes }));
+    for (const one of [kept, taken]) await session(own.url, { path: one ?? '' });
+    await own.swap(snapshot({ plugins: of, routes: { ...routes, [taken ?? '']: { servers: [], separator: '__' } } }));
+    vi.advanceTimersByTime(3_599_000);
+    expect(said).toEqual([]);
+    vi.advanceTimersByTime(61_000);
+    await eventually(() => said.length > 0);
+    expect(said).toEqual([`ended ${kept ?? ''}`]);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('a hook that the file does not export is told; what code has is what it is given', async () => {
@@ -369,7 +395,7 @@ test('a hook that the file does not export is told; what code has is what it is 
   };
   await gateway.swap(config({}, { plugins }));
   const client = await open('2025-11-25');
-  expect(said(await call(client, 'echo'))).toBe('{"there":["undefined","undefined","undefined","undefined"]}');
+  expect(saidIn(await call(client, 'echo'))).toBe('{"there":["undefined","undefined","undefined","undefined"]}');
   expect((await client.rpc('tools/list'))['tools']).toHaveLength(4);
   expect(logged).toContainEqual(expect.stringContaining('It exports no onToolsList.'));
 });
@@ -381,5 +407,5 @@ test('the result of a task is changed as any other', async () => {
   const client = await open('2025-11-25');
   const begun = await client.rpc('tools/call', { name: 'desk__slow_task', arguments: {}, task: {} });
   const { taskId } = begun['task'] as { taskId: string };
-  expect(said(await client.rpc('tasks/result', { taskId }))).toBe('changed');
+  expect(saidIn(await client.rpc('tasks/result', { taskId }))).toBe('changed');
 });

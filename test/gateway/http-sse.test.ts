@@ -216,3 +216,27 @@ test('an old client passes a gate, and hears of its tools', async () => {
   await changed;
   expect(await names()).toContain('up__echo');
 });
+
+test('an old client has one session for a plugin, too: from its first word until its stream ends', async () => {
+  await using up = await socketUpstream('up');
+  const code = `export const onSessionCreate = (_, { state, log }) => { state.calls = 0; log('came'); };
+    export const onInitialize = (_, { state }) => ({ instructions: 'calls: ' + state.calls++ });
+    export const onToolCallAfter = (_, { state }) => ({ result: { content: [{ type: 'text', text: 'call ' + state.calls++ }] } });
+    export const onSessionDestroy = (_, { state, log }) => log('left after ' + state.calls);`;
+  const hooks = ['onSessionCreate', 'onInitialize', 'onToolCallAfter', 'onSessionDestroy'] as const;
+  const plugin = { code, config: {}, timeoutMs: 1_000, memoryBytes: 2 ** 24 };
+  const plugins = { it: { ...plugin, hooks: Object.fromEntries(hooks.map((hook) => [hook, ['it']])) } };
+  const routes = { '/projects/p/mcp': { project: 'p', servers: ['up'], separator: '__', plugin: 'it' } };
+  const said: string[] = [];
+  await using gateway = await start(
+    { servers: { up: up.endpoint }, routes, plugins, ...on },
+    { log: (_, message) => void said.push(message) },
+  );
+  {
+    await using client = await connect(`${gateway.url}/projects/p/sse`);
+    expect(client.getInstructions()).toBe('calls: 0');
+    expect(textOf(await client.callTool({ name: 'up__echo', arguments: {} }))).toBe('call 1');
+  }
+  await eventually(() => said.includes('left after 2'));
+  expect(said.filter((message) => message === 'came')).toHaveLength(1);
+});

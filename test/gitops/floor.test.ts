@@ -96,6 +96,12 @@ test.each([
     /code\[1\] lets \* run code, which the floor does not/,
   ],
   [
+    'code for other Plugins',
+    policy({ code: ['*'], plugins: ['team-*'] }),
+    policy({ plugins: ['team-a', 'mine'] }),
+    /plugins\[1\] lets mine run code, which the floor does not/,
+  ],
+  [
     'a weaker mode',
     trustOf({ commits: 'tip' }, [ada]),
     trustOf({ mode: 'warn' }, [ada]),
