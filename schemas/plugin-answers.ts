@@ -6,7 +6,7 @@ const record = z.record(z.string(), z.unknown());
 
 const toolResult = z.looseObject({
   content: z.array(z.looseObject({ type: z.string() })),
-  structuredContent: record.optional(),
+  structuredContent: z.unknown().optional(),
   isError: z.boolean().optional(),
 });
 

@@ -45,9 +45,8 @@ async function ownPrompt(call: Call, prompt: Prompt): Promise<Json> {
     messages: [{ role: 'user', content: { type: 'text', text: read.text } }],
   };
   const { plugin } = call.caller.route;
-  const params = { name: prompt.name };
-  const shape = plugin && changing(plugin, call, { server: undefined, params }, undefined);
-  return shape ? shape(result) : call.encode(result);
+  const change = plugin && changing(plugin, call, undefined, { name: prompt.name });
+  return call.encode(change ? await change(result) : result);
 }
 
 async function promptOf({ caller: { route } }: Call, name: unknown): Promise<Pick<Target, 'server' | 'name'>> {

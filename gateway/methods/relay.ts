@@ -90,12 +90,7 @@ async function within(
 }
 
 /** What the server said before. Nobody asks it, so nothing of it is counted there. */
-async function again(
-  call: Call,
-  server: Server,
-  result: Record<string, unknown>,
-  way: Way | undefined,
-): Promise<Json> {
+async function again(call: Call, server: Server, result: Record<string, unknown>, way: Way | undefined): Promise<Json> {
   call.trace.detail = { ...call.trace.detail, cached: true };
   call.caller.state.metrics.of(server.name).cached++;
   return way ? finished(call, server, way, result) : call.encode(result, server);

@@ -4,7 +4,6 @@ import type { Before, ResultHook } from '../../schemas/plugin-answers.ts';
 import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
 import { resultProblem } from '../methods/arguments.ts';
-import type { Json } from '../rpc/json.ts';
 import type { Item } from '../upstream/listing.ts';
 import type { Server } from '../upstream/server.ts';
 import type { RoutePlugin } from './route-plugin.ts';
@@ -42,30 +41,29 @@ export async function beforeCall(
   return { refuse: `The call was not made: the Plugin ${plugin.name} failed (${ran.failed.why}).` };
 }
 
-/** A result of a server, or of the gateway itself, on its way to a client. */
-export interface Result {
-  readonly server: Server | undefined;
-  /** As the server got them. */
-  readonly params: Readonly<Fields>;
-}
-
-type Shape = (answer: unknown) => Promise<Json>;
+/** Makes another result of one; never rejects. */
+export type Change = (result: unknown) => Promise<unknown>;
 
 /**
- * What makes of a result what the client gets, through the plugin first.
- * @param next what else becomes of it @returns `next` where the plugin has no hook for the request
+ * @param server whose result it is; absent: the gateway's own @param params as the server got them
+ * @returns `undefined` where the plugin has no hook for the request
  */
-export function changing(plugin: RoutePlugin, call: Call, result: Result, next: Shape | undefined): Shape | undefined {
+export function changing(
+  plugin: RoutePlugin,
+  call: Call,
+  server: Server | undefined,
+  params: Readonly<Fields>,
+): Change | undefined {
   const { method } = call.request;
   const hook = OF_METHOD[method];
-  if (!hook || !plugin.has(hook)) return next;
-  return async (answer) => {
-    // MCP 2026-07-28 has the result of a task within what is told of the task.
-    const inner = method === 'tasks/get' ? (answer as Fields | null)?.['result'] : answer;
-    const changed = await changedBy(plugin, call, hook, result, inner);
-    const whole =
-      inner === answer ? changed : { ...(answer as Fields), ...(changed === inner ? {} : { result: changed }) };
-    return next ? next(whole) : call.encode(whole, result.server);
+  if (!hook || !plugin.has(hook)) return undefined;
+  const change: Change = (result) => changedBy(plugin, call, hook, { server, params }, result);
+  if (method !== 'tasks/get') return change;
+  // MCP 2026-07-28 has the result of a task within what is told of the task.
+  return async (told) => {
+    const inner = (told as Fields | null)?.['result'];
+    const changed = await change(inner);
+    return changed === inner ? told : { ...(told as Fields), result: changed };
   };
 }
 
@@ -73,7 +71,7 @@ async function changedBy(
   plugin: RoutePlugin,
   { caller }: Call,
   hook: ResultHook,
-  { server, params }: Result,
+  { server, params }: { server: Server | undefined; params: Readonly<Fields> },
   result: unknown,
 ): Promise<unknown> {
   if (!HOOK_RESULTS[hook].safeParse(result).success) return result;
