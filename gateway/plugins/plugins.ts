@@ -4,7 +4,7 @@
  * session that is not known (any more) begins anew, with `onSessionCreate`.
  */
 import type { Hook } from '../../schemas/plugins.ts';
-import { runStep, HookFailed, type Run } from './run-step.ts';
+import { HookFailed, runStep, tell, type Run } from './run-step.ts';
 import type { RoutePlugin } from './route-plugin.ts';
 import type { Whom } from './whom.ts';
 
@@ -44,7 +44,11 @@ export class Plugins implements Disposable {
   /** Runs a hook that the plugin has. Never rejects: what fails is told, and the caller decides what it means. */
   async run<T>(whom: Whom, plugin: RoutePlugin, run: Run<T>): Promise<Ran<T>> {
     const place = this.#placeOf(whom, plugin);
-    if (place.waiting >= MAX_WAITING) return { failed: new HookFailed('busy', 'too many hooks of the session wait') };
+    if (place.waiting >= MAX_WAITING) {
+      const failed = new HookFailed('busy', 'too many hooks of the session wait');
+      tell(whom, plugin, run, performance.now(), failed);
+      return { failed };
+    }
     try {
       return { value: await this.#inTurn(place, () => steps(whom, plugin, place, run)) };
     } catch (failed) {

@@ -93,7 +93,14 @@ function inWords(error: unknown): HookFailed {
   return new HookFailed('error', String(error));
 }
 
-function tell({ state, ...whom }: Whom, { name }: Step, run: Run<unknown>, began: number, failed?: HookFailed): void {
+/** @param began as `performance.now()` gave it */
+export function tell(
+  { state, ...whom }: Whom,
+  { name }: Pick<Step, 'name'>,
+  run: Run<unknown>,
+  began: number,
+  failed?: HookFailed,
+): void {
   const { hook, about = {} } = run;
   const durationMs = performance.now() - began;
   if (failed) {

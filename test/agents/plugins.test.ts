@@ -400,6 +400,23 @@ test('a hook that the file does not export is told; what code has is what it is 
   expect(logged).toContainEqual(expect.stringContaining('It exports no onToolsList.'));
 });
 
+test('Prompts of the config are changed as those of servers', async () => {
+  const onPromptGet = `input.result.messages[0].content.text += ' For ' + (input.server ?? input.prompt); return { result: input.result }`;
+  await gateway.swap(config({ onPromptGet }, { prompts: { rules: { content: 'Be kind.', priority: 5 } } }));
+  const { messages } = await (await open('2025-11-25')).rpc('prompts/get', { name: 'rules' });
+  expect(messages).toEqual([{ role: 'user', content: { type: 'text', text: 'Be kind. For rules' } }]);
+});
+
+test('of what one session asks at once, only so much waits: the rest is refused', async () => {
+  await gateway.swap(config({ onToolCallBefore: 'for (const end = Date.now() + 25; Date.now() < end;);' }));
+  const client = await open('2025-11-25');
+  const texts = await Promise.all(Array.from({ length: 60 }, async () => saidIn(await call(client, 'echo'))));
+  const refused = texts.filter((one) => one === 'The call was not made: the Plugin it failed (busy).');
+  expect(texts.filter((one) => one === '{"a":1}')).toHaveLength(60 - refused.length);
+  expect(refused.length).toBeGreaterThan(0);
+  expect(ran()).toHaveLength(60);
+});
+
 test('the result of a task is changed as any other', async () => {
   await gateway.swap(
     config({ onToolCallAfter: `return { result: { content: [{ type: 'text', text: 'changed' }] } }` }),
