@@ -159,8 +159,10 @@ async function pass(
     if (error instanceof NeedsAuthorization) return await askConsent(call, server, error);
     if (error instanceof Held) return blocked(call, server, String(params['name']), error.decision);
     const refusal = cleanError(call, server, error);
-    const shape = refusal instanceof RpcFailure ? way?.shape : undefined;
-    return call.refused(shape ? await shapedRefusal(call, server, shape, refusal as RpcFailure) : refusal, server);
+    return call.refused(
+      way?.shape && refusal instanceof RpcFailure ? await shapedRefusal(call, server, way.shape, refusal) : refusal,
+      server,
+    );
   } finally {
     keeping?.end(good);
     metrics.end(outcome, began);

@@ -105,6 +105,10 @@ class Run {
     return this.#used + performance.now() - this.#began > this.#program.caps.cpuMs;
   }
 
+  get #tooSlow(): Ended {
+    return { ok: false, why: 'cpu', message: `more than ${this.#program.caps.cpuMs} ms` };
+  }
+
   /** Much swallows an interruption (a promise's executor, an async function); but without memory none of that can begin again. */
   #interrupts(): boolean {
     if (this.#isSpent) this.#runtime.setMemoryLimit(1);
@@ -176,6 +180,8 @@ class Run {
     if (said === undefined && this.#context.typeof(text) === 'string')
       return this.#end({ ok: false, why: 'result', message: `more than ${resultChars} characters` }) as undefined;
     if (succeeded) return this.#end({ ok: true, ...(said === undefined ? {} : { json: said }) }) as undefined;
+    // It was stopped, and could still say so itself.
+    if (this.#isSpent) return this.#end(this.#tooSlow) as undefined;
     const message = said ?? 'unknown';
     this.#end({ ok: false, why: message.startsWith('InternalError: out of memory') ? 'memory' : 'failed', message });
     return undefined;
@@ -211,7 +217,7 @@ class Run {
     const spent = this.#isSpent;
     this.#used += performance.now() - this.#began;
     if (this.#isOver) return;
-    if (spent) this.#end({ ok: false, why: 'cpu', message: `more than ${this.#program.caps.cpuMs} ms` });
+    if (spent) this.#end(this.#tooSlow);
     else if (this.#runtime.hasPendingJob()) setImmediate(() => this.#turn());
     else if (this.#open === 0) this.#end({ ok: false, why: 'stuck', message: 'nothing it waits for can happen' });
   }

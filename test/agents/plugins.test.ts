@@ -6,6 +6,7 @@ import type { Hook, PluginEntry } from '../../schemas/plugins.ts';
 import type { Route, Snapshot } from '../../schemas/snapshot.ts';
 import { raw, principal, session, snapshot, start, type Wish } from '../gateway/helpers/gateway.ts';
 import { ask } from '../gateway/helpers/modern.ts';
+import { modernServer } from '../gateway/helpers/modern-upstream.ts';
 import { eventually } from '../helpers/until.ts';
 import { answering, type Answering } from './helpers/answering.ts';
 
@@ -256,7 +257,8 @@ describe.each(ERAS)('to a client of MCP %s', (era) => {
     ['gives back what is no answer', 'return { argument: {} }', 'answer'],
     ['keeps too much', `ctx.state.much = 'x'.repeat(20000)`, 'answer'],
   ])('one that %s: a call is refused, a list passes as it was', async (_, body, why) => {
-    const more = { plugin: { timeoutMs: 300, memoryBytes: 2 ** 23 } };
+    // A machine that has little time must not take one for another.
+    const more = { plugin: { timeoutMs: why === 'time' ? 300 : 10_000, memoryBytes: 2 ** 23 } };
     await gateway.swap(config({ onToolCallBefore: body, onPromptsList: body, onToolCallAfter: body }, more));
     const client = await open(era);
     const refused = { isError: true, content: [{ text: `The call was not made: the Plugin it failed (${why}).` }] };
@@ -425,4 +427,25 @@ test('the result of a task is changed as any other', async () => {
   const begun = await client.rpc('tools/call', { name: 'desk__slow_task', arguments: {}, task: {} });
   const { taskId } = begun['task'] as { taskId: string };
   expect(saidIn(await client.rpc('tasks/result', { taskId }))).toBe('changed');
+});
+
+test('so is one that is told with its task (MCP 2026-07-28)', async () => {
+  const extensions = { 'io.modelcontextprotocol/tasks': {} };
+  await using up = await modernServer(({ method, params }) => {
+    if (method === 'server/discover')
+      return { result: { supportedVersions: ['2026-07-28'], capabilities: { tools: {}, extensions } } };
+    if (method === 'tools/call') return { result: { resultType: 'task', taskId: 't1', status: 'working' } };
+    if (method !== 'tasks/get') return undefined;
+    const told = { resultType: 'complete', taskId: params?.['taskId'], status: 'completed' };
+    return { result: { ...told, result: text('done') } };
+  });
+  const servers = { desk: { endpoints: [up.endpoint] } };
+  const onToolCallAfter = `return { result: { content: [{ type: 'text', text: 'changed' }] } }`;
+  await gateway.swap(config({ onToolCallAfter }, { servers }));
+  const by = { path, token: 'ada', capabilities: { extensions } };
+  const begun = (await ask(gateway.url, 'tools/call', { name: 'desk__echo', arguments: {} }, by)).json.result;
+  expect(begun).toMatchObject({ resultType: 'task', status: 'working' });
+  const told = (await ask(gateway.url, 'tasks/get', { taskId: begun?.['taskId'] }, by)).json.result;
+  expect(told).toMatchObject({ taskId: begun?.['taskId'], status: 'completed', result: text('changed') });
+  expect(ran()).toEqual([['onToolCallAfter', 'ok']]);
 });
