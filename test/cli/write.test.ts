@@ -14,6 +14,7 @@ import type { Kind } from '../../schemas/kinds/kind.ts';
 import { takeLock } from '../../cli/write/lock.ts';
 import { cli, type Said } from '../helpers/cli.ts';
 import { HELLO_PROGRAM } from '../helpers/configs.ts';
+import { resource } from '../helpers/config.ts';
 import { FIXTURES, readCases } from '../helpers/corpus.ts';
 import { gitHttp } from '../helpers/git-http.ts';
 import { TestRepo } from '../helpers/repo.ts';
@@ -289,7 +290,13 @@ test(
   { timeout: 120_000 },
   async () => {
     const seen = new Set<string>();
-    for (const { name, files } of await readCases(join(FIXTURES, 'valid'))) {
+    // What no fixture can be, because it takes in a file that is no YAML.
+    const plugin = {
+      'plugin.yaml': `${KINDS.Plugin.example}---\n${resource('Policy', 'code', { plugins: ['*'] })}`,
+      'plugins/house-rules.ts': 'export const onToolsList = () => {};',
+    };
+    const taken = Object.entries(plugin).map(([path, text]) => ({ path, content: Buffer.from(text) }));
+    for (const { name, files } of [...(await readCases(join(FIXTURES, 'valid'))), { name: 'plugin', files: taken }]) {
       using folder = new Folder(
         Object.fromEntries(files.map(({ path, content }) => [path, Buffer.from(content).toString('utf8')])),
       );
