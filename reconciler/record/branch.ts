@@ -20,6 +20,8 @@ export const localRef = (branch: string): string => `refs/slipway/records/${bran
 const QUICK = ['-c', 'core.compression=1', '-c', 'pack.compression=1', '-c', 'fastimport.unpackLimit=1'];
 /** Each append leaves a pack; with many, git looks long for what it needs. */
 const MAX_PACKS = 50;
+/** Others who write there may be faster, more than once. */
+const TRIES = 5;
 const IDENTITY = 'slipway <slipway@localhost>';
 
 /** Where commits are built, where they go, and the name of the branch there. */
@@ -56,9 +58,18 @@ export class Branch {
     const { signal } = options;
     signal.throwIfAborted();
     if (!existsSync(join(mirror, 'HEAD'))) await git(['init', '--quiet', '--bare', mirror], { signal });
-    const tip = await fetchTip(this.#place, options);
-    const missing = tip === undefined ? entries : await withoutPresent(entries, tip, options);
-    return missing.length === 0 && tip !== undefined ? tip : this.#push(missing, tip, options);
+    let tip = await fetchTip(this.#place, options);
+    for (let tries = 1; ; tries++) {
+      const missing = tip === undefined ? entries : await withoutPresent(entries, tip, options);
+      if (missing.length === 0 && tip !== undefined) return tip;
+      try {
+        return await this.#push(missing, tip, options);
+      } catch (error) {
+        const now = await fetchTip(this.#place, options);
+        if (now === tip || tries === TRIES) throw error;
+        tip = now;
+      }
+    }
   }
 
   async #push(entries: readonly Entry[], tip: string | undefined, options: GitOptions): Promise<string> {
