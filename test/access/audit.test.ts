@@ -160,12 +160,15 @@ test('each kind of event has somebody who writes it', async () => {
     consoleBytes: 100,
   };
   const gate = { budgetBytes: 8192, ttlMs: 60_000 };
+  const code = 'export const onToolCallBefore = () => undefined;';
+  const hooks = { onToolCallBefore: ['own'] };
+  const plugins = { own: { code, file: 'own.mjs', config: {}, timeoutMs: 20_000, memoryBytes: 2 ** 24, hooks } };
   const routes = {
-    '/projects/read/mcp': { project: 'read', servers: ['up'], pipeline: 'all' },
+    '/projects/read/mcp': { project: 'read', servers: ['up'], pipeline: 'all', plugin: 'own' },
     '/projects/gated/mcp': { project: 'gated', servers: ['up'], separator: '__', gate },
     '/projects/script/mcp': { project: 'script', servers: ['up'], separator: '__', codeMode },
   };
-  const wish = { servers: { up: up.endpoint }, routes, pipelines, principals, budgets, limits };
+  const wish = { servers: { up: up.endpoint }, routes, pipelines, plugins, principals, budgets, limits };
   await using gateway = await start(wish, { audit, control });
   const get = (path: string, token: string, method = 'GET') =>
     raw(gateway.url, { method, path, headers: { Authorization: `Bearer ${token}` } });
@@ -189,7 +192,7 @@ test('each kind of event has somebody who writes it', async () => {
   await gated.rpc('tools/call', { name: 'begin_session', arguments: { tags: ['x'] } });
   const scripted = await session(gateway.url, { path: '/projects/script/mcp', token: 'ops' });
   await scripted.rpc('tools/call', { name: 'run_script', arguments: { script: 'return 1;' } });
-  await audit.last(21);
+  await audit.last(22);
   const commit = { id: 'c0ffee' };
   const pass = { at: new Date().toISOString(), result: 'applied', commit, durationMs: 1, issues: [], outcomes: [] };
   const passes = eventsOf(pass as unknown as Parameters<typeof eventsOf>[0]);
