@@ -28,7 +28,7 @@ export const project: KindBehaviour<z.output<typeof schema.spec>> = {
       ...withCodeMode(spec.codeMode),
       ...withLlm(spec.llm),
       ...withGate(spec),
-      ...(spec.description === undefined ? {} : { instructions: spec.description }),
+      ...instructionsOf(spec),
       ...(spec.pipeline === undefined ? {} : { pipeline: spec.pipeline }),
       ...(spec.plugin === undefined ? {} : { plugin: spec.plugin }),
       ...(spec.redact ? { redact: true } : {}),
@@ -36,3 +36,11 @@ export const project: KindBehaviour<z.output<typeof schema.spec>> = {
     addLimits(draft, 'projects', metadata.name, spec.limits);
   },
 };
+
+function instructionsOf({
+  instructions,
+  description,
+}: Pick<z.output<typeof schema.spec>, 'instructions' | 'description'>): Pick<Route, 'instructions'> {
+  const said = instructions ?? description;
+  return said === undefined ? {} : { instructions: said };
+}

@@ -23,6 +23,7 @@ export const RESOURCES = [
   'budgets',
   'llmproviders',
   'pipelines',
+  'plugins',
   'backups',
   'overlays',
   'templates',

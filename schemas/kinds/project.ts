@@ -22,6 +22,11 @@ export const project = defineKind({
   reserved: { all: 'the route /mcp already holds every server' },
   spec: z.strictObject({
     description: z.string().max(4096).optional().describe('What the project is for.'),
+    instructions: z
+      .string()
+      .max(16_384)
+      .optional()
+      .describe('What a model is told when a session begins, before what each server says. Default: the description.'),
     servers: z.array(name).default([]).describe('Servers reachable at /projects/<name>/mcp, in display order.'),
     serverSelector,
     toolSeparator: z

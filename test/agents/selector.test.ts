@@ -134,3 +134,12 @@ test('a rule that says too little or too much is told', () => {
   expect(problem(rule('team', 'Like', 'x'))).toContain('operator');
   expect(problem({ operator: 'Exists' })).toContain('key');
 });
+
+test('a session is told what the project says for it, else what the project is for', () => {
+  const told = (spec: object): unknown =>
+    compile(desired({ 'p.yaml': resource('Project', 'p', { ...spec }) })).draft.routes['/projects/p/mcp']?.instructions;
+  expect(told({})).toBeUndefined();
+  expect(told({ description: 'Tickets.' })).toBe('Tickets.');
+  expect(told({ description: 'Tickets.', instructions: 'Ask before you write.' })).toBe('Ask before you write.');
+  expect(told({ description: 'Tickets.', instructions: '' })).toBe('');
+});
