@@ -103,6 +103,15 @@ test('a state directory has one user; the lock of a dead one is taken over', () 
   expect(elsewhere.owner).not.toBe(first.owner);
 });
 
+test('what is large is written in slices, and no character is cut in half', () => {
+  using dir = tempDir();
+  const long = `${'x'.repeat(2 ** 20 - 1)}😀${'é'.repeat(2 ** 20 - 2)}😀 end`;
+  for (const content of [long, '', '😀'.repeat(2 ** 20)]) {
+    writeAtomically(dir.at('long.txt'), content);
+    expect(readFileSync(dir.at('long.txt'), 'utf8') === content).toBe(true);
+  }
+});
+
 test('a file is replaced as a whole, and what cannot be read as JSON is nothing', () => {
   using dir = tempDir();
   writeAtomically(dir.at('a.json'), '{"a":1}');
