@@ -12,7 +12,7 @@ const LOOK_MS = 1000;
  * is looked at again and again.
  */
 export function keepHeapSmall(): Disposable {
-  setFlagsFromString('--heap-growing-percent=15');
+  setFlagsFromString('--heap-growing-percent=30');
   let grows = true;
   const look = (): void => {
     const young = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space');
