@@ -1,29 +1,15 @@
 /** `examples/agents/plugins.yaml` as a person would run it: agents of both eras, and code that a commit changes. */
-import { cpSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { client } from '../gateway/helpers/gateway.ts';
-import { modernClient } from '../gateway/helpers/modern.ts';
-import { Desk, type Running } from '../helpers/slipway.ts';
+import { ERAS, exampleUp, type Agent, type Example } from './helpers/example.ts';
 
-const EXAMPLE = fileURLToPath(new URL('../../examples/agents', import.meta.url));
-
-let desk: Desk;
-let running: Running;
+let example: Example;
 beforeAll(async () => {
-  desk = new Desk();
-  cpSync(EXAMPLE, desk.config, { recursive: true });
-  desk.push({}, 'what agents see');
-  running = await desk.up();
+  example = await exampleUp();
 });
-afterAll(() => desk[Symbol.asyncDispose]());
+afterAll(() => example[Symbol.asyncDispose]());
 
-const open = async (era: string) => {
-  const url = `${await running.serving}/projects/plugged/mcp`;
-  return era === '2026-07-28' ? modernClient(url) : client(url);
-};
-type Agent = Awaited<ReturnType<typeof open>>;
 async function texts(agent: Agent, name: string, args: Record<string, unknown> = {}): Promise<string[]> {
   const { content } = (await agent.callTool({ name: `notes__${name}`, arguments: args })) as unknown as {
     content: { text: string }[];
@@ -31,38 +17,44 @@ async function texts(agent: Agent, name: string, args: Record<string, unknown> =
   return content.map(({ text }) => text);
 }
 
-test.each(['2025-11-25', '2026-07-28'])(
-  'an agent of MCP %s works with what the code of the repo leaves it',
-  async (era) => {
-    await using agent = await open(era);
-    expect(agent.getInstructions()).toContain('What is saved here is for the office.');
-    const names = (await agent.listTools()).tools.map(({ name }) => name);
-    expect(names).toContain('notes__save_note');
-    expect(names).not.toContain('notes__wipe');
-    expect(await texts(agent, 'wipe')).toEqual(['wipe is not for agents: ask whoever keeps notes.']);
-    for (const note of [1, 2]) {
-      const said = await texts(agent, 'save_note', { title: `${era} ${note}`, text: 'x' });
-      expect(said.at(-1)).toBe(`Note ${note} of this session, for the office.`);
-    }
-  },
-);
+test.each(ERAS)('an agent of MCP %s works with what the code of the repo leaves it', async (era) => {
+  await using agent = await example.open('plugged', era);
+  expect(agent.getInstructions()).toContain('What is saved here is for the office.');
+  const names = (await agent.listTools()).tools.map(({ name }) => name);
+  expect(names).toContain('notes__save_note');
+  expect(names).not.toContain('notes__wipe');
+  expect(await texts(agent, 'wipe')).toEqual(['wipe is not for agents: ask whoever keeps notes.']);
+  for (const note of [1, 2]) {
+    const said = await texts(agent, 'save_note', { title: `${era} ${note}`, text: 'x' });
+    expect(said.at(-1)).toBe(`Note ${note} of this session, for the office.`);
+  }
+});
 
 test('what ran is in the audit log, what it said in the log; a commit changes it, one that cannot be read changes nothing', async () => {
-  const { out } = await desk.slipway(['audit', 'query', '--state-dir', desk.state, '-o', 'json', '--since', '1h']);
+  const { out } = await example.desk.slipway([
+    'audit',
+    'query',
+    '--state-dir',
+    example.desk.state,
+    '-o',
+    'json',
+    '--since',
+    '1h',
+  ]);
   const events = JSON.parse(out) as { kind: string; detail?: { plugin: string; hook: string } }[];
   const hooks = events.filter(({ kind }) => kind === 'plugin_execution').map(({ detail }) => detail);
   expect(hooks).toContainEqual({ plugin: 'guard', hook: 'onToolCallBefore' });
   expect(hooks).toContainEqual({ plugin: 'counting', hook: 'onSessionCreate' });
-  await running.logged('an agent wanted wipe');
+  await example.running.logged('an agent wanted wipe');
 
-  const guard = readFileSync(join(desk.config, 'plugins/guard.ts'), 'utf8');
-  desk.write({ 'plugins/guard.ts': `${guard}\nenum Bad {}\n` });
-  const checked = await desk.slipway(['validate', desk.config]);
+  const guard = readFileSync(join(example.desk.config, 'plugins/guard.ts'), 'utf8');
+  example.desk.write({ 'plugins/guard.ts': `${guard}\nenum Bad {}\n` });
+  const checked = await example.desk.slipway(['validate', example.desk.config]);
   expect(checked.code).not.toBe(0);
   expect(checked.out + checked.err).toMatch(/plugins\/guard\.ts: line \d+: TypeScript enum/);
 
-  desk.push({ 'plugins/guard.ts': guard.replace('is not for agents', 'is for people') }, 'other words');
-  expect((await desk.sync()).code).toBe(0);
-  await using agent = await open('2025-11-25');
+  example.desk.push({ 'plugins/guard.ts': guard.replace('is not for agents', 'is for people') }, 'other words');
+  expect((await example.desk.sync()).code).toBe(0);
+  await using agent = await example.open('plugged', '2025-11-25');
   expect(await texts(agent, 'wipe')).toEqual(['wipe is for people: ask whoever keeps notes.']);
 });

@@ -1,24 +1,13 @@
 /** Long results as an agent meets them in `examples/agents`: the real program, a real server, clients of both eras. */
-import { cpSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { client } from '../gateway/helpers/gateway.ts';
-import { modernClient } from '../gateway/helpers/modern.ts';
-import { Desk, type Running } from '../helpers/slipway.ts';
+import { ERAS, exampleUp, type Example } from './helpers/example.ts';
 
-const EXAMPLE = fileURLToPath(new URL('../../examples/agents', import.meta.url));
-
-let desk: Desk;
-let running: Running;
+let example: Example;
 beforeAll(async () => {
-  desk = new Desk();
-  cpSync(EXAMPLE, desk.config, { recursive: true });
-  desk.push({}, 'what agents see');
-  running = await desk.up();
-  // A server that takes long to start is there only then.
-  expect((await desk.sync()).code).toBe(0);
+  example = await exampleUp();
 });
-afterAll(() => desk[Symbol.asyncDispose]());
+afterAll(() => example[Symbol.asyncDispose]());
 
 type Text = { content: { text: string }[]; isError?: boolean };
 
@@ -30,12 +19,8 @@ const HANDBOOK = ['Welcome', 'Holidays', 'Travel', 'Money']
   .join('\n');
 const LIST = JSON.stringify(Array.from({ length: 30 }, (_, id) => ({ id, owner: `EMP-${1000 + id}` })));
 
-test.each(['2025-11-25', '2026-07-28'])('a client of MCP %s reads the sections that it needs', async (era) => {
-  const base = await running.serving;
-  const open = (project: string) => {
-    const url = `${base}/projects/${project}/mcp`;
-    return era === '2026-07-28' ? modernClient(url) : client(url);
-  };
+test.each(ERAS)('a client of MCP %s reads the sections that it needs', async (era) => {
+  const open = (project: string) => example.open(project, era);
   await using agent = await open('sections');
   const said = async (by: typeof agent, name: string, args: Record<string, unknown>): Promise<string> => {
     const { content, isError } = (await by.callTool({ name, arguments: args })) as unknown as Text;
@@ -70,15 +55,25 @@ test('what became of results is in the audit log, without a word of them', async
   await expect
     .poll(
       async () =>
-        (await desk.slipway(['audit', 'query', '--state-dir', desk.state, '--kind', 'stage_execution', '-o', 'json']))
-          .out,
+        (
+          await example.desk.slipway([
+            'audit',
+            'query',
+            '--state-dir',
+            example.desk.state,
+            '--kind',
+            'stage_execution',
+            '-o',
+            'json',
+          ])
+        ).out,
     )
     .toContain('"stage": "module"');
-  const { out } = await desk.slipway([
+  const { out } = await example.desk.slipway([
     'audit',
     'query',
     '--state-dir',
-    desk.state,
+    example.desk.state,
     '--kind',
     'pipeline_execution',
     '-o',
@@ -89,18 +84,18 @@ test('what became of results is in the audit log, without a word of them', async
 });
 
 test('a change of a stage is in force with its commit; code that no Policy allows, or that is not there, is refused', async () => {
-  const config = readFileSync(`${desk.config}/pipelines.yaml`, 'utf8');
-  desk.push({ 'pipelines.yaml': config.replace('code: [sections]', 'code: [others]') });
-  expect((await desk.sync()).err).toContain('code-not-allowed');
-  desk.push({ 'pipelines.yaml': config.replace('stages/without-comments.mjs', 'stages/with-comments.mjs') });
-  expect((await desk.sync()).err).toContain('There is no file stages/with-comments.mjs');
-  desk.push({
+  const config = readFileSync(`${example.desk.config}/pipelines.yaml`, 'utf8');
+  example.desk.push({ 'pipelines.yaml': config.replace('code: [sections]', 'code: [others]') });
+  expect((await example.desk.sync()).err).toContain('code-not-allowed');
+  example.desk.push({ 'pipelines.yaml': config.replace('stages/without-comments.mjs', 'stages/with-comments.mjs') });
+  expect((await example.desk.sync()).err).toContain('There is no file stages/with-comments.mjs');
+  example.desk.push({
     'pipelines.yaml': config,
     'stages/without-comments.mjs':
       'export default (input, { config, ...rest }) => `${Object.keys(rest)}: ${typeof process}`;',
   });
-  expect((await desk.sync()).code).toBe(0);
-  await using agent = await client(`${await running.serving}/projects/sections/mcp`);
+  expect((await example.desk.sync()).code).toBe(0);
+  await using agent = await example.open('sections', '2025-11-25');
   const args = { title: 'handbook of 2025-11-25' };
   await expect
     .poll(

@@ -1,34 +1,21 @@
 /** `examples/agents/scripts.yaml` as a person would run it: scripts of agents of both eras. */
-import { cpSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { client } from '../gateway/helpers/gateway.ts';
-import { modernClient } from '../gateway/helpers/modern.ts';
-import { Desk, type Running } from '../helpers/slipway.ts';
+import { ERAS, exampleUp, type Era, type Example } from './helpers/example.ts';
 
-const EXAMPLE = fileURLToPath(new URL('../../examples/agents', import.meta.url));
-
-let desk: Desk;
-let running: Running;
+let example: Example;
 beforeAll(async () => {
-  desk = new Desk();
-  cpSync(EXAMPLE, desk.config, { recursive: true });
-  desk.push({}, 'what agents see');
-  running = await desk.up();
-  // A server that takes long to start is there only then.
-  expect((await desk.sync()).code).toBe(0);
+  example = await exampleUp();
 });
-afterAll(() => desk[Symbol.asyncDispose]());
+afterAll(() => example[Symbol.asyncDispose]());
 
-const run = async (era: string, script: string): Promise<{ text: string; isError: boolean }> => {
-  const url = `${await running.serving}/projects/scripts/mcp`;
-  await using agent = era === '2026-07-28' ? await modernClient(url) : await client(url);
+const run = async (era: Era, script: string): Promise<{ text: string; isError: boolean }> => {
+  await using agent = await example.open('scripts', era);
   const answer = await agent.callTool({ name: 'run_script', arguments: { script } });
   const { content, isError = false } = answer as unknown as { content: { text: string }[]; isError?: boolean };
   return { text: content.map(({ text }) => text).join('\n'), isError };
 };
 
-test.each(['2025-11-25', '2026-07-28'])('an agent of MCP %s does many things in one call', async (era) => {
+test.each(ERAS)('an agent of MCP %s does many things in one call', async (era) => {
   const script = `
     const [save] = await listTools('write a note', 1);
     for (const day of ['mon', 'tue', 'wed']) await callTool(save.name, { title: day + ' ${era}', text: 'on ' + day });
@@ -46,7 +33,16 @@ test.each(['2025-11-25', '2026-07-28'])('an agent of MCP %s does many things in 
 
 test('each call of a script is in the audit log, linked to it, and not a word of the script', async () => {
   await run('2025-11-25', 'const secretive = 1; await tools.notes.list_notes();');
-  const { out } = await desk.slipway(['audit', 'query', '--state-dir', desk.state, '-o', 'json', '--since', '1h']);
+  const { out } = await example.desk.slipway([
+    'audit',
+    'query',
+    '--state-dir',
+    example.desk.state,
+    '-o',
+    'json',
+    '--since',
+    '1h',
+  ]);
   const events = JSON.parse(out) as { kind: string; requestId: string; parentId?: string; tool?: string }[];
   const script = events.find(({ kind }) => kind === 'script_execution');
   const inner = events.filter(({ parentId }) =>

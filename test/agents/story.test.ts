@@ -1,36 +1,22 @@
 /** `examples/agents` as a person would run it: each way to see a real server's tools, for clients of both eras. */
-import { cpSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { client } from '../gateway/helpers/gateway.ts';
-import { modernClient } from '../gateway/helpers/modern.ts';
-import { Desk, type Running } from '../helpers/slipway.ts';
+import { ERAS, exampleUp, type Example } from './helpers/example.ts';
 
-const EXAMPLE = fileURLToPath(new URL('../../examples/agents', import.meta.url));
-
-let desk: Desk;
-let running: Running;
+let example: Example;
 beforeAll(async () => {
-  desk = new Desk();
-  cpSync(EXAMPLE, desk.config, { recursive: true });
-  desk.push({}, 'what agents see');
-  running = await desk.up();
+  example = await exampleUp();
 });
-afterAll(() => desk[Symbol.asyncDispose]());
+afterAll(() => example[Symbol.asyncDispose]());
 
 type Text = { content: { text: string }[]; isError?: boolean };
 
 test('the lock file is what the tools of its server are', async () => {
-  const { code, out } = await desk.slipway(['lock', '--check', 'notes', '--state-dir', desk.state]);
+  const { code, out } = await example.desk.slipway(['lock', '--check', 'notes', '--state-dir', example.desk.state]);
   expect([code, out]).toEqual([0, '']);
 });
 
-test.each(['2025-11-25', '2026-07-28'])('a client of MCP %s writes a note and finds it in each way', async (era) => {
-  const base = await running.serving;
-  const open = async (project: string) => {
-    const url = `${base}/projects/${project}/mcp`;
-    return era === '2026-07-28' ? modernClient(url) : client(url);
-  };
+test.each(ERAS)('a client of MCP %s writes a note and finds it in each way', async (era) => {
+  const open = (project: string) => example.open(project, era);
   const title = `of ${era}`;
   const asked = async (project: string, name: string, args: Record<string, unknown>): Promise<string> => {
     await using agent = await open(project);
