@@ -57,8 +57,8 @@ const toolChange = z.strictObject({
   parts: z.array(z.enum(PARTS)),
   /** Where that is its description. Hidden characters are made visible. */
   description: z.strictObject({ before: z.string().optional(), after: z.string().optional() }).optional(),
-  /** Keys of its schemas and annotations: `+ inputSchema.properties.limit`. */
-  keys: z.array(z.string()),
+  /** What its title, schemas and annotations say: `inputSchema.properties.limit.description`. Of a new tool, what is worth reading. */
+  fields: z.array(z.strictObject({ path: z.string(), before: z.string().optional(), after: z.string().optional() })),
   tokens: z.strictObject({ before: z.int(), after: z.int() }),
 });
 

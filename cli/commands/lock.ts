@@ -4,6 +4,7 @@ import { SlipwayError } from '../../schemas/errors.ts';
 import { KINDS } from '../../schemas/kinds/index.ts';
 import { findingsIn, type Finding } from '../../schemas/lock/findings.ts';
 import { LOCK_FILE, lockedIn, type Lock, type LockedTool } from '../../schemas/lock/lock.ts';
+import { unreadIn } from '../../schemas/lock/shown.ts';
 import { lookAlikes } from '../../schemas/lock/look-alikes.ts';
 import type { Offered } from '../../schemas/lock/offer.ts';
 import { findingSaid, saidOf } from '../../schemas/lock/plan-words.ts';
@@ -52,9 +53,9 @@ interface Ask {
 }
 
 /** What there is to tell of a comparison. */
-interface Compared extends Pick<Locked, 'unknown' | 'gone'> {
+interface Compared extends Pick<Locked, 'unknown' | 'unwritten' | 'gone'> {
   readonly plan: ToolsPlan | undefined;
-  /** Tools that are as accepted, of which the file says something that is not so: of keys, or of tokens. */
+  /** Tools that are as accepted, of which the file says another number of tokens. */
   readonly untrue: readonly string[];
   readonly findings: readonly Finding[];
 }
@@ -92,7 +93,10 @@ async function check(invocation: Invocation, ask: Ask): Promise<number> {
   const now = await lockedNow(ask, lock, resources);
   const told = comparedWith(lock, now, ask);
   print(invocation, told, []);
-  const isSame = !told.plan && [told.gone, told.unknown, told.untrue].every(({ length }) => length === 0);
+  const { gone, unknown, unwritten, untrue } = told;
+  const isSame = !told.plan && [gone, unknown, unwritten, untrue].every(({ length }) => length === 0);
+  if (lock && unreadOf(lock))
+    io.err(`${LOCK_FILE} has tools without what their schemas say: \`slipway lock\` writes it.`);
   if (isSame && options['output'] === 'text') io.err(`What runs is what ${LOCK_FILE} says.`);
   return isSame ? 0 : 2;
 }
@@ -111,25 +115,29 @@ async function lockedNow(ask: Ask, before: Lock | undefined, resources: readonly
   return { ...now, unknown: [...now.unknown, ...more] };
 }
 
-function comparedWith(before: Lock | undefined, { lock, unknown, gone }: Locked, { names, offers }: Ask): Compared {
+function comparedWith(before: Lock | undefined, { lock, ...told }: Locked, { names, offers }: Ask): Compared {
   const isMeant = (server: string): boolean => names.length === 0 || names.includes(server);
   const plan = toolsPlan({ lock: before, routes: {} }, { lock, routes: {} });
   const listed = offers.map(({ server, tools = [] }) => ({ server, tools: tools.map(({ name }) => name) }));
   const found = [...offers.flatMap(({ server, tools = [] }) => findingsIn(server, tools)), ...lookAlikes(listed)];
   const untrue = untrueIn(before, lock, plan);
-  return { plan, unknown, gone, untrue, findings: found.filter(({ server }) => isMeant(server)) };
+  return { ...told, plan, untrue, findings: found.filter(({ server }) => isMeant(server)) };
 }
 
-/** Keys and tokens are told in plans, and no hash of the file is of them. */
+/** Tokens are told in plans, and no hash of the file is of them. */
 function untrueIn(before: Lock | undefined, lock: Lock, plan: ToolsPlan | undefined): string[] {
   const changed = new Set(plan?.changes.map(({ server, tool }) => `${server}:${tool}`));
   return Object.entries(lock.servers).flatMap(([server, { tools }]) => {
     const was = new Map(lockedIn(before, server)?.tools.map((tool) => [tool.name, tool]));
-    const isUntrue = (tool: LockedTool): boolean =>
-      !changed.has(`${server}:${tool.name}`) && !same(toPlain(was.get(tool.name)), toPlain(tool));
+    const isUntrue = ({ name, tokens }: LockedTool): boolean =>
+      !changed.has(`${server}:${name}`) && was.get(name)?.tokens !== tokens;
     return tools.filter(isUntrue).map(({ name }) => `${server}:${name}`);
   });
 }
+
+/** Of an older format: what its hashes say is so, but nobody can read it. */
+const unreadOf = ({ servers }: Lock): boolean =>
+  Object.values(servers).some(({ tools }) => tools.some((tool) => unreadIn(tool).length > 0));
 
 function outcomesOf(before: Lock | undefined, { lock, gone }: Locked, { names }: Ask): Outcome[] {
   const outcome = (name: string, verb: string): Outcome => ({ kind: KINDS.Server.kind, name, file: LOCK_FILE, verb });
@@ -148,16 +156,18 @@ const toPlain = (value: unknown) => (value === undefined ? null : JSON.parse(JSO
 
 /** What somebody should look at goes to stderr: it is told, and keeps nobody from accepting. */
 function print({ options, io }: Invocation, told: Compared, outcomes: readonly Outcome[]): void {
-  const { plan, findings, unknown, gone, untrue } = told;
+  const { plan, findings, unknown, unwritten, gone, untrue } = told;
   const format = options['output'];
   if (format === 'json' || format === 'yaml') {
     const { changes = [], artifacts = [] } = plan ?? {};
-    io.out(formatValue({ changes, artifacts, findings, unknown, gone, untrue }, format));
+    io.out(formatValue({ changes, artifacts, findings, unknown, unwritten, gone, untrue }, format));
   } else if (format === 'name') outcomes.forEach(({ name }) => io.out(`server/${name}`));
   else printText(plan, outcomes, options['dryRun'] === true, io);
   toolLines(findings.map(findingSaid), io.paint).forEach((line) => io.err(line));
   for (const { server, why } of unknown) io.err(`${server}: its tools are not known: ${why}; what was accepted stays.`);
-  for (const tool of untrue) io.err(`${tool}: what ${LOCK_FILE} says of its keys or tokens is not so.`);
+  for (const { server, tool, why } of unwritten)
+    io.err(`${server}:${tool}: it is not accepted, because no file can say what it is: ${why}.`);
+  for (const tool of untrue) io.err(`${tool}: what ${LOCK_FILE} says of its tokens is not so.`);
   for (const server of gone) io.err(`${server}: the config has no such server any more.`);
 }
 

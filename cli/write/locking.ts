@@ -1,15 +1,9 @@
 /** From what servers list now to what the lock file is to say. */
 import { stringify } from 'yaml';
-import {
-  lockedIn,
-  NO_LOCK,
-  type Artifact,
-  type Lock,
-  type LockedServer,
-  type LockedTool,
-} from '../../schemas/lock/lock.ts';
+import { asLock, lockedIn, type Artifact, type Lock, type LockedTool } from '../../schemas/lock/lock.ts';
 import type { Offered } from '../../schemas/lock/offer.ts';
-import { keysOf, PARTS, pinOf, shownDescription, type Listed } from '../../schemas/lock/pin.ts';
+import { PARTS, pinOf, type Listed } from '../../schemas/lock/pin.ts';
+import { shown, Unshowable } from '../../schemas/lock/shown.ts';
 
 const HEADER = `# What the servers of this config are accepted to be, written by \`slipway lock\`.
 # Who merges a change of this file accepts what it says of tools: read it like code.
@@ -33,6 +27,8 @@ export interface Locked {
   readonly lock: Lock;
   /** Servers whose tools are not known, and why: what was accepted of them stays as it is. */
   readonly unknown: readonly { readonly server: string; readonly why: string }[];
+  /** Tools that are not accepted although they are there, and why: of these, nobody could read what they say. */
+  readonly unwritten: readonly { readonly server: string; readonly tool: string; readonly why: string }[];
   /** Servers that the config has no more. */
   readonly gone: readonly string[];
 }
@@ -43,29 +39,38 @@ export async function locked({ before, offers, names, isThere }: Wish): Promise<
   const gone = old.filter((server) => isMeant(server) && !isThere(server));
   const servers = new Map(Object.entries(before?.servers ?? {}).filter(([server]) => !gone.includes(server)));
   const unknown: Locked['unknown'][number][] = [];
+  const unwritten: Locked['unwritten'][number][] = [];
   for (const { server, tools, why = 'it did not tell', artifact } of offers.filter((offer) => isMeant(offer.server))) {
-    if (tools) servers.set(server, await lockedServer(tools, artifact, lockedIn(before, server)));
-    else unknown.push({ server, why });
+    if (!tools) {
+      unknown.push({ server, why });
+      continue;
+    }
+    const now = await lockedTools(tools);
+    unwritten.push(...now.unwritten.map((one) => ({ server, ...one })));
+    const exact = merged(artifact, lockedIn(before, server)?.artifact);
+    servers.set(server, { ...(exact ? { artifact: exact } : {}), tools: now.tools });
   }
   const offered = new Set(offers.map(({ server }) => server));
   const off = [...servers.keys()].filter((server) => isMeant(server) && !offered.has(server));
   unknown.push(...off.map((server) => ({ server, why: 'it is not in force' })));
   const sorted = [...servers].sort(([a], [b]) => (a < b ? -1 : 1));
-  return { lock: { ...NO_LOCK, servers: Object.fromEntries(sorted) }, unknown, gone };
+  return { lock: asLock(Object.fromEntries(sorted)), unknown, unwritten, gone };
 }
 
-async function lockedServer(
-  listed: readonly Listed[],
-  artifact: Offered['artifact'],
-  before: LockedServer | undefined,
-): Promise<LockedServer> {
+async function lockedTools(listed: readonly Listed[]) {
   // Of two with one name, clients get the first.
   const first = new Map(listed.toReversed().map((tool) => [pinOf(tool).name, tool]));
   const tools: LockedTool[] = [];
+  const unwritten: { readonly tool: string; readonly why: string }[] = [];
   // Nothing is taken over from the file: who wrote there may have written anything.
-  for (const [, tool] of [...first].sort(([a], [b]) => (a < b ? -1 : 1))) tools.push(await lockedTool(tool));
-  const exact = merged(artifact, before?.artifact);
-  return { ...(exact ? { artifact: exact } : {}), tools };
+  for (const [name, tool] of [...first].sort(([a], [b]) => (a < b ? -1 : 1)))
+    try {
+      tools.push(await lockedTool(tool));
+    } catch (error) {
+      if (!(error instanceof Unshowable)) throw error;
+      unwritten.push({ tool: name, why: error.message });
+    }
+  return { tools, unwritten };
 }
 
 /** A package that is not installed where it was asked for is still the one that was accepted; so is what nobody can tell now. */
@@ -75,17 +80,12 @@ function merged(now: Offered['artifact'], before: Artifact | undefined): Artifac
   return { ...before, ...now };
 }
 
+/** @throws Unshowable */
 async function lockedTool(tool: Listed): Promise<LockedTool> {
   const { name, hashes } = pinOf(tool);
-  const { description } = tool;
+  const parts = shown(tool);
   // The tokenizer alone takes 100 ms: only where there is something to lock.
   const { tokensIn } = await import('../../gateway/index.ts');
   const seen = Object.fromEntries(['name', ...PARTS].map((part) => [part, tool[part]]));
-  return {
-    name,
-    ...(description === undefined ? {} : { description: shownDescription(description) }),
-    tokens: await tokensIn(JSON.stringify(seen)),
-    hashes,
-    keys: keysOf(tool),
-  };
+  return { name, ...parts, tokens: await tokensIn(JSON.stringify(seen)), hashes } as LockedTool;
 }

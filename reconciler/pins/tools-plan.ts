@@ -4,9 +4,12 @@ import { glob } from '../../schemas/glob.ts';
 import { differences, type Difference } from '../../schemas/lock/differences.ts';
 import { duplicates } from '../../schemas/lock/duplicates.ts';
 import { findingsIn, type Finding } from '../../schemas/lock/findings.ts';
-import { unescaped, visible } from '../../schemas/lock/hidden.ts';
+import { fieldChanges, sayings } from '../../schemas/lock/fields.ts';
+import { unescaped } from '../../schemas/lock/hidden.ts';
 import { lookAlikes } from '../../schemas/lock/look-alikes.ts';
 import { lockedIn, type Artifact, type Lock, type LockedTool } from '../../schemas/lock/lock.ts';
+import { PARTS } from '../../schemas/lock/pin.ts';
+import { listedOf, unreadIn } from '../../schemas/lock/shown.ts';
 import type { ToolChange, ToolsPlan } from '../../schemas/plan.ts';
 
 export interface Side {
@@ -39,6 +42,7 @@ export function changeOf(
   const old = was.find(({ name }) => name === (from ?? tool));
   const now = is.find(({ name }) => name === tool);
   const isTold = old?.hashes.description !== now?.hashes.description;
+  const known = old && now ? fieldChanges(old, now, rest.parts) : now ? sayings(now, PARTS) : [];
   return {
     server,
     tool,
@@ -46,20 +50,13 @@ export function changeOf(
     ...(from === undefined ? {} : { from }),
     parts: [...rest.parts],
     ...(isTold ? { description: { ...said('before', old), ...said('after', now) } } : {}),
-    keys: old && now ? keyChanges(old.keys, now.keys) : [],
+    fields: known.map((field) => ({ ...field })),
     tokens: { before: old?.tokens ?? 0, after: now?.tokens ?? 0 },
   };
 }
 
 const said = (side: 'before' | 'after', tool: LockedTool | undefined): Record<string, string> =>
   tool?.description === undefined ? {} : { [side]: tool.description };
-
-function keyChanges(before: LockedTool['keys'], after: LockedTool['keys']): string[] {
-  return [...new Set([...Object.keys(before), ...Object.keys(after)])].sort().flatMap((key) => {
-    if (before[key] === after[key]) return [];
-    return `${before[key] === undefined ? '+' : after[key] === undefined ? '-' : '~'} ${key}`;
-  });
-}
 
 function artifactChange(server: string, before: Lock | undefined, after: Lock | undefined): ToolsPlan['artifacts'] {
   const [was, is] = [artifactText(lockedIn(before, server)?.artifact), artifactText(lockedIn(after, server)?.artifact)];
@@ -100,27 +97,31 @@ function tokensOf({ lock, routes }: Side, path: string, other: Lock | undefined)
   }, 0);
 }
 
-/** Of what is accepted anew, as far as its texts are in the lock. */
+/** Of what is accepted anew. */
 function findingsOf(changes: readonly ToolChange[], { lock, routes }: Side): Finding[] {
   const fresh = new Set(
     changes.filter(({ change }) => change !== 'removed').map(({ server, tool }) => `${server} ${tool}`),
   );
-  const servers = Object.entries(lock?.servers ?? {}).map(([server, { tools }]) => ({
-    server,
-    tools: tools.map(({ name, description }) => ({
-      name: unescaped(name),
-      ...(description === undefined ? {} : { description: unescaped(description) }),
-    })),
-  }));
-  const named = servers.map(({ server, tools }) => ({ server, tools: tools.map(({ name }) => name) }));
-  const alike = [...lookAlikes(named), ...duplicates(routes, named)];
-  // What was accepted before must not use up the room that there is for looking.
-  const inTools = servers.flatMap(({ server, tools }) =>
-    findingsIn(
-      server,
-      tools.filter(({ name }) => fresh.has(`${server} ${visible(name)}`)),
-    ),
+  const isFresh = (server: string, tool: string): boolean => fresh.has(`${server} ${tool}`);
+  const servers = Object.entries(lock?.servers ?? {});
+  const named = servers.map(([server, { tools }]) => ({ server, tools: tools.map(({ name }) => unescaped(name)) }));
+  const alike = [...lookAlikes(named), ...duplicates(routes, named)].filter(({ server, tool }) =>
+    isFresh(server, tool),
   );
-  const found = [...inTools, ...alike];
-  return found.filter(({ server, tool }) => fresh.has(`${server} ${tool}`));
+  // What was accepted before must not use up the room that there is for looking.
+  const inTools = servers.flatMap(([server, { tools }]) => {
+    const ours = tools.filter(({ name }) => isFresh(server, name));
+    return [...unreadOf(server, ours), ...findingsIn(server, ours.map(listedOf))];
+  });
+  return [...inTools, ...alike];
+}
+
+/** A lock file of the older format must not hide what a newer one shows. */
+function unreadOf(server: string, tools: readonly LockedTool[]): Finding[] {
+  return tools.flatMap((tool): Finding[] => {
+    const parts = unreadIn(tool);
+    if (parts.length === 0) return [];
+    const message = `what its ${parts.join(', ')} says is not in the lock file: \`slipway lock ${server}\` writes it`;
+    return [{ server, tool: tool.name, kind: 'unread', message }];
+  });
 }

@@ -5,7 +5,7 @@
 import { bare, hiddenIn, visible } from './hidden.ts';
 import type { Listed } from './pin.ts';
 
-export const FINDINGS = ['hidden-unicode', 'instructions', 'look-alike', 'duplicate'] as const;
+export const FINDINGS = ['hidden-unicode', 'instructions', 'look-alike', 'duplicate', 'unread'] as const;
 
 export interface Finding {
   readonly server: string;

@@ -5,13 +5,16 @@ import { add } from '../issue-list.ts';
 import { name } from '../kinds/fields.ts';
 import { readFile, type Parsed } from '../parse.ts';
 import { unescaped, visible } from './hidden.ts';
-import { isDescription } from './pin.ts';
+import { PARTS } from './pin.ts';
 import { hashesSchema } from './pinned.ts';
+import { isOf, unreadIn } from './shown.ts';
 
 /** At the config path. */
 export const LOCK_FILE = 'slipway.lock.yaml';
 /** It is written by a program: a thousand tools with long descriptions fit. */
 export const MAX_LOCK_BYTES = 8 * 1024 * 1024;
+
+const part = z.unknown().optional();
 
 const toolSchema = z
   .strictObject({
@@ -20,28 +23,28 @@ const toolSchema = z
       .min(1)
       .refine((text) => visible(unescaped(text)) === text, 'must have its hidden characters made visible')
       .describe('As its server calls it, with hidden characters made visible.'),
-    description: z
-      .string()
-      .optional()
-      .describe(
-        'With hidden characters made visible. It is there for people and word diffs, so its hash must be of it.',
-      ),
+    title: part,
+    description: z.string().optional(),
+    inputSchema: part,
+    outputSchema: part,
+    annotations: part,
     tokens: z.int().min(0).describe('What it takes of a model’s context where it is listed.'),
     hashes: hashesSchema.describe('SHA-256 of the canonical JSON (RFC 8785) of each part that it has.'),
-    keys: z
-      .record(z.string(), z.string().regex(/^[0-9a-f]{12}$/, 'must be 12 digits in hex'))
-      .default({})
-      .describe('Begin of the hash of each key of its schemas and annotations, to tell where one changed.'),
+    keys: z.unknown().optional().describe('Of format 1, which had no schemas: nobody reads it any more.'),
   })
-  .check(({ value: { description, hashes }, issues }) => {
-    const wrong = (path: string[], input: unknown, message: string): void =>
-      void issues.push({ code: 'custom', input, path, message });
+  .describe('What a model reads of it stands here for people and word diffs, so each hash must be of its part.')
+  .check(({ value: tool, issues }) => {
+    const wrong = (path: string[], message: string): void =>
+      void issues.push({ code: 'custom', input: undefined, path, message });
     // Whoever merges reads the text, and what is accepted is the hash: a poisoned one must not stand behind a harmless text.
-    if (issues.length > 0 || (description === undefined && hashes.description === undefined)) return;
-    if (description === undefined) wrong(['description'], description, 'has a hash');
-    else if (hashes.description === undefined) wrong(['hashes', 'description'], undefined, 'is not there');
-    else if (!isDescription(description, hashes.description))
-      wrong(['description'], description, 'is not the text that its hash is of: `slipway lock` writes both');
+    if (issues.length > 0) return;
+    if (tool.description === undefined && tool.hashes.description !== undefined) wrong(['description'], 'has a hash');
+    for (const one of PARTS) {
+      const hash = tool.hashes[one];
+      if (tool[one] === undefined) continue;
+      if (hash === undefined) wrong(['hashes', one], 'is not there');
+      else if (!isOf(one, tool[one], hash)) wrong([one], 'is not what its hash is of: `slipway lock` writes both');
+    }
   });
 
 /** What exactly runs, as far as a driver knows. */
@@ -66,16 +69,38 @@ const serverSchema = z.strictObject({
   }),
 });
 
-export const lockSchema = z.strictObject({
-  formatVersion: z.literal(1),
-  servers: z.record(name, serverSchema).default({}).describe('By name of the Server.'),
-});
+/** What `slipway lock` writes. Format 1 had hashes of schemas and not what they say; it counts as it ever did. */
+const FORMAT = 2;
+
+export const lockSchema = z
+  .strictObject({
+    formatVersion: z.literal([1, FORMAT]),
+    servers: z.record(name, serverSchema).default({}).describe('By name of the Server.'),
+  })
+  .check(({ value: { formatVersion, servers }, issues }) => {
+    if (formatVersion !== FORMAT || issues.length > 0) return;
+    for (const [server, { tools }] of Object.entries(servers))
+      for (const [at, tool] of tools.entries())
+        for (const one of unreadIn(tool))
+          issues.push({
+            code: 'custom',
+            input: undefined,
+            path: ['servers', server, 'tools', at, one],
+            message: 'has a hash',
+          });
+  });
 
 export type Lock = z.output<typeof lockSchema>;
 export type LockedServer = Lock['servers'][string];
 export type LockedTool = LockedServer['tools'][number];
 
-export const NO_LOCK: Lock = { formatVersion: 1, servers: {} };
+export const NO_LOCK: Lock = { formatVersion: FORMAT, servers: {} };
+
+/** Of the format in which all of it can be said: what was accepted by its hash alone stays in the older one. */
+export function asLock(servers: Lock['servers']): Lock {
+  const isWhole = Object.values(servers).every(({ tools }) => tools.every((tool) => unreadIn(tool).length === 0));
+  return { formatVersion: isWhole ? FORMAT : 1, servers };
+}
 
 /** @returns no lock where the file is empty, or has issues */
 export function parseLock(content: Uint8Array): { readonly lock?: Lock; readonly issues: Parsed['issues'] } {

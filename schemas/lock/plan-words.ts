@@ -43,20 +43,22 @@ export function findingSaid({ server, tool, kind, message }: Finding): Said {
 }
 
 export function changeSaid(change: ToolChange, effort?: Effort): Said {
-  const { server, tool, description, keys, tokens } = change;
+  const { server, tool, description, fields, tokens } = change;
   const cost = tokens.after - tokens.before;
+  const all =
+    description && change.change !== 'removed' ? [{ path: 'description', ...description }, ...fields] : fields;
   return {
     sign: SIGN[change.change],
     text: `${server}:${tool}: ${inWords(change as Difference)}${cost === 0 ? '' : ` (${signed(cost)} tokens)`}`,
     get details() {
-      return [...(description && change.change !== 'removed' ? [described(description, effort)] : []), ...keys];
+      return all.map((field) => fieldSaid(field, effort));
     },
   };
 }
 
-function described({ before, after }: NonNullable<ToolChange['description']>, effort?: Effort): string {
-  if (before !== undefined && after !== undefined) return `description: ${wordDiff(before, after, effort)}`;
-  return after === undefined ? 'description: none any more' : `description: ${after}`;
+function fieldSaid({ path, before, after }: ToolChange['fields'][number], effort?: Effort): string {
+  if (before !== undefined && after !== undefined) return `~ ${path}: ${wordDiff(before, after, effort)}`;
+  return after === undefined ? `- ${path}` : `+ ${path}: ${after}`;
 }
 
 const signed = (count: number): string => (count > 0 ? `+${count}` : String(count));

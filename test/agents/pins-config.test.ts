@@ -14,20 +14,16 @@ import { directorySource } from '../../reconciler/source/directory.ts';
 import type { Program } from '../../reconciler/workload.ts';
 import { grantOf, LOCAL, NO_ACCESS } from '../../schemas/access.ts';
 import { exitCodeOf } from '../../schemas/plan.ts';
-import { keysOf, pinOf } from '../../schemas/lock/pin.ts';
+import { pinOf } from '../../schemas/lock/pin.ts';
 import type { Lock } from '../../schemas/lock/lock.ts';
+import { lockOf as lockOfTools } from './helpers/pins.ts';
 import { memoryServer, resource, desired } from '../helpers/config.ts';
 import { writeFiles } from '../helpers/repo.ts';
 import { Rig } from '../helpers/rig.ts';
 import { tempDir } from '../helpers/temp.ts';
 
 const tool = { name: 'get', description: 'Gets.', inputSchema: { type: 'object' } };
-const lockOf = (...names: string[]): Lock => ({
-  formatVersion: 1,
-  servers: Object.fromEntries(
-    names.map((name) => [name, { tools: [{ ...pinOf(tool), description: 'Gets.', tokens: 20, keys: keysOf(tool) }] }]),
-  ),
-});
+const lockOf = (...names: string[]): Lock => lockOfTools(Object.fromEntries(names.map((name) => [name, [tool]])));
 
 const modesOf = (files: Record<string, string>, lock: Lock | undefined, floor?: Record<string, string>) => {
   const floorResources = floor ? { id: 'f', resources: desired(floor).resources } : undefined;

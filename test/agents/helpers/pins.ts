@@ -1,7 +1,7 @@
 /** Tools as tests of the lock file mean them. */
 import { NO_LOCK, type Lock, type LockedTool } from '../../../schemas/lock/lock.ts';
-import { visible } from '../../../schemas/lock/hidden.ts';
-import { keysOf, pinOf, type Listed, type Pin } from '../../../schemas/lock/pin.ts';
+import { pinOf, type Listed, type Pin } from '../../../schemas/lock/pin.ts';
+import { shown } from '../../../schemas/lock/shown.ts';
 
 export const schema = { type: 'object', properties: { title: { type: 'string' } }, required: ['title'] };
 
@@ -14,12 +14,10 @@ export const tool = (name: string, more: object = {}): Listed => ({
 
 export const pins = (...tools: Listed[]): Pin[] => tools.map(pinOf);
 
-export const lockedTool = (listed: Listed, tokens = 10): LockedTool => ({
-  ...pinOf(listed),
-  ...(typeof listed['description'] === 'string' ? { description: visible(listed['description']) } : {}),
-  tokens,
-  keys: keysOf(listed),
-});
+export function lockedTool(listed: Listed, tokens = 10): LockedTool {
+  const { name, hashes } = pinOf(listed);
+  return { name, ...shown(listed), tokens, hashes } as LockedTool;
+}
 
 export const lockOf = (servers: Record<string, readonly Listed[]>): Lock => ({
   ...NO_LOCK,
