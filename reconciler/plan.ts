@@ -203,7 +203,7 @@ function verdict(address: string, view: View): Verdict {
     return { action: 'update', reason: 'it now runs here', downtime: 'swap' };
   if (changed) return { action: 'update', reason: 'its fields changed', downtime: ends ? 'stop' : 'reload' };
   if (selectionChanges(address, view).length > 0)
-    return { action: 'update', reason: 'what its selector reaches changed', downtime: 'reload' };
+    return { action: 'update', reason: 'what it reaches without naming it changed', downtime: 'reload' };
   const isLeftAlone = view.holds.get(address)?.reason === 'Suspended';
   if (workload?.drift === 'enforce' && !isLeftAlone) {
     const altered = instances.filter(isAltered).length;

@@ -11,10 +11,10 @@ const window = z.union([
 
 export const budgetSchema = z.strictObject({
   name: z.string(),
-  /** Keys of principals, names of groups and of projects; with none of them, all calls count. */
+  /** Keys of principals, names of groups, paths of routes; with none of them, all calls count. */
   principals: z.array(z.string()),
   groups: z.array(z.string()),
-  projects: z.array(z.string()),
+  routes: z.array(z.string()),
   per: z.enum(['all', 'principal', 'project']),
   window,
   calls: z.number().optional(),

@@ -47,7 +47,7 @@ export function selectionsIn(resources: readonly Resource[]): ReadonlyMap<string
   const all: All = (kind) => byKind.get(kind) ?? [];
   return new Map(
     resources.flatMap((resource) => {
-      const selected = kindOf(resource.kind)?.selects?.(resource.spec, all) ?? [];
+      const selected = kindOf(resource.kind)?.selects?.(resource.spec, all, resource.metadata.name) ?? [];
       return selected.length === 0 ? [] : [[addressOf(resource), selected.map(({ kind, name }) => `${kind}/${name}`)]];
     }),
   );

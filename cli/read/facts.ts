@@ -1,5 +1,6 @@
 /** All that a running Slipway knows of one resource. */
 import type { BudgetStatus } from '../../schemas/budgets.ts';
+import { kindOf } from '../../schemas/kinds/index.ts';
 import type { EventRow, History } from '../../schemas/operate.ts';
 import type { LlmStatus } from '../../schemas/llm.ts';
 import { referencesOf, selectionsIn } from '../../schemas/refs.ts';
@@ -29,11 +30,13 @@ export interface Facts {
   readonly prompt: PromptStatus | undefined;
   /** Addresses of what it names, and of what names it. */
   readonly refersTo: readonly string[];
-  /** Those of them that its selector reaches. */
+  /** Those of them that it does not name, but reaches. */
   readonly selects: readonly string[];
   readonly referredBy: readonly string[];
+  /** What its fields alone do not say. */
+  readonly notes: readonly string[];
   readonly events: readonly EventRow[];
-  /** Of a budget: how much of it is used. */
+  /** Of a budget, or of the one that it names: how much of it is used. */
   readonly budgets: readonly BudgetStatus[];
   /** What a server that does badly wrote last. */
   readonly log: readonly string[];
@@ -72,6 +75,8 @@ export async function factsOf(
     ...referencesOf(from).map((reference) => `${reference.kind}/${reference.name}`),
     ...(selections.get(addressOf(from)) ?? []),
   ];
+  const selects = selections.get(address) ?? [];
+  const refersTo = [...new Set(targets(resource))];
   return {
     resource,
     history,
@@ -81,11 +86,12 @@ export async function factsOf(
     workspace: status.workspaces.find((entry) => entry.address === address),
     llm: status.llms?.find(({ name }) => address === `LlmProvider/${name}`),
     prompt: status.prompts?.find((entry) => entry.address === address),
-    refersTo: [...new Set(targets(resource))],
-    selects: selections.get(address) ?? [],
+    refersTo,
+    selects,
+    notes: kindOf(kind)?.notes?.(resource.spec, selects) ?? [],
     referredBy: resources.filter((other) => targets(other).includes(address)).map(addressOf),
     events,
-    budgets: budgets.filter(({ budget }) => address === `Budget/${budget}`),
+    budgets: budgets.filter(({ budget }) => [address, ...refersTo].includes(`Budget/${budget}`)),
     log,
   };
 }

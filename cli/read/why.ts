@@ -30,8 +30,11 @@ function stateOf({ resource, server, token, budgets }: Facts): string {
   if (token)
     return `${address} ${token.expiresAt !== undefined && Date.parse(token.expiresAt) <= Date.now() ? `expired at ${token.expiresAt}` : 'is in force'}.`;
   const [first] = budgets.toSorted((a, b) => b.share - a.share);
-  if (first) return `${address} is ${first.state}: ${Math.round(first.share * 100)} % of it is used.`;
-  return `${address} is in force.`;
+  if (!first) return `${address} is in force.`;
+  const used = `is ${first.state}: ${Math.round(first.share * 100)} % of it is used.`;
+  return address === `Budget/${first.budget}`
+    ? `${address} ${used}`
+    : `${address} is in force. Its Budget/${first.budget} ${used}`;
 }
 
 /** What else is to be said of it, and for what is bad, the next step. */
@@ -58,7 +61,7 @@ function hintFor({ reason }: Condition): string | undefined {
   return code && ERRORS[code].hint;
 }
 
-function wanted({ history, referredBy, refersTo, status, resource }: Facts): string[] {
+function wanted({ history, referredBy, refersTo, status, resource, notes }: Facts): string[] {
   const { lastApplied, lastAttempted } = status;
   const isBehind = lastAttempted !== undefined && lastApplied !== undefined && lastAttempted.id !== lastApplied.id;
   return [
@@ -67,6 +70,7 @@ function wanted({ history, referredBy, refersTo, status, resource }: Facts): str
     ...(resource.metadata.project === undefined ? [] : [`It belongs to Project/${resource.metadata.project}.`]),
     ...(referredBy.length === 0 ? [] : [`It is used by ${referredBy.join(', ')}.`]),
     ...(refersTo.length === 0 ? [] : [`It needs ${refersTo.join(', ')}.`]),
+    ...notes,
     ...(isBehind
       ? [
           `In force is commit ${commitText(lastApplied)}.`,

@@ -11,6 +11,7 @@ import {
 } from '../../schemas/budgets.ts';
 import { glob } from '../../schemas/glob.ts';
 import type { Log } from '../../schemas/log.ts';
+import type { RouteView } from '../route-view.ts';
 import type { Identity } from '../steps/authenticate.ts';
 import { Account, shareOf } from './account.ts';
 import { TokenCounter } from './tokens.ts';
@@ -21,7 +22,7 @@ export const SAVE_EVERY = 1_000;
 /** What a call is about, as far as budgets care. */
 export interface Spending {
   readonly identity: Pick<Identity, 'key' | 'groups'>;
-  readonly project: string | undefined;
+  readonly route: Pick<RouteView, 'path' | 'project'>;
   readonly server: string;
   /** None for what is no call of a tool. */
   readonly tool: string | undefined;
@@ -71,14 +72,14 @@ export class Budgets {
   }
 
   /** The accounts that a call is to be charged to; empty where none is about it. Takes nothing. */
-  of({ identity, project }: Pick<Spending, 'identity' | 'project'>): readonly Charged[] {
+  of({ identity, route }: Pick<Spending, 'identity' | 'route'>): readonly Charged[] {
     if (this.#budgets.length === 0) return NONE;
     const found: Charged[] = [];
     for (const budget of this.#budgets) {
-      if (!concerns(budget, identity, project)) continue;
+      if (!concerns(budget, identity, route.path)) continue;
       // Where each project has its own, a call through none has none.
-      if (budget.per === 'project' && project === undefined) continue;
-      const subject = subjectOf(budget, identity, project);
+      if (budget.per === 'project' && route.project === undefined) continue;
+      const subject = subjectOf(budget, identity, route.project);
       found.push({ budget, subject, account: this.#account(budget, subject) });
     }
     return found;
@@ -209,14 +210,10 @@ function isOver(saved: SavedAccount, now: number): boolean {
   }
 }
 
-function concerns(
-  { principals, groups, projects }: BudgetEntry,
-  who: Spending['identity'],
-  project: string | undefined,
-): boolean {
-  if (principals.length + groups.length + projects.length === 0) return true;
+function concerns({ principals, groups, routes }: BudgetEntry, who: Spending['identity'], path: string): boolean {
+  if (principals.length + groups.length + routes.length === 0) return true;
   if (principals.includes(who.key)) return true;
-  if (project !== undefined && projects.includes(project)) return true;
+  if (routes.includes(path)) return true;
   return who.groups.some((group) => groups.includes(group));
 }
 

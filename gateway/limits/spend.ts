@@ -24,9 +24,9 @@ export interface Spend {
 export function spendOf({ caller, request, trace }: Call, server: Server, tool: string | undefined): Spend | undefined {
   const { budgets, limiter } = caller.state;
   const { identity, route } = caller;
-  const charges = budgets.of({ identity, project: route.project });
+  const charges = budgets.of({ identity, route });
   if (charges.length === 0 || !COUNTED.has(request.method)) return undefined;
-  const spending: Spending = { identity, project: route.project, server: server.name, tool };
+  const spending: Spending = { identity, route, server: server.name, tool };
   const over = budgets.exhausted(charges);
   return {
     refusal: over && refusalOf(over),

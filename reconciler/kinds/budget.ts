@@ -1,21 +1,23 @@
 import type { z } from 'zod';
 import { PERIODS, type BudgetWindow } from '../../schemas/budgets.ts';
 import { milliseconds } from '../../schemas/kinds/fields.ts';
+import { whoNames } from '../../schemas/kinds/fields/budget.ts';
 import type { budget as schema } from '../../schemas/kinds/budget.ts';
 import type { KindBehaviour } from './kind.ts';
 
 type Spec = z.output<typeof schema.spec>;
 
 export const budget: KindBehaviour<Spec> = {
-  contribute({ metadata, spec }, draft) {
+  contribute({ metadata, spec }, draft, { all }) {
     const { per, calls, resultTokens, cost, warnAt, mode } = spec;
     const named = (kind: Spec['subjects'][number]['kind']): string[] =>
       spec.subjects.filter((subject) => subject.kind === kind).map(({ name }) => name);
+    const naming = whoNames(metadata.name, all).map(({ kind, name }) => (kind === 'Project' ? pathOf(name) : '/mcp'));
     draft.budgets.push({
       name: metadata.name,
       principals: [...named('Token').map((name) => `token:${name}`), ...named('User').map((name) => `user:${name}`)],
       groups: named('Group'),
-      projects: named('Project'),
+      routes: [...new Set([...named('Project').map(pathOf), ...naming])],
       per,
       window: windowOf(spec),
       ...(calls === undefined ? {} : { calls }),
@@ -27,6 +29,8 @@ export const budget: KindBehaviour<Spec> = {
     });
   },
 };
+
+const pathOf = (project: string): string => `/projects/${project}/mcp`;
 
 function windowOf({ window, timeZone }: Spec): BudgetWindow {
   const period = PERIODS.find((known) => known === window);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { whoNames } from './fields/budget.ts';
 import { timeZone, unknownTimeZones } from './fields/cron.ts';
 import { name } from './fields.ts';
 import { defineKind } from './kind.ts';
@@ -33,7 +34,9 @@ export const budget = defineKind({
         )
         .max(1024)
         .default([])
-        .describe('Whose calls it counts: of these principals, and through these projects. None: all calls.'),
+        .describe(
+          'Whose calls it counts: of these principals, through these projects, and through each Project or Gateway that names it in its own `budget`. With no subject and nobody who names it: all calls.',
+        ),
       per: z
         .enum(['all', 'principal', 'project'])
         .default('all')
@@ -76,6 +79,8 @@ export const budget = defineKind({
     .meta({ anyOf: LIMITS.map((field) => ({ required: [field] })) }),
   references: ({ subjects }) =>
     subjects.map((subject, index) => ({ path: ['subjects', index, 'name'], kind: subject.kind, name: subject.name })),
+  selects: (_, all, own) => whoNames(own, all),
+  notes: ({ subjects }, selected) => [`It counts ${counted(subjects, selected).join(', ')}.`],
   together: (budgets) => unknownTimeZones(budgets, ['timeZone'], (own) => own.timeZone),
   example: `apiVersion: slipway/v1
 kind: Budget
@@ -88,3 +93,18 @@ spec:
   resultTokens: 2000000
 `,
 });
+
+/** @param selected addresses of what names it */
+function counted(
+  subjects: readonly { readonly kind: string; readonly name: string }[],
+  selected: readonly string[],
+): string[] {
+  const addresses = subjects.map(({ kind, name: own }) => `${kind}/${own}`);
+  const isRoute = (address: string): boolean => address.startsWith('Project/');
+  const routes = new Set([...addresses.filter(isRoute), ...selected]);
+  const all = [
+    ...addresses.filter((address) => !isRoute(address)).map((address) => `calls of ${address}`),
+    ...[...routes].map((address) => `calls through ${address}`),
+  ];
+  return all.length > 0 ? all : ['all calls'];
+}

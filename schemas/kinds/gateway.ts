@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { budget, budgetOfNoProject, budgetReference } from './fields/budget.ts';
 import { cache } from './fields/cache.ts';
 import { codeMode, codeModeProblems } from './fields/code-mode.ts';
 import { discovery, embedServerSummaries } from './fields/discovery.ts';
@@ -61,6 +62,7 @@ export const gateway = defineKind({
       .describe('Browser origins to accept besides the gateway itself (DNS rebinding guard).'),
     maxBodySize: size.default('4Mi').describe('Largest request body.'),
     limits: gatewayLimits,
+    budget: budget.describe('The same as Project.spec.budget, for the route /mcp with all servers.'),
     redact,
     secrets: z
       .strictObject({ recipients: recipients.describe('age recipients that `slipway secret` encrypts for.') })
@@ -102,13 +104,15 @@ export const gateway = defineKind({
     ...tracingReferences(spec.tracing),
     ...reviewReferences(spec.review),
     ...llmReferences(spec.llm),
+    ...budgetReference(spec.budget),
     ...pipelineReference(spec.pipeline),
     ...pluginReference(spec.plugin),
   ],
-  together: (gateways) => [
+  together: (gateways, all) => [
     ...codeModeProblems(gateways),
     ...gatewayProblems(gateways),
     ...maintenanceProblems(gateways),
+    ...budgetOfNoProject(gateways, all),
   ],
   // It only adds to what a config denies.
   floor: () => [],

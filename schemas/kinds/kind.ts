@@ -52,8 +52,10 @@ export interface Kind<Name extends string = string, Schema extends z.ZodType = z
   /** A whole YAML document that is valid. */
   readonly example: string;
   references(spec: z.output<Schema>): Reference[];
-  /** What it reaches without naming it: by labels, say. */
-  selects?(spec: z.output<Schema>, all: All): readonly Pick<Reference, 'kind' | 'name'>[];
+  /** What it reaches without naming it: by labels, or because it is named by it. @param own its name */
+  selects?(spec: z.output<Schema>, all: All, own: string): readonly Pick<Reference, 'kind' | 'name'>[];
+  /** What nobody sees who reads its fields alone, in sentences. @param selected addresses of what it selects */
+  notes?(spec: z.output<Schema>, selected: readonly string[]): readonly string[];
   /** What is wrong with resources of this kind beside one another. They come in the order of their places. */
   together?(resources: readonly Resource<z.output<Schema>>[], all: All): Problem[];
   /**

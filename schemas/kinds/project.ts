@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { suggest } from '../suggest.ts';
 import { name } from './fields.ts';
+import { budget, budgetReference } from './fields/budget.ts';
 import { citedPermissions, permissions } from './fields/permissions.ts';
 import { codeMode, codeModeProblems } from './fields/code-mode.ts';
 import { discovery, embedServerSummaries } from './fields/discovery.ts';
@@ -43,12 +44,14 @@ export const project = defineKind({
     gate,
     permissions: permissions.describe('Which tools may be called through this project.'),
     limits: callerLimits.optional().describe('What all who use the project may do together.'),
+    budget,
     redact,
     llm,
   }),
   references: (spec) => [
     ...spec.servers.map((target, index) => ({ path: ['servers', index], kind: 'Server', name: target })),
     ...llmReferences(spec.llm),
+    ...budgetReference(spec.budget),
     ...pipelineReference(spec.pipeline),
     ...pluginReference(spec.plugin),
     ...overrideReferences(spec.overrides),

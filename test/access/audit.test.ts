@@ -142,7 +142,7 @@ test('each kind of event has somebody who writes it', async () => {
   const control: Control = async () => ({ status: 200, body: {} });
   await using up = await socketUpstream('up', { all: true });
   const window = { slidingMs: 60_000 };
-  const about = { principals: [], groups: [], projects: ['dev'], per: 'all' as const, prices: [] };
+  const about = { principals: [], groups: [], routes: ['/projects/dev/mcp'], per: 'all' as const, prices: [] };
   const budgets = [{ name: 'one', ...about, window, calls: 2, warnAt: 0.8, enforce: true }];
   const principals = [principal('ops', 'ops', { roles: ['admin'] }), principal('bob', 'bob', { roles: ['member'] })];
   const limits = { principals: { 'token:bob': { rate: { perSecond: 0.001, burst: 2 } } } };

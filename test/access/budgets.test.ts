@@ -27,7 +27,7 @@ function budget(more: Partial<BudgetEntry>): BudgetEntry {
     name: 'agents',
     principals: [],
     groups: [],
-    projects: [],
+    routes: [],
     per: 'all',
     window: { period: 'month', timeZone: 'UTC' },
     prices: [],
@@ -103,7 +103,7 @@ describe('calls', () => {
       budgets: [
         budget({ name: 'each', per: 'principal', calls: 2 }),
         budget({ name: 'bobs', principals: ['token:bob'], calls: 1 }),
-        budget({ name: 'dev', projects: ['dev'], per: 'project', calls: 1 }),
+        budget({ name: 'dev', routes: ['/projects/dev/mcp'], per: 'project', calls: 1 }),
       ],
     });
     const refusedBy = async (token: string, path = '/mcp'): Promise<unknown> => {

@@ -308,7 +308,7 @@ test('what passes as the bytes that a server sent is measured, looked through an
     routes: { '/projects/clean/mcp': { project: 'clean', servers: ['up'], separator: '__', redact: true } },
     limits: { projects: { dev: { resultBytes: 100_000 } } },
     budgets: [
-      { ...budget, principals: [], groups: [], projects: [], prices: [], window: { slidingMs: 60_000 }, tokens: 1e9 },
+      { ...budget, principals: [], groups: [], routes: [], prices: [], window: { slidingMs: 60_000 }, tokens: 1e9 },
     ],
   });
   const call = { name: 'up__echo', arguments: { text } };

@@ -164,7 +164,7 @@ test('a server’s answer that is too large is refused before any stage sees it'
 });
 
 test('a budget counts the tokens that the agent gets, of tables and of sections, and a section is no call', async () => {
-  const about = { principals: [], groups: [], projects: [], per: 'all' as const, prices: [] };
+  const about = { principals: [], groups: [], routes: [], per: 'all' as const, prices: [] };
   const budget = {
     name: 'all',
     ...about,

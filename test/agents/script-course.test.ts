@@ -143,7 +143,7 @@ describe('what it may use up', () => {
       name: 'few',
       principals: [],
       groups: [],
-      projects: [],
+      routes: [],
       per: 'all',
       window: { slidingMs: 3_600_000 },
       calls: 4,

@@ -77,7 +77,7 @@ test('a plan shows who joins and who leaves, although the project itself stays a
   expect(change(before)).toMatchObject({ action: 'noop', fields: [] });
   expect(change(after)).toMatchObject({
     action: 'update',
-    reason: 'what its selector reaches changed',
+    reason: 'what it reaches without naming it changed',
     downtime: 'reload',
     fields: [
       { path: 'selected.Server/alpha', before: true, sensitive: false },
