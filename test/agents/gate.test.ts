@@ -3,43 +3,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AuditDraft } from '../../schemas/audit.ts';
 import type { Gateway } from '../../gateway/index.ts';
 import { ask, modernClient } from '../gateway/helpers/modern.ts';
-import { client, listen, principal, session, snapshot, start, type Wish } from '../gateway/helpers/gateway.ts';
+import { client, listen, session, snapshot, start, type Wish } from '../gateway/helpers/gateway.ts';
 import { socketUpstream, type Upstream } from '../gateway/helpers/upstreams.ts';
-
-type Answer = { content: { text: string }[]; isError?: boolean };
-
-const GATE = { budgetBytes: 8192, ttlMs: 3_600_000 };
-const RELEASE = '# Releases\n\nCut them from main on Tuesdays.\n\n## Approval\n\nTwo people say yes.';
-const HUGE = `# Deploying by hand\n\n${'x'.repeat(9_000)}`;
+import { GATE, gated, namesOf, RELEASE, textOf, type Answer } from './helpers/gated.ts';
 
 let code: Upstream;
 let gateway: Gateway;
 const audited: AuditDraft[] = [];
 const audit = { record: (draft: AuditDraft) => void audited.push({ ...draft }), blocked: false };
 
-const wish = (): Wish => {
-  const route = (name: string, more: object) => ({
-    [`/projects/${name}/mcp`]: { project: name, servers: ['code'], separator: '__', gate: GATE, ...more },
-  });
-  return {
-    servers: { code: { endpoints: [code.endpoint], description: 'Code.' } },
-    routes: {
-      ...route('gated', { instructions: 'What the team uses.' }),
-      ...route('lazy', { discovery: { mode: 'lazy' } }),
-      ...route('search', { discovery: { mode: 'search' } }),
-      ...route('short', { gate: { ...GATE, ttlMs: 50 } }),
-      ...route('bare', {}),
-    },
-    principals: ['one', 'two', 'three'].map((name) => principal(name, name)),
-    prompts: {
-      'always-kind': { content: 'Be kind to each other.', priority: 10 },
-      releases: { content: RELEASE, priority: 8 },
-      'deploy-by-hand': { content: HUGE, priority: 7, projects: ['gated', 'lazy', 'search', 'short'] },
-      holidays: { content: 'Ask Ada who is away. She knows.', priority: 3, projects: ['gated'] },
-      elsewhere: { content: 'Not for here.', priority: 9, projects: ['other'] },
-    },
-  };
-};
+const wish = (): Wish => gated(code);
 
 beforeAll(async () => {
   code = await socketUpstream('code');
@@ -50,8 +23,6 @@ afterAll(async () => {
   await code[Symbol.asyncDispose]();
 });
 
-const textOf = (answer: unknown): string => (answer as Answer).content.map(({ text }) => text).join('\n');
-const namesOf = ({ tools }: { tools: { name: string }[] }): string[] => tools.map(({ name }) => name);
 const urlOf = (project: string): string => `${gateway.url}/projects/${project}/mcp`;
 
 const open = {
@@ -226,92 +197,4 @@ test('where nobody needs credentials, each session passes for itself; without on
   await ask(local.url, 'tools/call', { name: 'begin_session', arguments: { tags: ['x'] } }, { path });
   expect(await modern()).toContain('read_prompts');
   expect(await listed(await session(local.url, { path }))).toEqual(['begin_session']);
-});
-
-test('the words of the gate are the config’s to change, and come back', async () => {
-  const own = (text?: string): Wish => ({
-    ...wish(),
-    prompts: { ...wish().prompts, ...(text === undefined ? {} : { 'slipway-gate': { content: text, priority: 5 } }) },
-  });
-  await using local = await start({ ...own('Say what you are up to.'), principals: [] });
-  const told = async (): Promise<string> => {
-    await using agent = await client(`${local.url}/projects/gated/mcp`);
-    expect((await agent.listPrompts()).prompts.map(({ name }) => name)).not.toContain('slipway-gate');
-    return (agent.getInstructions() ?? '').split('\n')[0] ?? '';
-  };
-  expect(await told()).toBe('Say what you are up to.');
-  await local.swap(snapshot({ ...own(), principals: [] }));
-  expect(await told()).toContain('Call the tool begin_session now');
-});
-
-test('no tool of a server takes the place of one of the gate', async () => {
-  await using up = await socketUpstream('up');
-  up.tools.push(...['begin_session', 'read_prompts'].map((name) => ({ name, inputSchema: { type: 'object' } })));
-  const warned: unknown[] = [];
-  const log = (level: string, _message: string, fields?: object): void =>
-    void (level === 'warn' && warned.push((fields as { name?: string }).name));
-  const route = { project: 'dev', servers: ['up'], separator: '__', gate: GATE, overrides: { up: { prefix: '' } } };
-  const wanted = { servers: { up: up.endpoint }, routes: { '/projects/dev/mcp': route } };
-  await using local = await start(wanted, { log });
-  await using agent = await client(`${local.url}/projects/dev/mcp`);
-  const begun = await agent.callTool({ name: 'begin_session', arguments: { tags: ['x'] } });
-  expect(textOf(begun)).toContain('Your session has begun');
-  expect(namesOf(await agent.listTools())).toEqual(['echo', 'slow', 'progress', 'fail', 'hang', 'who', 'read_prompts']);
-  expect(warned).toEqual(['begin_session', 'read_prompts']);
-});
-
-describe('what a session proposes', () => {
-  const asked: unknown[] = [];
-  const control = async ({ body, caller }: { body?: unknown; caller: { key: string } }) => {
-    asked.push({ body, by: caller.key });
-    return { status: 201, body: { id: 'x-1', branch: 'slipway/proposals/x-1' } };
-  };
-  const config = (more: object = {}): Wish => ({
-    ...wish(),
-    routes: { '/projects/dev/mcp': { project: 'dev', servers: [], gate: { ...GATE, ...more } } },
-  });
-
-  test('is checked before anybody is asked', async () => {
-    await using local = await start(config({ proposals: true }), { control });
-    const agent = await session(local.url, { path: '/projects/dev/mcp', token: 'one' });
-    const propose = async (args: object): Promise<string> =>
-      (await agent.rpc('tools/call', { name: 'propose_prompt', arguments: args })).text;
-    const content = 'Something.';
-    for (const [args, word] of [
-      [{ content }, 'name must be'],
-      [{ name: 'Not So', content }, 'name must be'],
-      [{ name: '__proto__', content }, 'name must be'],
-      [{ name: 'a' }, 'content must be'],
-      [{ name: 'a', content: ' ' }, 'content must be'],
-      [{ name: 'a', content: 'x'.repeat(16_385) }, 'at most 16384'],
-      [{ name: 'a', content, priority: 10 }, 'from 1 to 9'],
-      [{ name: 'a', content, priority: 1.5 }, 'from 1 to 9'],
-      [{ name: 'elsewhere', content }, 'is taken'],
-      [{ name: 'slipway-gate', content }, 'is taken'],
-    ] as const)
-      expect(await propose(args), JSON.stringify(args).slice(0, 60)).toContain(word);
-    expect(asked).toEqual([]);
-    expect(await propose({ name: 'constructor', content, summary: 'Two\n lines.', priority: '7' })).toContain('x-1');
-    const spec = { content, priority: 7, summary: 'Two lines.', projects: ['dev'] };
-    expect(asked).toMatchObject([
-      {
-        by: 'token:one',
-        body: {
-          title: 'Prompt constructor: Two lines.',
-          resources: [{ apiVersion: 'slipway/v1', kind: 'Prompt', metadata: { name: 'constructor' }, spec }],
-        },
-      },
-    ]);
-  });
-
-  test('is nothing where the config says so, or nobody takes it', async () => {
-    await using off = await start(config(), { control });
-    const one = await session(off.url, { path: '/projects/dev/mcp', token: 'one' });
-    const args = { name: 'a', content: 'b' };
-    expect((await one.rpc('tools/call', { name: 'propose_prompt', arguments: args })).json.error).toBeDefined();
-    await using alone = await start(config({ proposals: true }));
-    const other = await session(alone.url, { path: '/projects/dev/mcp', token: 'one' });
-    const { text } = await other.rpc('tools/call', { name: 'propose_prompt', arguments: args });
-    expect(text).toContain('Nothing can be proposed here.');
-  });
 });
