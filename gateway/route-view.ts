@@ -1,7 +1,6 @@
 /** A route as its callers see it: whom it does not concern sees less of it, or nothing. */
 import type { Decide, Grant, Standing } from '../schemas/access.ts';
 import type { LlmChoice } from '../schemas/llm.ts';
-import { GATE_PROMPT } from '../schemas/kinds/prompt.ts';
 import type { Route, Snapshot } from '../schemas/snapshot.ts';
 import { Catalog, type CatalogOptions } from './catalog.ts';
 import { Gate } from './gate/gate.ts';
@@ -11,7 +10,7 @@ import { OwnTools } from './own/own-tools.ts';
 import { pipelinesOf, type Pipelines } from './results/of-route.ts';
 import { personalViews } from './personal-views.ts';
 import { RoutePlugin } from './plugins/route-plugin.ts';
-import { builtIn, Prompts } from './prompts/prompts.ts';
+import { ownWords, Prompts, type OwnWords } from './prompts/prompts.ts';
 import { LIST_NAMES, type ListName } from './upstream/lists.ts';
 import type { Server } from './upstream/server.ts';
 
@@ -66,7 +65,7 @@ export class RouteViews {
   readonly plugin: RoutePlugin | undefined;
   readonly #route: Route;
   readonly #prompts: Prompts | undefined;
-  readonly #gateText: string | undefined;
+  readonly #words: OwnWords;
   readonly #warn: Warn;
   readonly #pipelines: Pipelines | undefined;
   #byGrant = new WeakMap<Grant, RouteView | 'none'>();
@@ -76,7 +75,7 @@ export class RouteViews {
   constructor(path: string, route: Route, servers: readonly Server[], library: Library, warn: Warn) {
     this.path = path;
     this.#prompts = Prompts.of(path, route, library);
-    this.#gateText = builtIn(GATE_PROMPT, path, route, library);
+    this.#words = ownWords(path, route, library);
     this.project = route.project;
     this.plugin = RoutePlugin.of(route, library.plugins);
     this.servers = servers;
@@ -135,7 +134,7 @@ export class RouteViews {
     });
     const discovers = discovery !== undefined;
     const { gate: config } = this.#route;
-    const parts = { text: this.#gateText, prompts, tools: catalogs.tools, discovers };
+    const parts = { words: this.#words, project: this.project, prompts, tools: catalogs.tools, discovers };
     return {
       path: this.path,
       project: this.project,

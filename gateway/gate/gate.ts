@@ -2,6 +2,7 @@
  * The gate of a route (after mcpctl): a session first says what it is about, and gets the Prompts that fit and the tools. It guides a
  * model and is no boundary: a call that comes before that goes through, and brings the Prompts with its result.
  */
+import { variablesIn, withVariables, type OwnText } from '../../schemas/kinds/fields/own-texts.ts';
 import type { Route } from '../../schemas/snapshot.ts';
 import type { Catalog } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
@@ -9,20 +10,21 @@ import type { Caller } from '../exchange.ts';
 import { Discovery } from '../lazy/discovery.ts';
 import { wordsIn } from '../lazy/tool-index.ts';
 import type { OwnTools } from '../own/own-tools.ts';
-import type { Prompts } from '../prompts/prompts.ts';
+import type { OwnWords, Prompts } from '../prompts/prompts.ts';
 import { lineOf, type Json } from '../rpc/json.ts';
 import type { Stream } from '../sessions/streams.ts';
 import { LISTS } from '../upstream/lists.ts';
 import { deliver, entriesOf, record, type Topic } from './deliver.ts';
 import { passOf } from './passed.ts';
-import { closedInstructions, GATE_TEXT, openInstructions, WENT_THROUGH } from './words.ts';
+import { closedInstructions, OWN_WORDS, openInstructions } from './words.ts';
 
 type Config = NonNullable<Route['gate']>;
 
 export interface GateParts {
   readonly config: Config;
-  /** What it says first, if not its own words. */
-  readonly text: string | undefined;
+  /** What it says in the config's words instead of its own. */
+  readonly words: OwnWords;
+  readonly project: string | undefined;
   readonly prompts: Prompts | undefined;
   readonly own: OwnTools;
   /** Of the tools behind it. */
@@ -68,10 +70,24 @@ export class Gate {
 
   /** @param others what the route says besides */
   async instructions(caller: Caller, session: string | undefined, others: string): Promise<string> {
-    const { prompts, text = GATE_TEXT } = this.#parts;
-    const entries = await entriesOf(caller, prompts?.all ?? []);
+    const entries = await entriesOf(caller, this.#parts.prompts?.all ?? []);
     if (!this.isClosed(caller, session)) return openInstructions(entries, others);
+    const text = await this.#say('slipway-gate');
     return closedInstructions({ text, entries, tools: await this.#preview(), others });
+  }
+
+  /** Nothing is looked up for a variable that does not stand in it. */
+  async #say(name: OwnText): Promise<string> {
+    const { words, project, prompts } = this.#parts;
+    const text = words[name] ?? OWN_WORDS[name];
+    const wanted = variablesIn(text);
+    if (wanted.size === 0) return text;
+    return withVariables(text, {
+      project: project ?? 'slipway',
+      texts: String(prompts?.all.length ?? 0),
+      byteBudget: String(this.config.budgetBytes),
+      tools: wanted.has('tools') ? String((await this.#preview()).length) : '',
+    });
   }
 
   /** The names of the tools that are listed behind it. */
@@ -85,8 +101,8 @@ export class Gate {
   }
 
   /** Hands out what fits the topic; from then on the caller has begun. */
-  async begin(call: Call, topic: Topic, word: string): Promise<string> {
-    const text = await this.read(call, topic, word);
+  async begin(call: Call, topic: Topic): Promise<string> {
+    const text = await this.read(call, topic, await this.#say('slipway-gate-begun'));
     this.#open(call, GATE_TOOLS.begin);
     return text;
   }
@@ -117,7 +133,7 @@ export class Gate {
     this.#open(call, 'call');
     const topic = { tags: topicOf(tool, call.request.params?.['arguments']) };
     // A model is not waited for: nobody asked for this.
-    const text = await this.#deliver(call, topic, WENT_THROUGH, false);
+    const text = await this.#deliver(call, topic, await this.#say('slipway-gate-skipped'), false);
     return JSON.stringify({ ...result, content: [...(result.content as unknown[]), { type: 'text', text }] });
   }
 

@@ -1,5 +1,5 @@
 /** `propose_prompt`: what a session has learned and others should know, as a proposal to the config. */
-import { OWN_PROMPTS } from '../../schemas/kinds/prompt.ts';
+import { OWN_PROMPTS } from '../../schemas/kinds/fields/own-texts.ts';
 import { API_VERSION } from '../../schemas/resource.ts';
 import type { Proposal } from '../../schemas/proposals.ts';
 import type { PromptEntry } from '../../schemas/snapshot.ts';

@@ -6,7 +6,7 @@ import type { Json } from '../rpc/json.ts';
 import { GATE_TOOLS, type Gate } from './gate.ts';
 import { proposePrompt } from './propose.ts';
 import { tagsIn } from './score.ts';
-import { BEGUN, READ } from './words.ts';
+import { READ } from './words.ts';
 
 const TAGS = {
   type: 'array',
@@ -34,7 +34,7 @@ const beginSession: OwnTool = {
     inputSchema: INPUT,
     annotations: { readOnlyHint: true },
   }),
-  run: (call, args) => answer(call, args, (gate, topic) => gate.begin(call, topic, BEGUN)),
+  run: (call, args) => answer(call, args, (gate, topic) => gate.begin(call, topic)),
 };
 
 const readPrompts: OwnTool = {
@@ -49,7 +49,7 @@ const readPrompts: OwnTool = {
   // Who reads has said what it is about.
   run: (call, args) =>
     answer(call, args, (gate, topic) =>
-      gate.isClosed(call.caller, call.trace.session) ? gate.begin(call, topic, BEGUN) : gate.read(call, topic, READ),
+      gate.isClosed(call.caller, call.trace.session) ? gate.begin(call, topic) : gate.read(call, topic, READ),
     ),
 };
 

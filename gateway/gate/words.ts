@@ -1,4 +1,5 @@
 /** What a gate says to models. */
+import type { OwnText } from '../../schemas/kinds/fields/own-texts.ts';
 import type { Digest } from '../prompts/digest.ts';
 import type { Prompt } from '../prompts/prompts.ts';
 import { brief } from '../own/own-tool.ts';
@@ -7,11 +8,6 @@ import { brief } from '../own/own-tool.ts';
 const MAX_LINES = 100;
 const MAX_LINE = 200;
 const MAX_NAMES = 200;
-
-/** What comes first in the instructions of a route with a gate. A Prompt named `slipway-gate` says it in its own words. */
-export const GATE_TEXT =
-  'Call the tool begin_session now, before you do anything else: this is required. Its input schema says what it takes. ' +
-  'It answers with the texts that fit your task, and from then on the tools of this server are listed.';
 
 export interface Entry {
   readonly prompt: Prompt;
@@ -81,12 +77,17 @@ export function deliveredText({ full, rest, word }: Delivered): string {
 const sections = (parts: readonly (string | false)[]): string =>
   parts.filter((part) => part !== false && part !== '').join('\n\n');
 
-export const BEGUN =
-  'Your session has begun, and all tools are listed now. Keep to the texts above while you work. ' +
-  'When the task turns to something else, call read_prompts for the texts that fit it: that is cheaper than a mistake.';
-
-export const WENT_THROUGH =
-  'You called a tool without begin_session. It was called all the same, and your session has begun. Read the texts above before ' +
-  'you go on, and call read_prompts for others when the task turns to something else.';
+/** What a gate says where no Prompt of the config says it in other words. */
+export const OWN_WORDS: Readonly<Record<OwnText, string>> = {
+  'slipway-gate':
+    'Call the tool begin_session now, before you do anything else: this is required. Its input schema says what it takes. ' +
+    'It answers with the texts that fit your task, and from then on the tools of this server are listed.',
+  'slipway-gate-begun':
+    'Your session has begun, and all tools are listed now. Keep to the texts above while you work. ' +
+    'When the task turns to something else, call read_prompts for the texts that fit it: that is cheaper than a mistake.',
+  'slipway-gate-skipped':
+    'You called a tool without begin_session. It was called all the same, and your session has begun. Read the texts above before ' +
+    'you go on, and call read_prompts for others when the task turns to something else.',
+};
 
 export const READ = 'Call read_prompts again whenever the task turns to something else.';

@@ -1,5 +1,5 @@
 /** The config's Prompts on one route: the gateway's own, beside those of servers. */
-import { GATE_PROMPT } from '../../schemas/kinds/prompt.ts';
+import { isOwnText, OWN_TEXTS, type OwnText } from '../../schemas/kinds/fields/own-texts.ts';
 import type { PromptEntry, Route, Snapshot } from '../../schemas/snapshot.ts';
 import type { Item } from '../upstream/listing.ts';
 import { summaryOf } from './digest.ts';
@@ -11,7 +11,6 @@ export interface Prompt {
   readonly isProposed?: true;
 }
 
-const BUILT_IN: ReadonlySet<string> = new Set([GATE_PROMPT]);
 const ALL = '/mcp';
 
 export class Prompts {
@@ -30,7 +29,7 @@ export class Prompts {
   /** @returns `undefined` for a route without any: nothing is looked up there */
   static of(path: string, { project }: Route, { prompts = {} }: Pick<Snapshot, 'prompts'>): Prompts | undefined {
     const own = Object.entries(prompts).flatMap(([name, entry]): Prompt[] =>
-      !BUILT_IN.has(name) && isFor(entry, path, project) ? [{ name, entry }] : [],
+      !isOwnText(name) && isFor(entry, path, project) ? [{ name, entry }] : [],
     );
     return own.length === 0 ? undefined : new Prompts(own);
   }
@@ -50,15 +49,16 @@ export function proposedBy(proposed: ReadonlyMap<string, PromptEntry>, own: Prom
   return [...proposed].flatMap(([name, entry]) => (own?.get(name) ? [] : [{ name, entry, isProposed: true as const }]));
 }
 
-/** What a built-in text says on a route instead, if the config has a Prompt of its name. */
-export function builtIn(
-  name: typeof GATE_PROMPT,
-  path: string,
-  { project }: Route,
-  { prompts = {} }: Pick<Snapshot, 'prompts'>,
-): string | undefined {
-  const entry = prompts[name];
-  return entry && isFor(entry, path, project) ? entry.content : undefined;
+/** What is said on a route in the config's own words. */
+export type OwnWords = Readonly<Partial<Record<OwnText, string>>>;
+
+export function ownWords(path: string, { project }: Route, { prompts = {} }: Pick<Snapshot, 'prompts'>): OwnWords {
+  return Object.fromEntries(
+    Object.keys(OWN_TEXTS).flatMap((name) => {
+      const entry = prompts[name];
+      return entry?.content !== undefined && isFor(entry, path, project) ? [[name, entry.content]] : [];
+    }),
+  );
 }
 
 /** A route of one server is that server alone. */

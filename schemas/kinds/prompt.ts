@@ -1,17 +1,13 @@
 import { z } from 'zod';
 import { name } from './fields.ts';
 import { configFile } from './fields/given.ts';
+import { isOwnText, OWN_PROMPTS, OWN_TEXTS, unknownVariables } from './fields/own-texts.ts';
+import { suggest } from '../suggest.ts';
 import type { Resource } from '../resource.ts';
 import { defineKind, type All, type Problem } from './kind.ts';
 
 /** Characters of a prompt: all of it may come before a model at once, and all of them are in memory. */
 export const MAX_PROMPT = 65_536;
-
-/** What Slipway itself says, and a Prompt of this name says in its place. */
-export const GATE_PROMPT = 'slipway-gate';
-const BUILT_IN = new Set([GATE_PROMPT]);
-/** What their names begin with, and no others'. */
-export const OWN_PROMPTS = 'slipway-';
 
 const SOURCES = ['content', 'file', 'link'] as const;
 
@@ -33,7 +29,14 @@ export function linkOf(text: string): PromptLink {
 
 const spec = z
   .strictObject({
-    content: z.string().regex(/\S/, 'must hold some text').max(MAX_PROMPT).optional().describe('The text itself.'),
+    content: z
+      .string()
+      .regex(/\S/, 'must hold some text')
+      .max(MAX_PROMPT)
+      .optional()
+      .describe(
+        'The text itself. In one of Slipway’s own texts (slipway-gate, slipway-gate-begun, slipway-gate-skipped), {{project}}, {{tools}}, {{texts}} and {{byteBudget}} stand for what they say.',
+      ),
     file: configFile.optional().describe('A file of the config repo that has the text, relative to the config path.'),
     link: z
       .string()
@@ -114,18 +117,19 @@ type Own = Resource<z.output<typeof spec>>;
 function misnamed(resource: Own): Problem[] {
   const { name: own } = resource.metadata;
   if (!own.startsWith(OWN_PROMPTS)) return [];
-  const known = [...BUILT_IN].join(', ');
-  if (!BUILT_IN.has(own))
-    return [
-      {
-        resource,
-        path: [],
-        code: 'reserved-name',
-        message: `Names that begin with ${OWN_PROMPTS} are those of built-in texts; there is: ${known}.`,
-      },
-    ];
-  if (resource.spec.link === undefined) return [];
-  return [{ resource, path: ['link'], code: 'conflicting-fields', message: 'A built-in text cannot be a link.' }];
+  if (!isOwnText(own)) {
+    const known = Object.keys(OWN_TEXTS);
+    const message = `Names that begin with ${OWN_PROMPTS} are those of built-in texts; there is: ${known.join(', ')}.`;
+    const nearest = suggest(own, known);
+    const hint = nearest === undefined ? {} : { hint: `Did you mean ${nearest}?` };
+    return [{ resource, path: [], code: 'reserved-name', message, ...hint }];
+  }
+  const { content, file, link } = resource.spec;
+  if (link !== undefined)
+    return [{ resource, path: ['link'], code: 'conflicting-fields', message: 'A built-in text cannot be a link.' }];
+  const text = content ?? resource.files?.[file ?? '']?.['text'] ?? '';
+  const path = [content === undefined ? 'file' : 'content'];
+  return unknownVariables(text).map((problem) => ({ resource, path, code: 'invalid-value', ...problem }));
 }
 
 function misled(resource: Own, all: All): Problem[] {
