@@ -35,7 +35,9 @@ spec: { command: [node, notebook.mjs], files: [notebook.mjs], sessions: ${sessio
 async function note(mine: Session, text: string): Promise<{ pid: number; notes: string[] }> {
   const { json } = await mine.rpc('tools/call', { name: 'notebook__note', arguments: { text } });
   const [content] = (json.result?.['content'] ?? []) as { text: string }[];
-  return JSON.parse(content?.text ?? JSON.stringify(json)) as { pid: number; notes: string[] };
+  // Whatever else it is, is worth being read.
+  expect(json.error ?? (json.result?.['isError'] && content)).toBeFalsy();
+  return JSON.parse(content?.text as string) as { pid: number; notes: string[] };
 }
 
 const isThere = (pid: number): boolean => readdirSync('/proc').includes(String(pid));
@@ -45,6 +47,7 @@ test('clients share nothing; an instance ends with its session; beyond the limit
   desk.push({ 'gateway.yaml': GATEWAY, 'notebook.mjs': NOTEBOOK, 'notebook.yaml': server('isolated') });
   const running = await desk.up();
   const url = await running.serving;
+  expect((await desk.sync()).code).toBe(0);
   const [ada, bob, cleo] = await Promise.all([session(url), session(url), session(url)]);
   const hers = await note(ada, 'a');
   const his = await note(bob, 'b');
@@ -76,6 +79,7 @@ test('one that waits is a process that runs already: its client finds it started
   desk.push({ 'gateway.yaml': GATEWAY, 'notebook.mjs': NOTEBOOK, 'notebook.yaml': warm });
   const running = await desk.up();
   const mine = await session(await running.serving);
+  expect((await desk.sync()).code).toBe(0);
   await mine.rpc('tools/list');
   const owner = readFileSync(join(desk.state, 'owner'), 'utf8').trim();
   const there = (): number[] => marked(`SLIPWAY_OWNER=${owner}`);
