@@ -11,6 +11,8 @@ export default defineConfig({
     expect: { poll: { timeout: 30_000 } },
     // Whichever container test comes first builds the images.
     hookTimeout: 300_000,
+    // Tests start the program from source, hundreds of times: what is compiled is kept, so each takes a third of the processor's time.
+    env: { NODE_COMPILE_CACHE: new URL('../node_modules/.cache/compiled', import.meta.url).pathname },
     pool: 'forks',
     // Tests start processes; more files at once than cores makes their time-outs lie.
     maxWorkers: 2,
