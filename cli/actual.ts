@@ -34,5 +34,6 @@ export async function actual(
     instances: [],
     failures: applied?.failures ?? {},
     accepted: applied?.accepted,
+    known: applied?.readiness,
   };
 }

@@ -1,16 +1,8 @@
 /** The plan of one commit against another, as if that one ran: for `diff`, and for any CI. */
-import {
-  asIfRunning,
-  compile,
-  memoryParseCache,
-  NOTHING,
-  plan,
-  preview,
-  readFloor,
-  type Preview,
-} from '../reconciler/index.ts';
+import { memoryParseCache, NOTHING, planBetween, preview, readFloor, type Preview } from '../reconciler/index.ts';
 import { exitCodeOf } from '../schemas/plan.ts';
 import type { Options } from './command.ts';
+import { contextOf } from './context.ts';
 import type { Io } from './io.ts';
 import { floorOf } from './place.ts';
 import { printNoPlan, printPlan } from './print/plan.ts';
@@ -30,7 +22,7 @@ export async function compareCommits(
     printNoPlan(issues, options['output'], io);
     return 1;
   }
-  const difference = plan(compile(after.desired), asIfRunning(before.desired), after.permit);
+  const difference = await planBetween(before.desired, after.desired, { permit: after.permit, contextOf });
   printPlan(difference, options['output'], io);
   return exitCodeOf(difference);
 }

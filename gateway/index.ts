@@ -3,6 +3,7 @@ import { RunningGateway } from './gateway.ts';
 import type { Gateway, GatewayOptions } from './options.ts';
 
 export type { Gateway, GatewayOptions } from './options.ts';
+export { contextOf } from './context.ts';
 export { tokensIn } from './limits/tokens.ts';
 
 /** @throws SlipwayError `unsafe-listen`, `listen-failed`, `invalid-value` for an address that is none */

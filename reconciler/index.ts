@@ -17,7 +17,7 @@ export { tryLock } from './lock-file.ts';
 export { memoryParseCache, parseCache, schemasHash, type ParseCache } from './parse-cache.ts';
 export { toolsPlan } from './pins/tools-plan.ts';
 export { plan, type Actual } from './plan.ts';
-export { asIfRunning, preview, type Preview } from './preview.ts';
+export { asIfRunning, planBetween, preview, type Preview } from './preview.ts';
 export { emptySnapshot, NO_TRAFFIC, type Publish } from './publish.ts';
 export { Reconciler, type ReconcilerOptions } from './reconciler.ts';
 export type { AuditEvent } from './record/audit/line.ts';

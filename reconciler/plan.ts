@@ -8,7 +8,7 @@ import type { ErrorCode } from '../schemas/errors.ts';
 import type { Action, Change, Downtime, Drift, FieldChange, Plan } from '../schemas/plan.ts';
 import { selectionsIn } from '../schemas/refs.ts';
 import { addressOf, type Resource } from '../schemas/resource.ts';
-import type { Accepted } from './applied.ts';
+import type { Accepted, Readiness } from './applied.ts';
 import { compareText, compile, type Compiled, type Desired } from './compile.ts';
 import { diffResources, sameResource } from './diff.ts';
 import type { Instance } from './drivers/driver.ts';
@@ -25,6 +25,8 @@ export interface Actual {
   readonly failures: Readonly<Record<string, Failure>>;
   /** By what the next commit is judged. */
   readonly accepted?: Accepted | undefined;
+  /** What versions showed when they were ready, by address: their tools, for what these cost. */
+  readonly known?: Readonly<Record<string, Readiness>> | undefined;
 }
 
 /** A rollout that failed. Not tried again until the spec hash changes or somebody asks for it. */
@@ -48,6 +50,16 @@ export function stands({ because }: Failure, workloads: Iterable<Workload>): boo
  * @param now tells what waits; without it, nothing does
  */
 export function plan(desired: Compiled, actual: Actual, permit?: Permit, now?: Date): Plan {
+  return planned(desired, actual, permit, now).plan;
+}
+
+/** The same, with what it compares the commit with. */
+export function planned(
+  desired: Compiled,
+  actual: Actual,
+  permit?: Permit,
+  now?: Date,
+): { readonly plan: Plan; readonly base: Compiled } {
   const view = viewOf(desired, actual, now);
   const addresses = [...new Set([...view.wanted.keys(), ...view.applied.keys(), ...view.running.keys()])].sort(
     compareText,
@@ -65,7 +77,7 @@ export function plan(desired: Compiled, actual: Actual, permit?: Permit, now?: D
     { lock: desired.lock, routes: desired.draft.routes },
   );
   const planDigest = digestOf({ base, head: desired.commit, changes: effective, drift, guards, allowed, tools });
-  return {
+  const found: Plan = {
     formatVersion: 1,
     ...(base === '' ? {} : { base }),
     head: desired.commit,
@@ -77,6 +89,7 @@ export function plan(desired: Compiled, actual: Actual, permit?: Permit, now?: D
     ...(tools ? { tools } : {}),
     summary,
   };
+  return { plan: found, base: view.base };
 }
 
 type Selections = ReturnType<typeof selectionsIn>;

@@ -1,4 +1,5 @@
 /** A plan without a running reconciler: the same load, compile and plan, and nothing more. No secret is opened. */
+import type { ContextOf } from '../schemas/context.ts';
 import type { Plan } from '../schemas/plan.ts';
 import type { Issue } from '../schemas/resource.ts';
 import { compile, type Desired, type Floor } from './compile.ts';
@@ -6,7 +7,8 @@ import type { Instance } from './drivers/driver.ts';
 import type { Permit } from './guards.ts';
 import { load } from './load.ts';
 import type { ParseCache } from './parse-cache.ts';
-import { plan, type Actual } from './plan.ts';
+import { withContext } from './pins/context.ts';
+import { planned, type Actual } from './plan.ts';
 import type { Revision, Source } from './source/source.ts';
 import { rulesFor, withFloor } from './trust/floor.ts';
 import { judge, type Judgement } from './trust/judge.ts';
@@ -28,6 +30,8 @@ export interface PreviewOptions {
   readonly floor?: Floor | undefined;
   /** True for what nobody has signed yet, such as the result of a merge to come. */
   readonly isUnsigned?: boolean;
+  /** Absent: nobody wants to know. */
+  readonly contextOf?: ContextOf | undefined;
 }
 
 /** @throws SlipwayError what the source does; untrusted for a commit that would not be accepted */
@@ -45,13 +49,14 @@ export async function preview(
     : await judged(source, revision, rulesFor(floor, actual.applied.resources, actual.accepted), signal);
   const { issues, ...desired } = withFloor(await load(source, revision.id, cache, signal), floor);
   if (issues.length > 0) return { revision, desired, issues };
+  const after = compile(desired);
   return {
     revision,
     desired,
     issues,
     permit,
     plan: {
-      ...plan(compile(desired), actual, permit, new Date()),
+      ...(await withContext(planned(after, actual, permit, new Date()), after, actual, options.contextOf)),
       ...(warnings.length > 0 ? { warnings: [...warnings] } : {}),
     },
   };
@@ -66,6 +71,16 @@ async function judged(
 ): Promise<Judgement> {
   if (!source.repository) return { warnings: [] };
   return judge({ source, commit, ...rules }, signal);
+}
+
+/** The plan of one commit against another, as if that one ran. */
+export function planBetween(
+  before: Desired,
+  after: Desired,
+  { permit, contextOf }: { readonly permit?: Permit | undefined; readonly contextOf?: ContextOf | undefined } = {},
+): Promise<Plan> {
+  const [there, wanted] = [asIfRunning(before), compile(after)];
+  return withContext(planned(wanted, there, permit), wanted, there, contextOf);
 }
 
 /** The world as it would be if a commit had been applied and everything had worked. */

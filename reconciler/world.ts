@@ -1,4 +1,5 @@
 /** What a running reconciler holds between passes. Steps change it; `status.ts` reads it. */
+import type { ContextOf } from '../schemas/context.ts';
 import type { SlipwayError } from '../schemas/errors.ts';
 import type { AuditKeeper } from '../schemas/audit.ts';
 import type { Log } from '../schemas/log.ts';
@@ -36,6 +37,8 @@ export interface WorldOptions {
   readonly audit?: AuditKeeper;
   /** Made where the config asks for them. */
   readonly backups?: Backups;
+  /** What routes take of a model's context, for plans that are read. */
+  readonly contextOf?: ContextOf;
   readonly log: Log;
   readonly version: string;
   /** The operator's floor file. */
@@ -201,8 +204,8 @@ export async function listInstances(world: World, signal: AbortSignal): Promise<
 }
 
 export async function observe(world: World, signal: AbortSignal): Promise<Actual> {
-  const { desired, failures, accepted } = world.applied;
-  return { applied: desired, instances: await listInstances(world, signal), failures, accepted };
+  const { desired, failures, accepted, readiness } = world.applied;
+  return { applied: desired, instances: await listInstances(world, signal), failures, accepted, known: readiness };
 }
 
 /** Why a version has gone bad since it serves; `undefined` if it has not. */

@@ -69,8 +69,6 @@ const tools = z.strictObject({
   artifacts: z.array(
     z.strictObject({ server: z.string(), before: z.string().optional(), after: z.string().optional() }),
   ),
-  /** Tokens that the tools of a route take of a model’s context, where that changes and all of them are listed. */
-  context: z.array(z.strictObject({ route: z.string(), before: z.int(), after: z.int() })),
   /** Signs of tool poisoning in what it accepts. */
   findings: z.array(
     z.strictObject({ server: z.string(), tool: z.string(), kind: z.enum(FINDINGS), message: z.string() }),
@@ -91,6 +89,19 @@ export const planSchema = z.strictObject({
   allowed: z.array(guard.extend({ by: z.string() })),
   /** Absent where nothing of the lock file changes. */
   tools: tools.optional(),
+  /** Tokens of a model’s context that a route takes from the start (instructions and first list of tools), where that changes. */
+  context: z
+    .array(
+      z.strictObject({
+        route: z.string(),
+        /** Absent where there is no such route; null where it is not known. */
+        before: z.int().nullable().optional(),
+        after: z.int().nullable().optional(),
+        /** Servers whose tools are not known. */
+        unknown: z.array(z.string()),
+      }),
+    )
+    .optional(),
   /** What of its signatures would be refused if it were required. */
   warnings: z.array(z.string()).optional(),
   summary: z.strictObject({
@@ -106,6 +117,7 @@ export type Plan = z.output<typeof planSchema>;
 export type Change = z.output<typeof change>;
 export type FieldChange = z.output<typeof field>;
 export type ToolsPlan = z.output<typeof tools>;
+export type ContextChange = NonNullable<Plan['context']>[number];
 export type ToolChange = z.output<typeof toolChange>;
 export type Drift = z.output<typeof drift>;
 export type Guard = z.output<typeof guard>;

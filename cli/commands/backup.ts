@@ -1,10 +1,8 @@
 import {
-  asIfRunning,
-  compile,
   load,
   manifestOf,
   memoryParseCache,
-  plan,
+  planBetween,
   type BackupResult,
   type Desired,
   type Source,
@@ -16,6 +14,7 @@ import { BACKUP_OPTIONS, withBackups } from '../backup/open.ts';
 import { verifyBackup } from '../backup/verify.ts';
 import type { Io } from '../io.ts';
 import { printIssues } from '../print/issues.ts';
+import { contextOf } from '../context.ts';
 import { planText } from '../print/plan.ts';
 import { age, table } from '../print/table.ts';
 import { formatValue } from '../print/value.ts';
@@ -83,7 +82,7 @@ async function diff({ options, io }: Invocation, [from = 'latest', to]: readonly
         ? await withSource(options, io, (config) => desired(config, io))
         : await desired(source, io, find(to).commit);
     if (!before || !after) return 1;
-    const difference = plan(compile(after), asIfRunning(before));
+    const difference = await planBetween(before, after, { contextOf });
     const format = options['output'];
     io.out(format === 'json' || format === 'yaml' ? formatValue(difference, format) : planText(difference, io.paint));
     return exitCodeOf(difference);

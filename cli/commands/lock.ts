@@ -172,7 +172,7 @@ function print({ options, io }: Invocation, told: Compared, outcomes: readonly O
 }
 
 function printText(plan: ToolsPlan | undefined, outcomes: readonly Outcome[], isDry: boolean, io: Io): void {
-  if (plan) toolLines(saidOf({ ...plan, findings: [] }), io.paint).forEach((line) => io.out(line));
+  if (plan) toolLines(saidOf({ tools: { ...plan, findings: [] } }), io.paint).forEach((line) => io.out(line));
   for (const { name, verb, file } of outcomes)
     io.out(`server/${name} ${verb}${isDry ? ' (dry run)' : ''}  ${io.paint('dim', file)}`);
 }

@@ -14,6 +14,7 @@ import {
 } from '../command.ts';
 import { actual } from '../actual.ts';
 import { compareCommits } from '../compare.ts';
+import { contextOf } from '../context.ts';
 import { PLAN_FORMATS, printNoPlan, printPlan } from '../print/plan.ts';
 import { floorOf } from '../place.ts';
 import { withSource } from '../with-source.ts';
@@ -46,6 +47,7 @@ export const command: Command = {
         : memoryParseCache();
       const { plan, issues } = await preview(source, await actual(options, io, stateDir), cache, io.signal, {
         floor: await readFloor(floorOf(options, io)),
+        contextOf,
       });
       if (!plan) {
         printNoPlan(issues, options['output'], io);

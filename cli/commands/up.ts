@@ -1,6 +1,6 @@
 /** `slipway up`: the reconciler and the gateway in one process. One of the few places where rooms are put together. */
 import { resolve } from 'node:path';
-import { startGateway, type Gateway } from '../../gateway/index.ts';
+import { contextOf, startGateway, type Gateway } from '../../gateway/index.ts';
 import {
   AuditLog,
   AuditReader,
@@ -97,6 +97,7 @@ export const command: Command = {
         ...(floor === undefined ? {} : { floor }),
         intervalMs: timerMs(interval),
         publish: door.publish,
+        contextOf,
         gatewayUrl: () => door.gateway?.url,
         spoken: (server) => door.gateway?.era(server),
         lastUsed: () => door.lastUsed(),

@@ -37,7 +37,7 @@ export function printNoPlan(issues: readonly Issue[], format: unknown, io: Io): 
 export function planText(plan: Plan, paint: Io['paint']): string {
   const changes = plan.changes.filter((change) => change.action !== 'noop');
   const lines = changes.flatMap((change) => [changeLine(change, paint), ...details(change)]);
-  if (plan.tools) lines.push(...toolLines(saidOf(plan.tools), paint));
+  lines.push(...toolLines(saidOf(plan), paint));
   for (const drift of plan.drift)
     lines.push(paint('yellow', `! ${drift.address}: ${drift.instance} drifted: ${plain(drift.reason)}`));
   for (const guard of plan.guards)

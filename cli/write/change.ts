@@ -84,7 +84,7 @@ export async function made({ options, io }: Invocation, edit: Edit, message?: ()
     try {
       const told = await repo.write(draft, said);
       if (!forge || !repo.request) return { outcomes, draft, told };
-      const request = { ...repo.request, ...requestText(draft.base, checked, said) };
+      const request = { ...repo.request, ...(await requestText(draft.base, checked, said)) };
       return { outcomes, draft, told, url: await opened(forge, request) };
     } catch (error) {
       const again = error instanceof SlipwayError && error.code === 'conflict' && tries < MAX_TRIES;

@@ -2,13 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import {
-  asIfRunning,
   compile,
   forgeAt,
   isForge,
   openForge,
   originOf,
-  plan,
+  planBetween,
   planMarkdown,
   secretOpener,
   statePaths,
@@ -16,6 +15,7 @@ import {
   type Loaded,
   type ReviewSettings,
 } from '../../reconciler/index.ts';
+import { contextOf } from '../context.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Io } from '../io.ts';
 import type { Place } from '../place.ts';
@@ -73,12 +73,12 @@ function fromEnvironment(env: NodeJS.ProcessEnv): Partial<Pick<ReviewSettings, '
 }
 
 /** The first line of the message is the title; below the rest of it, what the change would do. */
-export function requestText(
+export async function requestText(
   base: Loaded,
   after: Loaded,
   message: string,
-): { readonly title: string; readonly text: string } {
+): Promise<{ readonly title: string; readonly text: string }> {
   const [title = '', ...rest] = message.trim().split('\n');
-  const told = base.issues.length === 0 ? planMarkdown(plan(compile(after), asIfRunning(base))) : '';
+  const told = base.issues.length === 0 ? planMarkdown(await planBetween(base, after, { contextOf })) : '';
   return { title, text: [rest.join('\n').trim(), told].filter((part) => part !== '').join('\n\n') };
 }

@@ -49,13 +49,13 @@ export class Gate {
   readonly config: Config;
   readonly #parts: GateParts;
   /** What is listed before. */
-  readonly #closed: Discovery;
+  readonly closed: Discovery;
 
   constructor(parts: GateParts) {
     const begin = parts.own.get(GATE_TOOLS.begin);
     this.config = parts.config;
     this.#parts = parts;
-    this.#closed = new Discovery({ items: begin ? [begin.define(parts.own.front)] : [] }, 0);
+    this.closed = new Discovery({ items: begin ? [begin.define(parts.own.front)] : [] }, 0);
   }
 
   /** Whether the caller has yet to begin. @param session none for a client that keeps none, or has just come */
@@ -65,7 +65,7 @@ export class Gate {
 
   /** What is listed instead of the tools; `undefined` for who has begun. */
   listFor({ caller, trace }: Call): Discovery | undefined {
-    return this.isClosed(caller, trace.session) ? this.#closed : undefined;
+    return this.isClosed(caller, trace.session) ? this.closed : undefined;
   }
 
   /** @param others what the route says besides */

@@ -57,11 +57,18 @@ export class TokenCounter {
   }
 }
 
-/** Of one text that somebody waits for. */
+/** Of one text that somebody waits for. Calls get their turn meanwhile. */
 export async function tokensIn(text: string): Promise<number> {
   const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
   let tokens = 0;
-  for (const piece of piecesOf(text)) tokens += countTokens(piece, { disallowedSpecial: new Set() });
+  let until = performance.now() + SLICE;
+  for (const piece of piecesOf(text)) {
+    if (performance.now() >= until) {
+      await turn();
+      until = performance.now() + SLICE;
+    }
+    tokens += countTokens(piece, { disallowedSpecial: new Set() });
+  }
   return tokens;
 }
 

@@ -30,7 +30,11 @@ export async function instructionsFor(caller: Caller, session?: string): Promise
 }
 
 /** The route's own words first, then each server's under its name. */
-function mergedInstructions({ instructions, servers, discovery }: RouteView): string {
+export function mergedInstructions({
+  instructions,
+  servers,
+  discovery,
+}: Pick<RouteView, 'instructions' | 'servers' | 'discovery'>): string {
   // Who looks for servers first reads about them when it has found them.
   if (discovery) return instructions ?? '';
   const parts = servers.flatMap((server) =>

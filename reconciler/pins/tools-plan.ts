@@ -1,6 +1,5 @@
 /** What a commit that changes the lock file accepts: tools that came, went or changed, and what they cost. Pure. */
-import type { Route, Snapshot } from '../../schemas/snapshot.ts';
-import { glob } from '../../schemas/glob.ts';
+import type { Snapshot } from '../../schemas/snapshot.ts';
 import { differences, type Difference } from '../../schemas/lock/differences.ts';
 import { duplicates } from '../../schemas/lock/duplicates.ts';
 import { findingsIn, type Finding } from '../../schemas/lock/findings.ts';
@@ -24,7 +23,7 @@ export function toolsPlan(before: Side, after: Side): ToolsPlan | undefined {
   const changes = servers.flatMap((server) => toolChanges(server, before.lock, after.lock));
   const artifacts = servers.flatMap((server) => artifactChange(server, before.lock, after.lock));
   if (changes.length === 0 && artifacts.length === 0) return undefined;
-  return { changes, artifacts, context: contexts(before, after), findings: findingsOf(changes, after) };
+  return { changes, artifacts, findings: findingsOf(changes, after) };
 }
 
 function toolChanges(server: string, before: Lock | undefined, after: Lock | undefined): ToolChange[] {
@@ -69,32 +68,6 @@ export function artifactText(artifact: Artifact | undefined): string | undefined
   if (!artifact) return undefined;
   const { package: name, integrity, image, digest, id } = artifact;
   return [name, integrity, image, digest ?? id].filter((part) => part !== undefined).join(' ');
-}
-
-/** Where only some tools are listed, what there is stands in no context. */
-function contexts(before: Side, after: Side): ToolsPlan['context'] {
-  const listed = ([path, route]: [string, Route | undefined]): boolean =>
-    route !== undefined && route.discovery === undefined && !path.startsWith('/servers/');
-  const paths = [before, after].flatMap(({ routes }) =>
-    Object.entries(routes)
-      .filter(listed)
-      .map(([path]) => path),
-  );
-  return [...new Set(paths)].sort().flatMap((route) => {
-    const [was, is] = [tokensOf(before, route, after.lock), tokensOf(after, route, before.lock)];
-    return was === is ? [] : [{ route, before: was, after: is }];
-  });
-}
-
-/** @param other the lock of the other side: a tool that is written down for the first time was there before */
-function tokensOf({ lock, routes }: Side, path: string, other: Lock | undefined): number {
-  const { servers = [], overrides = {} } = routes[path] ?? {};
-  return servers.reduce((sum, server) => {
-    const hidden = (overrides[server]?.hide ?? []).map(glob);
-    const tools = (lockedIn(lock, server) ?? lockedIn(other, server))?.tools ?? [];
-    const shown = tools.filter(({ name }) => !hidden.some((fits) => fits(name)));
-    return sum + shown.reduce((tokens, tool) => tokens + tool.tokens, 0);
-  }, 0);
 }
 
 /** Of what is accepted anew. */

@@ -98,9 +98,9 @@ function driftLines({ drift }: Plan): string[] {
 }
 
 /** What the lock file accepts: read by whoever merges it, so none of it is folded. */
-function toolLines({ tools }: Plan): string[] {
-  if (!tools) return [];
-  const said = saidOf(tools);
+function toolLines(plan: Plan): string[] {
+  const said = saidOf(plan);
+  if (said.length === 0) return [];
   const kept = [''];
   let used = 0;
   for (const [at, one] of said.entries())

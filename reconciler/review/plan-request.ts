@@ -43,6 +43,7 @@ export async function planRequest(world: World, head: string, signal: AbortSigna
       floor: await readFloor(world.floor),
       // Nobody has signed what merging would make.
       isUnsigned: true,
+      contextOf: world.contextOf,
     });
     if (plan) return { ...ids, ...told(plan) };
     const count = `${issues.length} issue${issues.length === 1 ? '' : 's'}`;

@@ -1,5 +1,5 @@
 /** How changes of tools are said, wherever a plan is shown. */
-import type { ToolChange, ToolsPlan } from '../plan.ts';
+import type { ContextChange, Plan, ToolChange, ToolsPlan } from '../plan.ts';
 import { inWords, type Difference } from './differences.ts';
 import type { Finding } from './findings.ts';
 import { forMany, wordDiff, type Effort } from './words.ts';
@@ -20,7 +20,8 @@ const SIGN: Readonly<Record<Difference['change'], Said['sign']>> = {
 };
 
 /** Signs of poisoning first: they must not drown in what is harmless. */
-export function saidOf({ changes, artifacts, context, findings }: ToolsPlan): Said[] {
+export function saidOf({ tools, context = [] }: Pick<Plan, 'tools' | 'context'>): Said[] {
+  const { changes = [], artifacts = [], findings = [] } = tools ?? {};
   const effort = forMany();
   return [
     ...findings.map(findingSaid),
@@ -30,12 +31,19 @@ export function saidOf({ changes, artifacts, context, findings }: ToolsPlan): Sa
       text: `${server} runs ${after}`,
       details: [`before: ${before}`],
     })),
-    ...context.map(({ route, before, after }): Said => ({
-      sign: ' ',
-      text: `tools of ${route} take ${after} tokens of context, ${signed(after - before)}`,
-      details: [],
-    })),
+    ...context.map(contextSaid),
   ];
+}
+
+function contextSaid({ route, before, after, unknown }: ContextChange): Said {
+  const why = unknown.length === 0 ? [] : [`the tools of ${unknown.join(', ')} are not known`];
+  const cost =
+    typeof before === 'number' && typeof after === 'number'
+      ? `${after} tokens of context, ${signed(after - before)}`
+      : after === undefined
+        ? `no context any more, ${before ?? 'an unknown number of'} tokens before`
+        : `${after ?? 'an unknown number of'} tokens of context${before === null ? ', and nobody knows how many before' : ''}`;
+  return { sign: ' ', text: `${route} takes ${cost}`, details: why };
 }
 
 export function findingSaid({ server, tool, kind, message }: Finding): Said {

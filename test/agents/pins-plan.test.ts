@@ -47,10 +47,8 @@ describe('what a commit accepts', () => {
       ],
       ['wipe', 'removed', undefined, []],
     ]);
-    // `wipe` was hidden there, `more` is not.
-    expect(plan?.context).toEqual([{ route: '/projects/dev/mcp', before: 20, after: 30 }]);
     expect(plan?.findings).toMatchObject([{ tool: 'save', kind: 'instructions' }]);
-    const said = saidOf(plan as NonNullable<typeof plan>).map(({ sign, text, details }) => [sign, text, ...details]);
+    const said = saidOf({ tools: plan }).map(({ sign, text, details }) => [sign, text, ...details]);
     expect(said).toContainEqual(['>', 'notes:get: it was called read']);
     expect(said).toContainEqual([
       '~',
@@ -66,7 +64,7 @@ describe('what a commit accepts', () => {
   const saidBetween = (was: object, is: object, write = lockOf) => {
     const [old, now] = [was, is].map((to) => write({ mail: [tool('send', { inputSchema: { properties: to } })] }));
     const found = toolsPlan({ lock: old, routes: {} }, { lock: now, routes: {} });
-    return { details: saidOf(found as NonNullable<typeof found>).flatMap(({ details }) => details), ...found };
+    return { details: saidOf({ tools: found }).flatMap(({ details }) => details), ...found };
   };
 
   test('what is said of parameters is compared word by word, and judged like any description', () => {
@@ -133,11 +131,10 @@ describe('what a commit accepts', () => {
     expect(text.match(/ {2}- `~ description: /g)?.length).toBeGreaterThan(10);
   });
 
-  test('nothing where both say the same; what is written down for the first time costs nothing new', () => {
+  test('nothing where both say the same', () => {
     expect(toolsPlan({ lock: before, routes }, { lock: structuredClone(before), routes })).toBeUndefined();
     expect(toolsPlan({ lock: undefined, routes }, { lock: undefined, routes })).toBeUndefined();
     const first = toolsPlan({ lock: undefined, routes }, { lock: before, routes });
     expect(first?.changes).toHaveLength(3);
-    expect(first?.context).toEqual([]);
   });
 });

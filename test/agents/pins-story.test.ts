@@ -197,13 +197,13 @@ test('what is blocked is held until a commit accepts it', async () => {
   expect((await lock('mail')).code).toBe(0);
   const plan = await desk.slipway(['plan', '-o', 'json', '--state-dir', desk.state]);
   expect(plan.code).toBe(2);
-  const { tools, summary } = JSON.parse(plan.out) as Plan;
+  const { tools, summary, context: costs } = JSON.parse(plan.out) as Plan;
   expect(summary).toMatchObject({ create: 0, update: 0, replace: 0, delete: 0 });
   expect(tools?.changes.map(({ tool, change }) => [tool, change])).toEqual([
     [String.raw`l\u{200B}ist`, 'added'],
     ['send', 'changed'],
   ]);
-  const context = tools?.context.find(({ route }) => route === '/projects/dev/mcp');
+  const context = costs?.find(({ route }) => route === '/projects/dev/mcp');
   expect(context?.after).toBeGreaterThan(context?.before ?? Infinity);
   expect(tools?.findings.map(({ tool, kind }) => [tool, kind])).toContainEqual(['send', 'instructions']);
   const markdown = (await desk.slipway(['plan', '-o', 'markdown', '--state-dir', desk.state])).out;
