@@ -19,6 +19,7 @@ import { ResultCache } from './cache/results.ts';
 import { TextCache } from './cache/texts.ts';
 import { Denials } from './denials.ts';
 import { Doors } from './doors.ts';
+import { llmDesk } from './llm/desk.ts';
 import { Llms } from './llm/llm.ts';
 import { Keys } from './auth/keys.ts';
 import { keyRing } from './auth/people.ts';
@@ -183,7 +184,7 @@ export class RunningGateway implements Gateway {
   }
 
   get llms(): LlmDesk {
-    return this.#state.llm;
+    return llmDesk(this.#state);
   }
 
   get cache(): CacheDesk {

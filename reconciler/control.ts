@@ -73,6 +73,11 @@ const ROUTES: Readonly<Record<string, Handler>> = {
     checkOperation(grant, 'sync');
     return ok(await here(reconciler.llms()).check(namesIn(body), signal));
   },
+  'POST summaries': async (reconciler, { signal, caller: { grant } }, [name = '']) => {
+    checkOperation(grant, 'sync');
+    if (!grant.may('view', 'prompts', name)) throw new SlipwayError('not-found', `There is no Prompt ${name}.`);
+    return ok(await here(reconciler.llms()).summarize(name, signal));
+  },
   'POST workspaces': async (reconciler, { body, caller: { grant } }) => {
     checkOperation(grant, 'sync');
     const synced = await reconciler.syncWorkspaces(namesIn(body));

@@ -91,9 +91,25 @@ export interface LlmCheck {
   readonly error?: string;
 }
 
-/** What operators ask of a running gateway. */
+/** Who said what a text is about: a model, or the text itself, where none could be had. */
+export type DigestBy = 'model' | 'text';
+
+/** What a Prompt is about, made anew. */
+export interface PromptDigest {
+  readonly name: string;
+  /** One line. */
+  readonly summary: string;
+  readonly chapters: readonly string[];
+  readonly by: DigestBy;
+  /** SHA-256 of the text that it is of, in hex. */
+  readonly text: string;
+}
+
+/** What operators ask of the models of a running gateway. */
 export interface LlmDesk {
   statuses(): LlmStatus[];
   /** Asks each of them, or all, for a word: that costs as much as it does. @throws SlipwayError not-found */
   check(names: readonly string[], signal: AbortSignal): Promise<LlmCheck[]>;
+  /** Has the fast model of its routes say what a Prompt is about. @throws SlipwayError not-found, bad-request where it has no text of its own */
+  summarize(name: string, signal: AbortSignal): Promise<PromptDigest>;
 }

@@ -53,6 +53,7 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   auth: { summary: 'what somebody may do, and what they consented to', load: () => import('./auth.ts') },
   explain: { summary: 'tell what a field means, or why something is as it is', load: () => import('./explain.ts') },
   llm: { summary: 'ask language models for a word', load: () => import('./llm.ts') },
+  prompt: { summary: 'have a model say what a Prompt is about', load: () => import('./prompt.ts') },
   cache: {
     summary: 'tell what is kept so that it need not be made again, and forget it',
     load: () => import('./cache.ts'),

@@ -41,7 +41,7 @@ export interface LlmsOptions {
 /** Room enough for a model that thinks before it says a word (tokens). */
 const WORD = { system: undefined, prompt: 'Answer with the word OK and nothing else.', maxTokens: 512 };
 
-export class Llms implements Llm, LlmDesk, Disposable {
+export class Llms implements Llm, Omit<LlmDesk, 'summarize'>, Disposable {
   readonly #options: LlmsOptions;
   #providers: ReadonlyMap<string, Provider> = new Map();
 

@@ -2,7 +2,7 @@
  * Summaries and chapters of the texts that have none of their own: by the fast model, where a route has one, once for each text. Nobody
  * waits for it; until it has answered, and where it has no answer, what can be found in the text itself does.
  */
-import type { LlmChoice } from '../../schemas/llm.ts';
+import type { DigestBy, LlmChoice } from '../../schemas/llm.ts';
 import { textKey, type Texts } from '../cache/texts.ts';
 import type { Llm } from '../llm/llm.ts';
 import { chaptersOf, digestIn, summaryOf, type Digest } from './digest.ts';
@@ -47,6 +47,17 @@ export class Digests implements Disposable {
     return found;
   }
 
+  /** Asks now, whatever was said before, and waits. @param choice which models may read it @throws the signal's reason */
+  async make(prompt: Prompt, choice: LlmChoice | undefined, signal: AbortSignal): Promise<Digest & { by: DigestBy }> {
+    const { content = '' } = prompt.entry;
+    const model = this.#llm.modelFor({ tier: 'fast', choice });
+    const made = model === undefined ? undefined : await this.#said(content, choice, signal);
+    signal.throwIfAborted();
+    if (!made) return { ...plain(prompt), by: 'text' };
+    this.#texts.set(`${model}--prompts`, textKey(content), JSON.stringify(made));
+    return { ...made, by: 'model' };
+  }
+
   [Symbol.dispose](): void {
     this.#end.abort();
   }
@@ -67,13 +78,19 @@ export class Digests implements Disposable {
     const id = namespace + key; // What one model could not do, another may.
     if (this.#asking.has(id) || this.#asking.size >= AT_ONCE) return;
     this.#asking.add(id);
-    const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(TIMEOUT)]);
-    const question = { purpose: 'prompt summary', system: SYSTEM, prompt: content, maxTokens: MAX_TOKENS };
-    const answer = await this.#llm.complete({ ...question, tier: 'fast', choice, signal }).catch(() => undefined);
-    const digest = answer === undefined ? undefined : digestIn(answer);
+    const digest = await this.#said(content, choice);
     if (digest) this.#texts.set(namespace, key, JSON.stringify(digest));
     else this.#leave(id);
     this.#asking.delete(id);
+  }
+
+  /** Never throws. */
+  async #said(content: string, choice: LlmChoice | undefined, gone?: AbortSignal): Promise<Digest | undefined> {
+    const ends = [this.#end.signal, AbortSignal.timeout(TIMEOUT), ...(gone ? [gone] : [])];
+    const question = { purpose: 'prompt summary', system: SYSTEM, prompt: content, maxTokens: MAX_TOKENS };
+    const wish = { ...question, tier: 'fast', choice, signal: AbortSignal.any(ends) } as const;
+    const answer = await this.#llm.complete(wish).catch(() => undefined);
+    return answer === undefined ? undefined : digestIn(answer);
   }
 
   #leave(id: string): void {

@@ -61,8 +61,8 @@ export function ownWords(path: string, { project }: Route, { prompts = {} }: Pic
   );
 }
 
-/** A route of one server is that server alone. */
-function isFor({ projects }: PromptEntry, path: string, project: string | undefined): boolean {
+/** Whether a route has it. A route of one server is that server alone. */
+export function isFor({ projects }: PromptEntry, path: string, project: string | undefined): boolean {
   if (project === undefined) return path === ALL && projects === undefined;
   return projects?.includes(project) ?? true;
 }

@@ -98,6 +98,8 @@ beforeAll(async () => {
   writeFileSync(join(desk.home, 'value.txt'), 'a value');
   await desk.slipway(['secret', 'encrypt', 'github', 'token', '--from-file', join(desk.home, 'value.txt')]);
   desk.push({
+    'prompts/release-rules.yaml':
+      'apiVersion: slipway/v1\nkind: Prompt\nmetadata: { name: release-rules }\nspec: { content: Two people say yes. }\n',
     'models.yaml':
       'apiVersion: slipway/v1\nkind: LlmProvider\nmetadata: { name: local }\nspec: { type: ollama, model: m, url: "http://127.0.0.1:9/v1", privateNetwork: true }\n',
     'workspaces/handbook.yaml': `apiVersion: slipway/v1\nkind: Workspace\nmetadata: { name: handbook }\nspec: { git: { url: "file://${desk.remote}" } }\n`,
