@@ -80,7 +80,7 @@ export class RouteViews {
     this.plugin = RoutePlugin.of(route, library.plugins);
     this.servers = servers;
     this.#route = route;
-    this.#pipelines = pipelinesOf(route, servers, library.pipelines);
+    this.#pipelines = pipelinesOf(route, servers, library.pipelines, this.#prompts !== undefined);
     this.#warn = (message, fields) => warn(message, { route: path, ...fields });
   }
 

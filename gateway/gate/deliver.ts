@@ -6,6 +6,8 @@ import { wordsOf } from '../prompts/digest.ts';
 import type { Text } from '../prompts/links.ts';
 import { proposedBy, type Prompt, type Prompts } from '../prompts/prompts.ts';
 import { chosenByModel } from './choose.ts';
+import { OWN } from '../results/of-route.ts';
+import { shapedTexts } from '../results/config-texts.ts';
 import { passOf } from './passed.ts';
 import { fitting, isWanted, matchesOf, ranked, type Scored } from './score.ts';
 import { deliveredText, type Entry } from './words.ts';
@@ -89,7 +91,15 @@ async function textsOf(call: Call, wanted: readonly Scored<Candidate>[]): Promis
     const isLeft = one.prompt.entry.link !== undefined && !linked.includes(one);
     return [one.name, isLeft ? { problem: 'too many others were read' } : await links.read(call, one.prompt)];
   });
-  return new Map(await Promise.all(read));
+  return inShape(call, new Map(await Promise.all(read)));
+}
+
+/** What is long comes as a table of its sections, where the route has a pipeline for prompts: it takes less of the budget, too. */
+async function inShape(call: Call, texts: ReadonlyMap<string, Text>): Promise<ReadonlyMap<string, Text>> {
+  const pipeline = call.caller.route.pipelines?.get(OWN);
+  if (!pipeline) return texts;
+  const whole = [...texts].flatMap(([name, text]): [string, string][] => ('text' in text ? [[name, text.text]] : []));
+  return new Map([...texts, ...(await shapedTexts(call, pipeline, new Map(whole)))]);
 }
 
 const sizeOf = (text: Text | undefined): number | undefined =>

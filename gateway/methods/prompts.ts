@@ -3,7 +3,10 @@ import { SlipwayError } from '../../schemas/errors.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
+import { OWN } from '../results/of-route.ts';
 import { readOn } from '../results/reading.ts';
+import { messageOf } from '../results/config-texts.ts';
+import { shaped } from '../results/reshape.ts';
 import { summaryOf } from '../prompts/digest.ts';
 import type { Prompt } from '../prompts/prompts.ts';
 import type { Json } from '../rpc/json.ts';
@@ -15,7 +18,7 @@ import { candidatesFor } from './resources.ts';
 export async function promptsGet(call: Call): Promise<Json> {
   const params = call.request.params ?? {};
   const own = call.caller.route.prompts?.get(String(params['name']));
-  if (own) return ownPrompt(call, own);
+  if (own) return readOn(call, params['arguments'], { name: own.name }, 'prompt') ?? ownPrompt(call, own);
   const { server, name } = await promptOf(call, params['name']);
   return readOn(call, params['arguments'], { server, name }, 'prompt') ?? relay(call, server, { ...params, name });
 }
@@ -40,13 +43,14 @@ async function ownPrompt(call: Call, prompt: Prompt): Promise<Json> {
   const read = await call.caller.state.prompts.links.read(call, prompt);
   if ('problem' in read)
     throw new SlipwayError('upstream-unavailable', `The prompt ${prompt.name} cannot be read: ${read.problem}.`);
-  const result = {
-    description: summaryOf(prompt),
-    messages: [{ role: 'user', content: { type: 'text', text: read.text } }],
-  };
-  const { plugin } = call.caller.route;
-  const change = plugin && changing(plugin, call, undefined, { name: prompt.name });
-  return call.encode(change ? await change(result) : result);
+  const result = { description: summaryOf(prompt), ...messageOf(read.text) };
+  const { course, route } = call.caller;
+  const change = route.plugin && changing(route.plugin, call, undefined, { name: prompt.name });
+  const changed = change ? await change(result) : result;
+  const pipeline = route.pipelines?.get(OWN);
+  if (!pipeline) return call.encode(changed);
+  const shape = { pipeline, input: 'prompt', name: prompt.name, limit: undefined, timeout: course.timeout } as const;
+  return shaped(call, undefined, shape, changed);
 }
 
 async function promptOf({ caller: { route } }: Call, name: unknown): Promise<Pick<Target, 'server' | 'name'>> {

@@ -2,21 +2,16 @@
 import { toSlipwayError } from '../../schemas/errors.ts';
 import { RpcFailure } from '../../schemas/jsonrpc.ts';
 import { MAX_PROMPT } from '../../schemas/kinds/prompt.ts';
-import type { PromptEntry } from '../../schemas/snapshot.ts';
 import type { LinkState } from '../../schemas/status.ts';
-import { lacksScopes } from '../auth/scopes.ts';
 import type { Call } from '../era/era.ts';
-import type { Caller } from '../exchange.ts';
 import { relay } from '../methods/relay.ts';
 import { brief } from '../own/own-tool.ts';
 import type { RouteView } from '../route-view.ts';
 import { lineOf } from '../rpc/json.ts';
-import { personal } from '../steps/personal.ts';
 import type { Server } from '../upstream/server.ts';
 import { InnerCall } from './inner-call.ts';
+import { openTo, type Link } from './link-access.ts';
 import type { Prompt } from './prompts.ts';
-
-type Link = NonNullable<PromptEntry['link']>;
 
 /** Longest that anybody waits for a link (ms). */
 const PATIENCE = 10_000;
@@ -50,25 +45,6 @@ export class Links {
   keep(prompts: Readonly<Record<string, unknown>> = {}): void {
     for (const name of this.#states.keys()) if (!Object.hasOwn(prompts, name)) this.#states.delete(name);
   }
-}
-
-/**
- * Confused deputy: who writes a Prompt says what it is, not who may read it, so a server is asked only for those who may use it
- * where the link leads.
- */
-function openTo(caller: Caller, link: Link): [RouteView, Server] | undefined {
-  const { generation, identity, route } = caller;
-  const at = (view: RouteView | undefined): [RouteView, Server] | undefined => {
-    const server = view?.servers.find(({ name }) => name === link.server);
-    return view && server && [view, server];
-  };
-  const here = link.project === undefined || link.project === route.project ? at(route) : undefined;
-  if (here) return here;
-  const path = link.project === undefined ? `/servers/${link.server}/mcp` : `/projects/${link.project}/mcp`;
-  const there = generation.routes.get(path);
-  if (!there || lacksScopes(identity, there)) return undefined;
-  const view = there.seenBy(identity.grant);
-  return at(view && personal(caller, identity, view));
 }
 
 async function readThrough(outer: Call, { uri }: Link, route: RouteView, server: Server): Promise<Text> {

@@ -7,8 +7,10 @@ import type { Call } from '../era/era.ts';
 import { withinSize } from '../limits/allowance.ts';
 import { refused, spendOf } from '../limits/spend.ts';
 import { brief, mistaken } from '../own/own-tool.ts';
+import { openTo } from '../prompts/link-access.ts';
 import type { RouteView } from '../route-view.ts';
 import type { Json } from '../rpc/json.ts';
+import { OWN } from './of-route.ts';
 import { find } from './part.ts';
 import type { Kept } from './sections.ts';
 import { tableOf } from './toc.ts';
@@ -18,23 +20,27 @@ type Seen = Pick<RouteView, 'catalogs' | 'servers'>;
 /**
  * A call of a tool, or for a prompt, that asks for a section of what it gave before. It is answered before anybody looks at its other
  * arguments, and nothing is sent to the server.
- * @param target whose results may have been split
+ * @param target whose results may have been split; without a server, one of the config's own Prompts
  * @returns `undefined` for any other call
  */
 export function readOn(
   call: Call,
   args: unknown,
-  { server, name, item }: Pick<Target, 'server' | 'name'> & Partial<Target>,
+  { server, name, item }: Pick<Target, 'name'> & Partial<Target>,
   input: PipelineInput,
 ): Promise<Json> | undefined {
   const { _resultId: id, _section: section = '' } = (args ?? {}) as Record<string, unknown>;
-  if (typeof id !== 'string' || !call.caller.route.pipelines?.has(server.name) || takes(item)) return undefined;
+  if (typeof id !== 'string' || !call.caller.route.pipelines?.has(server?.name ?? OWN) || takes(item)) return undefined;
   // Its clients were promised another shape of results.
   if (isOnlyOurs(item))
     return Promise.resolve(mistaken(call, 'Sections of what this tool gave are read by get_section.'));
   return keptFor(call, id).then((kept) => {
-    const isIts = kept?.server === server.name && kept.name === name && kept.input === input;
-    return answerWith(call, isIts ? kept : undefined, { id, section: textOf(section), input });
+    const isIts = kept?.server === (server?.name ?? OWN) && kept.name === name && kept.input === input;
+    return answerWith(call, isIts && (server || mayReadOwn(call, kept)) ? kept : undefined, {
+      id,
+      section: textOf(section),
+      input,
+    });
   });
 }
 
@@ -51,7 +57,7 @@ export const isOnlyOurs = (item: Target['item'] | undefined): boolean =>
 /** A section, for whoever may call what gave it. */
 export async function sectionOf(call: Call, view: Seen, id: string, section: string): Promise<Json> {
   const kept = await keptFor(call, id);
-  return answerWith(call, kept && mayRead(view, kept) ? kept : undefined, { id, section, input: 'toolResult' });
+  return answerWith(call, kept && mayRead(call, view, kept) ? kept : undefined, { id, section, input: 'toolResult' });
 }
 
 /** @returns the answer made of it, or that there is none */
@@ -62,7 +68,7 @@ export async function withKept(
   answer: (kept: Kept) => Promise<object>,
 ): Promise<Json> {
   const kept = await keptFor(call, id);
-  if (!kept || !mayRead(view, kept)) return mistaken(call, unknown(id));
+  if (!kept || !mayRead(call, view, kept)) return mistaken(call, unknown(id));
   return charged(call, kept, async () => ({ content: [{ type: 'text', text: JSON.stringify(await answer(kept)) }] }));
 }
 
@@ -90,6 +96,8 @@ async function answerWith(
 
 /** What an agent reads counts as what a call gives it, but as no call: the server does nothing. */
 async function charged(call: Call, kept: Kept, answer: () => Promise<object>): Promise<Json> {
+  // Nobody is asked for the config's own texts, so they count for nothing.
+  if (kept.server === OWN) return call.encode(await answer());
   const { route, course } = call.caller;
   const server = route.servers.find(({ name }) => name === kept.server);
   if (!server) return mistaken(call, unknown(kept.id));
@@ -104,8 +112,17 @@ const keptFor = ({ caller }: Call, id: string): Promise<Kept | undefined> =>
   caller.state.sections.find(id, { principal: caller.identity.key, route: caller.route.path });
 
 /** Rights may have been taken back since. */
-const mayRead = ({ servers, catalogs }: Seen, { server, name, input }: Kept): boolean =>
-  servers.some((one) => one.name === server) && (input === 'prompt' || !catalogs.tools.refuses(server, name));
+function mayRead(call: Call, { servers, catalogs }: Seen, kept: Kept): boolean {
+  const { server, name, input } = kept;
+  if (server === OWN) return mayReadOwn(call, kept);
+  return servers.some((one) => one.name === server) && (input === 'prompt' || !catalogs.tools.refuses(server, name));
+}
+
+/** The config's Prompts are for all who use the route; but for links, which are for who may use their servers. */
+function mayReadOwn({ caller }: Call, { name }: Kept): boolean {
+  const link = caller.route.prompts?.get(name)?.entry.link;
+  return !link || openTo(caller, link) !== undefined;
+}
 
 const unknown = (id: string): string =>
   `There is no result ${brief(id, 40)}: results are kept for 5 minutes, for the one who asked. Call the tool again.`;

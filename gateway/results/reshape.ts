@@ -14,7 +14,7 @@ import type { Json } from '../rpc/json.ts';
 import type { Item } from '../upstream/listing.ts';
 import type { Server } from '../upstream/server.ts';
 import { told } from './events.ts';
-import type { NamedPipeline } from './of-route.ts';
+import { OWN, type NamedPipeline } from './of-route.ts';
 import { leavesOf, type Part } from './part.ts';
 import { isOnlyOurs } from './reading.ts';
 import { onThread, runStages, Withheld, type Work } from './run.ts';
@@ -56,9 +56,14 @@ export interface Shape {
 const DEADLINE = 30_000;
 
 /** @param answer a result, as the server gave it @returns what the client gets */
-export async function shaped(call: Call, server: Server, { limit, ...shape }: Shape, answer: unknown): Promise<Json> {
+export async function shaped(
+  call: Call,
+  server: Server | undefined,
+  { limit, ...shape }: Shape,
+  answer: unknown,
+): Promise<Json> {
   if (!isRecord(answer) || (answer['resultType'] ?? 'complete') !== 'complete') return call.encode(answer, server);
-  if (limit) {
+  if (limit && server) {
     const whole = call.encode(answer, server);
     const passed = withinSize(call, server, limit, whole);
     if (passed !== whole) return passed;
@@ -66,7 +71,7 @@ export async function shaped(call: Call, server: Server, { limit, ...shape }: Sh
   const { input } = shape;
   return working(call, server, shape, async (work) => {
     try {
-      return call.encode(await (input === 'prompt' ? prompt(work, answer) : toolResult(work, answer)), server);
+      return call.encode(await (input === 'prompt' ? promptResult(work, answer) : toolResult(work, answer)), server);
     } catch (error) {
       if (!(error instanceof Withheld)) throw error;
       call.trace.toolFailed('withheld');
@@ -89,9 +94,9 @@ export function shapedRefusal(call: Call, server: Server, shape: Shape, refusal:
 }
 
 /** Ends when its client goes away or takes the call back, and nothing begins once its time is over. */
-async function working<T>(
+export async function working<T>(
   call: Call,
-  server: Server,
+  server: Server | undefined,
   { pipeline, input, name, timeout }: Omit<Shape, 'limit'>,
   run: (work: Work) => Promise<T>,
 ): Promise<T> {
@@ -138,7 +143,7 @@ async function toolResult(work: Work, answer: Fields): Promise<Fields> {
   return withOthers(work, withoutCopy(work, answer, before), 'content', done);
 }
 
-async function prompt(work: Work, answer: Fields): Promise<Fields> {
+export async function promptResult(work: Work, answer: Fields): Promise<Fields> {
   const { messages } = answer;
   if (!Array.isArray(messages)) return guarded(work, answer);
   const done: Done[] = [];
@@ -178,16 +183,21 @@ async function textThrough(work: Work, text: string): Promise<string> {
   return after;
 }
 
-async function tableFor({ call, server, name, input }: Work, result: Part, whole: string): Promise<string> {
+async function tableFor(work: Work, result: Part, whole: string): Promise<string> {
+  const { call, server, name, input } = work;
   const { identity, route, state } = call.caller;
-  const again = isOnlyOurs(toolOf(server, name)) ? undefined : AGAIN[input];
-  const kept = { principal: identity.key, route: route.path, server: server.name, name, input, again, result };
+  const again = isAgain(work) ? AGAIN[input] : undefined;
+  const kept = { principal: identity.key, route: route.path, server: server?.name ?? OWN, name, input, again, result };
   const id = await state.sections.keep(kept).catch(() => undefined);
   if (id === undefined) return whole;
   const table = tableOf(result, { resultId: id, again, section: '' });
   // A table that is longer than what it is of saves nothing.
   return table.length < whole.length ? table : whole;
 }
+
+/** What a session proposed, `prompts/get` does not know yet. */
+const isAgain = ({ call, server, name }: Work): boolean =>
+  server ? !isOnlyOurs(toolOf(server, name)) : call.caller.route.prompts?.get(name) !== undefined;
 
 const AGAIN: Readonly<Record<PipelineInput, string>> = {
   toolResult: 'calling the same tool',
@@ -218,7 +228,7 @@ const toolOf = (server: Server, name: string): Item | undefined =>
 function withoutCopy({ server, name }: Work, answer: Fields, texts: readonly string[]): Fields {
   const { structuredContent, ...rest } = answer;
   if (structuredContent === undefined || texts.length === 0) return answer;
-  const tool = toolOf(server, name);
+  const tool = server && toolOf(server, name);
   if (!tool || tool['outputSchema'] !== undefined) return answer;
   const isCopy = (text: string): boolean => {
     const indent = /^[[{]\n( {1,8})\S/.exec(text)?.[1];

@@ -32,7 +32,8 @@ const SPLITS: readonly StageEntry['type'][] = ['passthrough', 'paginate', 'secti
 /** What goes through a pipeline, and for whom. */
 export interface Work {
   readonly call: Call;
-  readonly server: Server;
+  /** Absent for the config's own Prompts. */
+  readonly server: Server | undefined;
   readonly pipeline: NamedPipeline;
   /** The tool, or the prompt: the server's own name. */
   readonly name: string;
@@ -100,7 +101,7 @@ export async function runStages(work: Work, text: string): Promise<Outcome> {
 async function applied(work: Work, stage: StageEntry, result: Part, original: string): Promise<Part> {
   const { call, server } = work;
   const about: About = {
-    sourceName: `${server.name}/${work.name}`,
+    sourceName: server ? `${server.name}/${work.name}` : work.name,
     projectName: call.caller.route.project,
     originalContent: stage.type === 'module' ? original : '',
   };

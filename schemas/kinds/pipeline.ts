@@ -76,7 +76,9 @@ const pipelineSpec = z.strictObject({
     .array(z.enum(PIPELINE_INPUTS))
     .min(1)
     .default(['toolResult'])
-    .describe('What goes through it: what tools answer, the texts of prompts.'),
+    .describe(
+      'What goes through it: what tools answer; the texts of prompts, those of servers and the config’s own Prompts.',
+    ),
   minBytes: z
     .int()
     .min(0)
