@@ -1,6 +1,7 @@
 import { SlipwayError } from '../../schemas/errors.ts';
 import { text, texts, WRITE_OPTIONS, type Command } from '../command.ts';
 import { printIssues } from '../print/issues.ts';
+import { printRemarks } from '../print/remarks.ts';
 import { change } from '../write/change.ts';
 import { say, type Outcome } from '../write/changes.ts';
 import { readInputs, resourcesIn } from '../write/manifest.ts';
@@ -34,11 +35,12 @@ export const command: Command = {
       throw new SlipwayError('usage', 'Name what to apply with -f.', {
         hint: 'For example `slipway apply -f servers.yaml`.',
       });
-    const { wanted, issues } = resourcesIn(await readInputs(places, io));
+    const { wanted, issues, remarks } = resourcesIn(await readInputs(places, io));
     if (issues.length > 0) {
       printIssues(issues, io);
       return 1;
     }
+    printRemarks(remarks, io);
     if (wanted.length === 0) throw new SlipwayError('usage', `There is no resource in ${places.join(', ')}.`);
     return change(invocation, async (draft) => {
       const outcomes: Outcome[] = [];

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Command } from '../command.ts';
-import { Drafts, type Remark } from '../import/draft.ts';
+import { Drafts } from '../import/draft.ts';
 import { FORMATS, readRoot } from '../import/formats.ts';
+import { printRemarks } from '../print/remarks.ts';
 
 /** Nobody writes as much by hand. */
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -29,13 +30,10 @@ export const command: Command = {
     const documents = drafts.documents();
     if (documents.length > 0) io.out(documents.join('---\n').trimEnd());
     io.err(`Read as the config of ${format.title}: ${documents.length} resources.`);
-    for (const remark of drafts.remarks)
-      io.err(`${remark.lost ? io.paint('yellow', 'left out') : 'note    '}  ${told(remark)}`);
+    printRemarks(drafts.remarks, io);
     return 0;
   },
 };
-
-const told = ({ about, text }: Remark): string => `${about}: ${text}`;
 
 function read(path: string): string {
   let bytes: Buffer;

@@ -2,6 +2,7 @@ import { SlipwayError } from '../../schemas/errors.ts';
 import type { Proposal, ProposalRequest } from '../../schemas/proposals.ts';
 import { outputOption, TARGET_OPTIONS, text, texts, type Command } from '../command.ts';
 import { printIssues } from '../print/issues.ts';
+import { printRemarks } from '../print/remarks.ts';
 import { formatValue } from '../print/value.ts';
 import { oneNamedBy } from '../select.ts';
 import { findTarget } from '../target.ts';
@@ -29,11 +30,12 @@ export const command: Command = {
   async run({ options, io }) {
     const title = text(options, 'title');
     if (title === undefined) throw new SlipwayError('usage', 'A proposal needs a title.', { hint: 'Add -t "…".' });
-    const { wanted, issues } = resourcesIn(await readInputs(texts(options, 'filename'), io));
+    const { wanted, issues, remarks } = resourcesIn(await readInputs(texts(options, 'filename'), io));
     if (issues.length > 0) {
       printIssues(issues, io);
       throw new SlipwayError('invalid-config', 'What was given is not valid.', { hint: 'Fix what is named above.' });
     }
+    printRemarks(remarks, io);
     const remove = texts(options, 'remove').map((word) => {
       const { kind, name } = oneNamedBy([word]);
       return `${kind.kind}/${name}`;

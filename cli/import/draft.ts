@@ -87,14 +87,17 @@ export class Drafts {
   /** The config as it would be pushed, one document a resource. What Slipway would refuse is left out, and told. */
   documents(): string[] {
     for (const draft of this.resources) this.#hide(draft);
-    const good = this.resources.flatMap((draft) => {
+    let good = this.resources.flatMap((draft) => {
       const { resources, issues } = parseFile('import.yaml', Buffer.from(yamlOf(draft)));
       for (const issue of issues)
         this.lose(`${draft.kind}/${draft.metadata.name}`, `was left out: ${issue.path || 'it'}: ${issue.message}`);
       return resources.map(({ spec }) => ({ draft, spec }));
     });
-    const there = new Set(good.map(({ draft }) => addressOf(draft)));
-    for (const { draft, spec } of good) unlist(draft, spec, there);
+    for (let before = -1; before !== good.length;) {
+      before = good.length;
+      const there = new Set(good.map(({ draft }) => addressOf(draft)));
+      good = good.filter(({ draft, spec }) => this.#stands(draft, spec, there));
+    }
     return good.map(({ draft }) => yamlOf(draft));
   }
 
@@ -118,6 +121,23 @@ export class Drafts {
     hide(objectOf(spec['package']), 'args');
   }
 
+  /** Without what was left out: its lists go without, and what cannot is left out as well. What was never here may be in the repo. */
+  #stands(draft: Draft, spec: unknown, there: ReadonlySet<string>): boolean {
+    for (const { path, kind, name } of kindOf(draft.kind)?.references(spec) ?? []) {
+      if (there.has(`${kind}/${name}`) || kindOf(kind)?.builtIn?.includes(name)) continue;
+      const [field] = path;
+      const list = typeof field === 'string' ? draft.spec[field] : undefined;
+      const left = Array.isArray(list) ? list.filter((entry) => entry !== name) : undefined;
+      // A list that says for whom something is says something else when it is empty: for all.
+      if (left && (left.length > 0 || field === 'servers')) draft.spec[field as string] = left;
+      else if (this.#find(kind, name)) {
+        this.lose(`${draft.kind}/${draft.metadata.name}`, `was left out, because ${kind}/${name} was`);
+        return false;
+      }
+    }
+    return true;
+  }
+
   #find(kind: string, name: string): Draft | undefined {
     return this.resources.find((made) => made.kind === kind && made.metadata.name === name);
   }
@@ -127,16 +147,6 @@ export class Drafts {
       const candidate = count === 1 ? name : `${name.slice(0, 59)}-${count}`;
       if (!this.#find(kind, candidate)) return candidate;
     }
-  }
-}
-
-/** A list goes without what was left out. */
-function unlist(draft: Draft, spec: unknown, there: ReadonlySet<string>): void {
-  for (const { path, kind, name } of kindOf(draft.kind)?.references(spec) ?? []) {
-    const [field] = path;
-    const list = typeof field === 'string' ? draft.spec[field] : undefined;
-    const exists = there.has(`${kind}/${name}`) || kindOf(kind)?.builtIn?.includes(name);
-    if (Array.isArray(list) && !exists) draft.spec[field as string] = list.filter((entry) => entry !== name);
   }
 }
 

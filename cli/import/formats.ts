@@ -8,7 +8,7 @@ import { clientServers, fromClient } from './clients.ts';
 import { fromCompose, isCompose } from './compose.ts';
 import { objectOf, type Drafts } from './draft.ts';
 import { fromLazyMcp, isLazyMcp } from './lazy-mcp.ts';
-import { fromMcpctl, isMcpctl } from './mcpctl.ts';
+import { fromMcpctl, isMcpctl } from './mcpctl/index.ts';
 import { fromTeam, isTeam } from './team.ts';
 
 type Root = Record<string, unknown>;

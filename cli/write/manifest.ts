@@ -12,6 +12,8 @@ import { suggest } from '../../schemas/suggest.ts';
 import { addressIn, documentsOf, textOf, type FileDocument } from '../document/documents.ts';
 import { isList, isMap, type Json, type JsonMap } from '../document/json.ts';
 import { mapLines } from '../document/render.ts';
+import { Drafts, type Remark } from '../import/draft.ts';
+import { fromMcpctl, isOnlyMcpctl } from '../import/mcpctl/index.ts';
 import type { Io } from '../io.ts';
 import type { Wanted } from './changes.ts';
 
@@ -84,8 +86,15 @@ async function fetched(url: string, signal: AbortSignal): Promise<Buffer> {
   }
 }
 
+interface Read<W> {
+  readonly wanted: W[];
+  readonly issues: Issue[];
+  /** What of another program's config is not the same here. */
+  readonly remarks: Remark[];
+}
+
 /** Every resource of the inputs, in order, or every issue. */
-export function resourcesIn(inputs: readonly Input[]): { wanted: Wanted[]; issues: Issue[] } {
+export function resourcesIn(inputs: readonly Input[]): Read<Wanted> {
   const parts = inputs.map(resourcesOf);
   const wanted = parts.flatMap((part) => part.wanted);
   const seen = new Map<string, Origin>();
@@ -95,7 +104,8 @@ export function resourcesIn(inputs: readonly Input[]): { wanted: Wanted[]; issue
     seen.set(address, one);
     return first ? [issueAt(one, 'duplicate-resource', `${address} stands at ${first.file}:${first.line}, too.`)] : [];
   });
-  return { wanted, issues: [...parts.flatMap((part) => part.issues), ...twice] };
+  const { issues, remarks } = gather(parts);
+  return { wanted, issues: [...issues, ...twice], remarks };
 }
 
 interface Origin {
@@ -104,7 +114,7 @@ interface Origin {
   readonly column: number;
 }
 
-function resourcesOf({ name: file, content }: Input): { wanted: (Wanted & Origin)[]; issues: Issue[] } {
+function resourcesOf({ name: file, content }: Input): Found {
   const text = Buffer.from(content)
     .toString('utf8')
     .replace(/^\uFEFF/, '');
@@ -117,9 +127,8 @@ function resourcesOf({ name: file, content }: Input): { wanted: (Wanted & Origin
     const document = documents.findLast(({ start, index }) => index === 0 || lines.linePos(start).line <= line);
     return !document || document.value === undefined || !isManyIn(document.value);
   });
-  if (told.length > 0) return { wanted: [], issues: told };
-  const found = documents.map((document) => inDocument(file, text, document, lines));
-  return { wanted: found.flatMap((part) => part.wanted), issues: found.flatMap((part) => part.issues) };
+  if (told.length > 0) return onlyIssues(told);
+  return gather(documents.map((document) => inDocument(file, text, document, lines)));
 }
 
 /** A list, a List as Kubernetes has it, or lists under the names of kinds. */
@@ -130,39 +139,53 @@ function isManyIn(value: Json): boolean {
 
 const isListDocument = (value: JsonMap): boolean => value['kind'] === 'List' && isList(value['items']);
 
-type Found = { wanted: (Wanted & Origin)[]; issues: Issue[] };
+type Found = Read<Wanted & Origin>;
+
+const only = (...wanted: (Wanted & Origin)[]): Found => ({ wanted, issues: [], remarks: [] });
+const onlyIssues = (issues: Issue[]): Found => ({ wanted: [], issues, remarks: [] });
 
 function inDocument(file: string, text: string, from: FileDocument, lines: LineCounter): Found {
   const { value, document } = from;
   const at = (path: readonly PropertyKey[]): Origin => ({ file, ...locate(document, lines, path, 'value') });
   const many = (items: readonly Json[], path: readonly PropertyKey[]): Found =>
     gather(items.map((item, index) => checkedItem(item, at([...path, index]))));
-  if (value === undefined) return { wanted: [], issues: [] };
+  if (value === undefined) return only();
   if (isList(value)) return many(value, []);
-  if (!isMap(value)) return { wanted: [], issues: [issueAt(at([]), 'not-a-resource')] };
+  if (!isMap(value)) return onlyIssues([issueAt(at([]), 'not-a-resource')]);
   if (isListDocument(value) && isList(value['items'])) return many(value['items'], ['items']);
   const address = addressIn(value);
   // Its own text, with its comments. Directives and a mark at its end belong to the file it was in.
   const own =
     document.directives?.yaml.explicit || /^\.\.\.$/m.test(textOf(text, from)) ? undefined : textOf(text, from);
-  if (address)
-    return { wanted: [{ ...address, value, ...(own === undefined ? {} : { text: own }), ...at([]) }], issues: [] };
+  if (address) return only({ ...address, value, ...(own === undefined ? {} : { text: own }), ...at([]) });
   if ('apiVersion' in value || 'kind' in value)
-    return { wanted: [], issues: [issueAt(at([]), 'missing-field', 'metadata.name is missing.')] };
+    return onlyIssues([issueAt(at([]), 'missing-field', 'metadata.name is missing.')]);
+  if (isOnlyMcpctl(value)) return fromOthers(value, at([]));
   return gather(
     Object.entries(value).map(([word, items]): Found => {
       const kind = findKind(word);
       if (!kind || !isList(items))
-        return {
-          wanted: [],
-          issues: [kind ? issueAt(at([word]), 'wrong-type', `${word} must be a list.`) : unknownKey(word, at([word]))],
-        };
+        return onlyIssues([
+          kind ? issueAt(at([word]), 'wrong-type', `${word} must be a list.`) : unknownKey(word, at([word])),
+        ]);
       return many(
         items.map((item) => (isMap(item) ? fromItem(kind.kind, item) : item)),
         [word],
       );
     }),
   );
+}
+
+/** The same lists as mcpctl has them: read as `slipway import` reads them. */
+function fromOthers(value: JsonMap, origin: Origin): Found {
+  const drafts = new Drafts();
+  fromMcpctl(value, drafts);
+  const documents = drafts.documents().flatMap((text) => documentsOf(text));
+  const wanted = documents.flatMap(({ value: own }) => {
+    const address = own === undefined ? undefined : addressIn(own);
+    return own !== undefined && address ? [{ ...address, value: own, ...origin }] : [];
+  });
+  return { wanted, issues: [], remarks: drafts.remarks };
 }
 
 /** `{ name: github, url: … }` in the list `servers:`. What is no part of the metadata is the spec. */
@@ -183,13 +206,14 @@ function checkedItem(value: Json, origin: Origin): Found {
   }));
   const address = addressIn(value);
   if (issues.length > 0 || !address)
-    return { wanted: [], issues: issues.length > 0 ? issues : [issueAt(origin, 'not-a-resource')] };
-  return { wanted: [{ ...address, value, ...origin }], issues: [] };
+    return onlyIssues(issues.length > 0 ? issues : [issueAt(origin, 'not-a-resource')]);
+  return only({ ...address, value, ...origin });
 }
 
 const gather = (parts: readonly Found[]): Found => ({
   wanted: parts.flatMap((part) => part.wanted),
   issues: parts.flatMap((part) => part.issues),
+  remarks: parts.flatMap((part) => part.remarks),
 });
 
 function unknownKey(word: string, origin: Origin): Issue {

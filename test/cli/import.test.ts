@@ -292,20 +292,6 @@ describe('formats', () => {
     });
   });
 
-  test('mcpctl: servers, projects, secrets, users', async () => {
-    const yaml = `secrets:\n  - name: gh\n    data: { token: TOPSECRET }\nservers:\n  - name: github\n    packageName: "@x/github@1.0.0"\n    transport: STDIO\n    env:\n      - { name: GITHUB_TOKEN, valueFrom: { secretRef: { name: gh, key: token } } }\n  - { name: web, dockerImage: "example/web:1", transport: STREAMABLE_HTTP, containerPort: 3000 }\n  - { name: far, externalUrl: "https://example.com/mcp", transport: STREAMABLE_HTTP }\nserverattachments:\n  - { server: far, project: dev }\nprojects:\n  - { name: dev, description: Dev., servers: [github, web] }\nusers:\n  - { email: ada@example.com }\n`;
-    const { specs, out, err } = await imported('mcpctl.yaml', yaml);
-    expect(out + err).not.toContain('TOPSECRET');
-    expect(specs).toMatchObject({
-      'Secret/gh': { data: { token: { env: 'GH_TOKEN' } } },
-      'Server/github': { package: { npm: '@x/github', version: '1.0.0' }, transport: 'stdio' },
-      'Server/web': { image: 'example/web:1', transport: 'http', http: { port: 3000 } },
-      'Server/far': { url: 'https://example.com/mcp' },
-      'Project/dev': { servers: ['github', 'web', 'far'] },
-      'User/ada-example-com': { email: 'ada@example.com' },
-    });
-  });
-
   test('docker compose', async () => {
     const yaml = `services:\n  web:\n    image: example/web:1\n    ports: ["8080:3000"]\n    environment: { MODE: fast, API_KEY: abc123 }\n    volumes: ["/srv:/srv"]\n  built:\n    build: .\n`;
     const { specs, err } = await imported('compose.yaml', yaml);
