@@ -11,6 +11,7 @@ import type { Kind } from './kinds/kind.ts';
 import { add, unknownField, type Context, type IssueContext } from './issue-list.ts';
 import { check, valueAt } from './check.ts';
 import { locate } from './position.ts';
+import { isRecord } from './record.ts';
 import { API_VERSION, formatPath, type Issue, type Resource } from './resource.ts';
 import { suggest } from './suggest.ts';
 import { toValue } from './yaml-value.ts';
@@ -176,6 +177,3 @@ function checkReserved(context: Context, kind: Kind, given: string): void {
     message: `The name ${given} is reserved for a ${kind.kind}: ${reason}.`,
   });
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { RPC, RpcFailure, type RpcMessage, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import { isInexact, mirrored, mirrorsOf, type Mirror } from '../../schemas/mirror.ts';
 import { fromHeader, META, MODERN_RPC, MODERN_VERSION, nameIn } from '../../schemas/modern.ts';
+import { isRecord } from '../../schemas/record.ts';
 import { SUPPORTED_VERSIONS } from '../methods/discover.ts';
 import { namesOf } from '../sessions/capabilities.ts';
 import { isLevel } from '../sessions/levels.ts';
@@ -61,7 +62,7 @@ export function readAsker(
       message: 'Unsupported protocol version',
       data: { supported: SUPPORTED_VERSIONS, requested: version },
     });
-  if (!isObject(capabilities)) throw new Malformed(`_meta lacks ${META.capabilities}`);
+  if (!isRecord(capabilities)) throw new Malformed(`_meta lacks ${META.capabilities}`);
   if (logLevel !== undefined && !isLevel(logLevel))
     throw new RpcFailure({ code: RPC.invalidParams, message: 'Unknown log level' });
   if (headers['mcp-method'] !== method) throw mismatch('mcp-method');
@@ -122,9 +123,5 @@ export class Malformed extends RpcFailure {
 
 function metaOf(params: Params | undefined): Params | undefined {
   const meta = params?.['_meta'];
-  return isObject(meta) ? meta : undefined;
-}
-
-function isObject(value: unknown): value is Params {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isRecord(meta) ? meta : undefined;
 }

@@ -4,12 +4,12 @@ import { RpcFailure } from '../../schemas/jsonrpc.ts';
 import { MAX_PROMPT } from '../../schemas/kinds/prompt.ts';
 import type { LinkState } from '../../schemas/status.ts';
 import type { Call } from '../era/era.ts';
+import { InnerCall } from '../methods/inner-call.ts';
 import { relay } from '../methods/relay.ts';
 import { brief } from '../own/own-tool.ts';
 import type { RouteView } from '../route-view.ts';
 import { lineOf } from '../rpc/json.ts';
 import type { Server } from '../upstream/server.ts';
-import { InnerCall } from './inner-call.ts';
 import { openTo, type Link } from './link-access.ts';
 import type { Prompt } from './prompts.ts';
 

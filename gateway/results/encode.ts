@@ -1,5 +1,6 @@
 /** JSON written in fewer characters, where nothing of it is lost. */
 import { isDeepStrictEqual } from 'node:util';
+import { isRecord } from '../../schemas/record.ts';
 
 /** @returns the text itself where it is no JSON, would not get shorter, or could not be read back as what it was */
 export async function asToon(text: string): Promise<string> {
@@ -24,10 +25,6 @@ export function asCsv(text: string): string {
   const lines = [keys, ...rows.map((row) => keys.map((key) => row[key]))];
   const csv = lines.map((cells) => cells.map(cellOf).join(',')).join('\r\n');
   return csv.length < text.length ? csv : text;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function cellOf(value: unknown): string {

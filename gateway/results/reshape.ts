@@ -5,6 +5,7 @@
  */
 import { SlipwayError } from '../../schemas/errors.ts';
 import { RpcFailure, type RpcError } from '../../schemas/jsonrpc.ts';
+import { isRecord } from '../../schemas/record.ts';
 import { redactValue } from '../../schemas/secret-shapes.ts';
 import type { PipelineInput } from '../../schemas/pipelines.ts';
 import type { Call } from '../era/era.ts';
@@ -252,7 +253,3 @@ const isText = (block: Block): boolean => block?.type === 'text' && typeof block
 const meantFor = (block: Block): string => JSON.stringify(block?.annotations) ?? '';
 const textOf = (blocks: readonly Block[]): string | undefined =>
   isText(blocks[0]) ? blocks.map((block) => block?.text).join('\n') : undefined;
-
-function isRecord(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

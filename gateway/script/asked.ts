@@ -2,7 +2,6 @@
 import { toSlipwayError, SlipwayError } from '../../schemas/errors.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { suggest } from '../../schemas/suggest.ts';
-import { finish } from '../audit/finish.ts';
 import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
 import type { Caller } from '../exchange.ts';
@@ -14,9 +13,9 @@ import { cardOf } from '../own/card.ts';
 import type { Front } from '../own/own-tool.ts';
 import { lineOf, sizeOf, type Json } from '../rpc/json.ts';
 import { viewOf } from '../steps/authorize.ts';
-import { forScripts, InnerCall, type Around } from './inner-call.ts';
 import type { Question } from './in-worker.ts';
 import { expressionOf, nameFor } from './names.ts';
+import { forScripts, ScriptCall, type Around } from './script-call.ts';
 
 const DEFAULT_FOUND = 20;
 const MOST_FOUND = 200;
@@ -85,7 +84,7 @@ export class Asked {
     const args = question['args'] ?? {};
     if (name === undefined) throw new Error('Name a tool: callTool(name, args).');
     if (typeof args !== 'object' || Array.isArray(args)) throw new Error(`The arguments of ${name} must be an object.`);
-    const inner = new InnerCall(this.#around, name, args);
+    const inner = new ScriptCall(this.#around, name, args);
     inner.trace.bodyBytes = Buffer.byteLength(JSON.stringify(args));
     this.calls++;
     const isFirst = this.#running++ === 0;
@@ -104,7 +103,7 @@ export class Asked {
       this.#running--;
       permit?.release();
       if (inner.trace.outcome !== 'ok') this.failed++;
-      end(inner);
+      inner.finish();
       onCalled(name);
     }
   }
@@ -114,7 +113,7 @@ export class Asked {
    * @param slot what it holds: one at a time is in the place of the script itself
    * @throws SlipwayError `body-too-large`, `concurrency-limited`, `rate-limited`, `forbidden`
    */
-  #admit({ caller, trace }: InnerCall, name: string, slot: Slot | undefined): Permit {
+  #admit({ caller, trace }: ScriptCall, name: string, slot: Slot | undefined): Permit {
     const { state, generation, course, route } = caller;
     if ((trace.bodyBytes ?? 0) > course.bodyBytes) throw new SlipwayError('body-too-large');
     if (state.current !== generation && this.#isClosed(caller, route.catalogs.tools.known(name)))
@@ -151,11 +150,4 @@ export class Asked {
 function wordsOf(error: SlipwayError): string {
   const { message, hint } = toSlipwayError(error);
   return `${message} ${hint}`;
-}
-
-/** It is an event of its own. */
-function end({ caller, trace }: InnerCall): void {
-  const { state, generation, request, response } = caller;
-  finish(state, { generation, request, response, trace });
-  if (!trace.allowed) state.denials.add(trace, generation.snapshot.commit);
 }

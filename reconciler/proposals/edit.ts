@@ -4,6 +4,7 @@ import { isMap, isSeq, parseAllDocuments, stringify, type Document } from 'yaml'
 import { SlipwayError } from '../../schemas/errors.ts';
 import { findKind } from '../../schemas/kinds/index.ts';
 import { PARSE_OPTIONS } from '../../schemas/parse.ts';
+import { isRecord } from '../../schemas/record.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import { MASK } from '../../schemas/sensitive.ts';
 
@@ -124,6 +125,3 @@ function become(document: Document, path: readonly (string | number)[], before: 
   const changes = Object.entries(after).map(([key, value]) => become(document, [...path, key], before[key], value));
   return gone.length > 0 || changes.includes(true);
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
