@@ -1,15 +1,11 @@
 /**
  * Runs code of others, shut in: QuickJS within WebAssembly. In there is nothing but the language and what the host answers, and all that
- * goes in or out is text. Each run has an instance of its own, which is dropped with all that was in it. For workers: code that
+ * goes in or out is text. Each run has an instance of its own (`engine`), which is dropped with all that was in it. For workers: code that
  * computes holds up its thread, and a few things that it may do (one long `join`) end only with the thread.
  */
-import { newQuickJSWASMModuleFromVariant, newVariant, type QuickJSContext } from 'quickjs-emscripten-core';
-import type { QuickJSHandle, QuickJSRuntime } from 'quickjs-emscripten-core';
-import variant from '@jitl/quickjs-singlefile-mjs-release-sync';
+import type { QuickJSContext, QuickJSHandle, QuickJSRuntime } from 'quickjs-emscripten-core';
+import { newEngine } from './engine.ts';
 import { FRAME } from './frame.ts';
-
-/** TypeScript has it among what browsers have. */
-declare const WebAssembly: { readonly Memory: new (pages: { initial: number; maximum: number }) => object };
 
 export interface Caps {
   /** What it may compute; waiting does not count (ms). */
@@ -49,9 +45,6 @@ export type Ended =
 
 /** Deep recursion: QuickJS gives up before the thread has to (bytes). */
 const STACK = 256 * 1024;
-/** A page of WebAssembly's memory (bytes), and those that QuickJS begins with. */
-const PAGE = 64 * 1024;
-const FIRST_PAGES = 256;
 /** The rest of the thread gets its turn after this (ms), looked at after so many jobs. */
 const TURN = 10;
 const JOBS = 100;
@@ -63,10 +56,7 @@ const MAX_LONG = 4;
 /** Runs it to its end. Stops nothing but what is over its caps: how long it may wait is the caller's business. Never rejects for what the code does. */
 export async function runShutIn(program: Program): Promise<Ended> {
   const { memoryBytes } = program.caps;
-  // Memory bomb: QuickJS counts what it hands out, and what it does not count ends here.
-  const maximum = FIRST_PAGES + Math.ceil(memoryBytes / PAGE);
-  const wasmMemory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum });
-  const quickjs = await newQuickJSWASMModuleFromVariant(newVariant(variant, { wasmMemory }));
+  const quickjs = await newEngine(memoryBytes);
   return new Run(program, quickjs.newRuntime({ memoryLimitBytes: memoryBytes, maxStackSizeBytes: STACK })).ended;
 }
 

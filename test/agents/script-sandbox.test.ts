@@ -126,6 +126,17 @@ describe('what it cannot', () => {
     expect(await value('return [typeof ({}).polluted, JSON.stringify({ a: 1 })];')).toEqual(['undefined', '{"a":1}']);
   });
 
+  test('runs share compiled code and nothing else, one after the other or at once', async () => {
+    const look = 'const before = typeof globalThis.mine; globalThis.mine = "x".repeat(2 ** 20); await ask("a"); ';
+    const runs = Array.from({ length: 8 }, (_, at) => value(`${look} return [before, mine.length, ${at}];`));
+    expect(await Promise.all(runs)).toEqual(runs.map((_, at) => ['undefined', 2 ** 20, at]));
+    const most = 32 * 2 ** 20;
+    const full = `const all = []; try { for (;;) all.push(new ArrayBuffer(2 ** 20)); } catch { return all.length; }`;
+    const caps = { ...CAPS, memoryBytes: most, cpuMs: 60_000 };
+    const counts = await Promise.all([run(full, { caps }), run(full, { caps }), run(full, { caps })]);
+    expect(new Set(counts.map((ended) => JSON.stringify(ended))).size).toBe(1);
+  });
+
   test('an answer that is larger than all its memory is refused instead', async () => {
     const onAsked = async (): Promise<string> => 'x'.repeat(CAPS.memoryBytes);
     expect(await run('return (await ask("a")).length;', { onAsked })).toMatchObject({
