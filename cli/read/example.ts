@@ -1,6 +1,7 @@
 /** A value that a schema takes, for people to see what it looks like. Pure. */
 import type { JsonSchema } from '../../schemas/json-schema.ts';
-import { alternatives, resolved } from '../write/fields.ts';
+import { resolved } from '../write/fields.ts';
+import { shapesIn } from './ways.ts';
 
 /** Texts as they stand in configs. The first that the schema takes is the example. */
 const TEXTS = [
@@ -12,6 +13,7 @@ const TEXTS = [
   'EXAMPLE',
   '127.0.0.1:9877',
   '/run/secrets/example',
+  '/spec/replicas',
   '0 3 * * *',
   '1.2.3',
   'example/mcp:1.0',
@@ -41,14 +43,11 @@ export function exampleOf(root: JsonSchema, given: JsonSchema): unknown {
   if (usual !== undefined && usual !== null && !['{}', '[]', '""'].includes(JSON.stringify(usual))) return usual;
   if ('const' in schema) return schema['const'];
   if (values) return values[0];
-  const [way] = [...alternatives(schema), ...kindsIn(schema)];
+  const [way] = shapesIn(schema);
   if (way) return exampleOf(root, way);
   const make = TYPES[String(schema['type'])];
   return make ? make(root, schema) : 'example';
 }
-
-/** Those that a field tells apart. */
-const kindsIn = ({ type, oneOf = [] }: JsonSchema): JsonSchema[] => (type === undefined ? (oneOf as JsonSchema[]) : []);
 
 type Make = (root: JsonSchema, schema: JsonSchema) => unknown;
 

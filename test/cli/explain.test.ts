@@ -42,7 +42,11 @@ function open(root: Record<string, unknown>, schema: Record<string, unknown>, de
           .split('/')
           .reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], root)
       : undefined;
-  const ways = [...((schema['anyOf'] ?? []) as object[]), schema['items'], target].filter(
+  const shapes = [
+    schema['anyOf'] ?? [],
+    schema['type'] === undefined ? (schema['oneOf'] ?? []) : [],
+  ].flat() as object[];
+  const ways = [...shapes, schema['items'], target].filter(
     (one): one is Record<string, unknown> => typeof one === 'object' && one !== null,
   );
   return [schema, ...ways.flatMap((way) => open(root, way, depth + 1))];
@@ -91,6 +95,37 @@ describe('the command', () => {
       default: '60s',
       example: { spec: { timeout: '60s' } },
     });
+  });
+
+  test('tells each shape that a value may have, by the field that tells which', async () => {
+    const { out } = await run('explain', 'pipeline.stages');
+    expect(out).toContain('FIELD    spec.stages <list of map>, required');
+    expect(out).toMatch(/^ONE OF, by its type$/m);
+    for (const type of ['passthrough', 'paginate', 'section-split', 'redact', 'truncate', 'csv', 'module'])
+      expect(out).toMatch(new RegExp(`^  ${type}\n      \\S`, 'm'));
+    expect(out).toContain('    pageSize  <number, default 8000>\n        Characters of a page at most.');
+    const told = JSON.parse((await run('explain', 'pipeline.stages', '-o', 'json')).out) as Record<string, unknown>;
+    expect(told['by']).toBe('type');
+    expect((told['fields'] as { type: string }[])[0]?.type).toMatch(/^passthrough or paginate or .* or module$/);
+    expect(told['oneOf']).toContainEqual({
+      name: 'truncate',
+      description: 'Cuts a text off, and says how much was left out.',
+      fields: [
+        { name: 'maxChars', type: 'number', isRequired: false, description: 'Characters that stay.', default: 8000 },
+        expect.objectContaining({ name: 'keep', type: 'true or false' }),
+      ],
+    });
+    const { out: labels } = await run('explain', 'project.serverSelector.matchExpressions');
+    expect(labels).toMatch(/^ONE OF, by its operator\n {2}In or NotIn\n/m);
+  });
+
+  test('tells one shape, and its fields, by its name', async () => {
+    const { out } = await run('explain', 'pipeline.stages.paginate');
+    expect(out).toContain('FIELD    spec.stages.paginate <map>\n\nCuts a text into numbered pages');
+    expect(out).toContain('EXAMPLE\n  spec:\n    stages:\n      - type: paginate');
+    const deeper = JSON.parse((await run('explain', 'pipeline.stages.paginate.pageSize', '-o', 'json')).out) as object;
+    expect(deeper).toMatchObject({ path: 'spec.stages.paginate.pageSize', type: 'number', default: 8000 });
+    expect((await run('explain', 'pipeline.stages.paginat')).err).toContain('Did you mean paginate?');
   });
 
   test.each([
