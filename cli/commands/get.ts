@@ -16,6 +16,7 @@ import { llmTable } from '../print/llms.ts';
 import { resourceTable } from '../print/resources.ts';
 import type { Table } from '../print/table.ts';
 import { promptTable } from '../print/prompts.ts';
+import { pipelineTable, pluginTable } from '../print/takers.ts';
 import { workspaceTable } from '../print/workspaces.ts';
 import { asDocument } from '../print/value.ts';
 import { chosen, groupsBy, isOne, ofProject, type Group } from '../read/choose.ts';
@@ -96,24 +97,30 @@ function lookerFor({ args, options, io }: Invocation, target: () => Promise<Targ
       documents: found.map(asDocument),
       isOne: isOne(groups),
       table: () =>
-        isLocal ? Promise.resolve(resourceTable(found, undefined, isWide)) : tableOf(groups, found, target, isWide),
+        isLocal
+          ? Promise.resolve(resourceTable(found, undefined, isWide))
+          : tableOf({ groups, found, all, target, isWide }),
     };
   };
 }
 
-async function tableOf(
-  groups: readonly Group[],
-  found: readonly Resource[],
-  target: () => Promise<Target>,
-  isWide: boolean,
-): Promise<Table> {
+interface Shown {
+  readonly groups: readonly Group[];
+  readonly found: readonly Resource[];
+  readonly all: readonly Resource[];
+  readonly target: () => Promise<Target>;
+  readonly isWide: boolean;
+}
+
+async function tableOf({ groups, found, all, target, isWide }: Shown): Promise<Table> {
   const own = groups.length === 1 ? TABLES[groups[0]?.kind?.kind ?? ''] : undefined;
-  if (own) return own(await target(), found);
+  if (own) return own(await target(), found, all);
   return resourceTable(found, await (await target()).json<Status>('GET', '/status'), isWide);
 }
 
 /** Kinds of which something else is told than how servers do. */
-const TABLES: Readonly<Record<string, (target: Target, found: readonly Resource[]) => Promise<Table>>> = {
+type TableOf = (target: Target, found: readonly Resource[], all: readonly Resource[]) => Promise<Table>;
+const TABLES: Readonly<Record<string, TableOf>> = {
   async Budget(target, found) {
     const shown = new Set(found.map(({ metadata }) => metadata.name));
     const statuses = await target.json<BudgetStatus[]>('GET', '/budgets');
@@ -133,6 +140,8 @@ const TABLES: Readonly<Record<string, (target: Target, found: readonly Resource[
     const { prompts } = await target.json<Status>('GET', '/status');
     return promptTable(found, prompts);
   },
+  Pipeline: async (_, found, all) => pipelineTable(found, all),
+  Plugin: async (_, found, all) => pluginTable(found, all),
 };
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

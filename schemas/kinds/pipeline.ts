@@ -140,7 +140,13 @@ export const pipeline = defineKind({
   short: ['pipe'],
   description:
     'What becomes of long results before an agent gets them: a table of contents with sections to ask for, pages, fewer tokens, no secrets.',
-  reserved: { [NO_PIPELINE]: 'it means that there is no pipeline' },
+  reserved: {
+    [NO_PIPELINE]: 'it means that there is no pipeline',
+    gate: 'a gate is no Pipeline here; write gate: {} on the Project',
+    'content-pipeline': 'none is built in; give it a name of its own, and name it in the Project’s pipeline',
+    default:
+      'none applies by itself; give it a name of its own, and name it in pipeline of the Gateway, a Project or a Server',
+  },
   builtIn: [NO_PIPELINE],
   spec: pipelineSpec,
   references: () => [],

@@ -64,6 +64,12 @@ export const plugin = defineKind({
   short: ['plug'],
   description:
     'Code of the config repo that takes part in what goes through a route: sessions, lists, calls of tools, what is read. Shut in; a Policy must allow it.',
+  // Those who come from mcpctl would expect them to be there, and to be extended.
+  reserved: {
+    gate: 'a gate is no Plugin here; write gate: {} on the Project',
+    'content-pipeline': 'what becomes of results is no Plugin here; name a Pipeline in the Project’s pipeline',
+    default: 'there is none to extend; write gate: {} and pipeline: <name> on the Project',
+  },
   spec: pluginSpec,
   references: (spec) =>
     spec.extends.map((parent, at) => ({ path: ['extends', at], kind: 'Plugin', name: parent, acyclic: true })),

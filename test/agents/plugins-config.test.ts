@@ -102,3 +102,16 @@ test('a circle is told as a path, a conflict with those who have the hook', asyn
   expect(messages).toContainEqual(expect.stringMatching(/^reference-cycle: .*a.*b.*c.*a/));
   expect(messages).toContain('conflicting-fields: left and right each have onToolsList, and only one can run.');
 });
+
+test.each([
+  ['Plugin', 'gate', 'write gate: {} on the Project'],
+  ['Plugin', 'content-pipeline', 'name a Pipeline'],
+  ['Plugin', 'default', 'there is none to extend'],
+  ['Pipeline', 'default', 'none applies by itself'],
+  ['Pipeline', 'gate', 'write gate: {} on the Project'],
+  ['Pipeline', 'content-pipeline', 'none is built in'],
+])('a %s %s would mislead: what to write instead is said', async (kind, name, what) => {
+  const spec = kind === 'Plugin' ? { file: 'x.mjs', hooks: ['onToolsList'] } : { stages: [{ type: 'csv' }] };
+  const { issues } = await loadFiles({ 'a.yaml': resource(kind, name, spec), 'x.mjs': '' });
+  expect(issues).toMatchObject([{ code: 'reserved-name', message: expect.stringContaining(what) as unknown }]);
+});

@@ -58,3 +58,11 @@ test('what ran is in the audit log, what it said in the log; a commit changes it
   await using agent = await example.open('plugged', '2025-11-25');
   expect(await texts(agent, 'wipe')).toEqual(['wipe is for people: ask whoever keeps notes.']);
 });
+
+test('get tells which code and which stages there are, and who uses them', async () => {
+  const state = ['--state-dir', example.desk.state];
+  const plugins = await example.desk.slipway(['get', 'plugins', ...state]);
+  expect(plugins.out).toMatch(/^counting +onSessionCreate, .*, all of guard +Project\/plugged +plugins\.yaml:\d+$/m);
+  const pipelines = await example.desk.slipway(['get', 'pipelines', ...state]);
+  expect(pipelines.out).toMatch(/^\S+ +redact, .* +Project\/\S+.* +pipelines\.yaml:\d+$/m);
+});
