@@ -58,6 +58,8 @@ export interface State {
   readonly budgets: Budgets;
   /** Threads for what only computes. What waits for others keeps one busy, and has its own. */
   readonly workers: Workers;
+  /** Threads for code of the config repo that may wait for a model. */
+  readonly askers: Workers;
   readonly scripts: Scripts;
   /** The models that may be asked, and what they answered. */
   readonly llm: Llms;

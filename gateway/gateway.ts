@@ -112,6 +112,7 @@ export class RunningGateway implements Gateway {
       limiter: new Limiter(),
       budgets: new Budgets({ store: options.budgets, log }),
       workers: new Workers(),
+      askers: new Workers({ most: 4 }),
       scripts: new Scripts(),
       llm,
       texts,
@@ -280,7 +281,7 @@ export class RunningGateway implements Gateway {
     await state.authorizer.settled();
     this.#doors.cut();
     for (const asking of [state.prompts, state.llm, state.plugins]) asking[Symbol.dispose]();
-    const stopped = [state.workers, state.scripts].map((one) => one[Symbol.asyncDispose]());
+    const stopped = [state.workers, state.askers, state.scripts].map((one) => one[Symbol.asyncDispose]());
     await Promise.all([...closed, traced, ...stopped, state.budgets.close(), state.texts.settled()]);
   }
 

@@ -45,7 +45,7 @@ export const ERRORS = {
   ),
   'code-not-allowed': row(
     'Code of the config repo may run only where a Policy allows it.',
-    'Name it in spec.code (a Pipeline) or spec.plugins (a Plugin) of a Policy, and have that reviewed.',
+    'Name it in spec.code (a Pipeline), spec.plugins (a Plugin) or spec.llm (either, to ask models) of a Policy, and have that reviewed.',
   ),
   'reference-cycle': row('Resources refer to each other in a circle.', 'Remove one reference of the path shown.'),
 

@@ -1,5 +1,6 @@
 /** What becomes of results on their way to an agent, as the gateway is told it. Sizes are characters, durations milliseconds. */
 import { z } from 'zod';
+import { codeRights } from './code-questions.ts';
 
 /** What goes through a pipeline: what tools answer, and the texts of prompts. */
 export const PIPELINE_INPUTS = ['toolResult', 'prompt'] as const;
@@ -22,6 +23,7 @@ const stage = z.discriminatedUnion('type', [
     config: z.record(z.string(), z.unknown()),
     timeoutMs: z.number(),
     memoryBytes: z.number(),
+    ...codeRights,
   }),
 ]);
 

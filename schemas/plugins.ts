@@ -1,5 +1,6 @@
 /** Plugins: which code of the config repo takes part in what goes through a route, and how they inherit from one another. Pure. */
 import { z } from 'zod';
+import { codeRights } from './code-questions.ts';
 
 /** What code can take part in (after mcpctl). */
 export const HOOKS = [
@@ -27,6 +28,7 @@ export const pluginSchema = z.strictObject({
   config: z.record(z.string(), z.unknown()),
   timeoutMs: z.number(),
   memoryBytes: z.number(),
+  ...codeRights,
   /** Whose code runs for each hook, in this order: its own name, or those that it extends. */
   hooks: z.partialRecord(z.enum(HOOKS), z.array(z.string())),
 });

@@ -12,7 +12,7 @@ import { wordsIn } from '../lazy/tool-index.ts';
 import type { OwnTools } from '../own/own-tools.ts';
 import type { OwnWords, Prompts } from '../prompts/prompts.ts';
 import { lineOf, type Json } from '../rpc/json.ts';
-import type { Stream } from '../sessions/streams.ts';
+import { tellChanged } from '../sessions/changed.ts';
 import { LISTS } from '../upstream/lists.ts';
 import { deliver, entriesOf, record, type Topic } from './deliver.ts';
 import { passOf } from './passed.ts';
@@ -139,20 +139,10 @@ export class Gate {
 
   #open(call: Call, by: string): void {
     const { caller, trace } = call;
-    const { state, route, response, identity } = caller;
+    const { state } = caller;
     if (!state.prompts.passed.add(passOf(caller, trace.session), this.config.ttlMs)) return;
     record(call, 'gate_decision', { decision: 'opened', by });
-    const notice = { jsonrpc: '2.0', method: LISTS.tools.changed } as const;
-    const own = trace.session;
-    const isTold = (stream: Stream): boolean =>
-      stream.identity.key === identity.key &&
-      (identity.kind === 'token' || identity.kind === 'user' || own === undefined || stream.sessionId === own);
-    const tell = (): void => state.streams.notify(route.path, notice, isTold);
-    // After the answer. Over the transport of 2024-11-05 that comes another way, and the response has ended long ago.
-    if (response.writableEnded) setImmediate(tell);
-    else response.once('close', tell);
-    // Who listens on no stream of its session hears of it on that of the call.
-    if (own !== undefined && !state.streams.has(own)) call.notify(notice.method, undefined);
+    tellChanged(call, LISTS.tools.changed);
   }
 }
 

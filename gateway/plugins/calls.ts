@@ -7,7 +7,7 @@ import { resultProblem } from '../methods/arguments.ts';
 import type { Item } from '../upstream/listing.ts';
 import type { Server } from '../upstream/server.ts';
 import type { RoutePlugin } from './route-plugin.ts';
-import { aboutOf, whomOf } from './whom.ts';
+import { aboutOf, changedFor, whomOf } from './whom.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -23,10 +23,11 @@ const OF_METHOD: Readonly<Record<string, ResultHook>> = {
 /** A hook that fails may have been a guard, so then the call is refused. @returns `undefined` where it goes on as it is */
 export async function beforeCall(
   plugin: RoutePlugin,
-  { caller }: Call,
+  call: Call,
   { server, name, item }: Target,
   args: unknown,
 ): Promise<Before | undefined> {
+  const { caller } = call;
   const ran = await caller.state.plugins.run(whomOf(caller), plugin, {
     hook: 'onToolCallBefore',
     input: { server: server.name, tool: name, arguments: args ?? {} },
@@ -36,6 +37,7 @@ export async function beforeCall(
       return before;
     },
     about: aboutOf(server, name),
+    onChanged: changedFor(call),
   });
   if (!('failed' in ran)) return ran.value;
   return { refuse: `The call was not made: the Plugin ${plugin.name} failed (${ran.failed.why}).` };
@@ -69,7 +71,7 @@ export function changing(
 
 async function changedBy(
   plugin: RoutePlugin,
-  { caller }: Call,
+  call: Call,
   hook: ResultHook,
   { server, params }: { server: Server | undefined; params: Readonly<Fields> },
   result: unknown,
@@ -78,6 +80,7 @@ async function changedBy(
   const { name, uri, arguments: args } = params;
   const tool = hook === 'onToolCallAfter' ? toolOf(server, name) : undefined;
   const named = hook === 'onToolCallAfter' ? { tool: name } : hook === 'onPromptGet' ? { prompt: name } : { uri };
+  const { caller } = call;
   const ran = await caller.state.plugins.run(whomOf(caller), plugin, {
     hook,
     input: { server: server?.name, ...named, ...(hook === 'onResourceRead' ? {} : { arguments: args ?? {} }), result },
@@ -87,6 +90,7 @@ async function changedBy(
       return after;
     },
     about: aboutOf(server, typeof uri === 'string' ? uri : typeof name === 'string' ? name : undefined),
+    onChanged: changedFor(call),
   });
   return 'failed' in ran ? result : (ran.value ?? result);
 }

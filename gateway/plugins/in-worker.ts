@@ -1,4 +1,5 @@
 /** The worker's half of a hook: the sandbox, and what the code finds in it. */
+import { doors, QUESTION_CHARS } from '../code/doors.ts';
 import { runShutIn, type Ended } from '../script/sandbox.ts';
 import type { Side, Work } from '../worker-main.ts';
 
@@ -15,40 +16,26 @@ export interface HookWork {
   readonly memoryBytes: number;
 }
 
-/** What a hook may give back at most, as JSON, and say in one line of the log (characters); lines of one run. */
+/** What a hook may give back at most, as JSON (characters). */
 const MAX_ANSWER = 16 * 2 ** 20;
-const MAX_LINE = 1_000;
-const MAX_LINES = 20;
 
 const AROUND = `import * as plugin from 'plugin';
-const { log } = console;
-export default async (hook, input, config, text) => {
+export default async (hook, input, config, text, { changed, ...doors }) => {
   if (typeof plugin[hook] !== 'function') throw new Error('It exports no ' + hook + '.');
   const state = JSON.parse(text);
-  const ctx = { config, state, log };
+  const ctx = { config, state, ...doors, notify: changed };
   const answer = await plugin[hook](input, ctx);
   return { answer, state: ctx.state };
 };`;
 
-const PRELUDE = String.raw`({ say }) => {
-  const { String } = globalThis;
-  const log = (...values) => say(values.map((value) => String(value)).join(' ').slice(0, ${MAX_LINE}));
-  globalThis.console = { log, info: log, warn: log, error: log, debug: log };
-}`;
-
-/** Tells what the code logs, line by line. @returns JSON of `{ answer, state }` */
-export const runHook = (async (work: HookWork, side: Side): Promise<Ended> => {
-  let lines = 0;
-  return runShutIn({
+/** Tells what the code logs, line by line, and asks its questions. @returns JSON of `{ answer, state }` */
+export const runHook = (async (work: HookWork, side: Side): Promise<Ended> =>
+  runShutIn({
     as: 'module',
     code: AROUND,
     name: work.file,
     modules: { plugin: work.code },
-    prelude: PRELUDE,
     args: [work.hook, work.input, work.config, work.state],
-    caps: { cpuMs: work.cpuMs, memoryBytes: work.memoryBytes, resultChars: MAX_ANSWER, questionChars: MAX_LINE },
-    onSaid: (text) => {
-      if (++lines <= MAX_LINES) side.tell(text);
-    },
-  });
-}) satisfies Work;
+    caps: { cpuMs: work.cpuMs, memoryBytes: work.memoryBytes, resultChars: MAX_ANSWER, questionChars: QUESTION_CHARS },
+    ...doors(side),
+  })) satisfies Work;

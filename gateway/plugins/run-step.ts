@@ -1,7 +1,10 @@
 /** One hook of one Plugin, run shut in on a thread, and told to the audit log: names and times, never what it saw or said. */
+import type { Changeable } from '../../schemas/code-questions.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { hookOutput, readAnswer } from '../../schemas/plugin-answers.ts';
 import type { Hook } from '../../schemas/plugins.ts';
+import { CodeDesk, MODEL_PATIENCE } from '../code/desk.ts';
+import { oneLine } from '../code/line.ts';
 import type { Ended } from '../script/sandbox.ts';
 import { TaskLost } from '../workers.ts';
 import type { HookWork } from './in-worker.ts';
@@ -32,6 +35,8 @@ export interface Run<T> {
   /** Makes of an answer what it means. @throws any error where it is none */
   readonly read: (answer: unknown) => T | Promise<T>;
   readonly about?: About;
+  /** Tells its client that a list has changed. Absent where nobody is to be told. */
+  readonly onChanged?: ((list: Changeable) => void) | undefined;
 }
 
 const OF_SANDBOX: Readonly<Record<string, string>> = { cpu: 'time', stuck: 'time', memory: 'memory', result: 'answer' };
@@ -59,20 +64,25 @@ export async function runStep<T>(
 }
 
 async function answered<T>(
-  { state: { workers, log }, principal, path }: Whom,
+  whom: Whom,
   { name, entry }: Step,
-  { hook, input, read }: Run<T>,
+  { hook, input, read, onChanged }: Run<T>,
   state: string,
 ): Promise<{ value: T | undefined; state: string }> {
   const { code = '', file = name, config, timeoutMs, memoryBytes } = entry;
   const work: HookWork = { hook, file, code, input, config, state, cpuMs: timeoutMs, memoryBytes };
-  const ended = (await workers.run({
+  const { state: shared, principal, path } = whom;
+  // Stale rights: a session may be older than the commit that says which models its route may ask, if any.
+  const route = shared.current.snapshot.routes[path];
+  const rights = { cache: entry.cache, llm: entry.llm === true && route !== undefined };
+  const about = { kind: 'plugin', name, code, rights, choice: route?.llm } as const;
+  const asker = { state: shared, ...about, principal, path, onChanged };
+  const longest = timeoutMs + AROUND + PATIENCE + (entry.llm ? MODEL_PATIENCE : 0);
+  const ended = (await new CodeDesk(asker, AbortSignal.timeout(longest)).run({
     name: 'plugin',
     input: work,
-    by: principal,
     timeoutMs: timeoutMs + AROUND,
-    signal: AbortSignal.timeout(timeoutMs + AROUND + PATIENCE),
-    onTold: (text) => log('info', oneLine(String(text)), { plugin: name, hook, route: path }),
+    onTold: (text) => shared.log('info', oneLine(String(text)), { plugin: name, hook, route: path }),
   })) as Ended;
   if (!ended.ok) throw new HookFailed(OF_SANDBOX[ended.why] ?? 'error', ended.message);
   try {
@@ -126,6 +136,3 @@ export function tell(
     detail: { plugin: name, hook },
   });
 }
-
-/** Log forgery: what code of others says is one line, however it is written. */
-const oneLine = (text: string): string => text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');

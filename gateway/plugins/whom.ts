@@ -1,6 +1,10 @@
 /** Whom a hook runs for. */
 import type { AuditLevel } from '../../schemas/audit.ts';
+import type { Changeable } from '../../schemas/code-questions.ts';
+import type { Call } from '../era/era.ts';
 import type { Caller, State } from '../exchange.ts';
+import { tellChanged } from '../sessions/changed.ts';
+import { LISTS } from '../upstream/lists.ts';
 import type { Server } from '../upstream/server.ts';
 
 /** Not the request itself: what a session keeps must not keep that. */
@@ -37,6 +41,12 @@ export function whomOf({ state, route, identity, generation, trace }: Caller, se
     method: trace.method,
   };
 }
+
+/** For hooks on a call: its client asks for a list again, and so for what hooks make of it. */
+export const changedFor =
+  (call: Call) =>
+  (list: Changeable): void =>
+    tellChanged(call, LISTS[list].changed);
 
 export const aboutOf = (server: Server | undefined, tool?: string): About => ({
   server: server?.name,

@@ -1,7 +1,9 @@
-/** A stage that is code of the config repo. It sees the text, and what it is told of it; it has no way to anything else. */
+/** A stage that is code of the config repo. It sees the text, what it is told of it, and the doors in its ctx; it has no way to anything else. */
 import { moduleAnswer, type ModuleSection } from '../../schemas/pipelines.ts';
+import { doors, QUESTION_CHARS } from '../code/doors.ts';
 import { runShutIn } from '../script/sandbox.ts';
-import { partOf, type Part } from './part.ts';
+import type { Side } from '../worker-main.ts';
+import { mapLeaves, partOf, type Part } from './part.ts';
 import { contentTypeOf } from './split/split.ts';
 import type { About, StageOf } from './stages.ts';
 
@@ -11,13 +13,26 @@ const MAX_DEPTH = 8;
 
 /** So that a text which is the same twice is handed over once. */
 const AROUND = `import stage from 'stage';
-export default (input, ctx) => stage(input, { ...ctx, originalContent: ctx.originalContent ?? input });`;
+export default (input, ctx, { changed, ...doors }) =>
+  stage(input, { ...ctx, ...doors, originalContent: ctx.originalContent ?? input });`;
 
-/** @throws Error where it throws, takes too long or too much, or gives back something else */
-export async function runModule(
+/**
+ * Runs it on each part of what was split, in a world of its own each.
+ * @throws Error where it throws, takes too long or too much, or gives back something else
+ */
+export function moduleStage(result: Part, stage: StageOf<'module'>, about: About, side: Side = NOBODY): Promise<Part> {
+  const open = doors(side);
+  return mapLeaves(result, (leaf) => runModule(leaf, stage, about, open));
+}
+
+/** For code that runs where nobody answers. */
+const NOBODY: Side = { tell: () => {}, ask: async () => undefined };
+
+async function runModule(
   leaf: Part,
   { code, file, config, timeoutMs, memoryBytes }: StageOf<'module'>,
   { originalContent, ...about }: About,
+  open: ReturnType<typeof doors>,
 ): Promise<Part> {
   const input = leaf.text ?? '';
   const context = {
@@ -32,7 +47,8 @@ export async function runModule(
     name: file,
     modules: { stage: code },
     args: [input, context],
-    caps: { cpuMs: timeoutMs, memoryBytes, resultChars: MAX_RESULT, questionChars: 0 },
+    caps: { cpuMs: timeoutMs, memoryBytes, resultChars: MAX_RESULT, questionChars: QUESTION_CHARS },
+    ...open,
   });
   if (!ended.ok) throw new Error(ended.why);
   const given = moduleAnswer.parse(JSON.parse(ended.json ?? 'null'));

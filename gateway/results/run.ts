@@ -1,5 +1,7 @@
 /** A text on its way through the stages of a pipeline. One that fails leaves the text as it was; each is told to the audit log. */
 import type { PipelineInput, StageEntry } from '../../schemas/pipelines.ts';
+import { CodeDesk } from '../code/desk.ts';
+import { oneLine } from '../code/line.ts';
 import type { Call } from '../era/era.ts';
 import type { Server } from '../upstream/server.ts';
 import { TaskLost } from '../workers.ts';
@@ -7,7 +9,7 @@ import { told } from './events.ts';
 import { asked } from './model.ts';
 import type { NamedPipeline } from './of-route.ts';
 import { bytesOf, leavesOf, lengthOf, type Part } from './part.ts';
-import { applyStage, type About } from './stages.ts';
+import { applyStage, type About, type StageOf } from './stages.ts';
 import type { ResultWork } from './thread.ts';
 
 /** What is small is done at once (characters): to hand it to a thread would take longer. */
@@ -105,8 +107,27 @@ async function applied(work: Work, stage: StageEntry, result: Part, original: st
     projectName: call.caller.route.project,
     originalContent: stage.type === 'module' ? original : '',
   };
+  if (stage.type === 'module') return (await coded(work, stage, { stage, result, about })) as Part;
   if (!isOthers(stage) && lengthOf(result) <= SMALL) return applyStage(result, stage, about);
-  return (await onThread(work, { stage, result, about }, timeoutOf(stage, result))) as Part;
+  const timeoutMs = stage.type === 'redact' ? GUARD_TIMEOUT : STAGE_TIMEOUT;
+  return (await onThread(work, { stage, result, about }, timeoutMs)) as Part;
+}
+
+/** Code of the config repo, with what it may ask. */
+async function coded(work: Work, stage: StageOf<'module'>, input: ResultWork & { result: Part }): Promise<unknown> {
+  const { call, pipeline, inTime } = work;
+  const { state, identity, route } = call.caller;
+  const { code, file, llm, cache } = stage;
+  const rights = { llm, cache };
+  const about = { kind: 'pipeline', name: pipeline.name, code, rights } as const;
+  const asker = { state, ...about, principal: identity.key, path: route.path, choice: route.llm };
+  return new CodeDesk(asker, inTime).run({
+    name: 'results',
+    input,
+    // Each part of what was split gets a world of its own.
+    timeoutMs: stage.timeoutMs + AROUND + [...leavesOf(input.result)].length * WORLD,
+    onTold: (text) => state.log('info', oneLine(String(text)), { pipeline: pipeline.name, file, route: route.path }),
+  });
 }
 
 export const onThread = (
@@ -122,11 +143,4 @@ function whyOf(error: unknown): string {
   return error.name === 'TimeoutError' ? 'time' : (LIMITS.get(error.message) ?? 'error');
 }
 
-function timeoutOf(stage: StageEntry, result: Part): number {
-  // Each part of what was split gets a world of its own.
-  if (stage.type === 'module') return stage.timeoutMs + AROUND + [...leavesOf(result)].length * WORLD;
-  return stage.type === 'redact' ? GUARD_TIMEOUT : STAGE_TIMEOUT;
-}
-
-const isOthers = (stage: StageEntry): boolean =>
-  stage.type === 'module' || (stage.type === 'redact' && stage.patterns.length > 0);
+const isOthers = (stage: StageEntry): boolean => stage.type === 'redact' && stage.patterns.length > 0;

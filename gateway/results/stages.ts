@@ -1,6 +1,7 @@
 /** What each stage does to a result. Pure: no clock, no network, nothing but what it is given; so it can run anywhere. */
 import { redactText, type Redacted } from '../../schemas/secret-shapes.ts';
 import type { StageEntry } from '../../schemas/pipelines.ts';
+import type { Side } from '../worker-main.ts';
 import { asCsv, asToon } from './encode.ts';
 import { lengthOf, mapLeaves, mapTexts, whole, type Part } from './part.ts';
 import { paginated } from './split/pages.ts';
@@ -17,8 +18,8 @@ export interface About {
 
 type Type = StageEntry['type'];
 export type StageOf<T extends Type> = Extract<StageEntry, { type: T }>;
-/** @throws Error what is wrong: then the result stays as it was */
-type Run<T extends Type> = (result: Part, stage: StageOf<T>, about: About) => Part | Promise<Part>;
+/** @param side of the thread that it runs on, if it does @throws Error what is wrong: then the result stays as it was */
+type Run<T extends Type> = (result: Part, stage: StageOf<T>, about: About, side?: Side) => Part | Promise<Part>;
 
 const SIZES = { minSize: 2048, maxSize: 15_360 };
 const PAGE = 8000;
@@ -32,16 +33,16 @@ export const STAGES: { readonly [T in Type]: Run<T> } = {
   truncate: (result, stage) => mapLeaves(result, (leaf) => truncated(leaf, stage)),
   toon: (result) => mapTexts(result, asToon),
   csv: (result) => mapTexts(result, asCsv),
-  module: async (result, stage, about) => {
-    const { runModule } = await import('./module.ts');
-    return mapLeaves(result, (leaf) => runModule(leaf, stage, about));
+  module: async (result, stage, about, side) => {
+    const { moduleStage } = await import('./module.ts');
+    return moduleStage(result, stage, about, side);
   },
 };
 
 /** @throws Error what is wrong */
-export async function applyStage(result: Part, stage: StageEntry, about: About): Promise<Part> {
+export async function applyStage(result: Part, stage: StageEntry, about: About, side?: Side): Promise<Part> {
   const run = STAGES[stage.type] as Run<Type>;
-  return run(result, stage, about);
+  return run(result, stage, about, side);
 }
 
 /** What can be said without a model: how something begins, and how large it is. */

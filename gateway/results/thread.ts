@@ -2,6 +2,7 @@
 import { redactValue } from '../../schemas/secret-shapes.ts';
 import type { StageEntry } from '../../schemas/pipelines.ts';
 import type { Part } from './part.ts';
+import type { Side } from '../worker-main.ts';
 import { applyStage, redactor, type About } from './stages.ts';
 
 export type ResultWork =
@@ -10,7 +11,7 @@ export type ResultWork =
   | { readonly patterns: readonly string[]; readonly value: unknown };
 
 /** @throws Error what is wrong */
-export async function workOnResult(work: ResultWork): Promise<unknown> {
-  if ('stage' in work) return applyStage(work.result, work.stage, work.about);
+export async function workOnResult(work: ResultWork, side: Side): Promise<unknown> {
+  if ('stage' in work) return applyStage(work.result, work.stage, work.about, side);
   return redactValue(work.value, redactor(work.patterns)).value;
 }

@@ -43,6 +43,6 @@ export const FRAME = String.raw`(send, say, done) => {
     receive,
     failed,
     script: (body) => settle(body),
-    module: (exports, args) => settle(async () => (await exports).default(...parse(args))),
+    module: (exports, args, given) => settle(async () => (await exports).default(...parse(args), given)),
   };
 }`;

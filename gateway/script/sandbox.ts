@@ -26,7 +26,10 @@ export interface Program {
   readonly args?: readonly unknown[];
   /** What a module may import, by path: `./b.js` from `lib/a.js` is `lib/b.js`. There is nothing else. */
   readonly modules?: Readonly<Record<string, string>>;
-  /** A function as an expression, `({ ask, say }) => …`, that lays out globals before the code runs. It is ours, not theirs. */
+  /**
+   * A function as an expression, `({ ask, say }) => …`, that lays out globals before the code runs. It is ours, not theirs. What it
+   * gives back is the last argument of a module's default export.
+   */
   readonly prelude?: string;
   readonly caps: Caps;
   /** Answers `ask(text)`. What it throws, the code gets as an Error of that message. */
@@ -109,12 +112,12 @@ class Run {
     const context = this.#context;
     const { prelude = '() => {}', code, as, name, args = [] } = this.#program;
     const frame = context.unwrapResult(context.evalCode(`(${FRAME})`, 'slipway'));
-    const given = [this.#function(this.#asked), this.#function(this.#said), this.#function(this.#done)];
-    const parts = context.unwrapResult(context.callFunction(frame, context.undefined, ...given));
+    const host = [this.#function(this.#asked), this.#function(this.#said), this.#function(this.#done)];
+    const parts = context.unwrapResult(context.callFunction(frame, context.undefined, ...host));
     const part = (key: string): QuickJSHandle => context.getProp(parts, key);
     this.#receive = part('receive');
     const laidOut = context.unwrapResult(context.evalCode(`(${prelude})`, 'slipway', { strict: true }));
-    context.unwrapResult(context.callFunction(laidOut, context.undefined, part('doors')));
+    const given = context.unwrapResult(context.callFunction(laidOut, context.undefined, part('doors')));
     // On one line with its first, so that lines of stacks are theirs; a comment at its end must not swallow ours.
     const source = as === 'script' ? `(async () => {${code}\n})` : code;
     const made = context.evalCode(
@@ -124,7 +127,8 @@ class Run {
     );
     const run = made.error ? part('failed') : part(as);
     const what = made.error ?? made.value;
-    context.unwrapResult(context.callFunction(run, context.undefined, what, context.newString(JSON.stringify(args))));
+    const text = context.newString(JSON.stringify(args));
+    context.unwrapResult(context.callFunction(run, context.undefined, what, text, given));
   }
 
   #function(serve: (...args: QuickJSHandle[]) => string | undefined): QuickJSHandle {

@@ -10,7 +10,7 @@ const MAX_MEMORY = 128 * 2 ** 20;
 
 export const plugin: KindBehaviour<PluginSpec> = {
   contribute(resource, draft, { all }) {
-    const { file, config, timeout, memory } = resource.spec;
+    const { file, config, timeout, memory, llm, cache } = resource.spec;
     const { name } = resource.metadata;
     const plugins = all('Plugin') as readonly Resource<PluginSpec>[];
     draft.plugins ??= {};
@@ -19,6 +19,8 @@ export const plugin: KindBehaviour<PluginSpec> = {
       config,
       timeoutMs: Math.min(timerMs(timeout), MAX_TIMEOUT),
       memoryBytes: Math.min(bytes(memory), MAX_MEMORY),
+      ...(llm === undefined ? {} : { llm }),
+      ...(cache === undefined ? {} : { cache }),
       hooks: resolvePlugins(new Map(plugins.map(({ metadata, spec }) => [metadata.name, spec]))).get(name)?.hooks ?? {},
     };
   },

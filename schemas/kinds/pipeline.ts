@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { NO_PIPELINE, PIPELINE_INPUTS } from '../pipelines.ts';
 import type { Resource } from '../resource.ts';
 import { duration, size } from './fields.ts';
-import { unallowed } from './fields/code.ts';
+import { codeFields, unallowed } from './fields/code.ts';
 import { configFile } from './fields/given.ts';
 import { defineKind, type Problem } from './kind.ts';
 
@@ -67,6 +67,7 @@ const stage = z.discriminatedUnion('type', [
     config: z.record(z.string(), z.json()).default({}).describe('What the code gets as ctx.config.'),
     timeout: duration.default('1s').describe('How long it may take: at most 10s.'),
     memory: size.default('32Mi').describe('Memory that it may use: at most 128Mi.'),
+    ...codeFields,
   }),
 ]);
 
@@ -152,8 +153,13 @@ export const pipeline = defineKind({
   references: () => [],
   together: (pipelines, all) => [
     ...pipelines.flatMap((resource) => {
-      const at = resource.spec.stages.findIndex(({ type }) => type === 'module');
-      return at < 0 ? [] : unallowed(resource, { all, field: 'code', path: ['stages', at, 'file'] });
+      const { stages } = resource.spec;
+      const at = stages.findIndex(({ type }) => type === 'module');
+      const asking = stages.findIndex((one) => one.type === 'module' && one.llm === true);
+      return [
+        ...(at < 0 ? [] : unallowed(resource, { all, field: 'code', path: ['stages', at, 'file'] })),
+        ...(asking < 0 ? [] : unallowed(resource, { all, field: 'llm', path: ['stages', asking, 'llm'] })),
+      ];
     }),
     ...badPatterns(pipelines),
     ...guardsBehind(pipelines),

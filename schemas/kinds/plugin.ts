@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { HOOKS, resolvePlugins } from '../plugins.ts';
 import type { Resource } from '../resource.ts';
 import { duration, name, size } from './fields.ts';
-import { unallowed } from './fields/code.ts';
+import { codeFields, unallowed } from './fields/code.ts';
 import { configFile } from './fields/given.ts';
 import { defineKind, type Problem } from './kind.ts';
 
@@ -29,6 +29,7 @@ const pluginSpec = z.strictObject({
   config: z.record(z.string(), z.json()).default({}).describe('What its own hooks get as ctx.config.'),
   timeout: duration.default('1s').describe('How long one of its hooks may take: at most 10s.'),
   memory: size.default('32Mi').describe('Memory that one of its hooks may use: at most 128Mi.'),
+  ...codeFields,
 });
 
 export type PluginSpec = z.output<typeof pluginSpec>;
@@ -77,6 +78,9 @@ export const plugin = defineKind({
     ...plugins.flatMap(halves),
     ...plugins.flatMap((resource) =>
       resource.spec.file === undefined ? [] : unallowed(resource, { all, field: 'plugins', path: ['file'] }),
+    ),
+    ...plugins.flatMap((resource) =>
+      resource.spec.llm === true ? unallowed(resource, { all, field: 'llm', path: ['llm'] }) : [],
     ),
     ...conflicts(plugins),
   ],

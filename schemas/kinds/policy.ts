@@ -42,6 +42,13 @@ const policySpec = z.strictObject({
     .max(64)
     .default([])
     .describe('Plugins that may run code of the config repo, by name in the same way.'),
+  llm: z
+    .array(pattern)
+    .max(64)
+    .default([])
+    .describe(
+      'Pipelines and Plugins whose code may ask language models, by name in the same way: it costs, and tells them.',
+    ),
   toolDrift: leastToolDrift,
   guards: guards.describe('What holds a commit back. A commit is judged by what was in force before it.'),
 });
@@ -65,11 +72,18 @@ function belowFloor(own: readonly Resource<PolicySpec>[], floor: readonly Resour
         problemOf(resource, ['allow', at], `lets ${server} have ${feature}, which the floor does not`, first.source),
       );
     }),
-    ...(['code', 'plugins'] as const).flatMap((field) =>
+    ...(['code', 'plugins', 'llm'] as const).flatMap((field) =>
       resource.spec[field].flatMap((name, at) =>
         floor.some(({ spec }) => spec[field].some((wide) => within(wide, name)))
           ? []
-          : [problemOf(resource, [field, at], `lets ${name} run code, which the floor does not`, first.source)],
+          : [
+              problemOf(
+                resource,
+                [field, at],
+                `lets ${name} ${field === 'llm' ? 'ask models' : 'run code'}, which the floor does not`,
+                first.source,
+              ),
+            ],
       ),
     ),
     ...(['count', 'percent'] as const).flatMap((field) => {
@@ -103,7 +117,7 @@ export const policy = defineKind({
   plural: 'policies',
   short: ['pol'],
   description:
-    'What servers may have of their host beyond what is safe, which Pipelines and Plugins may run code, and how much a commit may delete. Without it, a plan that asks for more is blocked. Have its file reviewed by its own owners.',
+    'What servers may have of their host beyond what is safe, which Pipelines and Plugins may run code and ask models, and how much a commit may delete. Without it, a plan that asks for more is blocked. Have its file reviewed by its own owners.',
   spec: policySpec,
   references: () => [],
   floor: belowFloor,

@@ -115,3 +115,32 @@ test.each([
   const { issues } = await loadFiles({ 'a.yaml': resource(kind, name, spec), 'x.mjs': '' });
   expect(issues).toMatchObject([{ code: 'reserved-name', message: expect.stringContaining(what) as unknown }]);
 });
+
+test('code asks models only where a Policy says so, and the gateway is told what it may', async () => {
+  const files: Files = {
+    'a.yaml': [
+      plugin('asking', 'x.mjs', { llm: true, cache: 'route' }),
+      resource('Pipeline', 'curious', { stages: [{ type: 'module', file: 'x.mjs', llm: true }] }),
+    ].join('\n---\n'),
+    'x.mjs': 'export const onToolsList = () => {};',
+  };
+  const may = (llm: string[]): Files => ({
+    'policy.yaml': resource('Policy', 'code', { plugins: ['*'], code: ['*'], llm }),
+  });
+  const { issues } = await loadFiles({ ...files, ...may(['other']) });
+  const hint = 'Name it in spec.llm of a Policy, and have that reviewed.';
+  expect(issues).toMatchObject([
+    {
+      code: 'code-not-allowed',
+      path: 'spec.llm',
+      hint,
+      message: 'No Policy lets the Plugin asking ask language models.',
+    },
+    { code: 'code-not-allowed', path: 'spec.stages[0].llm', hint },
+  ]);
+  const loaded = await loadFiles({ ...files, ...may(['asking', 'cur*']) });
+  expect(loaded.issues).toEqual([]);
+  const { plugins, pipelines } = compile(loaded).draft;
+  expect(plugins?.['asking']).toMatchObject({ llm: true, cache: 'route' });
+  expect(pipelines?.['curious']?.stages).toMatchObject([{ type: 'module', llm: true }]);
+});

@@ -1,6 +1,7 @@
 /** What sessions keep for their Plugins: each its own, in turn, bounded, for a while. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { raw, session, snapshot, start } from '../gateway/helpers/gateway.ts';
+import { listen, raw, session, snapshot, start } from '../gateway/helpers/gateway.ts';
+import { follow } from '../gateway/helpers/modern.ts';
 import { eventually } from '../helpers/until.ts';
 import { call, entry, ERAS, Plugged, saidIn } from './helpers/plugged.ts';
 
@@ -116,4 +117,44 @@ test('of what one session asks at once, only so much waits: the rest is refused'
   expect(texts.filter((one) => one === '{"a":1}')).toHaveLength(60 - refused.length);
   expect(refused.length).toBeGreaterThan(0);
   expect(plugged.ran).toHaveLength(60);
+});
+
+/** A tool comes to light when another one was called. */
+const REVEALING = {
+  onToolsList: `ctx.notify('prompts'); return ctx.state.open ? undefined : { tools: input.tools.filter(({ name }) => name !== 'desk__wipe') }`,
+  onToolCallAfter: `ctx.state.open = true; await ctx.notify('tools');`,
+};
+const CHANGED = { method: 'notifications/tools/list_changed' };
+
+test('a hook says that a list has changed: its client is told after the answer, and nobody else', async () => {
+  await plugged.swap(REVEALING);
+  const [mine, other] = [await plugged.open('2025-11-25'), await plugged.open('2025-11-25', 'bob')];
+  const { url } = plugged.gateway;
+  const stream = await listen(url, mine.id, plugged.path, undefined, 'ada');
+  const foreign = await listen(url, other.id, plugged.path, undefined, 'bob');
+  const listed = async (): Promise<unknown> => (await mine.rpc('tools/list'))['tools'];
+  // One that is told of a list because it asks for that would ask for ever.
+  expect(await listed()).toHaveLength(3);
+  await call(mine, 'echo');
+  expect(await stream.next()).toMatchObject(CHANGED);
+  expect(await listed()).toHaveLength(4);
+  await call(other, 'echo');
+  expect(await foreign.next()).toMatchObject(CHANGED);
+  await call(mine, 'count');
+  expect(await stream.next()).toMatchObject(CHANGED);
+  stream.close();
+  foreign.close();
+});
+
+test('so is one that keeps no session', async () => {
+  await plugged.swap(REVEALING);
+  const listening = { notifications: { toolsListChanged: true } };
+  const by = { path: plugged.path, token: 'ada' };
+  const stream = await follow(plugged.gateway.url, 'subscriptions/listen', listening, by);
+  expect(await stream.next()).toMatchObject({ method: 'notifications/subscriptions/acknowledged' });
+  const client = await plugged.open('2026-07-28');
+  await call(client, 'echo');
+  expect(await stream.next()).toMatchObject(CHANGED);
+  expect((await client.rpc('tools/list'))['tools']).toHaveLength(4);
+  stream.close();
 });

@@ -113,8 +113,8 @@ export class Piped implements AsyncDisposable {
     return this.gateway.swap(config);
   }
 
-  open(token = 'ada'): Promise<Session> {
-    return session(this.gateway.url, { path: '/projects/dev/mcp', token });
+  open(token = 'ada', path = '/projects/dev/mcp'): Promise<Session> {
+    return session(this.gateway.url, { path, token });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
