@@ -144,7 +144,6 @@ export const pipeline = defineKind({
   reserved: {
     [NO_PIPELINE]: 'it means that there is no pipeline',
     gate: 'a gate is no Pipeline here; write gate: {} on the Project',
-    'content-pipeline': 'none is built in; give it a name of its own, and name it in the Project’s pipeline',
     default:
       'none applies by itself; give it a name of its own, and name it in pipeline of the Gateway, a Project or a Server',
   },

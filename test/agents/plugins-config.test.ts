@@ -109,7 +109,6 @@ test.each([
   ['Plugin', 'default', 'there is none to extend'],
   ['Pipeline', 'default', 'none applies by itself'],
   ['Pipeline', 'gate', 'write gate: {} on the Project'],
-  ['Pipeline', 'content-pipeline', 'none is built in'],
 ])('a %s %s would mislead: what to write instead is said', async (kind, name, what) => {
   const spec = kind === 'Plugin' ? { file: 'x.mjs', hooks: ['onToolsList'] } : { stages: [{ type: 'csv' }] };
   const { issues } = await loadFiles({ 'a.yaml': resource(kind, name, spec), 'x.mjs': '' });

@@ -97,6 +97,7 @@ describe('custom code', () => {
       projectName: 'dev',
       contentType: 'markdown',
       config: { suffix: '!' },
+      cache: {},
     });
     const table = await run(
       code(

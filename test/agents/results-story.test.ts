@@ -102,5 +102,5 @@ test('a change of a stage is in force with its commit; code that no Policy allow
       async () =>
         ((await agent.callTool({ name: 'notes__get_note', arguments: args })) as unknown as Text).content[0]?.text,
     )
-    .toBe('sourceName,projectName,contentType,originalContent: undefined');
+    .toBe('sourceName,projectName,contentType,log,llm,cache,originalContent: undefined');
 });
