@@ -46,7 +46,7 @@ describe('a model', () => {
   });
 
   test('that fails changes nothing but what it would have said', async () => {
-    piped.models.answering = () => ({ status: 500 });
+    piped.models.answering = () => ({ status: 400 });
     await piped.swap(through(SPLIT, { type: 'summarize-tree', maxTokens: 60 }), { llms: llms() });
     const { text } = await said(await piped.open(), 'library__book');
     expect(text).toMatch(/^2\. Chapter 2 \(\d+ characters\): # Chapter 2$/m);
