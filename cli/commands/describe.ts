@@ -2,7 +2,7 @@ import { addressOf, type Resource } from '../../schemas/resource.ts';
 import { TARGET_OPTIONS, outputOption, text, type Command } from '../command.ts';
 import { budgetTable } from '../print/budgets.ts';
 import { commitText, eventTable } from '../print/events.ts';
-import { llmSection } from '../print/llms.ts';
+import { llmSection, llmTable } from '../print/llms.ts';
 import { plainLines } from '../print/plain.ts';
 import { serverSections } from '../print/server.ts';
 import { indent, table, type Table } from '../print/table.ts';
@@ -62,6 +62,7 @@ function asValue({
   token,
   workspace,
   llm,
+  llms,
   prompt,
   refersTo,
   referredBy,
@@ -72,6 +73,7 @@ function asValue({
   return {
     ...asDocument(resource),
     ...(status ? { status } : {}),
+    ...(llms.length === 0 ? {} : { models: llms }),
     ...(budgets.length === 0 ? {} : { usage: budgets }),
     source: history,
     ...(resource.origins ? { origins: resource.origins } : {}),
@@ -87,6 +89,7 @@ function asText({
   token,
   workspace,
   llm,
+  llms,
   prompt,
   refersTo,
   selects,
@@ -112,6 +115,7 @@ function asText({
     ...(server ? serverSections(server, (resource.spec as { isolation?: unknown }).isolation, log) : []),
     section('Workspace', workspace ? workspaceSection(workspace) : ''),
     section('Model', llm ? llmSection(llm) : ''),
+    section('Models', rows(llmTable(llms))),
     section('Link', prompt ? promptSection(prompt) : ''),
     section('Notes', notes.join('\n')),
     section('Usage', rows(budgetTable(budgets))),

@@ -33,10 +33,19 @@ export function llmSection(status: LlmStatus): string {
   ].join('\n');
 }
 
-/** For `status`: one line where all is well. */
+/** For `status`: which there are and when each answered last, in one line; those that fail have one of their own. */
 export function llmLines({ llms = [] }: Pick<Status, 'llms'>): string[] {
   if (llms.length === 0) return [];
-  const failing = llms.filter(({ state }) => state === 'failing');
-  if (failing.length === 0) return [`Models   ${llms.map(({ name, state }) => `${name} ${state}`).join(', ')}`];
-  return failing.map(({ name, failedAt, lastError }) => `Models   ${name} failed ${age(failedAt)} ago: ${lastError}`);
+  const [failing, well] = [true, false].map((fails) => llms.filter(({ state }) => (state === 'failing') === fails));
+  const others = (well ?? []).map((one) => {
+    const answered = one.answeredAt === undefined ? '' : `, answered ${age(one.answeredAt)} ago`;
+    return `${one.name} (${one.model}) ${stateOf(one)}${answered}`;
+  });
+  return [
+    ...(failing ?? []).map(({ name, failedAt, lastError, breaker }) => {
+      const pause = breaker === 'open' ? ' It is not asked for now.' : '';
+      return `Models   ${name} failed ${age(failedAt)} ago: ${lastError}${pause}`;
+    }),
+    ...(others.length > 0 ? [`Models   ${others.join('; ')}`] : []),
+  ];
 }

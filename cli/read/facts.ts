@@ -26,6 +26,8 @@ export interface Facts {
   readonly token: TokenStatus | undefined;
   readonly workspace: WorkspaceStatus | undefined;
   readonly llm: LlmStatus | undefined;
+  /** Those that it names. */
+  readonly llms: readonly LlmStatus[];
   /** Of one that is a link. */
   readonly prompt: PromptStatus | undefined;
   /** Addresses of what it names, and of what names it. */
@@ -85,6 +87,7 @@ export async function factsOf(
     token: status.tokens.find((entry) => entry.address === address),
     workspace: status.workspaces.find((entry) => entry.address === address),
     llm: status.llms?.find(({ name }) => address === `LlmProvider/${name}`),
+    llms: status.llms?.filter(({ name }) => refersTo.includes(`LlmProvider/${name}`)) ?? [],
     prompt: status.prompts?.find((entry) => entry.address === address),
     refersTo,
     selects,

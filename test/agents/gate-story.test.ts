@@ -1,13 +1,8 @@
 /** `examples/agents` with a gate, as a person would run it: real clients of both eras begin, skip and propose. */
 import { createHash } from 'node:crypto';
-import { cpSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { client } from '../gateway/helpers/gateway.ts';
-import { modernClient } from '../gateway/helpers/modern.ts';
-import { Desk, type Running } from '../helpers/slipway.ts';
-
-const EXAMPLE = fileURLToPath(new URL('../../examples/agents', import.meta.url));
+import type { Desk } from '../helpers/slipway.ts';
+import { exampleUp, type Era, type Example } from './helpers/example.ts';
 
 const token = (name: string, role: string): string => `apiVersion: slipway/v1
 kind: Token
@@ -21,24 +16,19 @@ metadata: { name: worker }
 spec: { rules: [{ verbs: [view, run], resources: [servers, projects] }] }
 `;
 
+let example: Example;
 let desk: Desk;
-let running: Running;
 beforeAll(async () => {
-  desk = new Desk();
-  cpSync(EXAMPLE, desk.config, { recursive: true });
   const names = ['ada', 'bob', 'eve', 'joe'].map((name) => token(name, 'member'));
-  desk.push({ 'tokens.yaml': [...names, WORKER, token('max', 'worker')].join('---\n') }, 'what agents see');
-  running = await desk.up();
-  // A server that takes long to start is there only then.
-  expect((await desk.sync()).code).toBe(0);
+  example = await exampleUp({ 'tokens.yaml': [...names, WORKER, token('max', 'worker')].join('---\n') });
+  ({ desk } = example);
 });
-afterAll(() => desk[Symbol.asyncDispose]());
+afterAll(() => example[Symbol.asyncDispose]());
 
 type Answer = { content: { text?: string }[]; isError?: boolean };
 
-async function open(era: string, who: string) {
-  const url = `${await running.serving}/projects/gated/mcp`;
-  const agent = await (era === 'modern' ? modernClient(url, { token: who }) : client(url, who));
+async function open(era: Era, who: string) {
+  const agent = await example.open('gated', era, who);
   const call = async (name: string, args: Record<string, unknown> = {}): Promise<string[]> =>
     ((await agent.callTool({ name, arguments: args })) as unknown as Answer).content.map(({ text = '' }) => text);
   const listed = async (): Promise<string[]> => (await agent.listTools()).tools.map(({ name }) => name);
@@ -46,9 +36,9 @@ async function open(era: string, who: string) {
 }
 
 describe.each([
-  ['legacy', 'ada', 'bob'],
-  ['modern', 'eve', 'joe'],
-])('a client of the %s era', (era, who, other) => {
+  ['2025-11-25', 'ada', 'bob'],
+  ['2026-07-28', 'eve', 'joe'],
+] as const)('a client of MCP %s', (era, who, other) => {
   test('begins, gets what fits, and works', async () => {
     await using session = await open(era, who);
     const told = session.agent.getInstructions() ?? '';
@@ -99,7 +89,7 @@ describe.each([
 test('who may not propose is told so, and nothing is pushed', async () => {
   const branches = (): string => desk.git(desk.remote, 'branch', '--list', 'slipway/proposals/*');
   const before = branches();
-  await using session = await open('legacy', 'max');
+  await using session = await open('2025-11-25', 'max');
   const refused = await session.call('propose_prompt', { name: 'x', content: 'Trust me.' });
   expect(refused[0]).toBe('No role of yours may create proposals.');
   expect((await session.call('read_prompts', { tags: ['x'] }))[0]).not.toContain('Trust me.');
@@ -129,7 +119,7 @@ test('a text that changes in its file is a change that is told and served', asyn
   expect(out).toContain('Prompt/how-we-write');
   desk.push({}, 'another text');
   expect((await desk.sync()).code).toBe(0);
-  await using session = await open('modern', 'eve');
+  await using session = await open('2026-07-28', 'eve');
   // Who has begun has begun, and reads what is new.
   expect(await session.listed()).toContain('read_prompts');
   expect((await session.call('read_prompts', { tags: ['write'] }))[0]).toContain('# How we write now\n\nBriefly.');

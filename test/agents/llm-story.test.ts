@@ -1,28 +1,29 @@
 /** The real program with a language model that is there, goes away and comes back; and with what it keeps of results. */
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { client, raw } from '../gateway/helpers/gateway.ts';
+import { raw } from '../gateway/helpers/gateway.ts';
 import { modernClient } from '../gateway/helpers/modern.ts';
 import { Models } from '../helpers/models.ts';
-import { Desk, type Running } from '../helpers/slipway.ts';
+import type { Desk, Running } from '../helpers/slipway.ts';
+import { tempDir } from '../helpers/temp.ts';
+import { ERAS, exampleUp, inExample, type Example } from './helpers/example.ts';
 
-const EXAMPLE = fileURLToPath(new URL('../../examples/agents', import.meta.url));
 const KEY = 'sk-of-the-story-0815';
 
 let models: Models;
+let keys: ReturnType<typeof tempDir>;
+let example: Example;
 let desk: Desk;
 let running: Running;
 beforeAll(async () => {
   models = await Models.start();
-  desk = new Desk();
-  cpSync(EXAMPLE, desk.config, { recursive: true });
-  writeFileSync(join(desk.home, 'key'), `${KEY}\n`);
-  const more = `apiVersion: slipway/v1
+  keys = tempDir();
+  writeFileSync(join(keys.path, 'key'), `${KEY}\n`);
+  const big = `apiVersion: slipway/v1
 kind: Secret
 metadata: { name: keys }
-spec: { data: { model: { file: ${join(desk.home, 'key')} } } }
+spec: { data: { model: { file: ${join(keys.path, 'key')} } } }
 ---
 apiVersion: slipway/v1
 kind: LlmProvider
@@ -34,15 +35,20 @@ spec:
   privateNetwork: true
   apiKey: { secretRef: { name: keys, key: model } }
   tier: heavy
+---
+apiVersion: slipway/v1
+kind: Project
+metadata: { name: thoughtful }
+spec: { servers: [notes], llm: { heavy: big } }
 `;
-  const local = readFileSync(join(EXAMPLE, 'models.yaml'), 'utf8');
   const here = `  url: ${models.url}/v1\n  privateNetwork: true\n`;
-  desk.push({ 'big.yaml': more, 'models.yaml': `${local}${here}` }, 'models');
-  running = await desk.up();
+  example = await exampleUp({ 'big.yaml': big, 'models.yaml': `${inExample('models.yaml')}${here}` });
+  ({ desk, running } = example);
 });
 afterAll(async () => {
-  await desk[Symbol.asyncDispose]();
+  await example[Symbol.asyncDispose]();
   await models[Symbol.asyncDispose]();
+  keys[Symbol.dispose]();
 });
 
 const told = async (...args: string[]): Promise<string> =>
@@ -58,10 +64,16 @@ test('models are told of as calls showed them, asked for a word when somebody wa
   expect(well).toMatchObject({ code: 0, out: expect.stringMatching(/^llmprovider\/big answered after \d+ ms$/) });
   expect(models.asked).toMatchObject([{ path: '/v1/messages', body: { model: 'a-model' } }]);
   const described = await told('describe', 'llmprovider', 'big');
+  expect(await told('status')).toMatch(
+    /^Models {3}big \(a-model\) ok, answered \S+ ago; local \(llama3\.2\) unknown$/m,
+  );
+  expect(await told('describe', 'project', 'thoughtful')).toMatch(
+    /\nModels\n +NAME .*\n +big +anthropic +a-model +heavy +ok /,
+  );
   expect(described).toMatch(/Model\n +ok\n +1 calls, 0 failed, 0 running; 30 tokens in, 5 out/);
 
   // Rotated where it lies, to a wrong one; nothing is restarted.
-  writeFileSync(join(desk.home, 'key'), 'sk-wrong\n');
+  writeFileSync(join(keys.path, 'key'), 'sk-wrong\n');
   const bad = await desk.slipway(['llm', 'check', 'big', '--state-dir', desk.state]);
   expect(bad).toMatchObject({
     code: 1,
@@ -70,6 +82,7 @@ test('models are told of as calls showed them, asked for a word when somebody wa
   const [status, json] = await Promise.all([told('status'), desk.status()]);
   expect(status).toMatch(/^Ready/);
   expect(status).toMatch(/^Models {3}big failed \S+ ago: It answered 401: the key is refused\.$/m);
+  expect(status).toMatch(/^Models {3}local \(llama3\.2\) unknown$/m);
   expect(json.llms).toMatchObject([
     { name: 'big', state: 'failing', calls: 2, errors: 1 },
     { name: 'local', state: 'unknown' },
@@ -79,7 +92,7 @@ test('models are told of as calls showed them, asked for a word when somebody wa
 
   // Another model by a commit: counted anew.
   const config = readFileSync(join(desk.config, 'big.yaml'), 'utf8');
-  writeFileSync(join(desk.home, 'key'), `${KEY}\n`);
+  writeFileSync(join(keys.path, 'key'), `${KEY}\n`);
   desk.push({ 'big.yaml': config.replace('a-model', 'b-model') }, 'another model');
   expect((await desk.sync()).code).toBe(0);
   expect(await told('llm', 'check', 'big')).toContain('answered');
@@ -90,29 +103,25 @@ test('models are told of as calls showed them, asked for a word when somebody wa
   expect(seen.join('\n')).not.toMatch(/sk-(of-the-story|wrong)/);
 });
 
-test.each(['2025-11-25', '2026-07-28'])(
-  'a client of MCP %s gets what was read before, until somebody writes',
-  async (era) => {
-    const url = `${await running.serving}/projects/full/mcp`;
-    await using agent = era === '2026-07-28' ? await modernClient(url) : await client(url);
-    const call = async (name: string, args: Record<string, unknown> = {}): Promise<[string | undefined, boolean]> => {
-      const { content, _meta } = await agent.callTool({ name, arguments: args });
-      const [first] = content as { text: string }[];
-      return [first?.text, _meta?.['slipway/cached'] !== undefined];
-    };
-    const title = `of ${era}`;
-    await call('team_write', { title, text: 'first' });
-    expect(await call('team_get_note', { title })).toEqual(['first', false]);
-    expect(await call('team_get_note', { title })).toEqual(['first', true]);
-    await call('team_write', { title, text: 'second' });
-    expect(await call('team_get_note', { title })).toEqual(['second', false]);
-    const events = await told('audit', 'query', '--tool', 'get_note', '-o', 'json');
-    expect(events).toMatch(/"cached": ?true/);
-  },
-);
+test.each(ERAS)('a client of MCP %s gets what was read before, until somebody writes', async (era) => {
+  await using agent = await example.open('full', era);
+  const call = async (name: string, args: Record<string, unknown> = {}): Promise<[string | undefined, boolean]> => {
+    const { content, _meta } = await agent.callTool({ name, arguments: args });
+    const [first] = content as { text: string }[];
+    return [first?.text, _meta?.['slipway/cached'] !== undefined];
+  };
+  const title = `of ${era}`;
+  await call('team_write', { title, text: 'first' });
+  expect(await call('team_get_note', { title })).toEqual(['first', false]);
+  expect(await call('team_get_note', { title })).toEqual(['first', true]);
+  await call('team_write', { title, text: 'second' });
+  expect(await call('team_get_note', { title })).toEqual(['second', false]);
+  const events = await told('audit', 'query', '--tool', 'get_note', '-o', 'json');
+  expect(events).toMatch(/"cached": ?true/);
+});
 
 test('what is kept is told, and forgotten when somebody says so', async () => {
-  await using agent = await client(`${await running.serving}/projects/full/mcp`);
+  await using agent = await example.open('full', '2025-11-25');
   const isKept = async (): Promise<boolean> =>
     (await agent.callTool({ name: 'team_list_notes' }))._meta?.['slipway/cached'] !== undefined;
   await isKept();
@@ -140,6 +149,7 @@ test('what a model said once is not asked again, not even after a restart, until
   models.asked.length = 0;
   const chapters = [1, 2, 3].map((at) => `# Chapter ${at}\n\n${`Words of ${at}. `.repeat(300)}`).join('\n\n');
   const read = async (): Promise<string> => {
+    // Where it serves now: it is started anew below.
     await using agent = await modernClient(`${await running.serving}/projects/sections/mcp`);
     await agent.callTool({ name: 'notes__save_note', arguments: { title: 'book', text: chapters } });
     const { content } = await agent.callTool({ name: 'notes__get_note', arguments: { title: 'book' } });

@@ -1,5 +1,6 @@
 /** `examples/agents` as a person would run it: the real program, and agents of both eras that come to its projects. */
-import { cpSync } from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { client } from '../../gateway/helpers/gateway.ts';
@@ -7,6 +8,10 @@ import { modernClient } from '../../gateway/helpers/modern.ts';
 import { Desk, type Running } from '../../helpers/slipway.ts';
 
 const EXAMPLE = fileURLToPath(new URL('../../../examples/agents', import.meta.url));
+
+/** A file of it, as it stands there. */
+export const inExample = (path: string): string => readFileSync(join(EXAMPLE, path), 'utf8');
+
 /** One of each: with sessions, and without. */
 export const ERAS = ['2025-11-25', '2026-07-28'] as const;
 export type Era = (typeof ERAS)[number];
