@@ -3,28 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AuditDraft } from '../../schemas/audit.ts';
 import type { Gateway } from '../../gateway/index.ts';
 import { modernClient } from '../gateway/helpers/modern.ts';
-import { client, listen, principal, raw, session, snapshot, start, type Wish } from '../gateway/helpers/gateway.ts';
+import { client, session, snapshot, start } from '../gateway/helpers/gateway.ts';
 import { socketUpstream, type Upstream } from '../gateway/helpers/upstreams.ts';
-
-const TOOLS = [
-  {
-    name: 'createIssue',
-    description: 'Opens an issue in a repository.\nMore lines that nobody needs.',
-    inputSchema: {
-      type: 'object',
-      properties: { repo: { type: 'string' }, title: { type: 'string', description: 'headline of the ticket' } },
-      required: ['repo'],
-    },
-    annotations: { destructiveHint: false },
-  },
-  {
-    name: 'search_code',
-    description: 'Searches code.',
-    inputSchema: { type: 'object', properties: { query: { type: 'string' } }, required: ['query'] },
-    annotations: { readOnlyHint: true },
-  },
-  { name: 'delete_repo', description: 'Deletes a repository.', inputSchema: { type: 'object' } },
-];
+import { codeServer, discovering, TOOLS } from './helpers/discovering.ts';
 
 type Answer = { content: { text: string }[]; isError?: boolean };
 
@@ -61,51 +42,9 @@ let gateway: Gateway;
 const audited: AuditDraft[] = [];
 const audit = { record: (draft: AuditDraft) => void audited.push({ ...draft }), blocked: false };
 
-const wish = (): Wish => ({
-  servers: {
-    code: {
-      endpoints: [code.endpoint],
-      description: 'Issues and code.',
-      tags: ['git'],
-      examples: [{ ask: 'open an issue' }],
-    },
-    tiny: { endpoints: [tiny.endpoint] },
-    broken: { endpoints: [], unavailable: { code: 'start-failed', message: 'It does not start.' } },
-  },
-  routes: {
-    '/projects/lazy/mcp': {
-      project: 'lazy',
-      servers: ['code', 'tiny', 'broken'],
-      separator: '__',
-      discovery: { mode: 'lazy', summaries: 2 },
-    },
-    '/projects/search/mcp': {
-      project: 'search',
-      servers: ['code', 'tiny'],
-      separator: '__',
-      discovery: { mode: 'search' },
-    },
-  },
-  principals: [principal('ci', 'secret')],
-  access: {
-    servers: {
-      code: {
-        file: 'code.yaml',
-        line: 8,
-        rules: [{ pattern: 'delete_*', action: 'deny', message: 'Nobody deletes.', file: 'code.yaml', line: 9 }],
-      },
-    },
-  },
-});
-
 beforeAll(async () => {
-  [code, tiny] = await Promise.all([socketUpstream('code'), socketUpstream('tiny')]);
-  code.tools.splice(0, code.tools.length, ...TOOLS, {
-    name: 'echo',
-    description: 'Echoes.',
-    inputSchema: { type: 'object' },
-  });
-  gateway = await start(snapshot(wish()), { audit });
+  [code, tiny] = await Promise.all([codeServer(), socketUpstream('tiny')]);
+  gateway = await start(snapshot(discovering({ code, tiny })), { audit });
 });
 afterAll(async () => {
   await gateway[Symbol.asyncDispose]();
@@ -276,119 +215,4 @@ test('summaries of servers stand in the description, as many as are wanted', asy
   const { rpc } = await session(gateway.url, { path: '/projects/lazy/mcp', token: 'secret' });
   const { tools } = (await rpc('tools/list')).json.result as { tools: { description: string }[] };
   expect(tools[0]?.description).toMatch(/\nServers:\n- code: Issues and code\.\n- tiny\n- and 1 more$/);
-});
-
-test('who is not told of tools is not told that they changed, but of another way to list them', async () => {
-  const changing = await socketUpstream('changing');
-  await using own = await start(
-    snapshot({
-      servers: { changing: changing.endpoint },
-      routes: {
-        '/projects/lazy/mcp': { project: 'lazy', servers: ['changing'], separator: '__', discovery: { mode: 'lazy' } },
-      },
-    }),
-  );
-  const { id, rpc } = await session(own.url, { path: '/projects/lazy/mcp' });
-  await rpc('tools/call', { name: 'list_commands', arguments: {} });
-  const heard = await listen(own.url, id, '/projects/lazy/mcp');
-  changing.tools.push({ name: 'more', description: '', inputSchema: { type: 'object' } });
-  changing.say({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
-  await expect
-    .poll(async () => JSON.stringify((await rpc('tools/call', { name: 'list_commands', arguments: {} })).json.result))
-    .toContain('more');
-  await own.swap(
-    snapshot({
-      servers: { changing: changing.endpoint },
-      routes: {
-        '/projects/lazy/mcp': {
-          project: 'lazy',
-          servers: ['changing'],
-          separator: '__',
-          discovery: { mode: 'search' },
-        },
-      },
-    }),
-  );
-  // The first that is heard is about the other mode: of the tool there was nothing.
-  expect(await heard.next()).toMatchObject({ method: 'notifications/tools/list_changed' });
-  expect(JSON.stringify((await rpc('tools/list')).json.result)).toContain('find_tools');
-  heard.close();
-  await changing[Symbol.asyncDispose]();
-});
-
-test('a project says what tools are called, what they do and which are shown; rules and servers know their own names', async () => {
-  const route = {
-    project: 'dev',
-    servers: ['code', 'tiny'],
-    separator: '__',
-    overrides: {
-      code: {
-        prefix: 'gh_',
-        hide: ['search_*'],
-        tools: { createIssue: { name: 'open_ticket', description: 'Opens a ticket.' } },
-      },
-      tiny: { prefix: '', hide: ['*'] },
-    },
-  };
-  const { servers = {}, access = {} } = wish();
-  await using own = await start(
-    snapshot({
-      servers,
-      access,
-      routes: {
-        '/projects/dev/mcp': route,
-        '/projects/lazy/mcp': { ...route, discovery: { mode: 'lazy' } },
-      },
-    }),
-  );
-  const { rpc } = await session(own.url, { path: '/projects/dev/mcp' });
-  const { tools } = (await rpc('tools/list')).json.result as { tools: { name: string; description: string }[] };
-  expect(tools.map(({ name, description }) => [name, description])).toEqual([
-    ['gh_open_ticket', 'Opens a ticket.'],
-    ['gh_echo', 'Echoes.'],
-  ]);
-  const called = async (name: string, args: object = {}): Promise<string> =>
-    JSON.stringify((await rpc('tools/call', { name, arguments: args })).json);
-  expect(await called('gh_echo', { text: 'hi' })).toContain('code:hi');
-  await called('gh_open_ticket', { repo: 'x' });
-  const last = code.seen.at(-1);
-  expect(last && 'params' in last ? last.params : {}).toMatchObject({ name: 'createIssue', arguments: { repo: 'x' } });
-  expect(await called('gh_delete_repo')).toContain('Nobody deletes.');
-  for (const name of ['gh_search_code', 'gh_createIssue', 'code__echo', 'echo', 'who'])
-    expect(await called(name)).toContain(`Unknown tool: ${name}`);
-
-  const lazy = await session(own.url, { path: '/projects/lazy/mcp' });
-  const asked = async (name: string, args: object): Promise<string> =>
-    JSON.stringify((await lazy.rpc('tools/call', { name, arguments: args })).json.result);
-  const listed = await asked('list_commands', { server: 'code' });
-  expect(listed).toContain('open_ticket');
-  expect(listed).not.toMatch(/createIssue|search_code|delete_repo/);
-  expect(await asked('describe_commands', { server: 'code', command_names: ['gh_open_ticket'] })).toContain(
-    'Opens a ticket.',
-  );
-  expect(await asked('invoke_command', { server: 'code', command_name: 'echo', text: 'hi' })).toContain('code:hi');
-  expect(await asked('invoke_command', { server: 'code', command_name: 'search_code', query: 'x' })).toContain(
-    'has no command',
-  );
-});
-
-test('a project says how a client is set up, and what to tell a model', async () => {
-  const path = '/projects/lazy/mcp-config';
-  const headers = { Authorization: 'Bearer secret' };
-  expect((await raw(gateway.url, { path })).status).toBe(401);
-  expect(JSON.parse((await raw(gateway.url, { path, headers })).text)).toEqual({
-    mcpServers: {
-      lazy: {
-        type: 'http',
-        url: `${gateway.url}/projects/lazy/mcp`,
-        headers: { Authorization: 'Bearer ${SLIPWAY_TOKEN}' },
-      },
-    },
-  });
-  expect(JSON.parse((await raw(gateway.url, { path: '/projects/lazy/instructions', headers })).text)).toEqual({
-    project: 'lazy',
-    instructions: '',
-    servers: [{ name: 'code', description: 'Issues and code.' }, { name: 'tiny' }, { name: 'broken' }],
-  });
-  expect((await raw(gateway.url, { path: '/projects/none/mcp-config', headers })).status).toBe(404);
 });
