@@ -145,9 +145,15 @@ export class Drafts {
   #free(kind: string, name: string): string {
     for (let count = 1; ; count++) {
       const candidate = count === 1 ? name : `${name.slice(0, 59)}-${count}`;
-      if (!this.#find(kind, candidate)) return candidate;
+      if (!this.#find(kind, candidate) && !isTaken(kind, candidate)) return candidate;
     }
   }
+}
+
+/** By what is built in, or means something else. */
+function isTaken(kind: string, name: string): boolean {
+  const { builtIn = [], reserved = {} } = kindOf(kind) ?? {};
+  return builtIn.includes(name) || Object.hasOwn(reserved, name);
 }
 
 function yamlOf({ kind, metadata, spec }: Draft): string {

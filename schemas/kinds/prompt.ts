@@ -119,7 +119,8 @@ function misnamed(resource: Own): Problem[] {
   if (!own.startsWith(OWN_PROMPTS)) return [];
   if (!isOwnText(own)) {
     const known = Object.keys(OWN_TEXTS);
-    const message = `Names that begin with ${OWN_PROMPTS} are those of built-in texts; there is: ${known.join(', ')}.`;
+    const texts = Object.entries(OWN_TEXTS).map(([text, where]) => `${text} (${where})`);
+    const message = `Names that begin with ${OWN_PROMPTS} are those of built-in texts; there is: ${texts.join(', ')}.`;
     const nearest = suggest(own, known);
     const hint = nearest === undefined ? {} : { hint: `Did you mean ${nearest}?` };
     return [{ resource, path: [], code: 'reserved-name', message, ...hint }];

@@ -50,6 +50,7 @@ describe.each([
     expect(begun).toContain('# how-we-write (priority 7)\n\n# How we write notes');
     expect(begun).toContain('# welcome-note (priority 5)\n\nThree ways to find it.');
     expect(begun).toContain('# house-rules (priority 10)');
+    expect(begun).toMatch(/all \d+ tools of gated are listed now\. Of its 3 texts, read_prompts gives/);
     expect(await session.listed()).toEqual(
       expect.arrayContaining(['notes__get_note', 'read_prompts', 'propose_prompt']),
     );

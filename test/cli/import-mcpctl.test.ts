@@ -93,6 +93,7 @@ test('proxy models become pipelines, and gates of projects; what holds code is l
       { name: 'code', stages: [{ type: 'paginate' }, { type: 'mine' }] },
       { name: 'wrong', stages: [{ type: 'paginate', config: { pageSize: 1 } }] },
       { name: 'driven', controller: 'other', stages: [{ type: 'paginate' }] },
+      { name: 'gate' },
     ],
     projects: [
       {
@@ -153,6 +154,7 @@ test('prompts stay with the projects that they are for, and links lead where the
     prompts: [
       { name: 'rules', content: '# Rules\nBe kind.', priority: 9, summary: 'How\nto be.', chapters: ['Kindness'] },
       { name: 'team', content: 'x', project: 'My Team' },
+      { name: 'slipway-rules', content: 'x' },
       { name: 'linked', link: 'My Team/Web_App:note://a', content: 'old' },
       { name: 'direct', linkTarget: 'github:note://b', project: null },
       { name: 'astray', link: 'My Team/github:note://a' },
@@ -165,6 +167,7 @@ test('prompts stay with the projects that they are for, and links lead where the
   expect(Object.fromEntries(Object.entries(specs).filter(([address]) => address.startsWith('Prompt/')))).toEqual({
     'Prompt/rules': { content: '# Rules\nBe kind.', priority: 9, summary: 'How to be.', chapters: ['Kindness'] },
     'Prompt/team': { content: 'x', projects: ['my-team'] },
+    'Prompt/mcpctl-slipway-rules': { content: 'x' },
     'Prompt/linked': { link: 'my-team/web-app:note://a' },
     'Prompt/direct': { link: 'github:note://b' },
   });
@@ -277,8 +280,8 @@ test('rbac: nothing is allowed that was not, and nobody has it who had not', asy
     ],
   });
   expect(Object.fromEntries(Object.entries(specs).filter(([address]) => address.startsWith('Role')))).toEqual({
-    'Role/mcpctl-admin': { rules: [{ verbs: ['edit'], resources: ['*'] }], operations: ['logs'] },
-    'RoleBinding/admin': { subjects: [{ kind: 'User', name: 'ada' }], role: 'mcpctl-admin' },
+    'Role/admin-2': { rules: [{ verbs: ['edit'], resources: ['*'] }], operations: ['logs'] },
+    'RoleBinding/admin': { subjects: [{ kind: 'User', name: 'ada' }], role: 'admin-2' },
     'Role/web': {
       rules: [
         { verbs: ['view'], resources: ['servers'], names: ['web-app'] },
@@ -309,7 +312,8 @@ projects:
 prompts:
   - { name: rules, content: Be kind., project: dev }
 `;
-  const ours = 'prompts:\n  - { name: more, content: Be brief., projects: [dev] }\n';
+  const ours =
+    'servers:\n  - { name: mine, command: [mine], transport: http, http: { port: 3000 } }\nprompts:\n  - { name: more, content: Be brief., projects: [dev] }\n';
   writeFiles(dir.path, { 'config/gateway.yaml': 'apiVersion: slipway/v1\nkind: Gateway\nmetadata: { name: main }\n' });
   const cwd = join(dir.path, 'config');
   const applied = await cli(['apply', '-f', '-'], { cwd, stdin: theirs });
@@ -320,6 +324,6 @@ prompts:
     'prompt/rules created',
   ]);
   expect(await cli(['apply', '-f', '-'], { cwd, stdin: ours })).toMatchObject({ code: 0, err: '' });
-  expect((await cli(['validate'], { cwd })).out).toContain('5 resources, no issues');
+  expect((await cli(['validate'], { cwd })).out).toContain('6 resources, no issues');
   expect((await cli(['apply', '-f', '-'], { cwd, stdin: theirs })).out).toContain('project/dev unchanged');
 });

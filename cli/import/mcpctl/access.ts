@@ -1,5 +1,5 @@
 /** mcpctl's users and groups, and its RBAC: what somebody may do becomes a Role, who it is a RoleBinding. */
-import { BUILT_IN_ROLES, OPERATIONS, RESOURCES, VERBS } from '../../../schemas/access.ts';
+import { OPERATIONS, RESOURCES, VERBS } from '../../../schemas/access.ts';
 import { objectOf, textsOf } from '../draft.ts';
 import type { Known } from './known.ts';
 
@@ -44,8 +44,7 @@ export function addAccess(items: readonly Item[], known: Known): void {
       drafts.lose(about, `was left out: nothing is left of ${who.length === 0 ? 'whom it is for' : 'what it allows'}`);
       continue;
     }
-    const isTaken = (BUILT_IN_ROLES as readonly string[]).includes(wanted.toLowerCase());
-    const role = drafts.add('Role', isTaken ? `mcpctl-${wanted}` : wanted, {
+    const role = drafts.add('Role', wanted, {
       ...(rules.length > 0 ? { rules } : {}),
       ...(operations.length > 0 ? { operations } : {}),
     });

@@ -27,7 +27,6 @@ const OWN_FIELDS = [
   'packageName',
   'dockerImage',
   'externalUrl',
-  'transport',
   'proxyModel',
   'serverOverrides',
   'gated',
@@ -51,9 +50,11 @@ export function isOnlyMcpctl(root: Record<string, unknown>): boolean {
 }
 
 const hasOwnFields = (root: Record<string, unknown>): boolean =>
-  Object.values(root).some(
-    (items) => Array.isArray(items) && items.some((raw) => OWN_FIELDS.some((field) => field in objectOf(raw))),
-  );
+  Object.values(root).some((items) => Array.isArray(items) && items.map(objectOf).some(isOwn));
+
+/** Servers of ours have a transport, too, which is never in capitals. */
+const isOwn = (item: Record<string, unknown>): boolean =>
+  OWN_FIELDS.some((field) => field in item) || /^[A-Z_]+$/.test(String(item['transport'] ?? ''));
 
 /** In an order in which each finds what it names. */
 export function fromMcpctl(root: Record<string, unknown>, drafts: Drafts): void {

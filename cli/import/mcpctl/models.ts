@@ -35,7 +35,8 @@ export function addModels(items: readonly Item[], known: Known): void {
     const item = { ...rest, ...objectOf(spec) };
     const name = String(item['name']);
     const about = `proxymodel ${name}`;
-    if (BUILT_IN.has(name)) continue;
+    // Named, as it is in a list of all; what has stages is somebody's own in its place.
+    if (BUILT_IN.has(name) && item['stages'] === undefined) continue;
     const gate = gateOf(item, about, known);
     const stages = stagesOf(item, about, known);
     // Half of it could let through what the other half was to take out.

@@ -1,5 +1,5 @@
 /** mcpctl's prompts: for all projects, or for one; texts, or links to what a server has. */
-import { OWN_TEXTS } from '../../../schemas/kinds/fields/own-texts.ts';
+import { OWN_PROMPTS, OWN_TEXTS } from '../../../schemas/kinds/fields/own-texts.ts';
 import type { Known } from './known.ts';
 
 type Item = Record<string, unknown>;
@@ -35,7 +35,9 @@ export function addPrompts(items: readonly Item[], known: Known): void {
     }
     if (link !== undefined && content) drafts.note(about, 'has a link, so its content was left out');
     known.loseOthers(about, item, UNDERSTOOD);
-    known.add('Prompt', String(name), {
+    // Those are Slipway's own texts.
+    const wanted = String(name).startsWith(OWN_PROMPTS) ? `mcpctl-${String(name)}` : String(name);
+    known.add('Prompt', wanted, {
       ...(link === undefined ? { content } : { link }),
       ...(typeof priority === 'number' ? { priority } : {}),
       ...(of === undefined ? {} : { projects: [of] }),

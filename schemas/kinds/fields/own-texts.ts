@@ -24,6 +24,10 @@ export const TEXT_VARIABLES = {
 } as const;
 export type TextVariable = keyof typeof TEXT_VARIABLES;
 
+const THERE_IS = Object.entries(TEXT_VARIABLES)
+  .map(([name, meaning]) => `{{${name}}}, ${meaning}`)
+  .join('; ');
+
 const VARIABLE = /\{\{\s*([^{}]*?)\s*\}\}/g;
 
 export const isOwnText = (name: string): name is OwnText => Object.hasOwn(OWN_TEXTS, name);
@@ -48,7 +52,7 @@ export function unknownVariables(text: string): { readonly message: string; read
     return [
       {
         message: `There is no variable ${all.replaceAll(/\s+/g, ' ')} (line ${line} of the text).`,
-        hint: nearest === undefined ? `There is: ${known.join(', ')}.` : `Did you mean {{${nearest}}}?`,
+        hint: nearest === undefined ? `There is: ${THERE_IS}.` : `Did you mean {{${nearest}}}?`,
       },
     ];
   });
