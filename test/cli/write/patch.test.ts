@@ -1,0 +1,94 @@
+/** One field, one document, one entry of a list: nothing else changes. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { CONFIG, Folder, GITHUB, PROJECTS } from './folder.ts';
+
+describe('patch', () => {
+  test.each<[string, readonly string[], string, string]>([
+    ['a number', ['replicas=3'], 'replicas: 2', 'replicas: 3'],
+    ['an item by its name', ['env.MODE.value=slow'], "'fast'", "'slow'"],
+    ['an item by its index', ['spec.command[1]=b.mjs'], '"server.mjs"', '"b.mjs"'],
+    ['a label with dots', ['metadata.labels[example.com/x]=y'], 'team: core }', 'team: core, example.com/x: y }'],
+    ['what is taken away', ['description=null'], '  description: Issues and pull requests.\n', ''],
+    ['a merge patch', ['-p', '{"spec":{"replicas":4,"description":null}}'], '', ''],
+    [
+      'a JSON patch',
+      ['--type', 'json', '-p', '[{"op":"add","path":"/spec/env/0","value":{"name":"A","value":"1"}}]'],
+      '    - { name: MODE',
+      '    - { name: A, value: "1" }\n    - { name: MODE',
+    ],
+  ])('%s', async (_, args, from, to) => {
+    using folder = new Folder();
+    expect(await folder.run(['patch', 'server', 'github', ...args])).toMatchObject({ code: 0, err: '' });
+    const merged = GITHUB.replace('replicas: 2', 'replicas: 4')
+      .replace('  description: Issues and pull requests.\n', '')
+      .replace(/\n\n$/, '\n\n');
+    expect(folder.read('servers/github.yaml')).toBe(from === '' ? merged : GITHUB.replace(from, to));
+  });
+
+  test('what means the same changes nothing', async () => {
+    using folder = new Folder();
+    expect((await folder.run(['patch', 'server', 'github', 'timeout=60s', 'replicas=2'])).out).toContain('unchanged');
+    expect(folder.all()).toEqual(CONFIG);
+  });
+});
+
+test('delete takes out one document and leaves the others, or the file', async () => {
+  using folder = new Folder();
+  expect((await folder.run(['delete', 'project/dev'])).out).toBe('project/dev deleted  projects.yaml');
+  expect(folder.read('projects.yaml')).toBe(PROJECTS.slice(PROJECTS.indexOf('# Only')));
+  await folder.run(['patch', 'project', 'ops', 'servers=[github]']);
+  expect((await folder.run(['delete', 'servers', '-l', 'tier=scratch'])).out).toContain('server/pager deleted');
+  expect(existsSync(join(folder.path, 'servers/pager.yaml'))).toBe(false);
+  expect((await folder.run(['delete', 'server', 'pager'])).code).toBe(1);
+  expect((await folder.run(['delete', 'server', 'pager', '--ignore-not-found'])).code).toBe(0);
+  expect((await folder.run(['delete', '-f', 'projects.yaml'])).out).toContain('project/ops deleted');
+  expect(Object.keys(folder.all())).toEqual(['servers/github.yaml']);
+});
+
+test('attach and detach change a project’s list where it stands', async () => {
+  using folder = new Folder();
+  expect((await folder.run(['attach', 'server', 'pager', '-p', 'dev'])).out).toBe(
+    'project/dev attached  projects.yaml',
+  );
+  expect(folder.read('projects.yaml')).toBe(
+    PROJECTS.replace('- github   # everybody\n', '- github   # everybody\n    - pager\n'),
+  );
+  expect((await folder.run(['attach', 'srv/pager', '-p', 'dev'])).out).toContain('unchanged');
+  await folder.run(['detach', 'server', 'pager', '-p', 'ops']);
+  expect(folder.read('projects.yaml')).toContain('spec: { servers: [ github ] }');
+  expect((await folder.run(['get', 'sa', '--local'])).out).toBe(
+    'SERVER   PROJECT\ngithub   dev\npager    dev\ngithub   ops',
+  );
+});
+
+test('a dry run shows the difference, with secrets masked, and writes nothing', async () => {
+  using folder = new Folder();
+  const { out } = await folder.run([
+    'patch',
+    'server',
+    'github',
+    'replicas=3',
+    'env.API_TOKEN.value=other-token',
+    '--dry-run',
+    '--diff',
+  ]);
+  expect(out).toBe(`--- a/servers/github.yaml
++++ b/servers/github.yaml
+@@ -6,10 +6,10 @@
+ metadata: { name: github, labels: { team: core } }   # not core/
+ spec:
+   # Two for the holidays.
+-  replicas: 2  # was 1
++  replicas: 3  # was 1
+   command: [node, "server.mjs"]
+   env:
+     - { name: MODE, value: 'fast' }   # or slow
+-    - { name: API_TOKEN, value: *** }
++    - { name: API_TOKEN, value: *** }
+ 
+   description: Issues and pull requests.
+server/github patched (dry run)  servers/github.yaml`);
+  expect(folder.all()).toEqual(CONFIG);
+});
