@@ -29,6 +29,8 @@ export interface Command {
   readonly words?: Readonly<Record<string, readonly string[]>>;
   /** Shown below the help. */
   readonly examples?: readonly string[];
+  /** Its flags are those of the commands below it; what comes without one of them is for `run` to tell. */
+  readonly takesAnyFlag?: boolean;
   /** Commands below this one, by name; each is asked for only when it is called. */
   readonly commands?: Readonly<Record<string, Subcommand>>;
   run(invocation: Invocation): Promise<number>;

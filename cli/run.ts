@@ -1,11 +1,11 @@
 /** From arguments to an exit code. The one place that turns errors into words and codes. */
 import { inspect } from 'node:util';
-import { Command as Commander, CommanderError, Option as CommanderOption } from 'commander';
+import { Command as Commander, CommanderError, Help, Option as CommanderOption } from 'commander';
 import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
-import { suggest } from '../schemas/suggest.ts';
 import { GLOBAL_OPTIONS, type Command, type Option } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { COMPLETE } from './complete/scripts.ts';
+import { asSlipwaySays, choiceHint, commandHint, flagHint } from './elsewhere.ts';
 import { quietOrLoud, type Io, type Wishes } from './io.ts';
 
 /** @returns 0 fine, 1 error, 2 changes (plan, diff), 3 blocked by a guard, 64 wrong usage */
@@ -14,13 +14,14 @@ export async function run(given: readonly string[], io: Io): Promise<number> {
     const { answer } = await import('./complete/answer.ts');
     return answer(await build(given, io, () => {}), given.slice(1), io);
   }
-  const argv = given[0] === '--version' || given[0] === '-V' ? ['version', ...given.slice(1)] : given;
+  const [first] = given;
+  const argv = asSlipwaySays(first === '--version' || first === '-V' ? ['version', ...given.slice(1)] : given);
   const words = argv.slice(0, argv.indexOf('--') < 0 ? argv.length : argv.indexOf('--'));
   const [name, asked] = words.filter((word) => !word.startsWith('-'));
   let exit = 0;
   try {
     for (const word of name === 'help' ? [asked] : [name])
-      if (word !== undefined && word !== 'help' && !Object.hasOwn(COMMANDS, word)) throw unknownCommand(word);
+      if (word !== undefined && word !== 'help' && !Object.hasOwn(COMMANDS, word)) throw unknownCommand(word, asked);
     const program = await build(argv, io, (code) => {
       exit = code;
     });
@@ -28,7 +29,12 @@ export async function run(given: readonly string[], io: Io): Promise<number> {
     return exit;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    return report(error instanceof CommanderError ? wrongUsage(error, name) : error, io, words.includes('--debug'));
+    return report(
+      error instanceof CommanderError ? wrongUsage(error, name) : error,
+      io,
+      name,
+      words.includes('--debug'),
+    );
   }
 }
 
@@ -52,12 +58,28 @@ export async function build(argv: readonly string[], io: Io, onExit: (code: numb
 
 function configured(commander: Commander, io: Io): Commander {
   for (const option of GLOBAL_OPTIONS) commander.addOption(made(option).helpGroup('Global options:'));
-  return commander.exitOverride().configureOutput({
-    writeOut: (text) => io.out(text.trimEnd()),
-    writeErr: (text) => io.err(text.trimEnd()),
-    outputError: () => {}, // Said where all errors are.
-  });
+  return commander
+    .configureHelp(HELP)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.out(text.trimEnd()),
+      writeErr: (text) => io.err(text.trimEnd()),
+      outputError: () => {}, // Said where all errors are.
+    });
 }
+
+/** A choice of many words would push every description to the right: they are told below it. */
+const LONG_CHOICE = /<([^>]{30,})>/;
+const usual = new Help();
+const HELP: Pick<Help, 'optionTerm' | 'optionDescription' | 'minWidthToWrap'> = {
+  // Many flags are long; text that is not wrapped at all is worse than a narrow column.
+  minWidthToWrap: 20,
+  optionTerm: (option) => usual.optionTerm(option).replace(LONG_CHOICE, '<word>'),
+  optionDescription: (option) => {
+    const words = LONG_CHOICE.exec(option.flags)?.[1]?.split('|');
+    return usual.optionDescription(option) + (words ? ` One of ${words.join(', ')}.` : '');
+  },
+};
 
 interface Run {
   readonly argv: readonly string[];
@@ -78,6 +100,7 @@ function define(commander: Commander, command: Command, { argv, io, onExit }: Ru
     );
     if ([name, ...aliases].some((word) => argv.includes(word))) define(child, make(), { argv, io, onExit });
   }
+  if (command.takesAnyFlag) commander.allowUnknownOption().allowExcessArguments();
   if (command.usage) commander.arguments(command.usage);
   for (const option of command.options ?? []) commander.addOption(made(option));
   if (command.examples?.length)
@@ -104,37 +127,32 @@ function wishesOf(commander: Commander): Wishes {
   return { quiet: isGiven('quiet'), verbose: isGiven('verbose'), noInput: isGiven('input') };
 }
 
-/** What kubectl has and Slipway calls otherwise. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  rollout: '`slipway rollback` undoes a commit, `slipway status` tells how a rollout does.',
-  undo: '`slipway rollback` undoes a commit.',
-  scale: 'For example `slipway patch server <name> replicas=3`.',
-  set: 'For example `slipway patch server <name> timeout=90s`.',
-  label: 'For example `slipway patch server <name> metadata.labels.team=core`.',
-  replace: '`slipway apply -f`.',
-  run: '`slipway create server <name>`.',
-  exec: '`slipway call <server> <tool>`.',
-  'cluster-info': '`slipway status`.',
-};
-
-function unknownCommand(name: string): SlipwayError {
-  const known = Object.hasOwn(ELSEWHERE, name) ? ELSEWHERE[name] : undefined;
-  if (known !== undefined) return new SlipwayError('usage', `There is no command ${name}.`, { hint: known });
-  const nearest = suggest(name, Object.keys(COMMANDS));
-  return new SlipwayError('usage', `There is no command ${name}.`, nearest ? { hint: `Did you mean ${nearest}?` } : {});
+function unknownCommand(name: string, second: string | undefined): SlipwayError {
+  const hint = commandHint(name, second, Object.keys(COMMANDS));
+  return new SlipwayError('usage', `There is no command ${name}.`, hint === undefined ? {} : { hint });
 }
 
 /** `error: unknown option '--outptu'\n(Did you mean --output?)`, as all other errors are said. */
 function wrongUsage({ message }: CommanderError, name: string | undefined): SlipwayError {
   const [first = '', more] = message.replace(/^error: /, '').split('\n');
-  const hint = more?.replace(/^\(|\)$/g, '') ?? `See \`slipway ${name === undefined ? 'help' : `${name} --help`}\`.`;
+  const flag = /^unknown option '([^']+)'/.exec(first)?.[1];
+  const [, value, choices] = /argument '([^']*)' is invalid\. Allowed choices are (.*)\.$/.exec(first) ?? [];
+  const hint =
+    (flag === undefined ? undefined : flagHint(flag)) ??
+    more?.replace(/^\(|\)$/g, '') ??
+    (value === undefined ? undefined : choiceHint(value, choices?.split(', ') ?? [])) ??
+    helpHint(name);
   return new SlipwayError('usage', `${first.charAt(0).toUpperCase()}${first.slice(1).replace(/\.$/, '')}.`, { hint });
 }
 
-function report(error: unknown, io: Io, isDebugged: boolean): number {
+const helpHint = (name: string | undefined): string =>
+  `See \`slipway ${name !== undefined && Object.hasOwn(COMMANDS, name) ? `${name} --help` : 'help'}\`.`;
+
+function report(error: unknown, io: Io, name: string | undefined, isDebugged: boolean): number {
   const known = toSlipwayError(error);
+  const hint = known.code === 'usage' && known.hint === known.row.hint ? helpHint(name) : known.hint;
   if (io.signal.aborted && known.code === 'cancelled') return 130;
-  io.err(`error: ${known.message} [${known.code}]\nhint: ${known.hint}`);
+  io.err(`error: ${known.message} [${known.code}]\nhint: ${hint}`);
   if (isDebugged || io.env['SLIPWAY_DEBUG']) io.err(inspect(known));
   else if (known.code === 'internal') io.err('Run it again with --debug to see where it happened.');
   return known.row.exit;

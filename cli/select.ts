@@ -4,6 +4,7 @@ import { findKind, KINDS } from '../schemas/kinds/index.ts';
 import { followsAll, type LabelRule, type Labels } from '../schemas/labels.ts';
 import type { Kind } from '../schemas/kinds/kind.ts';
 import { suggest } from '../schemas/suggest.ts';
+import { kindElsewhere } from './elsewhere.ts';
 
 /** @param others words that stand beside the kinds there @throws SlipwayError unknown-kind with what may have been meant */
 export function kindFor(word: string, others: readonly string[] = []): Kind {
@@ -15,9 +16,25 @@ export function kindFor(word: string, others: readonly string[] = []): Kind {
     ...others,
   ]);
   const all = [...kinds.map(({ plural }) => plural), ...others].join(', ');
+  const listed = listedAs(word);
+  const known = kindElsewhere(word) ?? nearest;
   throw new SlipwayError('unknown-kind', `There is no kind ${word}.`, {
-    hint: nearest ? `Did you mean ${nearest}?` : `Kinds: ${all}.`,
+    hint: listed ? `\`slipway get ${listed}\` lists them.` : known ? `Did you mean ${known}?` : `Kinds: ${all}.`,
   });
+}
+
+/** What is no kind and can be listed all the same. Requests of people who may not push are pull requests to most. */
+export const LISTED = {
+  instances: ['instance', 'inst'],
+  orphans: ['orphan'],
+  proposals: ['proposal', 'prop', 'pr', 'promptrequest', 'promptrequests'],
+  serverattachments: ['serverattachment', 'sa'],
+} as const;
+
+export function listedAs(word: string): keyof typeof LISTED | undefined {
+  const wanted = word.toLowerCase();
+  const words = Object.entries(LISTED) as [keyof typeof LISTED, readonly string[]][];
+  return words.find(([plural, others]) => plural === wanted || others.includes(wanted))?.[0];
 }
 
 export interface Named {

@@ -25,8 +25,9 @@ export const ERRORS = {
     'The document is not a Slipway resource.',
     'Start it with apiVersion: slipway/v1 and a kind, or move it out of the config path.',
   ),
-  'unknown-kind': row('There is no such kind.', 'See `slipway schema` for the kinds.'),
-  'unknown-field': row('The field does not exist here.', 'See `slipway schema <kind>` for the fields.'),
+  // Said to the command line, both are words that it does not have: wrong usage.
+  'unknown-kind': row('There is no such kind.', 'See `slipway explain` for the kinds.', { exit: 64 }),
+  'unknown-field': row('The field does not exist here.', 'See `slipway schema <kind>` for the fields.', { exit: 64 }),
   'missing-field': row('A required field is missing.', 'Add the field.'),
   'wrong-type': row('The value has the wrong type.', 'See `slipway schema <kind>` for the type.'),
   'invalid-value': row('The value is not allowed here.', 'See `slipway schema <kind>` for what is allowed.'),

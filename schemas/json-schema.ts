@@ -11,8 +11,16 @@ import { statusSchema } from './status.ts';
 
 export type JsonSchema = Record<string, unknown>;
 
-/** The schema of a whole document of one kind. */
+/** The schema of a whole document of one kind. Made once: whoever explains many fields asks for each. */
 export function documentSchema(kind: Kind): JsonSchema {
+  const known = schemas.get(kind) ?? build(kind);
+  schemas.set(kind, known);
+  return known;
+}
+
+const schemas = new WeakMap<Kind, JsonSchema>();
+
+function build(kind: Kind): JsonSchema {
   const document = z.strictObject({
     apiVersion: z.literal(API_VERSION),
     kind: z.literal(kind.kind),

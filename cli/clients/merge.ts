@@ -12,7 +12,10 @@ export function mergeJson(text: string, path: readonly string[], value: Value): 
   const root: unknown = parse(source, errors, { allowTrailingComma: true });
   if (errors.length > 0 || typeof root !== 'object' || root === null || Array.isArray(root))
     throw broken('JSON object');
-  const changed = applyEdits(source, modify(source, [...path], value, { formattingOptions: formatOf(source) }));
+  const formattingOptions = formatOf(source);
+  // A new entry goes first: behind the last one there may be a comment, which would become that of the new one.
+  const edits = modify(source, [...path], value, { formattingOptions, getInsertionIndex: () => 0 });
+  const changed = applyEdits(source, edits);
   return changed.endsWith('\n') ? changed : `${changed}\n`;
 }
 

@@ -44,7 +44,7 @@ export const command: Command = {
       return 0;
     }
     const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
-    const after = merge(before, path, value);
+    const after = naming(file, () => merge(before, path, value));
     if (after !== before) replace(file, after);
     io.err(
       `${after === before ? 'Nothing to change in' : 'Wrote'} ${relative(io.cwd, file) || file} for ${row.title}.`,
@@ -52,6 +52,16 @@ export const command: Command = {
     return 0;
   },
 };
+
+/** Which file it is that cannot be merged into. */
+function naming<T>(file: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof SlipwayError)) throw error;
+    throw new SlipwayError(error.code, `${file}: ${error.message}`, { hint: error.hint, cause: error });
+  }
+}
 
 function rowOf(client: string): ClientRow {
   const row = Object.hasOwn(CLIENTS, client) ? CLIENTS[client] : undefined;
@@ -85,6 +95,11 @@ function replace(file: string, content: string): void {
   mkdirSync(dirname(file), { recursive: true });
   const target = existsSync(file) ? realpathSync(file) : file;
   const mode = existsSync(target) ? statSync(target).mode & 0o777 : 0o644;
+  // A rename would not ask; whoever took the right to write away meant it.
+  if ((mode & 0o200) === 0)
+    throw new SlipwayError('forbidden', `${file} is read-only; nothing was written.`, {
+      hint: 'Allow it with chmod u+w, or put in what the command prints without --write.',
+    });
   const temporary = `${target}.${process.pid}.tmp`;
   writeFileSync(temporary, content, { mode, flag: 'wx' });
   renameSync(temporary, target);

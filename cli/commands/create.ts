@@ -44,6 +44,7 @@ export const command: Command = {
     (Object.values(KINDS) as Kind[]).map((kind) => [kind.kind.toLowerCase(), subcommand(kind)]),
   ),
   examples: EXAMPLES,
+  takesAnyFlag: true,
 
   async run({ args: [word = ''] }) {
     throw word === '' ? new SlipwayError('usage', 'Name a kind and a name.') : unlisted(word);
@@ -76,13 +77,23 @@ function createOne(kind: Kind): Command {
     async run(invocation) {
       const [name = ''] = invocation.args;
       const value = documentFrom(kind, name, fields, invocation.options);
+      const place = text(invocation.options, 'file');
+      // Of a kind that is made of a file, that one is easily meant.
+      if (
+        place !== undefined &&
+        !/\.ya?ml$/.test(place) &&
+        fields.some((field) => longName(field, fields) === 'spec.file')
+      )
+        throw new SlipwayError('usage', `--file ${place} is no place for config.`, {
+          hint: `What it is made of is --spec.file ${place}; --file is where its YAML goes.`,
+        });
       return change(invocation, async (draft) => {
         const found = await draft.find(kind.kind, name);
         if (found)
           throw new SlipwayError('exists', `There is a ${kind.kind} ${name} in ${found.file}.`, {
             hint: `Change it with \`slipway edit ${word} ${name}\` or \`slipway apply\`.`,
           });
-        return [await say(draft, { kind: kind.kind, name, value }, text(invocation.options, 'file'))];
+        return [await say(draft, { kind: kind.kind, name, value }, place)];
       });
     },
   };

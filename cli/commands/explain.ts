@@ -10,12 +10,18 @@ import { kindFor } from '../select.ts';
 import { findTarget } from '../target.ts';
 
 export const command: Command = {
-  summary: 'tell what a field means, why a resource is as it is, or why a request was refused',
-  usage: '<kind> [name]',
+  summary: 'tell what kinds there are, what a field means, why a resource is as it is, or why a request was refused',
+  usage: '[kind] [name]',
   words: { kind: ['denied'] },
-  options: [...TARGET_OPTIONS, outputOption(['text', 'json', 'yaml'])],
+  options: [
+    ...TARGET_OPTIONS,
+    { flags: '-r, --recursive', description: 'all fields below a kind or a field, without their descriptions' },
+    outputOption(['text', 'json', 'yaml']),
+  ],
   examples: [
+    'slipway explain',
     'slipway explain server',
+    'slipway explain server.rollout --recursive',
     'slipway explain server.http.port',
     'slipway explain project.spec.limits -o yaml',
     'slipway explain server/github',
@@ -29,6 +35,10 @@ export const command: Command = {
       io.out(format === 'json' || format === 'yaml' ? formatValue(value, format) : words());
       return 0;
     };
+    if (what === '') {
+      const { kindRows, kindTable } = await import('../print/kinds.ts');
+      return say(kindRows(), kindTable);
+    }
     if (what === 'denied') {
       if (id === undefined) throw new SlipwayError('usage', 'Which request? Its id is in the answer that refused it.');
       const target = await findTarget(options, io);
@@ -41,6 +51,10 @@ export const command: Command = {
       const { explained } = await import('../read/fields.ts');
       const { explainedText } = await import('../print/explain.ts');
       const field = explained(kind, path);
+      if (options['recursive'] === true) {
+        const { fieldTree } = await import('../print/field-tree.ts');
+        return say(field, () => fieldTree(kind, field));
+      }
       return say(field, () => explainedText(kind, field));
     }
     const groups = groupsBy(args);

@@ -12,22 +12,20 @@ import {
   type Invocation,
 } from '../command.ts';
 import { budgetTable } from '../print/budgets.ts';
-import { llmTable } from '../print/llms.ts';
-import { resourceTable } from '../print/resources.ts';
+import { resourceTable, rowForEach } from '../print/resources.ts';
 import type { Table } from '../print/table.ts';
-import { promptTable } from '../print/prompts.ts';
 import { pipelineTable, pluginTable } from '../print/takers.ts';
-import { workspaceTable } from '../print/workspaces.ts';
 import { asDocument } from '../print/value.ts';
-import { chosen, groupsBy, isOne, ofProject, type Group } from '../read/choose.ts';
+import { chosen, groupsBy, isOne, ofProject } from '../read/choose.ts';
 import { FORMATS, print, type Format, type Listing } from '../read/listing.ts';
-import { listFor, LISTS } from '../read/lists.ts';
+import { listFor } from '../read/lists.ts';
+import { LISTED } from '../select.ts';
 import { findTarget, type Target } from '../target.ts';
 
 export const command: Command = {
   summary: 'list resources and how they do',
   usage: '<kind> [names...]',
-  words: { kind: ['all', ...LISTS.map(({ words }) => words[0])] },
+  words: { kind: ['all', ...Object.keys(LISTED)] },
   options: [
     ...TARGET_OPTIONS,
     { flags: '-l, --selector <labels>', description: 'only those with these labels: a=b, a!=b, a, !a, a in (b, c)' },
@@ -84,11 +82,8 @@ function lookerFor({ args, options, io }: Invocation, target: () => Promise<Targ
   };
   const [word = '', ...names] = args;
   const other = listFor(word);
-  if (other) return () => other.list({ names, selector, project, isWide, target, resources });
-  const groups = groupsBy(
-    args,
-    LISTS.map(({ words }) => words[0]),
-  );
+  if (other) return () => other({ names, selector, project, isWide, target, resources });
+  const groups = groupsBy(args, Object.keys(LISTED));
   return async () => {
     const all = await resources();
     const found = groups.flatMap((group) => chosen(all, group, selector));
@@ -97,51 +92,32 @@ function lookerFor({ args, options, io }: Invocation, target: () => Promise<Targ
       documents: found.map(asDocument),
       isOne: isOne(groups),
       table: () =>
-        isLocal
-          ? Promise.resolve(resourceTable(found, undefined, isWide))
-          : tableOf({ groups, found, all, target, isWide }),
+        isLocal ? Promise.resolve(resourceTable(found, undefined, isWide)) : tableOf({ found, all, target, isWide }),
     };
   };
 }
 
 interface Shown {
-  readonly groups: readonly Group[];
   readonly found: readonly Resource[];
   readonly all: readonly Resource[];
   readonly target: () => Promise<Target>;
   readonly isWide: boolean;
 }
 
-async function tableOf({ groups, found, all, target, isWide }: Shown): Promise<Table> {
-  const own = groups.length === 1 ? TABLES[groups[0]?.kind?.kind ?? ''] : undefined;
-  if (own) return own(await target(), found, all);
+async function tableOf({ found, all, target, isWide }: Shown): Promise<Table> {
+  const kinds = new Set(found.map(({ kind }) => kind));
+  const own = kinds.size === 1 ? ASKED_FOR[[...kinds][0] ?? ''] : undefined;
+  if (own) return own(found, all, await target());
   return resourceTable(found, await (await target()).json<Status>('GET', '/status'), isWide);
 }
 
-/** Kinds of which something else is told than how servers do. */
-type TableOf = (target: Target, found: readonly Resource[], all: readonly Resource[]) => Promise<Table>;
-const TABLES: Readonly<Record<string, TableOf>> = {
-  async Budget(target, found) {
-    const shown = new Set(found.map(({ metadata }) => metadata.name));
-    const statuses = await target.json<BudgetStatus[]>('GET', '/budgets');
-    return budgetTable(statuses.filter(({ budget }) => shown.has(budget)));
-  },
-  async LlmProvider(target, found) {
-    const shown = new Set(found.map(({ metadata }) => metadata.name));
-    const { llms = [] } = await target.json<Status>('GET', '/status');
-    return llmTable(llms.filter(({ name }) => shown.has(name)));
-  },
-  async Workspace(target, found) {
-    const shown = new Set(found.map(({ metadata }) => metadata.name));
-    const { workspaces } = await target.json<Status>('GET', '/status');
-    return workspaceTable(workspaces.filter(({ name }) => shown.has(name)));
-  },
-  async Prompt(target, found) {
-    const { prompts } = await target.json<Status>('GET', '/status');
-    return promptTable(found, prompts);
-  },
-  Pipeline: async (_, found, all) => pipelineTable(found, all),
-  Plugin: async (_, found, all) => pluginTable(found, all),
+/** Kinds of which the status does not tell how they do. */
+type TableOf = (found: readonly Resource[], all: readonly Resource[], target: Target) => Promise<Table>;
+const ASKED_FOR: Readonly<Record<string, TableOf>> = {
+  Budget: async (found, _, target) =>
+    rowForEach(found, budgetTable(await target.json<BudgetStatus[]>('GET', '/budgets'))),
+  Pipeline: async (found, all) => pipelineTable(found, all),
+  Plugin: async (found, all) => pluginTable(found, all),
 };
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

@@ -6,7 +6,7 @@ import { serversOf } from '../../schemas/kinds/fields/server-selector.ts';
 import { addressOf, type Resource } from '../../schemas/resource.ts';
 import type { Status } from '../../schemas/status.ts';
 import { age, type Table } from '../print/table.ts';
-import { kindFor, labelSelector } from '../select.ts';
+import { kindFor, labelSelector, listedAs, type LISTED } from '../select.ts';
 import type { Target } from '../target.ts';
 import { namedAmong } from './choose.ts';
 import type { Listing } from './listing.ts';
@@ -21,20 +21,19 @@ export interface Asked {
   readonly resources: () => Promise<readonly Resource[]>;
 }
 
-interface List {
-  readonly words: readonly [plural: string, ...others: string[]];
-  readonly list: (asked: Asked) => Promise<Listing>;
+type List = (asked: Asked) => Promise<Listing>;
+
+const LISTS: Readonly<Record<keyof typeof LISTED, List>> = {
+  instances,
+  orphans,
+  proposals,
+  serverattachments: attachments,
+};
+
+export function listFor(word: string): List | undefined {
+  const plural = listedAs(word);
+  return plural && LISTS[plural];
 }
-
-export const LISTS: readonly List[] = [
-  { words: ['instances', 'instance', 'inst'], list: instances },
-  { words: ['orphans', 'orphan'], list: orphans },
-  { words: ['proposals', 'proposal', 'prop'], list: proposals },
-  { words: ['serverattachments', 'serverattachment', 'sa'], list: attachments },
-];
-
-export const listFor = (word: string): List | undefined =>
-  LISTS.find(({ words }) => words.includes(word.toLowerCase()));
 
 interface Row {
   readonly name: string;

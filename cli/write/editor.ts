@@ -34,8 +34,14 @@ export class EditedFile implements Disposable {
   async edit(text: string, io: Io): Promise<string> {
     if (io.unasked)
       throw new SlipwayError('usage', 'An editor asks for input.', { hint: 'Use `slipway patch` or `apply`.' });
+    const chosen = io.env['VISUAL'] || io.env['EDITOR'];
+    // One that nobody asked for would wait for keys where no keys are.
+    if (!chosen && !io.ask)
+      throw new SlipwayError('usage', 'There is no terminal here to edit in.', {
+        hint: 'Set EDITOR to a program that edits by itself, or use `slipway patch` or `apply`.',
+      });
     writeFileSync(this.path, text, { mode: 0o600 });
-    await run(io.env['VISUAL'] || io.env['EDITOR'] || 'vi', this.path, io);
+    await run(chosen || 'vi', this.path, io);
     return readFileSync(this.path, 'utf8');
   }
 

@@ -52,6 +52,12 @@ const isEmpty = (properties: object): boolean => Object.keys(properties).length 
 export const alternatives = (schema: JsonSchema): JsonSchema[] =>
   schema['type'] === undefined ? ((schema['anyOf'] ?? []) as JsonSchema[]) : [];
 
+/** All ways to write a value; `oneOf` is how those are listed that a field of theirs tells apart. */
+function waysOf(schema: JsonSchema): JsonSchema[] {
+  const ways = alternatives(schema);
+  return ways.length > 0 || schema['type'] !== undefined ? ways : ((schema['oneOf'] ?? []) as JsonSchema[]);
+}
+
 /** What a `$ref` leads to, with what stands beside it. */
 export function resolved(root: JsonSchema, schema: JsonSchema): JsonSchema {
   const reference = schema['$ref'];
@@ -85,7 +91,7 @@ export function typeOf(schema: JsonSchema): string {
 
 /** Text from a command line as a value of its field. @throws SlipwayError usage, naming `what` */
 export function readValue(schema: JsonSchema, text: string, what: string): Json {
-  const ways = alternatives(schema);
+  const ways = waysOf(schema);
   const type = schema['type'];
   if (ways.length > 0) return readUnion(ways, text, what);
   if (type === 'string') return text;
@@ -107,7 +113,16 @@ function readUnion(ways: readonly JsonSchema[], text: string, what: string): Jso
   if (number) return Number(text);
   if (types.includes('boolean') && /^(true|false)$/.test(text)) return text === 'true';
   const isText = types.includes('string') || ways.some((way) => Array.isArray(way['enum']));
+  const map = isText ? undefined : ways.find((way) => isSaid(way, text));
+  if (map) return readFields(map, text, what);
   return isText && !/^\s*[[{]/.test(text) ? text : readYaml(text, what);
+}
+
+/** Whether the first field of `type=paginate,pageSize=…` is one of the map, with the only value that it takes there. */
+function isSaid(way: JsonSchema, text: string): boolean {
+  const [, key = '', value] = /^([\w-]+)=([^,]*)/.exec(text) ?? [];
+  const field = (way['properties'] as Record<string, JsonSchema> | undefined)?.[key];
+  return field !== undefined && (!('const' in field) || String(field['const']) === value);
 }
 
 /** `name=A,value=b`, with dots into what lies deeper; of a list of names with values, `A=b`, too. */

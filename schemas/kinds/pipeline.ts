@@ -138,7 +138,7 @@ function wrongWith(source: string): string | undefined {
 export const pipeline = defineKind({
   kind: 'Pipeline',
   plural: 'pipelines',
-  short: ['pipe'],
+  short: ['pipe', 'pm', 'proxymodel'],
   description:
     'What becomes of long results before an agent gets them: a table of contents with sections to ask for, pages, fewer tokens, no secrets.',
   reserved: {

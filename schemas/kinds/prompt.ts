@@ -80,7 +80,7 @@ const spec = z
 export const prompt = defineKind({
   kind: 'Prompt',
   plural: 'prompts',
-  short: ['pr'],
+  short: [],
   description: 'A text for models: served as an MCP prompt, and handed out where a gate asks what a session is about.',
   spec,
   references: ({ projects, link }) => [

@@ -1,5 +1,16 @@
 /** `slipway client-config`: what each client wants, put into its own file without harm to what is there. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -18,7 +29,7 @@ describe('an entry in a client’s file', () => {
       '{\n\t// mine\n\t"theme": "dark",\n\t"mcpServers": {\n\t\t"other": { "command": "x" }, // keep\n\t},\n}\n';
     const after = mergeJson(before, ['mcpServers', 'slipway'], value);
     expect(after).toContain('\t// mine\n\t"theme": "dark",');
-    expect(after).toContain('// keep');
+    expect(after).toContain('\t\t"other": { "command": "x" }, // keep\n');
     expect(parseJson(after)).toEqual({ theme: 'dark', mcpServers: { other: { command: 'x' }, slipway: value } });
     expect(mergeJson(after, ['mcpServers', 'slipway'], value)).toBe(after);
   });
@@ -77,11 +88,29 @@ describe('slipway client-config', () => {
     }
   });
 
+  test('a link is followed, and what is read-only stays so', async () => {
+    using home = new Home();
+    const [link, file] = [join(home.path, '.mcp.json'), join(home.path, 'real.json')];
+    writeFileSync(file, '{ "a": 1 }');
+    symlinkSync(file, link);
+    expect((await home.slipway('client-config', 'claude', '--write')).code).toBe(0);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ a: 1, mcpServers: { slipway: {} } });
+    const before = readFileSync(file, 'utf8');
+    chmodSync(file, 0o444);
+    const refused = await home.slipway('client-config', 'claude', '--project', 'dev', '--write');
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain('is read-only; nothing was written. [forbidden]');
+    expect(readFileSync(file, 'utf8')).toBe(before);
+  });
+
   test('a damaged file stays as it is', async () => {
     using home = new Home();
     const file = join(home.path, '.mcp.json');
     writeFileSync(file, '{ "mcpServers": ');
-    expect((await home.slipway('client-config', 'claude', '--write')).err).toContain('[invalid-value]');
+    const { err } = await home.slipway('client-config', 'claude', '--write');
+    expect(err).toContain('[invalid-value]');
+    expect(err).toContain(file);
     expect(readFileSync(file, 'utf8')).toBe('{ "mcpServers": ');
     expect((await home.slipway('client-config', 'clade')).err).toContain('did you mean claude?');
     expect((await home.slipway('client-config', 'claude', '--http')).code).toBe(64);

@@ -81,6 +81,39 @@ describe.each(Object.values(KINDS) as Kind[])('$kind', (kind) => {
 });
 
 describe('the command', () => {
+  test('without a kind, all of them: what to call each, and what else can be listed', async () => {
+    const { out, code } = await run('explain');
+    expect(code).toBe(0);
+    for (const { kind, plural, short } of Object.values(KINDS) as Kind[])
+      expect(out).toMatch(new RegExp(`^${plural} +${short.join(',') || '-'} +${kind} +\\S`, 'm'));
+    expect(out).toMatch(/^instances +inst +- +\S/m);
+    expect(out).toMatch(/^proposals +prop,pr,/m);
+    expect(JSON.parse((await run('explain', '-o', 'json')).out)).toContainEqual(
+      expect.objectContaining({ name: 'servers', short: ['srv'], kind: 'Server' }),
+    );
+  });
+
+  test('--recursive: every field below, each with its type', async () => {
+    for (const { kind, spec } of Object.values(KINDS) as Kind[]) {
+      const { out } = await run('explain', kind.toLowerCase(), '--recursive');
+      for (const field of Object.keys((spec as unknown as { shape: object }).shape))
+        expect(out, kind).toMatch(new RegExp(`^    ${field}  <`, 'm'));
+    }
+    expect((await run('explain', 'server.rollout.canary', '--recursive')).out).toBe(
+      [
+        'KIND     Server',
+        'FIELD    spec.rollout.canary <map>',
+        '',
+        'FIELDS',
+        '  steps  <list of map, required>',
+        '    weight  <number, required>',
+        '    pause  <text, required>',
+        '  maxErrorRate  <number>',
+        '  minCalls  <number>',
+      ].join('\n'),
+    );
+  });
+
   test('finds a field with and without spec, through lists, in all spellings of a kind', async () => {
     const { out } = await run('explain', 'server.spec.http.port');
     expect(out).toMatch(/^KIND +Server \(servers, srv\)\nFIELD +spec\.http\.port <number>/);
@@ -135,7 +168,7 @@ describe('the command', () => {
     ['server.http.nothing-like-it', 'unknown-field', 'Known there: port, path.'],
   ])('%s: %s', async (what, code, hint) => {
     const { code: exit, err } = await run('explain', what);
-    expect(exit).toBe(1);
+    expect(exit).toBe(64);
     expect(err).toContain(`[${code}]`);
     expect(err).toContain(hint);
   });

@@ -4,8 +4,11 @@ import { driftLines } from '../../cli/print/status.ts';
 import { serverSections } from '../../cli/print/server.ts';
 import { plain } from '../../cli/print/plain.ts';
 import { bytesText, secondsText } from '../../cli/print/size.ts';
+import { resourceTable, rowForEach } from '../../cli/print/resources.ts';
 import { table } from '../../cli/print/table.ts';
-import type { Condition, ServerStatus } from '../../schemas/status.ts';
+import { parseFile } from '../../schemas/parse.ts';
+import type { Resource } from '../../schemas/resource.ts';
+import type { Condition, ServerStatus, Status } from '../../schemas/status.ts';
 
 const condition = (type: Condition['type'], status: Condition['status'], message: string): Condition => ({
   type,
@@ -124,3 +127,72 @@ test.each([
   [179.7, '3m0s'],
   [3661, '61m1s'],
 ])('%s seconds are %s', (seconds, text) => expect(secondsText(seconds)).toBe(text));
+
+type Written = readonly [kind: string, name: string, spec: string];
+
+function resources(...written: readonly Written[]): readonly Resource[] {
+  const text = written.map(
+    ([kind, name, spec]) => `apiVersion: slipway/v1
+kind: ${kind}
+metadata: { name: ${name} }
+spec: ${spec}\n`,
+  );
+  const { resources: found, issues } = parseFile('all.yaml', Buffer.from(text.join('---\n')));
+  expect(issues).toEqual([]);
+  return found;
+}
+
+const STATUS = { servers: [SERVER], tokens: [], workspaces: [] } as unknown as Status;
+
+test('a table of servers has a row for each, also for one that is switched off', () => {
+  const found = resources(
+    ['Server', 'db', '{ image: "example/db:1" }'],
+    ['Server', 'off', '{ enabled: false, image: "example/db:1" }'],
+  );
+  const { head, rows } = resourceTable(found, STATUS, false);
+  expect(head).toEqual(['name', 'ready', 'state', 'tools', 'reason', 'age']);
+  expect(rows).toEqual([
+    ['db', 'True', '1 running', '-', 'Because', '-'],
+    ['off', '-', 'disabled', '-', '-', '-'],
+  ]);
+  const wide = resourceTable(found, STATUS, true);
+  expect(wide.rows.map((row) => row.length)).toEqual([wide.head.length, wide.head.length]);
+});
+
+test('kinds that are only read show what tells theirs apart, and no value of a secret', () => {
+  const rows = (...written: readonly Written[]): readonly string[] => {
+    const { head, rows: all } = resourceTable(resources(...written), STATUS, false);
+    return [head.join(' '), ...all.map((row) => row.join(' '))];
+  };
+  expect(rows(['Project', 'dev', '{ servers: [a, b], discovery: lazy, pipeline: p }'])).toEqual([
+    'name servers discovery gate pipeline plugin source',
+    'dev a,b lazy - p - all.yaml:1',
+  ]);
+  expect(rows(['Secret', 's', '{ data: { token: { env: S_TOKEN }, key: { file: /x } } }'])[1]).toBe(
+    's token,key - all.yaml:1',
+  );
+  expect(rows(['Pipeline', 'p', '{ stages: [{ type: paginate }, { type: toon }] }'])[1]).toContain('paginate,toon');
+  expect(rows(['RoleBinding', 'b', '{ subjects: [{ kind: Token, name: ci }], role: viewer }'])[1]).toBe(
+    'b viewer Token/ci - all.yaml:1',
+  );
+  expect(rows(['Project', 'dev', '{}'], ['User', 'ada', '{ email: ada@example.com }'])).toEqual([
+    'kind name ready source',
+    'Project dev - all.yaml:1',
+    'User ada - all.yaml:6',
+  ]);
+});
+
+test('what nothing is known of yet has a row all the same', () => {
+  const found = resources(
+    ['Budget', 'all', '{ window: day, calls: 1 }'],
+    ['Budget', 'each', '{ window: day, calls: 1 }'],
+  );
+  const known = {
+    head: ['name', 'of', 'calls'],
+    rows: [
+      ['each', 'token:a', '1/1'],
+      ['each', 'token:b', '0/1'],
+    ],
+  };
+  expect(rowForEach(found, known).rows).toEqual([['all', '-', '-'], ...known.rows]);
+});

@@ -41,16 +41,18 @@ describe('mistakes', () => {
     ['logs x --tail many', '--tail', ''],
     ['edit server github --local --no-input', 'nknown option', ''],
     ['edit server github --no-input', 'An editor asks for input.', 'slipway patch'],
+    ['get srvs --local', 'There is no kind srvs. [unknown-kind]', 'Did you mean srv?'],
+    ['explain server.htp', 'Server has no field spec.htp. [unknown-field]', 'Did you mean http?'],
+    ['get server/ --local', 'not of the form kind/name', 'See `slipway get --help`.'],
   ])('%s: exit 64, what is wrong, and what to do', async (line, what, next) => {
     const { code, out, err } = await said(...line.split(' '));
     expect({ code, out }).toEqual({ code: 64, out: '' });
-    expect(err).toMatch(/^error: .* \[usage\]\nhint: \S/);
+    expect(err).toMatch(/^error: .* \[(usage|unknown-kind|unknown-field)\]\nhint: \S/);
     expect(err).toContain(what);
     expect(err).toContain(next);
   });
 
   test.each([
-    ['get srvs --local', 'unknown-kind', 'Did you mean srv?'],
     ['get servers githb --local', 'not-found', 'Did you mean github?'],
     ['status', 'not-running', 'slipway up'],
     ['validate nowhere', '', ''],
@@ -61,6 +63,45 @@ describe('mistakes', () => {
     expect(result.err).toMatch(/\[[a-z-]+\]\nhint: \S/);
     expect(result.err).toContain(code);
     expect(result.err).toContain(next);
+  });
+
+  test.each([
+    ['rollout undo server it', '`slipway rollback`'],
+    ['rollout status server it', '`slipway sync --wait`'],
+    ['rollout restart server it', '`slipway sync --retry`'],
+    ['scale server it --replicas=3', 'patch server <name> replicas=3'],
+    ['api-resources', '`slipway explain`'],
+    ['cp a b', 'slipway explain server.files'],
+    ['get pods', 'Did you mean instances?'],
+    ['get deploy', 'Did you mean servers?'],
+    ['get ns', 'Did you mean projects?'],
+    ['describe inst it', '`slipway get instances` lists them.'],
+    ['create deployment it --image=x', 'Did you mean servers?'],
+    ['create configmap it --from-literal=a=b', 'Did you mean secrets?'],
+    ['create secret it --from-literal=a=b', '`slipway secret encrypt'],
+    ['get servers -n prod', 'There are no namespaces'],
+    ['get servers --all-namespaces', 'There are no namespaces'],
+    ['get servers --sort-by=.metadata.name', '`-o json | jq'],
+    ['get servers -o jsonpath={.items[*].metadata.name}', '`-o json | jq'],
+    ['get servers -o custom-columns=A:.b', '`-o json | jq'],
+    ['get servers -o yml', 'Did you mean yaml?'],
+    ['delete servers --all', 'nothing is deleted that nobody named'],
+    ['create plugin it --file a.ts', '--spec.file a.ts'],
+  ])('who knows kubectl and writes %s is told Slipway’s words', async (line, hint) => {
+    const { code, out, err } = await said(...line.split(' '));
+    expect({ code, out }).toEqual({ code: 64, out: '' });
+    expect(err).toContain(`\nhint: `);
+    expect(err.split('\nhint: ')[1]).toContain(hint);
+  });
+
+  test('--dry-run=client and =server are a dry run, =none is none', async () => {
+    const create = (how: string): Promise<Said> =>
+      said('create', 'server', 'dry', '--url', 'https://dry.example.com/mcp', how, '-o', 'yaml');
+    expect((await create('--dry-run=client')).out).toContain('name: dry');
+    expect(await create('--dry-run=server')).toEqual(await create('--dry-run=client'));
+    expect((await create('--dry-run=none')).code).toBe(0);
+    expect((await said('delete', 'server', 'dry')).code).toBe(0);
+    expect((await create('--dry-run=all')).code).toBe(64);
   });
 
   test('a stack only with --debug, which may stand anywhere', async () => {

@@ -118,7 +118,7 @@ describe('apply', () => {
     ],
     ['create: what is there', ['create', 'server', 'github', '--url', 'http://a'], 1, /exists/],
     ['create: nothing but a name', ['create', 'server', 'a'], 1, /must have one of/],
-    ['create: an unknown kind', ['create', 'sever', 'a'], 1, /Did you mean servers?\?/],
+    ['create: an unknown kind', ['create', 'sever', 'a'], 64, /Did you mean servers?\?/],
     ['create: an unknown flag', ['create', 'server', 'a', '--replica', '2'], 64, /Did you mean --replicas/],
     [
       'create: a number that is none',

@@ -1,5 +1,6 @@
 /** Flags that say everything a kind has. */
 import { expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { KINDS } from '../../../schemas/kinds/index.ts';
 import type { Kind } from '../../../schemas/kinds/kind.ts';
 import { Folder } from './folder.ts';
@@ -74,6 +75,17 @@ test('create says everything by flags', async () => {
   const help = (await folder.run(['create', 'server', '--help'])).out;
   expect(help).toMatch(/--replicas <number> +How many instances to run\. \(default: 1\)/);
   expect(help).toMatch(/--transport <stdio\|http\|sse>/);
+});
+
+test('one of several shapes is said by its fields, too', async () => {
+  using folder = new Folder();
+  const args = ['--stages', 'type=paginate,pageSize=400', '--stages', 'type=toon', '--stages', '{ type: truncate }'];
+  expect((await folder.run(['create', 'pipeline', 'short', ...args])).err).toBe('');
+  expect(parse(folder.read('pipelines/short.yaml'))).toMatchObject({
+    spec: { stages: [{ type: 'paginate', pageSize: 400 }, { type: 'toon' }, { type: 'truncate' }] },
+  });
+  const wrong = await folder.run(['create', 'pipeline', 'wrong', '--stages', 'type=pagnate']);
+  expect(wrong.code).toBe(1);
 });
 
 test('every field that a schema knows is a flag, of every kind', async () => {

@@ -66,6 +66,14 @@ describe('edit', () => {
     expect(folder.read('servers/github.yaml')).toBe(GITHUB);
   });
 
+  test('where nobody sits at a terminal, no editor is waited for that nobody chose', async () => {
+    using folder = new Folder();
+    const { code, err } = await folder.run(['edit', 'server', 'github'], '', { EDITOR: '', VISUAL: '' });
+    expect(code).toBe(64);
+    expect(err).toContain('no terminal here');
+    expect(err).toContain('`slipway patch`');
+  });
+
   test('somebody else’s change meanwhile is not lost, and neither is the text', async () => {
     using folder = new Folder();
     const target = join(folder.path, 'servers/github.yaml');

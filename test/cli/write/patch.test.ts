@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Said } from '../../helpers/cli.ts';
 import { CONFIG, Folder, GITHUB, PROJECTS } from './folder.ts';
 
 describe('patch', () => {
@@ -62,6 +63,29 @@ test('attach and detach change a project’s list where it stands', async () => 
     'SERVER   PROJECT\ngithub   dev\npager    dev\ngithub   ops',
   );
 });
+
+test.each([
+  ['server pager dev'],
+  ['pager dev'],
+  ['server/pager project/dev'],
+  ['srv pager proj dev'],
+  ['srv/pager --project dev'],
+])('attach %s: the project may be named behind the server', async (words) => {
+  using folder = new Folder();
+  const run = (verb: string): Promise<Said> => folder.run([verb, ...words.split(' ')]);
+  expect(await run('attach')).toEqual({ code: 0, out: 'project/dev attached  projects.yaml', err: '' });
+  expect(await run('detach')).toEqual({ code: 0, out: 'project/dev detached  projects.yaml', err: '' });
+  expect(folder.all()).toEqual(CONFIG);
+});
+
+test.each(['server pager', 'pager', 'server', 'server/pager', 'server a b c d'])(
+  'attach %s: which project is not guessed',
+  async (words) => {
+    using folder = new Folder();
+    expect((await folder.run(['attach', ...words.split(' ')])).code).toBe(64);
+    expect(folder.all()).toEqual(CONFIG);
+  },
+);
 
 test('a dry run shows the difference, with secrets masked, and writes nothing', async () => {
   using folder = new Folder();
