@@ -78,11 +78,14 @@ export const FREE: ReadonlySet<string> = new Set(
   ),
 );
 
+/** What in a union is no word but stands for many; all others in it are words, whatever they mean elsewhere. */
+const SHAPES: ReadonlySet<string> = new Set(['text', 'number', 'yaml', 'key=value']);
+
 /** `<create|list|revoke>` stands for one of these words; `<text>` in a union for anything. */
 export function offeringFor(placeholder: string): Offering {
   if (Object.hasOwn(OFFERINGS, placeholder)) return OFFERINGS[placeholder] as Offering;
   return placeholder.includes('|')
-    ? () => offer(placeholder.split('|').filter((word) => !FREE.has(word)))
+    ? () => offer(placeholder.split('|').filter((word) => !SHAPES.has(word)))
     : () => NOTHING;
 }
 

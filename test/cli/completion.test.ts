@@ -74,6 +74,7 @@ describe('the program offers', () => {
     ['flags of every command', ['plan', '--verb'], ['--verbose', ':']],
     ['events', ['audit', 'query', '--kind', 'auth'], ['auth_failure', ':']],
     ['their choices', ['create', 'server', 'x', '--transport', ''], ['stdio', 'http', 'sse', ':']],
+    ['their choices, whatever a word is elsewhere', ['create', 'role', 'x', '--operations', 'ba'], ['backup', ':']],
     ['choices', ['get', 'servers', '-o', 'j'], ['json', ':']],
     ['choices after an equals sign', ['get', 'servers', '--output=ya'], ['--output=yaml', ':']],
     ['no flags after --', ['get', 'servers', '--', '-'], [':']],
