@@ -34,7 +34,9 @@ export function rowsOf(model: Model): Rows {
   const wanted = model.filter.toLowerCase();
   const shown = rows.filter(({ cells }) => cells.join(' ').toLowerCase().includes(wanted));
   const upper = head.map((name) => name.toUpperCase());
-  const widths = widest([], [upper, ...shown.map(({ cells }) => cells)]);
+  // What stands alone in its row must not push the others' columns away.
+  const columns = shown.map(({ cells }) => cells).filter((cells) => cells.length > 1);
+  const widths = widest([], [upper, ...columns]);
   return {
     head: rowText(upper, widths),
     rows: shown.map(({ cells, ...row }) => ({ ...row, text: rowText(cells, widths) })),

@@ -179,6 +179,13 @@ describe('keys', () => {
     expect(rowsOf(pressed(model, 'a')).rows).toHaveLength(2);
   });
 
+  test('a project with a long name does not push the columns of its servers away', () => {
+    const status = { servers: [{ name: 'hello', instances: [], conditions: [] }] };
+    const long = { name: 'a-name-that-goes-on-and-on'.repeat(2), servers: ['hello'] };
+    const { rows } = rowsOf({ ...beginning(false), tab: 'servers', projects: [long], status } as unknown as Model);
+    expect(rows.map(({ text }) => text.slice(0, 20))).toEqual(['project a-name-that-', '  hello   Unknown   ']);
+  });
+
   test('trouble is told until there are news again', () => {
     const lost = learn(known(1), { feed: 'calls', trouble: 'it does not answer' });
     expect(lost.trouble).toEqual({ calls: 'it does not answer' });

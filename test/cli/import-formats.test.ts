@@ -71,22 +71,36 @@ describe('formats', () => {
     expect(err).toContain('healthMonitor was left out');
   });
 
-  test('a team server: who may use it', async () => {
+  test('a team server: what it bears, its folders, and who may use it', async () => {
     const sha256Hex = 'AB'.repeat(32);
     const { specs, err } = await imported('team.json', {
       host: '0.0.0.0',
       port: 9877,
       maxBodyBytes: 2_097_152,
-      workspaces: [{ id: 'main', root: '/srv' }],
+      maxRps: 50,
+      rateBurst: 100,
+      maxConcurrency: 32,
+      requestTimeoutMs: 30_000,
+      defaultWorkspaceId: 'main',
+      workspaces: [
+        { id: 'main', root: '/srv', label: 'Everything' },
+        { id: 'near', root: 'here' },
+      ],
       tokens: [{ id: 'ada', sha256Hex, scopes: ['search', 'sessionmutations'], role: 'contributor' }],
     });
-    expect(specs['Gateway/main']).toEqual({ listen: '0.0.0.0:9877', maxBodySize: '2097152' });
+    expect(specs['Gateway/main']).toEqual({
+      listen: '0.0.0.0:9877',
+      maxBodySize: '2097152',
+      limits: { rate: { perSecond: 50, burst: 100 }, concurrency: 32, timeout: '30000ms' },
+    });
+    expect(specs['Workspace/main']).toEqual({ description: 'Everything', path: '/srv' });
     expect(specs['Token/ada']).toMatchObject({
       sha256: sha256Hex,
       roles: ['member'],
       scopes: ['search', 'sessionMutations'],
     });
-    expect(err).toContain('workspaces was left out');
+    expect(err).toContain('Workspace near: its root is no absolute path');
+    expect(err).toContain('defaultWorkspaceId was left out');
   });
 
   test('an addon', async () => {
