@@ -73,6 +73,7 @@ export const command: Command = {
           status: server ?? token ?? facts.workspace,
           refersTo,
           referredBy,
+          notes: facts.notes,
           events,
         },
         () => plainLines(why(facts)),

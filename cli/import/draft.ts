@@ -127,7 +127,7 @@ export class Drafts {
       if (there.has(`${kind}/${name}`) || kindOf(kind)?.builtIn?.includes(name)) continue;
       const [field] = path;
       const list = typeof field === 'string' ? draft.spec[field] : undefined;
-      const left = Array.isArray(list) ? list.filter((entry) => entry !== name) : undefined;
+      const left = Array.isArray(list) && list.includes(name) ? list.filter((entry) => entry !== name) : undefined;
       // A list that says for whom something is says something else when it is empty: for all.
       if (left && (left.length > 0 || field === 'servers')) draft.spec[field as string] = left;
       else if (this.#find(kind, name)) {

@@ -71,6 +71,10 @@ test('it counts what comes through the project, in both eras; the CLI tells so; 
   const budget = await told('describe', 'budget/few');
   expect(budget).toContain('\nNotes\n  It counts calls through Project/dev.\n');
   expect(budget).toContain('selects Project/dev');
+  expect(JSON.parse(await told('describe', 'budget/few', '-o', 'json'))).toMatchObject({
+    notes: ['It counts calls through Project/dev.'],
+    references: { to: ['Project/dev'], from: ['Project/dev'] },
+  });
   expect(await told('describe', 'project/dev')).toMatch(/Usage\n(.*\n)+.*few +all +3\/3/);
   expect(await told('explain', 'budget/few')).toContain('It counts calls through Project/dev.');
   expect(await told('explain', 'project/dev')).toContain(

@@ -187,9 +187,19 @@ test('what is refused takes with it what is only for it: a prompt of one project
     servers: [GITHUB],
     projects: [{ name: 'dev', servers: ['github'], description: 'x'.repeat(5_000) }],
     prompts: [{ name: 'secret', content: 'Of dev alone.', project: 'dev' }],
+    users: [{ name: 'eve', email: 'nowhere' }],
+    groups: [{ name: 'devs', members: ['eve'] }],
+    rbac: [
+      {
+        name: 'web',
+        subjects: [{ kind: 'Group', name: 'devs' }],
+        roleBindings: [{ role: 'view', resource: 'servers' }],
+      },
+    ],
   });
-  expect(Object.keys(specs)).toEqual(['Server/github']);
-  expect(err).toContain('Prompt/secret: was left out, because Project/dev was');
+  expect(Object.keys(specs)).toEqual(['Server/github', 'Role/web']);
+  for (const said of ['Prompt/secret', 'Group/devs', 'RoleBinding/web'])
+    expect(err).toMatch(new RegExp(`${said}: was left out, because `));
 });
 
 test('templates: what each use says is a parameter, and what is secret comes from a Secret', async () => {
