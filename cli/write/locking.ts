@@ -2,7 +2,7 @@
 import { stringify } from 'yaml';
 import { asLock, lockedIn, type Artifact, type Lock, type LockedTool } from '../../schemas/lock/lock.ts';
 import type { Offered } from '../../schemas/lock/offer.ts';
-import { PARTS, pinOf, type Listed } from '../../schemas/lock/pin.ts';
+import { partsOf, pinOf, type Listed } from '../../schemas/lock/pin.ts';
 import { shown, Unshowable } from '../../schemas/lock/shown.ts';
 
 const HEADER = `# What the servers of this config are accepted to be, written by \`slipway lock\`.
@@ -86,6 +86,11 @@ async function lockedTool(tool: Listed): Promise<LockedTool> {
   const parts = shown(tool);
   // The tokenizer alone takes 100 ms: only where there is something to lock.
   const { tokensIn } = await import('../../gateway/index.ts');
-  const seen = Object.fromEntries(['name', ...PARTS].map((part) => [part, tool[part]]));
-  return { name, ...parts, tokens: await tokensIn(JSON.stringify(seen)), hashes } as LockedTool;
+  const { others, ...seen } = partsOf(tool);
+  return {
+    name,
+    ...parts,
+    tokens: await tokensIn(JSON.stringify({ name: tool['name'], ...seen, ...(others as object | undefined) })),
+    hashes,
+  } as LockedTool;
 }

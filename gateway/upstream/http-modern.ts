@@ -6,6 +6,7 @@ import { headersFor, isModernError, MODERN_RPC, ourselves } from '../../schemas/
 import { Peer, type Connection, type ConnectionHandlers, type RequestOptions } from '../../schemas/peer.ts';
 import { contextHeaders } from '../tracing/context.ts';
 import { Failures } from './failures.ts';
+import { LISTS } from './lists.ts';
 import { MessageReader, type Http } from './post.ts';
 
 /** A server that never stops paging is cut off here. */
@@ -28,6 +29,7 @@ export class ModernHttp implements Connection {
   readonly #peer: Peer;
   readonly #version: string;
   readonly #onClose: () => void;
+  readonly #onNotification: ModernHttpHandlers['onNotification'];
   readonly #failures = new Failures();
   /** Which arguments of a tool are repeated in headers, as the server last listed it. */
   readonly #mirrors = new Map<string, readonly Mirror[]>();
@@ -38,6 +40,7 @@ export class ModernHttp implements Connection {
     this.#url = url;
     this.#version = version;
     this.#onClose = handlers.onClose;
+    this.#onNotification = handlers.onNotification;
     this.#client = client;
     this.#peer = new Peer({ onNotification: handlers.onNotification, send: (message) => void this.#send(message) });
   }
@@ -85,7 +88,10 @@ export class ModernHttp implements Connection {
     return this.#failures.really(error);
   }
 
-  async #relearn({ signal }: RequestOptions): Promise<void> {
+  async #relearn({ signal, admit }: RequestOptions): Promise<void> {
+    // Where tools can be held, it is looked at like any that is another one than was listed.
+    if (admit) this.#onNotification({ jsonrpc: '2.0', method: LISTS.tools.changed });
+    if (admit) return admit();
     let cursor: unknown;
     for (let page = 0; page < MAX_PAGES; page++) {
       const params = ourselves(this.#version, cursor === undefined ? {} : { cursor });

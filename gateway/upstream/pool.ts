@@ -245,9 +245,11 @@ export class Pool {
         principal,
         onOpen: (welcome) => this.#part(server, principal)?.openedIsolated(upstream, holder.client, welcome),
         // What it says before it has a client is for nobody.
-        onNotification: (notification, audience) =>
-          holder.client === undefined ||
-          this.#options.onNotification(server, notification, { ...audience, holder: holder.client, principal }),
+        onNotification: (notification, audience) => {
+          this.#part(server, principal)?.heard(notification, upstream, false);
+          if (holder.client === undefined) return;
+          this.#options.onNotification(server, notification, { ...audience, holder: holder.client, principal });
+        },
       });
       return upstream;
     };
@@ -275,7 +277,7 @@ export class Pool {
       principal,
       onOpen: (welcome) => this.#part(server, principal)?.opened(upstream, welcome),
       onNotification: (notification, audience) => {
-        this.#part(server, principal)?.heard(notification);
+        this.#part(server, principal)?.heard(notification, upstream);
         this.#options.onNotification(server, notification, { ...audience, principal });
       },
     });

@@ -10,7 +10,7 @@ import { fetchList, type Request } from './fetch-list.ts';
 import { NeedsAuthorization } from './auth/needs.ts';
 import type { Capabilities, Known, Wishes } from './known.ts';
 import { NotDelivered, type Welcome } from './link.ts';
-import { admission, look } from './looks.ts';
+import { admission, look, met } from './looks.ts';
 import type { Fetched, ListState } from './listing.ts';
 import { LIST_NAMES, LISTS, type ListName } from './lists.ts';
 import { holderOf, type IsolatedUpstreams } from './isolated.ts';
@@ -53,6 +53,7 @@ export class Server {
   /** How long a client waits for one of its lists (ms). */
   readonly patience: number;
   readonly #latest: () => Server | undefined;
+  readonly #now = (): Server => this.#latest() ?? this;
   #missing: ListState | undefined;
   #turn = 0;
 
@@ -102,17 +103,13 @@ export class Server {
 
   /** Which of its lists could not be had when somebody wanted them, and why. */
   get unlisted(): Readonly<Record<string, string>> {
-    const missing = LIST_NAMES.flatMap((list): [string, string][] => {
-      const { missing: why } = this.known.lists[list];
-      return why === undefined ? [] : [[list, why]];
-    });
-    return Object.fromEntries(missing);
+    const all = LIST_NAMES.map((list) => [list, this.known.lists[list].missing] as const);
+    return Object.fromEntries(all.filter(([, why]) => why !== undefined)) as Record<string, string>;
   }
 
   /** How long a list that was just given stays the same, as far as the server promises (ms). */
   freshFor(list: ListName): number {
-    const { freshUntil } = this.known.lists[list];
-    return Math.max(0, Math.floor(freshUntil - performance.now()));
+    return Math.max(0, Math.floor(this.known.lists[list].freshUntil - performance.now()));
   }
 
   /** Asks behind the scenes for a list that is older than its server promised; whoever wants it now gets what is known. */
@@ -151,7 +148,7 @@ export class Server {
     for (;;) {
       const upstream = this.#pick(options, tried);
       if (!upstream) throw this.#unavailable();
-      options.admit = admission(this.#latest() ?? this, upstream, method, params);
+      options.admit = admission(this.#latest() ?? this, upstream, method, params, this.#now);
       try {
         return await upstream.request(method, params, options);
       } catch (error) {
@@ -229,12 +226,11 @@ export class Server {
     this.known.era = era;
     this.known.capabilities = capabilities;
     if (instructions !== undefined) this.known.instructions = instructions;
+    met(upstream, this.#now);
     for (const list of LIST_NAMES) {
       const { capability } = LISTS[list];
-      const begun = list === 'tools' || this.known.lists[list].wanted;
-      if (list === 'tools' && this.entry.pinned) look(upstream, () => this.#latest() ?? this);
-      else if (begun && (!this.state(list)?.items || capabilities[capability]?.['listChanged']))
-        void this.refresh(list);
+      const begun = list === 'tools' ? !this.entry.pinned : this.known.lists[list].wanted;
+      if (begun && (!this.state(list)?.items || capabilities[capability]?.['listChanged'])) void this.refresh(list);
     }
     this.#repeat(upstream, capabilities, this.wishes.uris);
   }
@@ -242,7 +238,7 @@ export class Server {
   /** The same for an instance that clients do not share. */
   openedIsolated(upstream: Upstream, holder: string | undefined, { capabilities = {} }: Welcome): void {
     this.#repeat(upstream, capabilities, (holder !== undefined && this.isolated?.urisOf(holder)) || []);
-    if (this.entry.pinned) look(upstream, () => this.#latest() ?? this);
+    met(upstream, this.#now);
   }
 
   #repeat(upstream: Upstream, capabilities: Capabilities, uris: Iterable<string>): void {
@@ -252,10 +248,14 @@ export class Server {
       for (const uri of uris) this.#tell(upstream, 'resources/subscribe', { uri });
   }
 
-  /** The server said something of itself. */
-  heard({ method }: RpcNotification): void {
-    for (const list of LIST_NAMES)
-      if (LISTS[list].changed === method) this.known.lists[list].invalidate(() => this.#fetch(list));
+  /** The server said something of itself. @param isShared false for an instance of one client: what all see is no matter of it */
+  heard({ method }: RpcNotification, upstream: Upstream, isShared = true): void {
+    for (const list of LIST_NAMES.filter((one) => LISTS[one].changed === method)) {
+      const isPinned = list === 'tools' && this.entry.pinned !== undefined;
+      if (isPinned) look(upstream, this.#now);
+      const isAsked = isPinned && this.known.lists[list].wanted;
+      if (isShared && !isAsked) this.known.lists[list].invalidate(() => this.#fetch(list));
+    }
   }
 
   /** Whoever it lets in now may see other things than before. */

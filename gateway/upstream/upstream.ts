@@ -91,6 +91,7 @@ export class Upstream {
       const wait = admit?.();
       if (!wait) return connection;
       await within(wait, signal);
+      if (this.#connection === connection) return connection;
     }
   }
 

@@ -76,7 +76,7 @@ export class StdioInstance implements AsyncDisposable {
     this.#enter();
     connection.inFlight++;
     try {
-      const session = this.#open ?? (await this.#awake(options.signal));
+      const session = this.#open ?? (await this.#admitted(options));
       if (method === 'initialize' || method === 'server/discover') return answerFrom(session, method);
       const result = await session.peer.request(method, params, options);
       this.#wanted.note(method, params);
@@ -85,6 +85,14 @@ export class StdioInstance implements AsyncDisposable {
       connection.inFlight--;
       this.#leave();
     }
+  }
+
+  /** Another process than the one that its caller knows: who wants to look at it first is asked. */
+  async #admitted({ signal, admit }: RequestOptions): Promise<Session> {
+    const session = await this.#awake(signal);
+    const wait = admit?.();
+    if (wait) await untilAborted(wait, signal);
+    return session;
   }
 
   async #listen(
@@ -140,8 +148,7 @@ export class StdioInstance implements AsyncDisposable {
 
   /** Resolves when no request runs. */
   idle(): Promise<void> {
-    if (this.#inFlight === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+    return this.#inFlight === 0 ? Promise.resolve() : new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
   /** Ends the conversation and not the server, where that is possible. */
@@ -165,9 +172,7 @@ export class StdioInstance implements AsyncDisposable {
     this.#closing.signal.throwIfAborted();
     await this.#stopping;
     signal?.throwIfAborted(); // Nobody is left to be woken for.
-    if (!this.#session) {
-      this.#session = this.#start(this.#crashes.bearableMs(this.lastError));
-    }
+    this.#session ??= this.#start(this.#crashes.bearableMs(this.lastError));
     return untilAborted(this.#session, signal);
   }
 

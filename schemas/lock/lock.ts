@@ -28,6 +28,7 @@ const toolSchema = z
     inputSchema: part,
     outputSchema: part,
     annotations: part,
+    others: part,
     tokens: z.int().min(0).describe('What it takes of a model’s context where it is listed.'),
     hashes: hashesSchema.describe('SHA-256 of the canonical JSON (RFC 8785) of each part that it has.'),
     keys: z.unknown().optional().describe('Of format 1, which had no schemas: nobody reads it any more.'),

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { visible } from './hidden.ts';
 
-/** What a tool is to a model, besides its name (MCP `Tool`). */
-export const PARTS = ['title', 'description', 'inputSchema', 'outputSchema', 'annotations'] as const;
+/** What a tool is to a model, besides its name (MCP `Tool`). `others`: whatever else it has, but for `_meta`, which no model reads. */
+export const PARTS = ['title', 'description', 'inputSchema', 'outputSchema', 'annotations', 'others'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** SHA-256 of a part's canonical JSON (RFC 8785), in hex. A part that a tool lacks has none. */
@@ -29,13 +29,13 @@ export function sha256(value: unknown): string {
   try {
     hash.update(canonicalize(value) ?? '');
   } catch {
-    for (const part of partsOf(value)) hash.update(part);
+    for (const piece of piecesOf(value)) hash.update(piece);
   }
   return hash.digest('hex');
 }
 
 /** Any JSON as texts that no other has: begun like no canonical JSON, each list with its length, each object with its keys. */
-function* partsOf(value: unknown): Generator<string> {
+function* piecesOf(value: unknown): Generator<string> {
   yield 'not canonical';
   const todo = [value];
   while (todo.length > 0) {
@@ -59,6 +59,17 @@ export function pinOf(tool: Listed): Pin {
 }
 
 function hashesOf(tool: Listed): Hashes {
-  const there = PARTS.filter((part) => tool[part] !== undefined);
-  return Object.fromEntries(there.map((part) => [part, sha256(tool[part])]));
+  return Object.fromEntries(Object.entries(partsOf(tool)).map(([part, value]) => [part, sha256(value)]));
+}
+
+const NAMED: ReadonlySet<string> = new Set(['name', '_meta', ...PARTS.filter((part) => part !== 'others')]);
+
+/** The parts that it has. */
+export function partsOf(tool: Listed): Readonly<Partial<Record<Part, unknown>>> {
+  const others = Object.entries(tool).filter(([key, value]) => !NAMED.has(key) && value !== undefined);
+  const there = PARTS.filter((part) => part !== 'others' && tool[part] !== undefined);
+  return {
+    ...Object.fromEntries(there.map((part) => [part, tool[part]])),
+    ...(others.length > 0 ? { others: Object.fromEntries(others) } : {}),
+  };
 }

@@ -15,6 +15,7 @@ export const hashesSchema = z.strictObject({
   inputSchema: hash,
   outputSchema: hash,
   annotations: hash,
+  others: hash,
 });
 
 export const pinnedSchema = z.strictObject({

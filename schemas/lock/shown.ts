@@ -3,7 +3,7 @@
  * descriptions of parameters as well, and a hash tells nobody. Hidden characters are made visible.
  */
 import { unescaped, visible } from './hidden.ts';
-import { PARTS, sha256, type Hashes, type Listed, type Part } from './pin.ts';
+import { PARTS, partsOf, sha256, type Hashes, type Listed, type Part } from './pin.ts';
 
 /** The parts of a tool. Its description is a text, whatever its server made it; the others are JSON. */
 export type Shown = Readonly<Partial<Record<Part, unknown>>>;
@@ -16,9 +16,9 @@ export class Unshowable extends Error {}
 
 /** @throws Unshowable */
 export function shown(tool: Listed): Shown {
-  const there = PARTS.filter((part) => tool[part] !== undefined);
+  const parts = Object.entries(partsOf(tool)) as [Part, unknown][];
   return Object.fromEntries(
-    there.map((part) => [part, part === 'description' ? textOf(tool[part]) : mapped(tool[part], visible, part)]),
+    parts.map(([part, value]) => [part, part === 'description' ? textOf(value) : mapped(value, visible, part)]),
   );
 }
 
@@ -46,11 +46,9 @@ export function unreadIn(tool: Shown & { readonly hashes: Hashes }): Part[] {
 
 /** The tool as its server listed it, as far as the file says. */
 export function listedOf(tool: Shown & { readonly name: string }): Listed {
-  const parts = PARTS.filter((part) => tool[part] !== undefined).map((part) => [
-    part,
-    mapped(tool[part], unescaped, part),
-  ]);
-  return { name: unescaped(tool.name), ...Object.fromEntries(parts) };
+  const there = PARTS.filter((part) => tool[part] !== undefined);
+  const { others, ...parts } = Object.fromEntries(there.map((part) => [part, mapped(tool[part], unescaped, part)]));
+  return { name: unescaped(tool.name), ...parts, ...(others as object | undefined) };
 }
 
 /** @param change of each text, keys among them; no two may become the same */
