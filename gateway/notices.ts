@@ -31,7 +31,9 @@ function fingerprint(
     const entry = snapshot.servers[name];
     const running = (entry?.endpoints.length ?? 0) > 0;
     const listed = running && [entry?.tools ?? entry?.endpoints, entry?.capabilities];
-    return [name, access.servers[name], listed, entry?.pinned];
+    // Not where it is written.
+    const { drift, tools } = entry?.pinned ?? {};
+    return [name, access.servers[name], listed, drift, tools];
   });
   const common = [access.floor, access.global, access.projects[project ?? '']];
   return JSON.stringify([separator, key, common, members, own?.fingerprint, prompts?.fingerprint, plugin?.fingerprint]);

@@ -2,12 +2,14 @@
 import type { Decision } from '../schemas/access.ts';
 import { inWords, type Difference } from '../schemas/lock/differences.ts';
 import { visible } from '../schemas/lock/hidden.ts';
-import { driftOf } from '../schemas/lock/pinned.ts';
+import { driftOf, type Pinned } from '../schemas/lock/pinned.ts';
 import type { Item, ListState } from './upstream/listing.ts';
 import type { Server } from './upstream/server.ts';
 
 /** What there is to say of a tool that differs; nothing for one that was accepted as it is. */
 export interface Drifted {
+  /** As half a sentence: `its description changed`. */
+  readonly because: string;
   /** For one that is held. */
   readonly refusal: Decision | undefined;
   /** As clients are shown it: what stands in `_meta` is for people and programs, no text for the model. */
@@ -25,14 +27,18 @@ export function drifted(
   const byName = new Map(found.map((difference) => [difference.tool, difference]));
   return (name) => {
     const difference = byName.get(visible(name));
-    return difference && saying(difference, pinned.drift === 'block');
+    return difference && saying(difference, pinned);
   };
 }
 
-function saying(difference: Difference, isHeld: boolean): Drifted {
+function saying(difference: Difference, { drift, place }: Pinned): Drifted {
   const because = inWords(difference);
+  const name = difference.from ?? difference.tool;
+  const line = place && Object.hasOwn(place.tools, name) ? place.tools[name] : place?.line;
+  const rule = place && line !== undefined ? { rule: { what: 'lock' as const, file: place.file, line } } : {};
   return {
-    refusal: isHeld ? { allowed: false, level: 'lock', because } : undefined,
+    because,
+    refusal: drift === 'block' ? { allowed: false, level: 'lock', because, ...rule } : undefined,
     mark: (shown) => {
       const meta = typeof shown['_meta'] === 'object' ? shown['_meta'] : {};
       return { ...shown, _meta: { ...meta, 'slipway/drift': because } };

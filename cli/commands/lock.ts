@@ -71,7 +71,8 @@ async function write(invocation: Invocation, ask: Ask): Promise<number> {
       const before = draft.base.lock;
       const now = await lockedNow(ask, before, draft.base.resources);
       told = comparedWith(before, now, ask);
-      if (!same(toPlain(before), toPlain(now.lock))) await draft.write(LOCK_FILE, lockText(now.lock));
+      if (!same(toPlain(before && { ...before, lines: undefined }), toPlain(now.lock)))
+        await draft.write(LOCK_FILE, lockText(now.lock));
       return outcomesOf(before, now, ask);
     }),
   );

@@ -14,6 +14,7 @@ import type { Abilities, CanI } from '../../schemas/operate.ts';
 import { readQuestion, type Question } from '../auth/question.ts';
 import { somebody, type Asked } from '../auth/subjects.ts';
 import type { Known } from '../exchange.ts';
+import { drifted } from '../pins.ts';
 import { sendJson } from '../rpc/respond.ts';
 import type { Generation } from '../snapshot.ts';
 
@@ -107,11 +108,15 @@ function aboutTool(
   const missing = item ? '' : `; as far as is known, ${server} has no such tool`;
   if (!decision.allowed) return denied(decision, server, tool, missing);
   const { rule } = decision;
-  return {
-    allowed: true,
-    reason: `${because(key, standing.why)}, and ${inWords(decision)}${missing}`,
-    cited: [...(rule ? [rule] : []), ...standing.why.places],
-  };
+  const reason = `${because(key, standing.why)}, and ${inWords(decision)}${missing}`;
+  const cited = [...(rule ? [rule] : []), ...standing.why.places];
+  const differs = drifted(there, there.state('tools'))?.(tool);
+  if (!differs) return { allowed: true, reason, cited };
+  const { refusal } = differs;
+  if (!refusal)
+    return { allowed: true, reason: `${reason}; it is not what was accepted, though: ${differs.because}`, cited };
+  const held = denied(refusal, server, tool);
+  return { ...held, reason: `${reason}; but it is held: ${held.reason}`, cited: [...held.cited, ...cited] };
 }
 
 function denied(decision: Decision, server: string, tool: string, missing = ''): Answer {

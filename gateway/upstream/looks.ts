@@ -37,7 +37,7 @@ const due = new WeakMap<Upstream, Look>();
 const told = new WeakMap<Upstream, readonly Item[]>();
 
 /** A connection was opened, to whoever answers there by now. @param latest the server as it is known now */
-export function met(upstream: Upstream, latest: () => Server): void {
+export function lookAnew(upstream: Upstream, latest: () => Server): void {
   due.delete(upstream);
   told.delete(upstream);
   if (latest().entry.pinned) look(upstream, latest);

@@ -10,7 +10,7 @@ import { fetchList, type Request } from './fetch-list.ts';
 import { NeedsAuthorization } from './auth/needs.ts';
 import type { Capabilities, Known, Wishes } from './known.ts';
 import { NotDelivered, type Welcome } from './link.ts';
-import { admission, look, met } from './looks.ts';
+import { admission, look, lookAnew } from './looks.ts';
 import type { Fetched, ListState } from './listing.ts';
 import { LIST_NAMES, LISTS, type ListName } from './lists.ts';
 import { holderOf, type IsolatedUpstreams } from './isolated.ts';
@@ -226,7 +226,7 @@ export class Server {
     this.known.era = era;
     this.known.capabilities = capabilities;
     if (instructions !== undefined) this.known.instructions = instructions;
-    met(upstream, this.#now);
+    lookAnew(upstream, this.#now);
     for (const list of LIST_NAMES) {
       const { capability } = LISTS[list];
       const begun = list === 'tools' ? !this.entry.pinned : this.known.lists[list].wanted;
@@ -238,7 +238,7 @@ export class Server {
   /** The same for an instance that clients do not share. */
   openedIsolated(upstream: Upstream, holder: string | undefined, { capabilities = {} }: Welcome): void {
     this.#repeat(upstream, capabilities, (holder !== undefined && this.isolated?.urisOf(holder)) || []);
-    met(upstream, this.#now);
+    lookAnew(upstream, this.#now);
   }
 
   #repeat(upstream: Upstream, capabilities: Capabilities, uris: Iterable<string>): void {

@@ -1,6 +1,6 @@
 /** What becomes of tools that are not what the lock file says: which of the resources that have a say is heard. Pure. */
 import { TOOL_DRIFTS, type ToolDriftMode } from '../../schemas/kinds/fields/tool-drift.ts';
-import { lockedIn, type Lock } from '../../schemas/lock/lock.ts';
+import { LOCK_FILE, lockedIn, type Lock } from '../../schemas/lock/lock.ts';
 import type { ServerEntry } from '../../schemas/snapshot.ts';
 
 /** As resources put it. */
@@ -36,6 +36,14 @@ export function pinTools(
     const drift = strictest<ToolDriftMode>(usual, toolDrift.least);
     if (drift === 'off') continue;
     const tools = (locked?.tools ?? []).map((tool) => ({ name: tool.name, hashes: tool.hashes }));
-    servers[name] = { ...entry, pinned: { drift, tools } };
+    const place = lock?.lines && Object.hasOwn(lock.lines, name) ? lock.lines[name] : undefined;
+    servers[name] = {
+      ...entry,
+      pinned: {
+        drift,
+        tools,
+        ...(place ? { place: { file: LOCK_FILE, line: place.line, tools: { ...place.tools } } } : {}),
+      },
+    };
   }
 }

@@ -12,7 +12,7 @@ export interface Decision {
   readonly because?: string;
   /** What it rests on, where something is written. */
   readonly rule?: Cited & {
-    readonly what: 'rule' | 'default' | 'readOnly';
+    readonly what: 'rule' | 'default' | 'readOnly' | 'lock';
     readonly pattern?: string;
     readonly message?: string;
   };

@@ -7,6 +7,7 @@ import { readFile, type Parsed } from '../parse.ts';
 import { unescaped, visible } from './hidden.ts';
 import { PARTS } from './pin.ts';
 import { hashesSchema } from './pinned.ts';
+import { placesIn, type Places } from './places.ts';
 import { isOf, unreadIn } from './shown.ts';
 
 /** At the config path. */
@@ -91,7 +92,10 @@ export const lockSchema = z
           });
   });
 
-export type Lock = z.output<typeof lockSchema>;
+export interface Lock extends z.output<typeof lockSchema> {
+  /** Of one that was read. */
+  readonly lines?: Places;
+}
 export type LockedServer = Lock['servers'][string];
 export type LockedTool = LockedServer['tools'][number];
 
@@ -108,7 +112,8 @@ export function parseLock(content: Uint8Array): { readonly lock?: Lock; readonly
   let documents = 0;
   const { values, issues } = readFile(LOCK_FILE, content, MAX_LOCK_BYTES, (context, value) => {
     if (++documents > 1) add(context, { code: 'invalid-value', message: 'A lock file is one document.' });
-    return check(context, lockSchema, value, []);
+    const lock = check(context, lockSchema, value, []);
+    return lock && { ...lock, lines: placesIn(context) };
   });
   const [lock] = issues.length === 0 ? values : [];
   return { ...(lock ? { lock } : {}), issues };

@@ -22,6 +22,8 @@ export const pinnedSchema = z.strictObject({
   /** `warn` marks what differs, `block` holds it. */
   drift: z.enum(['warn', 'block']),
   tools: z.array(z.strictObject({ name: z.string(), hashes: hashesSchema })),
+  /** Where that is written: lines of the server and of its tools. */
+  place: z.strictObject({ file: z.string(), line: z.number(), tools: z.record(z.string(), z.number()) }).optional(),
 });
 export type Pinned = z.output<typeof pinnedSchema>;
 

@@ -123,7 +123,10 @@ test('the file is a part of the commit: parsed once, refused as a whole where it
   const [source, cache, signal] = [directorySource(dir.path), memoryParseCache(), new AbortController().signal];
   const revision = async (): Promise<string> => (await source.fetch(signal)).id;
   const first = await load(source, await revision(), cache, signal);
-  expect([first.issues, first.lock]).toEqual([[], { formatVersion: 1, servers: { gone: { tools: [] } } }]);
+  expect([first.issues, first.lock]).toEqual([
+    [],
+    { formatVersion: 1, servers: { gone: { tools: [] } }, lines: { gone: { line: 2, tools: {} } } },
+  ]);
   expect((await load(source, await revision(), cache, signal)).lock).toBe(first.lock);
   writeFiles(dir.path, { 'slipway.lock.yaml': 'formatVersion: 1\nservres: {}\n' });
   const { issues, lock } = await load(source, await revision(), cache, signal);

@@ -12,7 +12,11 @@ import type { Tool } from '../../schemas/snapshot.ts';
 import { lockedTool, lockOf, schema, tool } from './helpers/pins.ts';
 
 describe('the file', () => {
-  const read = (text: string) => parseLock(Buffer.from(text));
+  const read = (text: string) => {
+    const { lock, issues } = parseLock(Buffer.from(text));
+    const { lines: _, ...rest } = lock ?? {};
+    return { ...(lock ? { lock: rest as Lock } : {}), issues };
+  };
 
   test('is read as it was written, whatever tools say', () => {
     const odd = tool('o\u{E0041}dd', { description: 'a: b\n# c\n--- \u0000\u2028"\' \\u{41} \r\n ' });
@@ -140,6 +144,11 @@ describe('the file', () => {
     expect(read(lockText(half))).toEqual({ lock: half, issues: [] });
     const whole = (await run({ server: 'mail', tools: [tool('send')] as Tool[] })).lock;
     expect([whole.formatVersion, whole.servers['mail']?.tools[0]?.hashes]).toEqual([2, old.hashes]);
+  });
+
+  test('says where what was accepted stands', () => {
+    const { lock } = parseLock(Buffer.from(lockText(lockOf({ a: [tool('get'), tool('set')], b: [] }))));
+    expect(lock?.lines).toEqual({ a: { line: 5, tools: { get: 7, set: 20 } }, b: { line: 33, tools: {} } });
   });
 
   test('nothing in it is no lock, and no issue', () => {

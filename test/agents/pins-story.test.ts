@@ -182,8 +182,25 @@ test('what is blocked is held until a commit accepts it', async () => {
     const [failed, text] = await called(era, 'mail__send');
     expect(failed).toBe(true);
     expect(text).toContain('its description and inputSchema changed, and no commit has accepted that');
+    expect(text).toMatch(/Rule: slipway\.lock\.yaml:\d+, commit/);
     expect(await called(era, 'mail__list')).toEqual([false, 'done list']);
+    const [, id = ''] = /explain denied (\S+)`/.exec(text) ?? [];
+    const why = await desk.slipway(['explain', 'denied', id, '--state-dir', desk.state]);
+    expect(why.out).toMatch(/changed, and no commit has accepted that[\s\S]*It stands at slipway\.lock\.yaml:\d+\./);
   }
+
+  const held = await desk.slipway(['auth', 'can-i', 'call', 'mail/send', '--state-dir', desk.state]);
+  const line =
+    1 + readFileSync(join(desk.config, 'slipway.lock.yaml'), 'utf8').split('\n').indexOf('      - name: send');
+  expect([held.code, held.out]).toEqual([
+    1,
+    expect.stringMatching(
+      /^no\n {2}local has the role owner.*; but it is held: its description and inputSchema changed/,
+    ),
+  ]);
+  expect(held.out).toContain(`at slipway.lock.yaml:${line}`);
+  expect(held.out).toContain('`slipway lock mail` accepts it');
+  expect((await desk.slipway(['auth', 'can-i', 'call', 'mail/list', '--state-dir', desk.state])).code).toBe(0);
 
   const { code, out, err } = await lock('--check');
   expect(code).toBe(2);
