@@ -1,10 +1,11 @@
 /** Finds a running Slipway and speaks to it: over its control socket, or over HTTP with a token. */
 import { existsSync, readdirSync } from 'node:fs';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { SlipwayError, ERRORS, type ErrorCode } from '../schemas/errors.ts';
+import { request as httpRequest } from '../schemas/node-http.ts';
 import { stateHome, statePaths } from '../reconciler/index.ts';
 import { text, type Options } from './command.ts';
 import type { Io } from './io.ts';

@@ -1,9 +1,10 @@
 /** Sockets: TCP and unix listeners with limits that hold against slow and oversized requests. */
 import { chmod, lstat, unlink } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { SlipwayError } from '../schemas/errors.ts';
 import { isLoopback, type ListenAddress } from '../schemas/listen.ts';
+import { createServer } from '../schemas/node-http.ts';
 import type { Source } from './exchange.ts';
 import { NamedResponse } from './rpc/response.ts';
 import { noHosts, ownHosts } from './steps/origin.ts';

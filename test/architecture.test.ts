@@ -75,6 +75,13 @@ describe('arrows', () => {
     expect(gateway.filter((file) => /\bspawn\(|\bexecFile?\(|process\.binding/.test(read(file.path)))).toEqual([]);
   });
 
+  test('node:http is had without what comes along with it, and nothing else past the imports', () => {
+    const asModule = files.filter(({ path }) => /^import (?!type\b)[^;]*'node:http'/m.test(read(path)));
+    expect(asModule.map(({ path }) => path)).toEqual([]);
+    const past = files.filter(({ path }) => /getBuiltinModule/.test(read(path)));
+    expect(past.map(({ path }) => path)).toEqual(['schemas/node-http.ts']);
+  });
+
   test('planning and compiling know no driver', () => {
     for (const path of ['reconciler/plan.ts', 'reconciler/compile.ts', 'reconciler/diff.ts']) {
       const drivers = byPath.get(path)?.imports.filter(({ target }) => target.startsWith('reconciler/drivers/'));

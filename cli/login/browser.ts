@@ -1,10 +1,11 @@
 /** Log-in in a browser on this machine: authorization code with PKCE, back to a loopback address (RFC 8252, RFC 7636). */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TokenEndpointResponse } from 'oauth4webapi';
 import { SlipwayError } from '../../schemas/errors.ts';
+import { createServer } from '../../schemas/node-http.ts';
 import type { Io } from '../io.ts';
 import { failed, optionsFor, wordsOf, type Journey } from './provider.ts';
 

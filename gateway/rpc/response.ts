@@ -1,5 +1,6 @@
 /** Answers carry the id under which they are in the audit log. */
-import { ServerResponse, type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders } from 'node:http';
+import { ServerResponse } from '../../schemas/node-http.ts';
 
 type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[];
 

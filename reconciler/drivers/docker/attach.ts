@@ -3,9 +3,9 @@
  * (https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach).
  * Asked for without dockerode: it posts its options as a body, which Podman hands on to the program's stdin.
  */
-import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { request as httpRequest } from '../../../schemas/node-http.ts';
 import { ANSWER_MS, tookTooLong } from './answers.ts';
 import type { Engine } from './engine.ts';
 

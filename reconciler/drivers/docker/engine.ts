@@ -1,8 +1,9 @@
 /** One container engine: how to talk to it, and what it is. */
 import { readFileSync } from 'node:fs';
-import { Agent, type RequestOptions } from 'node:http';
+import type { Agent as HttpAgent, RequestOptions } from 'node:http';
 import Dockerode from 'dockerode';
 import { SlipwayError } from '../../../schemas/errors.ts';
+import { Agent } from '../../../schemas/node-http.ts';
 import type { EngineSpec } from '../../workload.ts';
 import { ANSWER_MS, tookTooLong } from './answers.ts';
 import { engineAddress, type EngineAddress } from './address.ts';
@@ -119,7 +120,7 @@ const NOTHING_OF_THE_ENVIRONMENT = {
   pathPrefix: undefined,
 };
 
-type Options = Dockerode.DockerOptions & { readonly agent?: Agent };
+type Options = Dockerode.DockerOptions & { readonly agent?: HttpAgent };
 type Answered = (error: unknown, answer?: unknown) => void;
 interface Modem {
   dial(options: { isStream?: boolean; abortSignal?: AbortSignal }, done: Answered): void;

@@ -3,11 +3,12 @@
  * the host's key and reads the user's settings; a client library that checks no host key would trust whoever answers.
  */
 import { spawn } from 'node:child_process';
-import { Agent } from 'node:http';
+import type { Agent as HttpAgent } from 'node:http';
 import { Duplex } from 'node:stream';
+import { Agent } from '../../../schemas/node-http.ts';
 
 /** @param host `ssh://user@host:port` */
-export function sshAgent(host: string): Agent {
+export function sshAgent(host: string): HttpAgent {
   const { username, hostname, port } = new URL(host);
   const argv = [
     '-o',
