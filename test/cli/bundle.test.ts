@@ -31,6 +31,11 @@ test('the bundle runs without anything beside it', async () => {
       encoding: 'utf8',
     });
   expect(slipway('version').stdout).toContain('config slipway/v1');
+  const cache = join(desk.home, 'cache');
+  const anew = { PATH: process.env['PATH'], XDG_CACHE_HOME: cache };
+  for (const env of [anew, { ...anew, XDG_CACHE_HOME: '' }])
+    expect(spawnSync(process.execPath, [join(installed, 'slipway.js'), 'version'], { env }).status).toBe(0);
+  expect(readdirSync(join(cache, 'slipway', 'compiled'))).toHaveLength(1);
   expect(slipway('init', 'demo').status).toBe(0);
   expect(slipway('validate', 'demo').stdout).toContain('4 resources, no issues');
   expect(slipway('plan', '--repo', 'demo').status).toBe(2);

@@ -141,7 +141,7 @@ test('one file runs where nothing is installed, lays itself out once, and cleans
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
   expect(run('version').stdout).toContain(`node ${process.versions.node}`);
   const [name = '', ...others] = readdirSync(join(cache, 'slipway'));
-  expect([name.startsWith(`${version}-`), others]).toEqual([true, []]);
+  expect([name.startsWith(`${version}-`), others]).toEqual([true, ['compiled']]);
   expect(statSync(join(cache, 'slipway', name)).mode & 0o077).toBe(0);
   const before = statSync(join(cache, 'slipway', name, 'node')).ctimeMs;
   expect(run('validate', '/nowhere').status).toBe(1);
