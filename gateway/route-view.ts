@@ -1,6 +1,7 @@
 /** A route as its callers see it: whom it does not concern sees less of it, or nothing. */
 import type { Decide, Grant, Standing } from '../schemas/access.ts';
 import type { LlmChoice } from '../schemas/llm.ts';
+import { OWN_SERVER } from '../schemas/plugins.ts';
 import type { Route, Snapshot } from '../schemas/snapshot.ts';
 import { Catalog, type CatalogOptions } from './catalog.ts';
 import { Gate } from './gate/gate.ts';
@@ -98,19 +99,25 @@ export class RouteViews {
     const standings = new Map(this.servers.map((server) => [server, grant.at(server.name, project)]));
     const some = [...standings.values()].some(({ view }) => view);
     if (!some && !mayUseEmpty(grant, project)) return undefined;
-    const key = JSON.stringify([...standings.values()].map((standing) => standing.key));
+    const plugged = this.#plugged(grant);
+    const key = JSON.stringify([...standings.values(), ...(plugged ? [plugged] : [])].map((standing) => standing.key));
     const known = this.#byKey.get(key);
     if (known) return known;
     if (this.#byKey.size >= MAX_VIEWS) {
       this.#byKey.clear();
       this.#byGrant = new WeakMap();
     }
-    const view = this.#make(key, standings);
+    const view = this.#make(key, standings, plugged);
     this.#byKey.set(key, view);
     return view;
   }
 
-  #make(key: string, standings: ReadonlyMap<Server, Standing>): RouteView {
+  /** How a caller stands with the tools that the plugin brings; absent where it brings none. */
+  #plugged(grant: Grant): Standing | undefined {
+    return this.plugin && this.plugin.tools.length > 0 ? grant.at(OWN_SERVER, this.project) : undefined;
+  }
+
+  #make(key: string, standings: ReadonlyMap<Server, Standing>, plugged: Standing | undefined): RouteView {
     const { separator, instructions, discovery, overrides, llm } = this.#route;
     const naming = new Naming(separator, overrides);
     const known = [...standings.keys()].filter((server) => standings.get(server)?.view);
@@ -131,6 +138,8 @@ export class RouteViews {
     const own = OwnTools.of({
       view: { catalogs, servers: open, closed, pipelines: this.#pipelines },
       route: this.#route,
+      plugged: this.plugin &&
+        plugged && { plugin: this.plugin, decide: ({ item }) => plugged.decide(item.name, item.annotations) },
     });
     const discovers = discovery !== undefined;
     const { gate: config } = this.#route;
@@ -157,7 +166,7 @@ export class RouteViews {
           personal[open.indexOf(server)] ?? server,
           standing,
         ];
-        return this.#make(key, new Map([...standings].map(theirs)));
+        return this.#make(key, new Map([...standings].map(theirs)), plugged);
       }),
     };
   }

@@ -34,6 +34,9 @@ export const beforeAnswer = z.union([
 /** What becomes of a call: other arguments, an answer in the server's place, or none at all. */
 export type Before = z.output<typeof beforeAnswer>;
 
+/** What a tool of a Plugin answers: a text, or a result. */
+export const toolAnswer = z.union([z.string(), toolResult]);
+
 export const initializeAnswer = z.strictObject({ instructions: z.string().max(1_000_000) });
 
 /** An entry of a list, by what tells it from the others. */

@@ -20,6 +20,43 @@ export type Hook = (typeof HOOKS)[number];
 /** Of these each one's runs, parents first; of all others just one. */
 const CHAINED: ReadonlySet<Hook> = new Set(['onSessionCreate', 'onSessionDestroy']);
 
+/** Tools of the gateway's own, which no Plugin's may be called like. A test compares it with those that there are. */
+export const OWN_TOOL_NAMES: readonly string[] = [
+  'list_servers',
+  'list_commands',
+  'describe_commands',
+  'invoke_command',
+  'find_tools',
+  'call_tool_read',
+  'call_tool_write',
+  'call_tool',
+  'run_script',
+  'get_section',
+  'grep_result',
+  'begin_session',
+  'read_prompts',
+  'propose_prompt',
+  'authorize',
+];
+
+/** In place of a server's name, where rules of permissions are about tools of Plugins. */
+export const OWN_SERVER = 'slipway';
+
+const hint = z.boolean().optional();
+
+/** A tool that a Plugin brings, as `tools/list` gives it. */
+export const toolDefinition = z.strictObject({
+  name: z.string(),
+  title: z.string().optional(),
+  description: z.string(),
+  inputSchema: z.record(z.string(), z.unknown()),
+  annotations: z
+    .strictObject({ readOnlyHint: hint, destructiveHint: hint, idempotentHint: hint, openWorldHint: hint })
+    .optional()
+    .describe('What it is like, as MCP has it.'),
+});
+export type ToolDefinition = z.output<typeof toolDefinition>;
+
 /** A Plugin, as the gateway is told it. Durations in ms. */
 export const pluginSchema = z.strictObject({
   /** What its file says, as JavaScript: an ES module. Absent for one that only puts others together. */
@@ -31,6 +68,8 @@ export const pluginSchema = z.strictObject({
   ...codeRights,
   /** Whose code runs for each hook, in this order: its own name, or those that it extends. */
   hooks: z.partialRecord(z.enum(HOOKS), z.array(z.string())),
+  /** Those that it brings, with whose code answers each. */
+  tools: z.array(toolDefinition.extend({ owner: z.string() })).optional(),
 });
 export type PluginEntry = z.output<typeof pluginSchema>;
 
@@ -64,6 +103,29 @@ export function resolvePlugins(all: ReadonlyMap<string, Lineage>): ReadonlyMap<s
   };
   for (const name of all.keys()) resolve(name, []);
   return known;
+}
+
+/**
+ * Whose each tool of a Plugin is: its own before its parents'.
+ * @param all names of tools by the Plugin's name @returns owners by the tool's name: several where parents have it, and it has not
+ */
+export function toolOwners(
+  all: ReadonlyMap<string, Pick<Lineage, 'extends'> & { readonly tools: readonly { readonly name: string }[] }>,
+  name: string,
+  known = new Map<string, ReadonlyMap<string, readonly string[]>>(),
+): ReadonlyMap<string, readonly string[]> {
+  const before = known.get(name);
+  if (before) return before;
+  const owners = new Map<string, readonly string[]>();
+  // One that leads back to itself adds nothing.
+  known.set(name, owners);
+  const one = all.get(name);
+  for (const tool of one?.tools ?? []) owners.set(tool.name, [name]);
+  const own = new Set(owners.keys());
+  for (const parent of one?.extends ?? [])
+    for (const [tool, theirs] of toolOwners(all, parent, known))
+      if (!own.has(tool)) owners.set(tool, [...new Set([...(owners.get(tool) ?? []), ...theirs])]);
+  return owners;
 }
 
 function merge(name: string, { hooks: own }: Lineage, parents: readonly Resolved[]): Resolved {

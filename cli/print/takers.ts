@@ -12,8 +12,12 @@ export const pipelineTable = (found: readonly Resource[], all: readonly Resource
 /** @param all resources, among which are those that name them */
 export const pluginTable = (found: readonly Resource[], all: readonly Resource[]): Table =>
   tableOf(
-    'hooks',
-    ({ hooks, extends: parents }: PluginSpec) => [...hooks, ...parents.map((one) => `all of ${one}`)],
+    'brings',
+    ({ hooks, tools, extends: parents }: PluginSpec) => [
+      ...hooks,
+      ...tools.map(({ name }) => `tool ${name}`),
+      ...parents.map((one) => `all of ${one}`),
+    ],
     found,
     all,
   );

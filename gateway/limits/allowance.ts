@@ -46,7 +46,7 @@ export function tooLate({ caller }: Pick<Call, 'caller'>, { value, level }: Boun
  * @returns what it gets: `json`, or for the call of a tool a result that says what is wrong
  * @throws SlipwayError `result-too-large` for other calls
  */
-export function withinSize(call: Call, server: Server, bound: Bound | undefined, json: Json): Json {
+export function withinSize(call: Call, server: Server | undefined, bound: Bound | undefined, json: Json): Json {
   // A character takes 3 bytes of UTF-8 at most, so most need not be counted.
   if (!bound || (typeof json === 'string' && json.length * 3 <= bound.value)) return json;
   const bytes = sizeOf(json);

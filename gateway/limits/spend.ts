@@ -21,7 +21,11 @@ export interface Spend {
 }
 
 /** `undefined` where no budget is about it. @param tool its own name at the server; none for what is no call of a tool */
-export function spendOf({ caller, request, trace }: Call, server: Server, tool: string | undefined): Spend | undefined {
+export function spendOf(
+  { caller, request, trace }: Call,
+  server: Pick<Server, 'name'>,
+  tool: string | undefined,
+): Spend | undefined {
   const { budgets, limiter } = caller.state;
   const { identity, route } = caller;
   const charges = budgets.of({ identity, route });
@@ -53,7 +57,7 @@ export function spendOf({ caller, request, trace }: Call, server: Server, tool: 
 }
 
 /** For the call of a tool, a result that a model can read. @throws the refusal, for other calls */
-export async function refused(call: Call, server: Server, refusal: SlipwayError): Promise<Json> {
+export async function refused(call: Call, server: Server | undefined, refusal: SlipwayError): Promise<Json> {
   if (call.request.method !== 'tools/call') throw refusal;
   call.trace.detail = { limit: refusal.details?.limit };
   call.trace.denied(refusal.code, 'budget');

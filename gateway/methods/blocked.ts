@@ -8,18 +8,23 @@ import type { Server } from '../upstream/server.ts';
 
 /** @returns the result of the call: a failure of the tool, so that a model reads why */
 export function blocked(call: Call, server: Server, tool: string, decision: Decision): Json {
+  traceServer(call.caller.trace, server, tool);
+  return blockedAs(call, server.name, tool, decision, server);
+}
+
+/** The same for a tool of no server. @param name what rules know it by, in place of a server's */
+export function blockedAs(call: Call, name: string, tool: string, decision: Decision, server?: Server): Json {
   const { identity, route, trace, generation } = call.caller;
   const { rule } = decision;
-  traceServer(trace, server, tool);
   const isDrift = decision.level === 'lock';
   trace.denied(isDrift ? 'tool-drift' : 'blocked');
   trace.detail = { decision };
-  const about = [`${server.name}:${tool} is blocked: ${inWords(decision)}.`];
+  const about = [`${name}:${tool} is blocked: ${inWords(decision)}.`];
   if (rule?.message !== undefined) about.push(`Details: ${rule.message}`);
   // How the config is laid out is for those who may look at it.
-  if (maySeePlace(identity.grant, decision, server.name, route.project)) {
+  if (maySeePlace(identity.grant, decision, name, route.project)) {
     if (rule) about.push(`Rule: ${placeOf(rule)}, commit ${generation.snapshot.commit.slice(0, 12)}.`);
-    about.push(`To lift it: ${remedyFor(decision, server.name, tool)} Then push.`);
+    about.push(`To lift it: ${remedyFor(decision, name, tool)} Then push.`);
   }
   const id = trace.requestId;
   if (identity.grant.may('view', 'roles')) about.push(`\`slipway explain denied ${id}\` says more.`);

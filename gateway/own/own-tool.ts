@@ -2,6 +2,7 @@
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import type { Route } from '../../schemas/snapshot.ts';
 import type { Call } from '../era/era.ts';
+import type { Plugged } from '../plugins/tools.ts';
 import type { RouteView } from '../route-view.ts';
 import type { Json } from '../rpc/json.ts';
 import type { Item } from '../upstream/listing.ts';
@@ -13,6 +14,8 @@ export type Args = Readonly<Record<string, unknown>>;
 export interface Front {
   /** What its caller sees of it. */
   readonly view: Pick<RouteView, 'catalogs' | 'servers' | 'closed' | 'pipelines'>;
+  /** What its plugin brings, as its caller sees that; absent for one that brings nothing. */
+  readonly plugged?: Plugged | undefined;
   /** What the config says of it. */
   readonly route: Route;
 }

@@ -14,7 +14,7 @@ export class OwnTools {
 
   /** @returns `undefined` for a route without any: nothing is looked up in calls there */
   static of(front: Front): OwnTools | undefined {
-    const tools = OWN_TOOLS.flatMap((toolsOf) => toolsOf(front.route, front.view));
+    const tools = OWN_TOOLS.flatMap((toolsOf) => toolsOf(front.route, front));
     return tools.length === 0 ? undefined : new OwnTools(front, tools);
   }
 

@@ -21,10 +21,13 @@ const MAX_ANSWER = 16 * 2 ** 20;
 
 const AROUND = `import * as plugin from 'plugin';
 export default async (hook, input, config, text, { changed, ...doors }) => {
-  if (typeof plugin[hook] !== 'function') throw new Error('It exports no ' + hook + '.');
+  const tools = plugin.tools ?? {};
+  const own = hook !== 'tools' ? plugin[hook] : Object.hasOwn(tools, input.tool) ? tools[input.tool] : undefined;
+  const name = hook === 'tools' ? 'tool ' + input.tool : hook;
+  if (typeof own !== 'function') throw new Error('It exports no ' + name + '.');
   const state = JSON.parse(text);
   const ctx = { config, state, ...doors, notify: changed };
-  const answer = await plugin[hook](input, ctx);
+  const answer = await own(hook === 'tools' ? input.arguments : input, ctx);
   return { answer, state: ctx.state };
 };`;
 

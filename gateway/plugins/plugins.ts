@@ -136,7 +136,8 @@ const keyOf = ({ session, path, principal }: Whom): string => session ?? `${path
 async function steps<T>(whom: Whom, plugin: RoutePlugin, place: Place, run: Run<T>): Promise<T | undefined> {
   let value: T | undefined;
   let failed: unknown;
-  for (const step of plugin.steps(run.hook)) {
+  const all = run.step ? [run.step] : run.hook === 'tools' ? [] : plugin.steps(run.hook);
+  for (const step of all) {
     try {
       const done = await runStep(whom, step, run, place.state);
       place.state = done.state;

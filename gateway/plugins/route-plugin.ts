@@ -1,5 +1,5 @@
 /** The Plugin of a route: whose code runs for which hook. */
-import type { Hook, PluginEntry } from '../../schemas/plugins.ts';
+import type { Hook, PluginEntry, ToolDefinition } from '../../schemas/plugins.ts';
 import type { Route, Snapshot } from '../../schemas/snapshot.ts';
 
 /** Code that runs for a hook. */
@@ -9,12 +9,20 @@ export interface Step {
   readonly entry: PluginEntry;
 }
 
+/** A tool, and the code that answers it. */
+export interface RouteTool {
+  readonly item: ToolDefinition;
+  readonly step: Step;
+}
+
 export class RoutePlugin {
   readonly name: string;
+  readonly tools: readonly RouteTool[];
   readonly #steps: ReadonlyMap<Hook, readonly Step[]>;
 
-  private constructor(name: string, steps: ReadonlyMap<Hook, readonly Step[]>) {
+  private constructor(name: string, steps: ReadonlyMap<Hook, readonly Step[]>, tools: readonly RouteTool[]) {
     this.name = name;
+    this.tools = tools;
     this.#steps = steps;
   }
 
@@ -26,7 +34,11 @@ export class RoutePlugin {
       hook as Hook,
       owners.flatMap((owner) => (known[owner] ? [{ name: owner, entry: known[owner] }] : [])),
     ]);
-    return new RoutePlugin(name, new Map(steps));
+    const tools = (own.tools ?? []).flatMap(({ owner, ...item }): RouteTool[] => {
+      const entry = known[owner];
+      return entry ? [{ item, step: { name: owner, entry } }] : [];
+    });
+    return new RoutePlugin(name, new Map(steps), tools);
   }
 
   has(hook: Hook): boolean {
@@ -39,6 +51,6 @@ export class RoutePlugin {
 
   /** Equal where the same code runs. */
   get fingerprint(): string {
-    return JSON.stringify([...this.#steps]);
+    return JSON.stringify([[...this.#steps], this.tools]);
   }
 }

@@ -30,7 +30,10 @@ export class HookFailed extends Error {
 }
 
 export interface Run<T> {
-  readonly hook: Hook;
+  /** `tools`: one of its tools is called. */
+  readonly hook: Hook | 'tools';
+  /** Whose code runs, where that is not all that is there for the hook. */
+  readonly step?: Step;
   readonly input: Readonly<Record<string, unknown>>;
   /** Makes of an answer what it means. @throws any error where it is none */
   readonly read: (answer: unknown) => T | Promise<T>;

@@ -1,6 +1,6 @@
 import { bytes, timerMs } from '../../schemas/kinds/fields.ts';
 import type { PluginSpec } from '../../schemas/kinds/plugin.ts';
-import { resolvePlugins } from '../../schemas/plugins.ts';
+import { resolvePlugins, toolOwners } from '../../schemas/plugins.ts';
 import type { Resource } from '../../schemas/resource.ts';
 import type { KindBehaviour } from './kind.ts';
 
@@ -13,6 +13,10 @@ export const plugin: KindBehaviour<PluginSpec> = {
     const { file, config, timeout, memory, llm, cache } = resource.spec;
     const { name } = resource.metadata;
     const plugins = all('Plugin') as readonly Resource<PluginSpec>[];
+    const specs = new Map(plugins.map(({ metadata, spec }) => [metadata.name, spec]));
+    const tools = [...toolOwners(specs, name)].flatMap(([tool, [owner = name]]) =>
+      (specs.get(owner)?.tools ?? []).filter((one) => one.name === tool).map((one) => ({ ...one, owner })),
+    );
     draft.plugins ??= {};
     draft.plugins[name] = {
       ...(file === undefined ? {} : { file, code: resource.files?.[file]?.['text'] ?? '' }),
@@ -21,7 +25,8 @@ export const plugin: KindBehaviour<PluginSpec> = {
       memoryBytes: Math.min(bytes(memory), MAX_MEMORY),
       ...(llm === undefined ? {} : { llm }),
       ...(cache === undefined ? {} : { cache }),
-      hooks: resolvePlugins(new Map(plugins.map(({ metadata, spec }) => [metadata.name, spec]))).get(name)?.hooks ?? {},
+      hooks: resolvePlugins(specs).get(name)?.hooks ?? {},
+      ...(tools.length === 0 ? {} : { tools }),
     };
   },
 };

@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { HOOKS, resolvePlugins } from '../plugins.ts';
+import { HOOKS, OWN_TOOL_NAMES, resolvePlugins, toolOwners } from '../plugins.ts';
 import type { Resource } from '../resource.ts';
 import { duration, name, size } from './fields.ts';
 import { codeFields, unallowed } from './fields/code.ts';
 import { configFile } from './fields/given.ts';
-import { defineKind, type Problem } from './kind.ts';
+import { toolField } from './fields/tool.ts';
+import { defineKind, type All, type Problem } from './kind.ts';
 
 const pluginSpec = z.strictObject({
   description: z.string().max(4096).optional().describe('What it is for.'),
@@ -19,6 +20,13 @@ const pluginSpec = z.strictObject({
     .max(HOOKS.length)
     .default([])
     .describe('What the file exports. Nobody runs it to find out, so it is written here.'),
+  tools: z
+    .array(toolField)
+    .max(32)
+    .default([])
+    .describe(
+      'Tools that it brings to its routes: the file exports tools, an object with async (args, ctx) => result for each.',
+    ),
   extends: z
     .array(name)
     .max(16)
@@ -35,14 +43,15 @@ const pluginSpec = z.strictObject({
 export type PluginSpec = z.output<typeof pluginSpec>;
 type Resources = readonly Resource<PluginSpec>[];
 
-/** A file without hooks does nothing; hooks without a file are nowhere. */
+/** A file without hooks and tools does nothing; hooks and tools without a file are nowhere. */
 function halves(resource: Resource<PluginSpec>): Problem[] {
-  const { file, hooks, extends: parents } = resource.spec;
+  const { file, hooks, tools, extends: parents } = resource.spec;
   const problem = (path: string, message: string): Problem[] => [
     { resource, path: [path], code: 'missing-field', message },
   ];
-  if (file !== undefined && hooks.length === 0) return problem('hooks', 'Say which hooks the file exports.');
-  if (file === undefined && hooks.length > 0) return problem('file', 'Say which file exports these hooks.');
+  const brings = hooks.length + tools.length > 0;
+  if (file !== undefined && !brings) return problem('hooks', 'Say which hooks the file exports, or which tools.');
+  if (file === undefined && brings) return problem('file', 'Say which file exports these hooks and tools.');
   return file === undefined && parents.length === 0 ? problem('file', 'It needs a file, or extends.') : [];
 }
 
@@ -51,12 +60,42 @@ function conflicts(plugins: Resources): Problem[] {
   const resolved = resolvePlugins(all);
   return plugins.flatMap((resource) => {
     const { name: own } = resource.metadata;
-    return Object.entries(resolved.get(own)?.conflicts ?? {}).map(([hook, owners]): Problem => {
-      const message = `${owners.join(' and ')} each have ${hook}, and only one can run.`;
-      const hint = `Let ${own} have its own ${hook}, or extend just one of them.`;
+    const several = [...toolOwners(all, own)].filter(([, owners]) => owners.length > 1);
+    const both = [...Object.entries(resolved.get(own)?.conflicts ?? {}), ...several];
+    return both.map(([what, owners]): Problem => {
+      const message = `${owners.join(' and ')} each have ${what}, and only one can run.`;
+      const hint = `Let ${own} have its own ${what}, or extend just one of them.`;
       return { resource, path: ['extends'], code: 'conflicting-fields', message, hint };
     });
   });
+}
+
+/** Tool shadowing: nobody must take a tool for the gateway's own, or for one of a server. @param prefixes what tools of servers begin with */
+function badNames(resource: Resource<PluginSpec>, prefixes: readonly string[]): Problem[] {
+  const names = resource.spec.tools.map((tool) => tool.name);
+  return names.flatMap((tool, at): Problem[] => {
+    const path = ['tools', at, 'name'];
+    const prefix = prefixes.find((one) => tool.startsWith(one));
+    if (names.indexOf(tool) < at)
+      return [{ resource, path, code: 'invalid-value', message: `There is a tool ${tool} above already.` }];
+    if (OWN_TOOL_NAMES.includes(tool))
+      return [{ resource, path, code: 'reserved-name', message: `Slipway has a tool ${tool} of its own.` }];
+    if (prefix === undefined) return [];
+    const message = `${tool} begins with ${prefix}, as tools of a server do.`;
+    return [{ resource, path, code: 'invalid-value', message, hint: 'Call it something else.' }];
+  });
+}
+
+const badNamesIn = (plugins: Resources, all: All): Problem[] => {
+  const prefixes = prefixesIn(all);
+  return plugins.flatMap((resource) => badNames(resource, prefixes));
+};
+
+/** What names of tools begin with, on whatever route. */
+function prefixesIn(all: All): string[] {
+  const separators = all('Project').map(({ spec }) => (spec as { toolSeparator: string }).toolSeparator);
+  const each = [...new Set(['__', ...separators])];
+  return all('Server').flatMap(({ metadata }) => each.map((separator) => metadata.name + separator));
 }
 
 export const plugin = defineKind({
@@ -83,6 +122,7 @@ export const plugin = defineKind({
       resource.spec.llm === true ? unallowed(resource, { all, field: 'llm', path: ['llm'] }) : [],
     ),
     ...conflicts(plugins),
+    ...badNamesIn(plugins, all),
   ],
   files: ({ file }) => (file === undefined ? [] : [{ path: ['file'], file, content: 'module' as const }]),
   example: `apiVersion: slipway/v1

@@ -1,5 +1,5 @@
 /** Plugins as a config says them: TypeScript that becomes JavaScript without being run, and what the gateway is told. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { compile, directorySource, memoryParseCache } from '../../reconciler/index.ts';
 import { load } from '../../reconciler/load.ts';
 import { resource } from '../helpers/config.ts';
@@ -142,4 +142,88 @@ test('code asks models only where a Policy says so, and the gateway is told what
   const { plugins, pipelines } = compile(loaded).draft;
   expect(plugins?.['asking']).toMatchObject({ llm: true, cache: 'route' });
   expect(pipelines?.['curious']?.stages).toMatchObject([{ type: 'module', llm: true }]);
+});
+
+describe('tools', () => {
+  const bringing = (tools: object[], more: object = {}): string => plugin('it', 'x.mjs', { hooks: [], tools, ...more });
+  const issuesOf = async (yaml: string): Promise<string[]> => {
+    const { issues } = await loadFiles({ 'a.yaml': yaml, 'x.mjs': 'export const tools = {};' });
+    return issues.map(({ path, code, message }) => `${path}: ${code}: ${message}`);
+  };
+  const described = (name: string, more: object = {}): object => ({ name, description: 'It.', ...more });
+
+  test('are what the gateway is told, with whose code answers them', async () => {
+    const inputSchema = { type: 'object', properties: { a: { type: 'string', pattern: '^a' } }, required: ['a'] };
+    const base = plugin('base', 'x.mjs', { hooks: [], tools: [described('one', { inputSchema }), described('two')] });
+    const child = bringing([described('two', { annotations: { readOnlyHint: true } })], { extends: ['base'] });
+    const loaded = await loadFiles({ 'a.yaml': `${base}\n---\n${child}`, 'x.mjs': 'export const tools = {};' });
+    expect(loaded.issues).toEqual([]);
+    expect(compile(loaded).draft.plugins?.['it']?.tools).toEqual([
+      {
+        ...described('two'),
+        annotations: { readOnlyHint: true },
+        inputSchema: { type: 'object', properties: {} },
+        owner: 'it',
+      },
+      { ...described('one'), inputSchema, owner: 'base' },
+    ]);
+  });
+
+  test.each([
+    [
+      'twice the same',
+      [described('a'), described('a')],
+      'spec.tools[1].name: invalid-value: There is a tool a above already.',
+    ],
+    [
+      'one of Slipway’s',
+      [described('find_tools')],
+      'spec.tools[0].name: reserved-name: Slipway has a tool find_tools of its own.',
+    ],
+    ['a name that is none', [described('a b')], 'spec.tools[0].name: invalid-value: '],
+    ['no description', [{ name: 'a' }], 'spec.tools[0].description: missing-field: '],
+    [
+      'a schema of another type',
+      [described('a', { inputSchema: { type: 'array' } })],
+      'spec.tools[0].inputSchema.type: ',
+    ],
+    [
+      'a schema that is none',
+      [described('a', { inputSchema: { type: 'object', properties: { b: { type: 'text' } } } })],
+      'spec.tools[0].inputSchema.properties.b',
+    ],
+    [
+      'a pattern that is none',
+      [described('a', { inputSchema: { type: 'object', properties: { b: { pattern: '(' } } } })],
+      'spec.tools[0].inputSchema.properties.b',
+    ],
+    [
+      'a list of required that is none',
+      [described('a', { inputSchema: { type: 'object', required: 'b' } })],
+      'spec.tools[0].inputSchema.required: ',
+    ],
+    [
+      'a schema that is too long',
+      [described('a', { inputSchema: { type: 'object', description: 'x'.repeat(20_000) } })],
+      'spec.tools[0].inputSchema: ',
+    ],
+  ])('with %s are refused, with the place', async (_, tools, issue) => {
+    expect((await issuesOf(bringing(tools))).join('\n')).toContain(issue);
+  });
+
+  test('that look like those of a server are refused, and those that two parents have', async () => {
+    const project = resource('Project', 'dev', { servers: ['git'], toolSeparator: '-' });
+    const server = resource('Server', 'git', { url: 'https://example.com/mcp' });
+    const yaml = [bringing([described('git-push'), described('git__pull')]), project, server].join('\n---\n');
+    expect(await issuesOf(yaml)).toEqual([
+      'spec.tools[0].name: invalid-value: git-push begins with git-, as tools of a server do.',
+      'spec.tools[1].name: invalid-value: git__pull begins with git__, as tools of a server do.',
+    ]);
+    const [left, right] = ['left', 'right'].map((name) =>
+      plugin(name, 'x.mjs', { hooks: [], tools: [described('a')] }),
+    );
+    expect(
+      await issuesOf([left, right, resource('Plugin', 'torn', { extends: ['left', 'right'] })].join('\n---\n')),
+    ).toEqual(['spec.extends: conflicting-fields: left and right each have a, and only one can run.']);
+  });
 });

@@ -23,11 +23,13 @@ test.each(ERAS)('an agent of MCP %s works with what the code of the repo leaves 
   const names = (await agent.listTools()).tools.map(({ name }) => name);
   expect(names).toContain('notes__save_note');
   expect(names).not.toContain('notes__wipe');
+  expect(names).toContain('notes_saved');
   expect(await texts(agent, 'wipe')).toEqual(['wipe is not for agents: ask whoever keeps notes.']);
   for (const note of [1, 2]) {
     const said = await texts(agent, 'save_note', { title: `${era} ${note}`, text: 'x' });
     expect(said.at(-1)).toBe(`Note ${note} of this session, for the office.`);
   }
+  expect(await agent.callTool({ name: 'notes_saved' })).toMatchObject({ content: [{ text: '2 for the office.' }] });
 });
 
 test('what ran is in the audit log, what it said in the log; a commit changes it, one that cannot be read changes nothing', async () => {
@@ -62,7 +64,9 @@ test('what ran is in the audit log, what it said in the log; a commit changes it
 test('get tells which code and which stages there are, and who uses them', async () => {
   const state = ['--state-dir', example.desk.state];
   const plugins = await example.desk.slipway(['get', 'plugins', ...state]);
-  expect(plugins.out).toMatch(/^counting +onSessionCreate, .*, all of guard +Project\/plugged +plugins\.yaml:\d+$/m);
+  expect(plugins.out).toMatch(
+    /^counting +onSessionCreate, .*, tool notes_saved, all of guard +Project\/plugged +plugins\.yaml:\d+$/m,
+  );
   const pipelines = await example.desk.slipway(['get', 'pipelines', ...state]);
   expect(pipelines.out).toMatch(/^\S+ +redact, .* +Project\/\S+.* +pipelines\.yaml:\d+$/m);
 });

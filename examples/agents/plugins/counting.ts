@@ -23,3 +23,9 @@ export async function onToolCallAfter({ tool, result }: Result, { config, state 
   const text = `Note ${state.notes} of this session, for ${config.team}.`;
   return { result: { ...result, content: [...result.content, { type: 'text', text }] } };
 }
+
+export const tools = {
+  async notes_saved(_: object, { config, state }: Context) {
+    return `${state.notes ?? 0} for ${config.team}.`;
+  },
+};
