@@ -123,6 +123,22 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   budgets: ['quota', 'resourcequota', 'resourcequotas'],
 };
 
+/** What is no resource here, and the command that tells of it. */
+const TOLD: Readonly<Record<string, string>> = {
+  ev: '`slipway events` lists them.',
+  event: '`slipway events` lists them.',
+  events: '`slipway events` lists them.',
+  tool: '`slipway describe server <name>` lists its tools.',
+  tools: '`slipway describe server <name>` lists its tools.',
+  crd: '`slipway explain` lists all kinds.',
+  crds: '`slipway explain` lists all kinds.',
+};
+
+export function toldElsewhere(word: string): string | undefined {
+  const wanted = word.toLowerCase();
+  return Object.hasOwn(TOLD, wanted) ? TOLD[wanted] : undefined;
+}
+
 /** Ours for a kind of kubectl's. */
 export const kindElsewhere = (word: string): string | undefined =>
   Object.keys(KINDS).find((ours) => KINDS[ours]?.includes(word.toLowerCase()));

@@ -4,7 +4,7 @@ import { findKind, KINDS } from '../schemas/kinds/index.ts';
 import { followsAll, type LabelRule, type Labels } from '../schemas/labels.ts';
 import type { Kind } from '../schemas/kinds/kind.ts';
 import { suggest } from '../schemas/suggest.ts';
-import { kindElsewhere } from './elsewhere.ts';
+import { kindElsewhere, toldElsewhere } from './elsewhere.ts';
 
 /** @param others words that stand beside the kinds there @throws SlipwayError unknown-kind with what may have been meant */
 export function kindFor(word: string, others: readonly string[] = []): Kind {
@@ -17,9 +17,10 @@ export function kindFor(word: string, others: readonly string[] = []): Kind {
   ]);
   const all = [...kinds.map(({ plural }) => plural), ...others].join(', ');
   const listed = listedAs(word);
+  const told = listed ? `\`slipway get ${listed}\` lists them.` : toldElsewhere(word);
   const known = kindElsewhere(word) ?? nearest;
   throw new SlipwayError('unknown-kind', `There is no kind ${word}.`, {
-    hint: listed ? `\`slipway get ${listed}\` lists them.` : known ? `Did you mean ${known}?` : `Kinds: ${all}.`,
+    hint: told ?? (known ? `Did you mean ${known}?` : `Kinds: ${all}.`),
   });
 }
 

@@ -43,7 +43,7 @@ export const command: Command = {
       invocation,
       listed.wanted.map(({ kind, name }) => ({ kind: kindFor(kind), name })),
     );
-    return change(invocation, async (draft) => {
+    const deleted = change(invocation, async (draft) => {
       const outcomes: Outcome[] = [];
       for (const { kind, name } of select(draft)) {
         const isThere = (await draft.find(kind.kind, name)) !== undefined;
@@ -54,8 +54,18 @@ export const command: Command = {
       }
       return outcomes;
     });
+    return deleted.catch(telling);
   },
 };
+
+/** What is deleted is mostly missed by something that names it. @throws what it is given */
+function telling(error: unknown): never {
+  if (!(error instanceof SlipwayError) || error.code !== 'invalid-config') throw error;
+  throw new SlipwayError(error.code, error.message, {
+    hint: 'What names it goes first, or with it: `slipway describe <kind> <name>` tells what does, `slipway detach` frees a server.',
+    cause: error,
+  });
+}
 
 /** Names, labels or files: one of them, so that nobody deletes more than was meant. */
 function targetsOf({ args, options }: Invocation, listed: readonly Target[]): (draft: Draft) => readonly Target[] {

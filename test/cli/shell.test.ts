@@ -75,6 +75,7 @@ describe('mistakes', () => {
     ['get pods', 'Did you mean instances?'],
     ['get deploy', 'Did you mean servers?'],
     ['get ns', 'Did you mean projects?'],
+    ['get events', '`slipway events`'],
     ['describe inst it', '`slipway get instances` lists them.'],
     ['create deployment it --image=x', 'Did you mean servers?'],
     ['create configmap it --from-literal=a=b', 'Did you mean secrets?'],

@@ -48,6 +48,15 @@ test('delete takes out one document and leaves the others, or the file', async (
   expect(Object.keys(folder.all())).toEqual(['servers/github.yaml']);
 });
 
+test('what somebody still names is not deleted, and who it is can be found out', async () => {
+  using folder = new Folder();
+  const { code, err } = await folder.run(['delete', 'server', 'github', '--dry-run']);
+  expect(code).toBe(1);
+  expect(err).toContain('There is no Server named github.');
+  expect(err).toMatch(/\[invalid-config\]\nhint: .*`slipway describe .*`slipway detach`/);
+  expect((await folder.run(['delete', 'server/github', 'project/dev', 'project/ops'])).code).toBe(0);
+});
+
 test('attach and detach change a project’s list where it stands', async () => {
   using folder = new Folder();
   expect((await folder.run(['attach', 'server', 'pager', '-p', 'dev'])).out).toBe(
