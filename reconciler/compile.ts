@@ -8,7 +8,7 @@ import type { HoldRule } from './holds.ts';
 import { listener } from './kinds/gateway.ts';
 import { gatewayLimits } from './limits.ts';
 import { behaviourOf } from './kinds/index.ts';
-import { pinTools } from './pins/modes.ts';
+import { pinTools, withAccepted } from './pins/modes.ts';
 import type { CompileContext, Draft } from './kinds/kind.ts';
 import type { Sealed } from './secrets/sealed.ts';
 import type { WorkspaceSpec } from './workspaces/spec.ts';
@@ -99,7 +99,7 @@ function compileAnew(desired: Desired): Compiled {
   return {
     ...desired,
     resources,
-    workloads,
+    workloads: desired.lock ? workloads.map((workload) => withAccepted(workload, draft, desired.lock)) : workloads,
     draft,
     allowances,
     guards,

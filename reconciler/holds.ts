@@ -116,7 +116,7 @@ export function holdsOf(rules: readonly HoldRule[], addresses: Iterable<string>,
 /** Whether two versions differ in anything that an instance is made or kept by. */
 export function differs(a: Workload, b: Workload | undefined): boolean {
   if (!b || a.hash !== b.hash) return true;
-  const [left, right] = [a, b].map((one) => JSON.stringify({ ...one, commit: '' }, sorted));
+  const [left, right] = [a, b].map((one) => JSON.stringify({ ...one, commit: '', accepted: undefined }, sorted));
   return left !== right;
 }
 

@@ -132,6 +132,8 @@ export interface Workload {
   readonly drift: 'off' | 'detect' | 'enforce';
   readonly probes?: Probes;
   readonly rollout: Rollout;
+  /** What the lock file accepts of its package, and whether another is not run at all (`toolDrift: block`). */
+  readonly accepted?: { readonly integrity: string; readonly isHeld: boolean };
 }
 
 /** What is asked of an instance to find out whether it is well. */

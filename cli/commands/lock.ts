@@ -53,7 +53,7 @@ interface Ask {
 }
 
 /** What there is to tell of a comparison. */
-interface Compared extends Pick<Locked, 'unknown' | 'unwritten' | 'gone'> {
+interface Compared extends Pick<Locked, 'unknown' | 'unwritten' | 'untold' | 'gone'> {
   readonly plan: ToolsPlan | undefined;
   /** Tools that are as accepted, of which the file says another number of tokens. */
   readonly untrue: readonly string[];
@@ -94,8 +94,8 @@ async function check(invocation: Invocation, ask: Ask): Promise<number> {
   const now = await lockedNow(ask, lock, resources);
   const told = comparedWith(lock, now, ask);
   print(invocation, told, []);
-  const { gone, unknown, unwritten, untrue } = told;
-  const isSame = !told.plan && [gone, unknown, unwritten, untrue].every(({ length }) => length === 0);
+  const { gone, unknown, unwritten, untold, untrue } = told;
+  const isSame = !told.plan && [gone, unknown, unwritten, untold, untrue].every(({ length }) => length === 0);
   if (lock && unreadOf(lock))
     io.err(`${LOCK_FILE} has tools without what their schemas say: \`slipway lock\` writes it.`);
   if (isSame && options['output'] === 'text') io.err(`What runs is what ${LOCK_FILE} says.`);
@@ -157,17 +157,21 @@ const toPlain = (value: unknown) => (value === undefined ? null : JSON.parse(JSO
 
 /** What somebody should look at goes to stderr: it is told, and keeps nobody from accepting. */
 function print({ options, io }: Invocation, told: Compared, outcomes: readonly Outcome[]): void {
-  const { plan, findings, unknown, unwritten, gone, untrue } = told;
+  const { plan, findings, unknown, unwritten, untold, gone, untrue } = told;
   const format = options['output'];
   if (format === 'json' || format === 'yaml') {
     const { changes = [], artifacts = [] } = plan ?? {};
-    io.out(formatValue({ changes, artifacts, findings, unknown, unwritten, gone, untrue }, format));
+    io.out(formatValue({ changes, artifacts, findings, unknown, unwritten, untold, gone, untrue }, format));
   } else if (format === 'name') outcomes.forEach(({ name }) => io.out(`server/${name}`));
   else printText(plan, outcomes, options['dryRun'] === true, io);
   toolLines(findings.map(findingSaid), io.paint).forEach((line) => io.err(line));
   for (const { server, why } of unknown) io.err(`${server}: its tools are not known: ${why}; what was accepted stays.`);
   for (const { server, tool, why } of unwritten)
     io.err(`${server}:${tool}: it is not accepted, because no file can say what it is: ${why}.`);
+  for (const server of untold)
+    io.err(
+      `${server}: what exactly runs for it cannot be told now (its engine does not answer, or does not have its image); what was accepted stays.`,
+    );
   for (const tool of untrue) io.err(`${tool}: what ${LOCK_FILE} says of its tokens is not so.`);
   for (const server of gone) io.err(`${server}: the config has no such server any more.`);
 }

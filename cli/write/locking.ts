@@ -29,6 +29,8 @@ export interface Locked {
   readonly unknown: readonly { readonly server: string; readonly why: string }[];
   /** Tools that are not accepted although they are there, and why: of these, nobody could read what they say. */
   readonly unwritten: readonly { readonly server: string; readonly tool: string; readonly why: string }[];
+  /** Servers of which it cannot be told now what exactly runs: what was accepted of that stays as well. */
+  readonly untold: readonly string[];
   /** Servers that the config has no more. */
   readonly gone: readonly string[];
 }
@@ -54,7 +56,14 @@ export async function locked({ before, offers, names, isThere }: Wish): Promise<
   const off = [...servers.keys()].filter((server) => isMeant(server) && !offered.has(server));
   unknown.push(...off.map((server) => ({ server, why: 'it is not in force' })));
   const sorted = [...servers].sort(([a], [b]) => (a < b ? -1 : 1));
-  return { lock: asLock(Object.fromEntries(sorted)), unknown, unwritten, gone };
+  const untold = offers.filter(({ server, artifact }) => isMeant(server) && artifact === 'unknown');
+  return {
+    lock: asLock(Object.fromEntries(sorted)),
+    unknown,
+    unwritten,
+    untold: untold.map(({ server }) => server),
+    gone,
+  };
 }
 
 async function lockedTools(listed: readonly Listed[]) {

@@ -97,7 +97,7 @@ export interface Driver extends AsyncDisposable {
   collect?(wanted: readonly Workload[], signal: AbortSignal): Promise<string[]>;
   /** Called on every change of an instance's state. `outside`: what is there was changed by somebody else. */
   watch?(listener: (id: string, outside: boolean) => void): Disposable;
-  /** What exactly runs for a workload, as far as that is known here. */
+  /** What exactly runs for a workload; undefined where that has no name: a command. @throws where it cannot be told just now */
   artifact?(workload: Workload, signal: AbortSignal): Promise<Artifact | undefined>;
   /** Hides the secrets that the instance was given in what it said: errors end up in status, logs and git. */
   mask?(id: string, text: string): string;

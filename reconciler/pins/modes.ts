@@ -2,6 +2,7 @@
 import { TOOL_DRIFTS, type ToolDriftMode } from '../../schemas/kinds/fields/tool-drift.ts';
 import { LOCK_FILE, lockedIn, type Lock } from '../../schemas/lock/lock.ts';
 import type { ServerEntry } from '../../schemas/snapshot.ts';
+import { packageText, type Workload } from '../workload.ts';
 
 /** As resources put it. */
 export interface ToolDriftDraft {
@@ -46,4 +47,18 @@ export function pinTools(
       },
     };
   }
+}
+
+/** The same version of a package can be another tarball: what was accepted of it goes along to whoever installs it. */
+export function withAccepted(
+  workload: Workload,
+  { servers }: { readonly servers: Readonly<Record<string, ServerEntry>> },
+  lock: Lock | undefined,
+): Workload {
+  const { name, run } = workload;
+  const { integrity, package: locked } = lockedIn(lock, name)?.artifact ?? {};
+  const drift = servers[name]?.pinned?.drift;
+  const isSame = run.program.type === 'package' && locked === packageText(run.program);
+  if (integrity === undefined || drift === undefined || !isSame) return workload;
+  return { ...workload, accepted: { integrity, isHeld: drift === 'block' } };
 }

@@ -8,6 +8,6 @@ export interface Offered {
   readonly tools?: readonly Tool[];
   /** Why its tools are not known. */
   readonly why?: string;
-  /** What exactly runs; absent where there is nothing to know, `unknown` where it could not be told just now. */
+  /** What exactly runs; absent where there is nothing to know (a command, a URL), `unknown` where it could not be told just now. */
   readonly artifact?: Artifact | 'unknown';
 }

@@ -217,6 +217,11 @@ describe('what is written down', () => {
     const now = async (offer: Pick<Offered, 'artifact'>) =>
       (await run(before, [{ server: 'mail', tools: [], ...offer }])).lock.servers['mail']?.artifact;
     expect(await now({ artifact: 'unknown' })).toEqual(artifact);
+    const offers: Offered[] = [
+      { server: 'mail', tools: [], artifact: 'unknown' },
+      { server: 'post', tools: [] },
+    ];
+    expect([(await run(before, offers)).untold, (await run(before, offers, ['post'])).untold]).toEqual([['mail'], []]);
     expect(await now({})).toBeUndefined();
     expect((await run(undefined, [{ server: 'mail', tools: [], artifact: 'unknown' }])).lock.servers['mail']).toEqual({
       tools: [],

@@ -28,8 +28,9 @@ export interface PackageRegistry extends AsyncDisposable {
   ): void;
 }
 
-export async function packageRegistry(engine: Engine): Promise<PackageRegistry> {
-  const host = await hostAddress(engine);
+/** @param engine whose builds reach it; none: it is for this host */
+export async function packageRegistry(engine?: Engine): Promise<PackageRegistry> {
+  const host = engine ? await hostAddress(engine) : '127.0.0.1';
   const dir = tempDir();
   const content = new Map<string, Buffer>();
   const asked: string[] = [];

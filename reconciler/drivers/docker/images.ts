@@ -119,13 +119,13 @@ export class Images implements Disposable {
     return collectImages({ engine, owner, notes: this.#notes, wanted, graceMs, log, signal });
   }
 
-  /** The image that a workload's containers are made from, as the engine has it. One that was built here is its package's. */
+  /** The image that a workload's containers are made from, as the engine has it. One that was built here is its package's. @throws SlipwayError where it does not have it, or does not answer */
   async artifact(engine: Engine, { run: { program } }: Workload): Promise<Artifact | undefined> {
     if (program.type === 'package') return { package: packageText(program) };
-    const image = program.type === 'image' ? await presentImage(engine, program.image) : undefined;
-    return (
-      image && { image: image.reference, ...(image.digest === undefined ? { id: image.id } : { digest: image.digest }) }
-    );
+    if (program.type !== 'image') return undefined;
+    const image = await presentImage(engine, program.image);
+    if (!image) throw new SlipwayError('image-missing', `The engine does not have ${program.image}.`);
+    return { image: image.reference, ...(image.digest === undefined ? { id: image.id } : { digest: image.digest }) };
   }
 
   async #needed(engine: Engine, program: Workload['run']['program']): Promise<(PresentImage | undefined)[]> {

@@ -17,7 +17,7 @@ import { INSTANCE_VARIABLE, KEEPER_VARIABLE, OWNER_VARIABLE, scrubbedEnv } from 
 import { runBeside } from './exec.ts';
 import { keeperMark } from './marked.ts';
 import { removeHalfInstalled, type Installs } from './npm.ts';
-import { npmArtifact } from './npm-artifact.ts';
+import { checkAccepted, npmArtifact } from './npm-artifact.ts';
 import { freePort } from './port.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { orphansBeside, pruneBeside, reapLeftovers } from './reap.ts';
@@ -60,6 +60,7 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
         const work = join(state.paths.work, id);
         const places = { ...state.paths, work, installs, sandbox, secrets: await secrets.files(id, workload.run) };
         const prepared = await prepare(workload.run, places, log, signal);
+        await checkAccepted(workload, state.paths.packages, log);
         signal.throwIfAborted();
         journal.append({
           op: 'create',
