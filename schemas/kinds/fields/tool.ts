@@ -44,9 +44,16 @@ const keywords = {
   maxItems: count.optional(),
 };
 
-export const inputSchema = z
-  .looseObject({ ...keywords, type: z.literal('object') })
-  .refine((schema) => JSON.stringify(schema).length <= MAX_SCHEMA, `has more than ${MAX_SCHEMA} characters as JSON`);
+const vocabulary = z.looseObject({ ...keywords, type: z.literal('object') });
+
+/** Its keywords are looked at here rather than told by our own schemas, in which they would have no end. */
+const inputSchema = z.record(z.string(), z.json()).check((context) => {
+  const { value, issues } = context;
+  const found = vocabulary.safeParse(value).error?.issues ?? [];
+  for (const { path, message } of found) issues.push({ code: 'custom', input: value, path, message });
+  if (JSON.stringify(value).length > MAX_SCHEMA)
+    issues.push({ code: 'custom', input: value, path: [], message: `has more than ${MAX_SCHEMA} characters as JSON` });
+});
 
 export const toolField = toolDefinition
   .extend({
