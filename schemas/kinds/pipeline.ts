@@ -115,14 +115,20 @@ const SPLITS: readonly string[] = ['paginate', 'section-split', 'summarize-tree'
 const splits = (one: PipelineSpec['stages'][number]): boolean =>
   SPLITS.includes(one.type) || (one.type === 'truncate' && one.keep === true);
 
-/** A secret that is cut in two is found in neither part. */
+const asks = (one: PipelineSpec['stages'][number]): boolean => one.type === 'module' && one.llm === true;
+
+/** A secret that is cut in two is found in neither part; one that a model was told is out. */
 function guardsBehind(pipelines: Resources): Problem[] {
   return pipelines.flatMap((resource) => {
     const { stages } = resource.spec;
-    const split = stages.findIndex(splits);
+    const first = stages.findIndex((one) => splits(one) || asks(one));
     const guard = stages.findLastIndex(({ type }) => type === 'redact');
-    if (split < 0 || guard < split) return [];
-    const message = `redact must stand before ${stages[split]?.type}: a secret that is cut in two is found in neither part.`;
+    const leak = stages[first];
+    if (!leak || guard < first) return [];
+    const why = asks(leak)
+      ? 'what it asks a model leaves this host'
+      : 'a secret that is cut in two is found in neither part';
+    const message = `redact must stand before ${leak.type}: ${why}.`;
     return [{ resource, path: ['stages', guard], code: 'conflicting-fields' as const, message, hint: 'Put it first.' }];
   });
 }
@@ -154,7 +160,7 @@ export const pipeline = defineKind({
     ...pipelines.flatMap((resource) => {
       const { stages } = resource.spec;
       const at = stages.findIndex(({ type }) => type === 'module');
-      const asking = stages.findIndex((one) => one.type === 'module' && one.llm === true);
+      const asking = stages.findIndex(asks);
       return [
         ...(at < 0 ? [] : unallowed(resource, { all, field: 'code', path: ['stages', at, 'file'] })),
         ...(asking < 0 ? [] : unallowed(resource, { all, field: 'llm', path: ['stages', asking, 'llm'] })),

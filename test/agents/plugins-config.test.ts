@@ -144,6 +144,17 @@ test('code asks models only where a Policy says so, and the gateway is told what
   expect(pipelines?.['curious']?.stages).toMatchObject([{ type: 'module', llm: true }]);
 });
 
+test('what secrets are taken out of is not shown to a model before', async () => {
+  const stages = [{ type: 'module', file: 'x.mjs', llm: true }, { type: 'redact' }];
+  const { issues } = await loadFiles({
+    'a.yaml': resource('Pipeline', 'leaky', { stages }),
+    'policy.yaml': resource('Policy', 'code', { code: ['*'], llm: ['*'] }),
+    'x.mjs': '',
+  });
+  const message = 'redact must stand before module: what it asks a model leaves this host.';
+  expect(issues).toMatchObject([{ code: 'conflicting-fields', path: 'spec.stages[1]', message }]);
+});
+
 describe('tools', () => {
   const bringing = (tools: object[], more: object = {}): string => plugin('it', 'x.mjs', { hooks: [], tools, ...more });
   const issuesOf = async (yaml: string): Promise<string[]> => {
