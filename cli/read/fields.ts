@@ -126,6 +126,7 @@ const DEEP = 4;
 function propertiesOf(root: JsonSchema, given: JsonSchema, depth = 0): Property[] {
   if (depth > DEEP) return [];
   const schema = resolved(root, given);
+  if (isAny(schema)) return [];
   const required = (schema['required'] ?? []) as readonly string[];
   const own = Object.entries((schema['properties'] ?? {}) as Record<string, JsonSchema>);
   const more = schema['additionalProperties'];
@@ -156,6 +157,12 @@ function childOf(root: JsonSchema, { name, schema, isRequired }: Property): Chil
   };
 }
 
+/** Any JSON, in which names are not ours to tell. */
+function isAny(schema: JsonSchema): boolean {
+  const types = shapesIn(schema).map(({ type }) => type);
+  return types.includes('null') && types.includes('object');
+}
+
 /** `list of text`, `map`, `stdio or http or sse`. */
 function typeText(root: JsonSchema, given: JsonSchema, depth = 0): string {
   if (depth > DEEP) return 'any';
@@ -163,8 +170,7 @@ function typeText(root: JsonSchema, given: JsonSchema, depth = 0): string {
   if (Array.isArray(schema['enum'])) return schema['enum'].map(String).join(' or ');
   if ('const' in schema) return String(schema['const']);
   const ways = shapesIn(schema);
-  // Any JSON.
-  if (ways.some(({ type }) => type === 'null') && ways.some(({ type }) => type === 'object')) return 'any';
+  if (isAny(schema)) return 'any';
   if (ways.length > 0) return [...new Set(ways.map((way) => typeText(root, way, depth + 1)))].join(' or ');
   if (schema['type'] === 'array') return `list of ${typeText(root, (schema['items'] ?? {}) as JsonSchema, depth + 1)}`;
   const words: Readonly<Record<string, string>> = {
