@@ -65,10 +65,8 @@ async function costsOf(
   const { snapshot, unknown } = snapshotOf(side, routes);
   const there = routes.filter((path) => snapshot.routes[path]);
   const missing = new Map(there.map((path) => [path, missingIn(snapshot.routes[path], unknown)]));
-  const counted = await contextOf(
-    snapshot,
-    there.filter((path) => missing.get(path)?.length === 0),
-  );
+  const known = there.filter((path) => missing.get(path)?.length === 0);
+  const counted = known.length === 0 ? {} : await contextOf(snapshot, known);
   return new Map(
     there.map((path) => {
       const tokens = counted[path];
