@@ -33,7 +33,12 @@ export async function withContext(
   if (routes.length === 0) return plan;
   const was = await costsOf({ compiled: base, lock: base.lock, other: desired.lock, known }, routes, contextOf);
   const is = await costsOf({ compiled: desired, lock: desired.lock, other: base.lock, known }, routes, contextOf);
-  const context = routes.flatMap((route) => changeOf(route, was.get(route), is.get(route)));
+  const isProject = (route: string): boolean =>
+    [base, desired].some(({ draft }) => draft.routes[route]?.project !== undefined);
+  const context = routes
+    .flatMap((route) => changeOf(route, was.get(route), is.get(route)))
+    // The route of all servers changes with each of them: that nothing is known of it is no news.
+    .filter(({ route, unknown }) => unknown.length === 0 || isProject(route));
   return context.length === 0 ? plan : { ...plan, context };
 }
 
