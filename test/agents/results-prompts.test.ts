@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AuditDraft } from '../../schemas/audit.ts';
 import type { Gateway } from '../../gateway/index.ts';
-import { client, principal, snapshot, start, type Wish } from '../gateway/helpers/gateway.ts';
+import { client, principal, raw, snapshot, start, type Wish } from '../gateway/helpers/gateway.ts';
 import { modernClient } from '../gateway/helpers/modern.ts';
 import { answering, type Answering } from './helpers/answering.ts';
 
@@ -145,6 +145,16 @@ describe.each(['legacy', 'modern'] as const)('a client of the %s era', (era) => 
       expect(text).not.toContain(TOKEN);
     }
   });
+});
+
+test('nor do programs, which get the texts of other routes as they are', async () => {
+  const visible = async (project: string): Promise<object | undefined> => {
+    const headers = { Authorization: 'Bearer one' };
+    const { text } = await raw(gateway.url, { path: `/projects/${project}/prompts/visible`, headers });
+    return (JSON.parse(text) as { prompts: { name: string }[] }).prompts.find(({ name }) => name === 'brief');
+  };
+  expect(await visible('guarded')).toEqual({ name: 'brief', priority: 10, withheld: true });
+  expect(await visible('split')).toMatchObject({ content: `Be brief. ${TOKEN}` });
 });
 
 test('who may not use the server of a link any more reads no further in what it gave', async () => {
