@@ -25,9 +25,11 @@ export interface Asker {
   readonly onChanged?: ((list: Changeable) => void) | undefined;
 }
 
+/** For one run. */
 export class CodeDesk {
   readonly #asker: Asker;
   readonly #gone: AbortSignal;
+  readonly #over = new AbortController();
   #patience: AbortSignal | undefined;
 
   /** @param gone its run is given up */
@@ -43,13 +45,15 @@ export class CodeDesk {
   run(task: Omit<Task, 'onAsked' | 'signal' | 'by'>): Promise<unknown> {
     const { state, rights, principal } = this.#asker;
     const waits = rights.llm === true;
-    return (waits ? state.askers : state.workers).run({
+    const running = (waits ? state.askers : state.workers).run({
       ...task,
       by: principal,
       timeoutMs: task.timeoutMs + (waits ? MODEL_PATIENCE : 0),
       signal: this.#gone,
       onAsked: (question) => this.#answer(codeQuestion.parse(question)),
     });
+    // Cost, and others who wait for the same model: what code asked and did not wait for, nobody hears any more.
+    return running.finally(() => this.#over.abort());
   }
 
   /** @returns `undefined` where there is no model, or nothing was kept @throws Error in words for the code */
@@ -73,7 +77,7 @@ export class CodeDesk {
     if (!rights.llm)
       throw new Error(`The ${kind} ${name} may not ask a model: it must say llm: true, and a Policy allow it.`);
     this.#patience ??= AbortSignal.timeout(MODEL_PATIENCE);
-    const signal = AbortSignal.any([this.#gone, this.#patience]);
+    const signal = AbortSignal.any([this.#gone, this.#over.signal, this.#patience]);
     const wish: { tier: LlmTier; choice: LlmChoice | undefined } = { tier, choice };
     return state.llm
       .complete({ ...wish, purpose: `${kind} ${name}`, prompt, maxTokens, signal })

@@ -145,6 +145,18 @@ describe.each(Object.entries(WAYS))('%s', (kind, swap) => {
   });
 });
 
+test('what it asks a model and does not wait for, is not asked any longer once it is done', async () => {
+  const silent = Promise.withResolvers<string>();
+  piped.models.answering = () => silent.promise;
+  const ask = stage(`for (let n = 0; n < 8; n++) ctx.llm('q' + n); await ctx.cache.get('x'); return 'done'`, {
+    llm: true,
+  });
+  await piped.swap(ask, { llms: [model()] });
+  expect((await said(await piped.open(), 'library__book')).text).toBe('"done"');
+  await eventually(() => piped.gateway.llms.statuses()[0]?.inFlight === 0);
+  silent.resolve('late');
+});
+
 test('what waits for a model keeps nobody else from a thread', async () => {
   const waiting = Promise.withResolvers<string>();
   piped.models.answering = () => waiting.promise;
