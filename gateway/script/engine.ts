@@ -17,7 +17,11 @@ let code: Promise<object | undefined> | undefined;
 
 /** @param memoryBytes what its heap may grow to @returns a new one, in which nothing was ever run */
 export async function newEngine(memoryBytes: number): Promise<QuickJSWASMModule> {
-  code ??= compile();
+  // What came to nothing once, for want of memory say, is tried again.
+  code ??= compile().catch((error: unknown) => {
+    code = undefined;
+    throw error;
+  });
   const wasmModule = await code;
   return newQuickJSWASMModuleFromVariant(
     newVariant(variant, { wasmMemory: memoryOf(memoryBytes), ...(wasmModule ? { wasmModule } : {}) }),
