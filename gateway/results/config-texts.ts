@@ -3,7 +3,10 @@ import type { Call } from '../era/era.ts';
 import type { Text } from '../prompts/links.ts';
 import type { NamedPipeline } from './of-route.ts';
 import { promptResult, working } from './reshape.ts';
-import { Withheld } from './run.ts';
+import { Withheld, type Work } from './run.ts';
+
+/** So many on their way at a time: one principal's work that waits for a thread is bounded, and what a guard did not see is withheld. */
+const AT_ONCE = 4;
 
 /** The config's own texts, on their way into one answer: by name, whole or as tables of their sections. */
 export function shapedTexts(
@@ -13,17 +16,24 @@ export function shapedTexts(
 ): Promise<ReadonlyMap<string, Text>> {
   const { timeout } = call.caller.course;
   return working(call, undefined, { pipeline, input: 'prompt', name: '', timeout }, async (work) => {
-    const each = [...texts].map(async ([name, text]): Promise<[string, Text]> => {
-      try {
-        const { messages } = await promptResult({ ...work, name }, messageOf(text));
-        return [name, { text: (messages as Message[])[0]?.content.text ?? '' }];
-      } catch (error) {
-        if (!(error instanceof Withheld)) throw error;
-        return [name, { problem: `it was withheld: ${error.message}` }];
-      }
-    });
-    return new Map(await Promise.all(each));
+    const shaped = new Map<string, Text>();
+    const left = texts.entries();
+    const next = async (): Promise<void> => {
+      for (const [name, text] of left) shaped.set(name, await shapedText({ ...work, name }, text));
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, next));
+    return shaped;
   });
+}
+
+async function shapedText(work: Work, text: string): Promise<Text> {
+  try {
+    const { messages } = await promptResult(work, messageOf(text));
+    return { text: (messages as Message[])[0]?.content.text ?? '' };
+  } catch (error) {
+    if (!(error instanceof Withheld)) throw error;
+    return { problem: `it was withheld: ${error.message}` };
+  }
 }
 
 interface Message {

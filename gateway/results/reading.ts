@@ -118,9 +118,14 @@ function mayRead(call: Call, { servers, catalogs }: Seen, kept: Kept): boolean {
   return servers.some((one) => one.name === server) && (input === 'prompt' || !catalogs.tools.refuses(server, name));
 }
 
-/** The config's Prompts are for all who use the route; but for links, which are for who may use their servers. */
-function mayReadOwn({ caller }: Call, { name }: Kept): boolean {
-  const link = caller.route.prompts?.get(name)?.entry.link;
+/**
+ * The config's Prompts are for all who use the route; but for links, which are for who may use their servers. What is no Prompt any
+ * more may have been one of those; what a session proposed, and so cannot be got again, never was.
+ */
+function mayReadOwn({ caller }: Call, { name, again }: Kept): boolean {
+  const prompt = caller.route.prompts?.get(name);
+  if (!prompt) return again === undefined;
+  const { link } = prompt.entry;
   return !link || openTo(caller, link) !== undefined;
 }
 

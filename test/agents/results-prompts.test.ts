@@ -174,5 +174,29 @@ test('who may not use the server of a link any more reads no further in what it 
     'no result',
   );
   expect(await read(own)).toContain('Words of 1.');
+  const { linked: gone, ...left } = some.prompts ?? {};
+  expect(gone).toBeDefined();
+  await gateway.swap(snapshot({ ...without, prompts: left }));
+  expect(await read(linked)).toContain('There is no result');
+  expect(await read(own)).toContain('Words of 1.');
+  await gateway.swap(snapshot(wish()));
+});
+
+test('a guard with patterns of its own looks at as many texts as a gate hands out', async () => {
+  const names = Array.from({ length: 40 }, (_, index) => `note-${index}`);
+  const some = wish();
+  await gateway.swap(
+    snapshot({
+      ...some,
+      pipelines: {
+        ...some.pipelines,
+        guarded: { appliesTo: ['prompt'], minBytes: 2048, stages: [{ type: 'redact', patterns: ['s[e]cret'] }] },
+      },
+      prompts: Object.fromEntries(names.map((name) => [name, { content: `A secret of ${name}.`, priority: 10 }])),
+    }),
+  );
+  await using agent = await client(at('guarded'), 'two');
+  const text = ofTool(await agent.callTool({ name: 'read_prompts', arguments: { tags: ['note'] } }));
+  for (const name of names) expect(text).toContain(`A [redacted] of ${name}.`);
   await gateway.swap(snapshot(wish()));
 });
