@@ -117,8 +117,11 @@ export class Drafts {
         `${field}: what looks secret is ***; the config holds no secrets, so give it by env or auth`,
       );
     };
-    for (const field of ['command', 'args', 'entrypoint', 'url']) hide(spec, field);
-    hide(objectOf(spec['package']), 'args');
+    // A Template says of each use what a Server says of itself.
+    for (const runs of [spec, objectOf(spec['server'])]) {
+      for (const field of ['command', 'args', 'entrypoint', 'url']) hide(runs, field);
+      hide(objectOf(runs['package']), 'args');
+    }
   }
 
   /** Without what was left out: its lists go without, and what cannot is left out as well. What was never here may be in the repo. */

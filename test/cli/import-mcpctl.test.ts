@@ -337,3 +337,72 @@ prompts:
   expect((await cli(['validate'], { cwd })).out).toContain('6 resources, no issues');
   expect((await cli(['apply', '-f', '-'], { cwd, stdin: theirs })).out).toContain('project/dev unchanged');
 });
+
+test('who is called as another’s address does not get what that one has', async () => {
+  const { specs } = await imported({
+    users: [
+      { name: 'bob@example.com', email: 'mallory@example.com' },
+      { name: 'Bob', email: 'bob@example.com' },
+      { name: 'bob@example.com', email: 'eve@example.com' },
+    ],
+    groups: [{ name: 'ops', members: ['bob@example.com'] }],
+    rbac: [
+      {
+        name: 'ops',
+        subjects: [{ kind: 'User', name: 'bob@example.com' }],
+        roleBindings: [{ role: 'view', resource: 'servers' }],
+      },
+    ],
+  });
+  const bob = [{ kind: 'User', name: 'bob' }];
+  expect([specs['Group/ops'], specs['RoleBinding/ops']]).toEqual([{ members: bob }, { subjects: bob, role: 'ops' }]);
+});
+
+test('an action of one resource is no operation of all, nor is one of another role', async () => {
+  const { specs, err } = await imported({
+    users: [{ email: 'ada@example.com' }],
+    rbac: [
+      {
+        name: 'ops',
+        subjects: [{ kind: 'User', name: 'ada@example.com' }],
+        roleBindings: [
+          { role: 'run', action: 'logs', resource: 'projects', name: 'dev' },
+          { role: 'view', action: 'backup' },
+        ],
+      },
+    ],
+  });
+  expect(Object.keys(specs)).toEqual(['User/ada-example-com']);
+  expect(err).toContain('rbac ops: the action logs was left out');
+});
+
+test('a prompt of a project that nobody can tell is none of all', async () => {
+  const { specs, err } = await imported({ prompts: [{ name: 'ours', content: 'Ours.', projectId: 'clx1' }] });
+  expect(specs).toEqual({});
+  expect(err).toContain('prompt ours: was left out');
+});
+
+test('templates hold no secrets either', async () => {
+  const TOKEN = 'ghp_abcdefghijklmnopqrstuvwxyz0123';
+  const { specs, out, err } = await imported({
+    templates: [
+      {
+        name: 'db',
+        command: ['serve', '--token', TOKEN],
+        env: [
+          { name: 'DATABASE_URL', value: 'postgres://me:TOPSECRET@db/x' },
+          { name: 'EXTRA', defaultValue: TOKEN },
+        ],
+      },
+      { name: 'far', externalUrl: 'https://me:TOPSECRET@example.com/mcp', transport: 'STREAMABLE_HTTP' },
+    ],
+  });
+  expect(out + err).not.toMatch(`TOPSECRET|${TOKEN}`);
+  expect(specs).toMatchObject({
+    'Template/db': {
+      params: { secret: { required: true } },
+      server: { command: ['serve', '--token', '***'], env: [{ valueFrom: {} }, { valueFrom: {} }] },
+    },
+    'Template/far': { server: { url: 'https://me:***@example.com/mcp' } },
+  });
+});

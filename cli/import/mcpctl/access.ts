@@ -6,12 +6,15 @@ import type { Known } from './known.ts';
 type Item = Record<string, unknown>;
 
 export function addUsers(items: readonly Item[], known: Known): void {
-  for (const { name, email, role } of items) {
-    const user = known.add('User', String(name ?? email), { email: String(email ?? name) }, [String(email ?? name)]);
+  const users = items.map(({ name, email, role }) => {
+    const user = known.add('User', String(name ?? email), { email: String(email ?? name) });
     const about = `User/${user.metadata.name}`;
     if (role !== undefined && role !== 'USER')
       known.drafts.lose(about, `role ${String(role)} was left out: a RoleBinding gives roles`);
-  }
+    return user;
+  });
+  // Somebody can be called as somebody else's address: whoever has the address is meant by it.
+  for (const user of users) known.call(String(user.spec['email']), user);
 }
 
 export function addGroups(items: readonly Item[], known: Known): void {
@@ -53,8 +56,13 @@ export function addAccess(items: readonly Item[], known: Known): void {
 }
 
 /** `{ role: run, action: logs }`. */
-function operationOf({ action }: Item, about: string, { drafts }: Known): string[] {
+function operationOf({ role, action, resource, name }: Item, about: string, { drafts }: Known): string[] {
   if (action === undefined) return [];
+  // An operation is for all of Slipway: one that is for something of it alone would be more than was allowed.
+  if (role !== 'run' || [resource, name].some((one) => one !== undefined)) {
+    drafts.lose(about, `the action ${String(action)} was left out: it stands alone, with the role run`);
+    return [];
+  }
   const found = OPERATIONS.find((operation) => operation === action);
   if (!found) drafts.lose(about, `the action ${String(action)} was left out: there is no such operation`);
   return found ? [found] : [];

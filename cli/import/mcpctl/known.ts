@@ -15,11 +15,15 @@ export class Known {
     this.drafts = drafts;
   }
 
-  /** @param others what else it is called: a user by e-mail, say */
-  add(kind: Kind, wanted: string, spec: Record<string, unknown>, others: readonly string[] = []): Draft {
+  add(kind: Kind, wanted: string, spec: Record<string, unknown>): Draft {
     const draft = this.drafts.add(kind, wanted, spec);
-    for (const name of [wanted, ...others]) this.#made.set(`${kind} ${name}`, draft);
+    this.call(wanted, draft);
     return draft;
+  }
+
+  /** What else it is called: a user by e-mail, say. */
+  call(name: string, draft: Draft): void {
+    this.#made.set(`${draft.kind} ${name}`, draft);
   }
 
   /** What it is called here; `undefined` where the file has none. */

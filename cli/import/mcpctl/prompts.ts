@@ -27,6 +27,10 @@ export function addPrompts(items: readonly Item[], known: Known): void {
       drafts.lose(about, `was left out: there is no project ${String(project)}`);
       continue;
     }
+    if (of === undefined && typeof item['projectId'] === 'string') {
+      drafts.lose(about, 'was left out: projectId tells nobody which project it is for; name it in project');
+      continue;
+    }
     const target = item['link'] ?? item['linkTarget'];
     const link = typeof target === 'string' && target !== '' ? linkOf(target, about, known) : undefined;
     if (link === null || (link === undefined && (typeof content !== 'string' || content.trim() === ''))) {

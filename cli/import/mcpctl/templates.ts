@@ -2,6 +2,7 @@
 import { PARAMETER } from '../../../schemas/kinds/template.ts';
 import { looksSecret } from '../../../schemas/sensitive.ts';
 import { objectOf, type Drafts } from '../draft.ts';
+import { holdsSecret, secretShaped } from '../hide.ts';
 import { programFields } from './servers.ts';
 
 type Item = Record<string, unknown>;
@@ -52,7 +53,7 @@ function variableOf(item: Item, params: Item, about: string, drafts: Drafts): un
   const name = String(item['name']);
   const usual = item['defaultValue'] ?? item['default'];
   if (valueFrom !== undefined) return { name, valueFrom };
-  if (looksSecret(name)) {
+  if (looksSecret(name) || [value, usual].some(isSecret)) {
     params[SECRET] = { required: true, description: 'Name of the Secret that holds what is secret.' };
     drafts.note(about, `${name}: each use names the Secret that has it, by the parameter ${SECRET}`);
     return { name, valueFrom: { secretRef: { name: `\${${SECRET}}`, key: name } } };
@@ -66,6 +67,9 @@ function variableOf(item: Item, params: Item, about: string, drafts: Drafts): un
   };
   return { name, value: `\${${name}}` };
 }
+
+const isSecret = (value: unknown): boolean =>
+  value !== undefined && (secretShaped(String(value)) || holdsSecret(String(value)));
 
 /** As it is written, and no parameter. */
 const literal = (text: string): string => text.replaceAll('${', () => '$${');
