@@ -33,6 +33,11 @@ export function fromTeam(root: Record<string, unknown>, drafts: Drafts): void {
       if (found === undefined) drafts.lose(`Token ${String(id)}`, `there is no scope ${scope}`);
       return found ?? [];
     });
+    // Without either it would be a member here, and may do nothing there.
+    if (typeof role !== 'string' && known.length === 0) {
+      drafts.lose(`Token ${String(id)}`, 'was left out: nothing is left of what it may do');
+      continue;
+    }
     drafts.add('Token', String(id), {
       sha256: String(sha256Hex),
       ...(typeof role === 'string' ? { roles: [canonicalRole(role)] } : {}),

@@ -71,6 +71,16 @@ describe('formats', () => {
     expect(err).toContain('healthMonitor was left out');
   });
 
+  test('a token of a team server of which nothing is left that it may do is no member', async () => {
+    const tokens = [{ scopes: ['moons'] }, { scopes: [] }, { scopes: ['search'] }];
+    const { specs, err } = await imported('team.json', {
+      port: 9877,
+      tokens: tokens.map((token, at) => ({ id: `t${at}`, sha256Hex: String(at).repeat(64), ...token })),
+    });
+    expect(Object.keys(specs)).toEqual(['Gateway/main', 'Token/t2']);
+    expect(err).toContain('Token t0: was left out');
+  });
+
   test('a team server: what it bears, its folders, and who may use it', async () => {
     const sha256Hex = 'AB'.repeat(32);
     const { specs, err } = await imported('team.json', {
