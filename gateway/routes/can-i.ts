@@ -10,6 +10,7 @@ import {
   type Reason,
 } from '../../schemas/access.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
+import { OWN_SERVER } from '../../schemas/plugins.ts';
 import type { Abilities, CanI } from '../../schemas/operate.ts';
 import { readQuestion, type Question } from '../auth/question.ts';
 import { somebody, type Asked } from '../auth/subjects.ts';
@@ -93,24 +94,26 @@ function because(key: string, { role, binding }: Reason): string {
 function aboutTool(
   { server, tool }: Question & { about: 'tool' },
   { grant, key }: Asked,
-  { servers, snapshot }: Generation,
+  { servers, snapshot, routes }: Generation,
   project: string | undefined,
 ): Answer {
   const standing = grant.at(server, project);
   // Whoever may not use a server does not learn here whether there is one of that name.
   if (!standing.why) return { ...denied({ allowed: false, level: 'grant' }, server, tool), cited: grant.given };
   const there = servers.get(server);
-  if (!there) throw new SlipwayError('not-found', `There is no server ${server}.`);
-  if (project !== undefined && !isMember(snapshot.access, project, server))
+  if (!there && server !== OWN_SERVER) throw new SlipwayError('not-found', `There is no server ${server}.`);
+  if (there && project !== undefined && !isMember(snapshot.access, project, server))
     return { allowed: false, reason: `${server} is not in the project ${project}`, cited: [] };
-  const item = there.state('tools')?.items?.find(({ name }) => name === tool);
+  const item = there
+    ? there.state('tools')?.items?.find(({ name }) => name === tool)
+    : routes.get(pathOf(project))?.plugin?.tools.find((brought) => brought.item.name === tool)?.item;
   const decision = standing.decide(tool, item?.['annotations'] as Annotations);
   const missing = item ? '' : `; as far as is known, ${server} has no such tool`;
   if (!decision.allowed) return denied(decision, server, tool, missing);
   const { rule } = decision;
   const reason = `${because(key, standing.why)}, and ${inWords(decision)}${missing}`;
   const cited = [...(rule ? [rule] : []), ...standing.why.places];
-  const differs = drifted(there, there.state('tools'))?.(tool);
+  const differs = there && drifted(there, there.state('tools'))?.(tool);
   if (!differs) return { allowed: true, reason, cited };
   const { refusal } = differs;
   if (!refusal)
@@ -118,6 +121,8 @@ function aboutTool(
   const held = denied(refusal, server, tool);
   return { ...held, reason: `${reason}; but it is held: ${held.reason}`, cited: [...held.cited, ...cited] };
 }
+
+const pathOf = (project: string | undefined): string => (project === undefined ? '/mcp' : `/projects/${project}/mcp`);
 
 function denied(decision: Decision, server: string, tool: string, missing = ''): Answer {
   const { rule } = decision;

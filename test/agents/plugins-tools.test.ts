@@ -6,7 +6,7 @@ import { SEARCH } from '../../gateway/lazy/search.ts';
 import { resultTools } from '../../gateway/results/tools.ts';
 import { scriptTools } from '../../gateway/script/run-script.ts';
 import { OWN_TOOL_NAMES, type PluginEntry } from '../../schemas/plugins.ts';
-import { principal } from '../gateway/helpers/gateway.ts';
+import { principal, raw } from '../gateway/helpers/gateway.ts';
 import { call, entry, ERAS, Plugged, saidIn, type Client } from './helpers/plugged.ts';
 
 let plugged: Plugged;
@@ -155,6 +155,23 @@ test('one that is inherited is answered by its own code; a server’s tool of th
   expect(saidIn(await own(client, 'words', { text: 'a b c' }))).toMatch(/^3 words/);
   expect(saidIn(await own(client, 'echo'))).toBe('echo failed (error).');
   expect(plugged.server.calls).toEqual([]);
+});
+
+test('whether somebody may call one can be asked, as it would be decided', async () => {
+  const rules = [{ server: 'slipway', pattern: 'wrong', action: 'deny' as const, file: 'a.yaml', line: 3 }];
+  const access = { projects: { dev: { file: 'a.yaml', line: 1, rules, readOnly: true } } };
+  const route = { project: 'dev', servers: ['desk'], plugin: 'it' };
+  await plugged.swap({}, { plugins: plugins(), access, routes: { '/projects/dev/mcp': route } });
+  const may = async (tool: string, project = 'dev'): Promise<unknown> => {
+    const path = `/api/v1/auth/can-i?verb=call&thing=slipway/${tool}&project=${project}`;
+    const { text } = await raw(plugged.gateway.url, { path, headers: { Authorization: 'Bearer ada' } });
+    const { allowed, reason } = JSON.parse(text) as { allowed?: boolean; reason?: string };
+    return [allowed, reason?.includes('no such tool')];
+  };
+  expect(await may('words')).toEqual([true, false]);
+  expect(await may('wrong')).toEqual([false, false]);
+  expect(await may('wide')).toEqual([false, false]);
+  expect(await may('words', 'other')).toEqual([true, true]);
 });
 
 test('a hook on lists sees them, too', async () => {
