@@ -159,11 +159,11 @@ test('one that is inherited is answered by its own code; a server’s tool of th
 
 test('whether somebody may call one can be asked, as it would be decided', async () => {
   const rules = [{ server: 'slipway', pattern: 'wrong', action: 'deny' as const, file: 'a.yaml', line: 3 }];
-  const access = { projects: { dev: { file: 'a.yaml', line: 1, rules, readOnly: true } } };
+  const access = { projects: { dev: { file: 'a.yaml', line: 1, rules, readOnly: true as const } } };
   const route = { project: 'dev', servers: ['desk'], plugin: 'it' };
   await plugged.swap({}, { plugins: plugins(), access, routes: { '/projects/dev/mcp': route } });
-  const may = async (tool: string, project = 'dev'): Promise<unknown> => {
-    const path = `/api/v1/auth/can-i?verb=call&thing=slipway/${tool}&project=${project}`;
+  const may = async (name: string, project = 'dev'): Promise<unknown> => {
+    const path = `/api/v1/auth/can-i?verb=call&thing=slipway/${name}&project=${project}`;
     const { text } = await raw(plugged.gateway.url, { path, headers: { Authorization: 'Bearer ada' } });
     const { allowed, reason } = JSON.parse(text) as { allowed?: boolean; reason?: string };
     return [allowed, reason?.includes('no such tool')];
