@@ -8,7 +8,7 @@ import { Gate } from './gate/gate.ts';
 import { Naming } from './naming.ts';
 import { Discovery } from './lazy/discovery.ts';
 import { OwnTools } from './own/own-tools.ts';
-import { pipelinesOf, type Pipelines } from './results/of-route.ts';
+import { OWN, pipelinesOf, type Pipelines } from './results/of-route.ts';
 import { personalViews } from './personal-views.ts';
 import { RoutePlugin } from './plugins/route-plugin.ts';
 import { ownWords, Prompts, type OwnWords } from './prompts/prompts.ts';
@@ -75,13 +75,14 @@ export class RouteViews {
   /** @param library all Prompts, Pipelines and Plugins that the config has */
   constructor(path: string, route: Route, servers: readonly Server[], library: Library, warn: Warn) {
     this.path = path;
-    this.#prompts = Prompts.of(path, route, library);
+    const prompts = Prompts.of(path, route, library);
     this.#words = ownWords(path, route, library);
     this.project = route.project;
     this.plugin = RoutePlugin.of(route, library.plugins);
     this.servers = servers;
     this.#route = route;
-    this.#pipelines = pipelinesOf(route, servers, library.pipelines, this.#prompts !== undefined);
+    this.#pipelines = pipelinesOf(route, servers, library.pipelines, prompts !== undefined);
+    this.#prompts = prompts?.behind(this.#pipelines?.get(OWN));
     this.#warn = (message, fields) => warn(message, { route: path, ...fields });
   }
 

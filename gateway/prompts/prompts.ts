@@ -1,8 +1,10 @@
 /** The config's Prompts on one route: the gateway's own, beside those of servers. */
 import { isOwnText, OWN_TEXTS, type OwnText } from '../../schemas/kinds/fields/own-texts.ts';
+import type { PipelineEntry } from '../../schemas/pipelines.ts';
+import { redactValue } from '../../schemas/secret-shapes.ts';
 import type { PromptEntry, Route, Snapshot } from '../../schemas/snapshot.ts';
 import type { Item } from '../upstream/listing.ts';
-import { summaryOf } from './digest.ts';
+import { chaptersOf, summaryOf } from './digest.ts';
 
 export interface Prompt {
   readonly name: string;
@@ -32,6 +34,24 @@ export class Prompts {
       !isOwnText(name) && isFor(entry, path, project) ? [{ name, entry }] : [],
     );
     return own.length === 0 ? undefined : new Prompts(own);
+  }
+
+  /**
+   * As they are told of where a pipeline takes secrets out of them. Data leak: the first words and headings of a text, or what a model
+   * made of it, would get past that; so they are taken from what is left of it. Where it has patterns of its own, which take a thread,
+   * only the author's words are told.
+   */
+  behind(pipeline: Pick<PipelineEntry, 'stages'> | undefined): Prompts {
+    const guards = pipeline?.stages.filter((stage) => stage.type === 'redact') ?? [];
+    if (guards.length === 0) return this;
+    const isOthers = guards.some(({ patterns }) => patterns.length > 0);
+    const told = ({ name, entry }: Prompt): Prompt => {
+      if (entry.content === undefined) return { name, entry };
+      const content = isOthers ? '' : (redactValue(entry.content).value as string);
+      const left = { name, entry: { ...entry, content } };
+      return { name, entry: { ...entry, summary: summaryOf(left), chapters: [...chaptersOf(left)] } };
+    };
+    return new Prompts(this.all.map(told));
   }
 
   get(name: string): Prompt | undefined {

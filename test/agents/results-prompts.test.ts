@@ -182,6 +182,32 @@ test('who may not use the server of a link any more reads no further in what it 
   await gateway.swap(snapshot(wish()));
 });
 
+test('nor do the words that tell what a text is about', async () => {
+  const some = wish();
+  const prompts = {
+    keys: { content: `# Use ${TOKEN}\n\nFor all.\n\n## Never say ${TOKEN}\n`, priority: 5 },
+    named: { content: `Say ${TOKEN}.`, summary: 'What to say.', priority: 4 },
+  };
+  const told = async (patterns: readonly string[]): Promise<string> => {
+    const guarded = { appliesTo: ['prompt'], minBytes: 2048, stages: [{ type: 'redact', patterns }] };
+    await gateway.swap(snapshot({ ...some, pipelines: { ...some.pipelines, guarded }, prompts } as Wish));
+    await using agent = await client(at('guarded'), 'one');
+    const headers = { Authorization: 'Bearer one' };
+    const { text } = await raw(gateway.url, { path: '/projects/guarded/prompt-index', headers });
+    const begun = await agent.callTool({ name: 'begin_session', arguments: { tags: ['unheard'] } });
+    return JSON.stringify([agent.getInstructions(), await agent.listPrompts(), begun, text]);
+  };
+  const left = await told([]);
+  expect(left).not.toContain(TOKEN);
+  expect(left).toContain('Use [redacted:');
+  expect(left).toContain('Never say [redacted:');
+  const least = await told(['Use']);
+  expect(least).not.toContain(TOKEN);
+  expect(least).not.toContain('Never say');
+  expect(least).toContain('What to say.');
+  await gateway.swap(snapshot(wish()));
+});
+
 test('a guard with patterns of its own looks at as many texts as a gate hands out', async () => {
   const names = Array.from({ length: 40 }, (_, index) => `note-${index}`);
   const some = wish();
