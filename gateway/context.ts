@@ -25,7 +25,7 @@ async function begunWith(
   path: string,
   all: ReadonlyMap<string, Server>,
 ): Promise<string | undefined> {
-  const { plugin: _, ...route } = snapshot.routes[path] ?? { servers: [] };
+  const route = snapshot.routes[path] ?? { servers: [] };
   const servers = route.servers.flatMap((name) => all.get(name) ?? []);
   const view = new RouteViews(path, route, servers, snapshot, () => {}).seenBy(
     localIdentity('socket', snapshot.access).grant,

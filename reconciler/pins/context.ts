@@ -48,9 +48,11 @@ function changedRoutes(base: Compiled, desired: Compiled, { tools }: Plan): stri
   const [was, is] = [base.draft, desired.draft];
   const wordsOf = ({ servers }: Compiled['draft'], names: readonly string[]): unknown =>
     names.map((name) => servers[name]?.description);
+  const broughtOn = ({ routes, plugins }: Compiled['draft'], path: string): unknown =>
+    plugins?.[routes[path]?.plugin ?? '']?.tools;
   const isOther = (path: string): boolean => {
-    const [old, now] = [was.routes[path], is.routes[path]];
-    if (JSON.stringify(old) !== JSON.stringify(now)) return true;
+    const [old, now] = [was, is].map((draft) => draft.routes[path]);
+    if (JSON.stringify([old, broughtOn(was, path)]) !== JSON.stringify([now, broughtOn(is, path)])) return true;
     if (now?.servers.some((name) => touched.has(name))) return true;
     const told = now?.discovery?.summaries === undefined ? undefined : now.servers;
     return told !== undefined && JSON.stringify(wordsOf(was, told)) !== JSON.stringify(wordsOf(is, told));

@@ -88,6 +88,22 @@ describe('a change of a Project alone', () => {
   });
 });
 
+test('a Plugin’s tools count, on the routes that have it', async () => {
+  const brings = (commit: string, ...names: string[]): Desired => {
+    const tools = names.map((name) => ({ name, description: `What ${name} does.` }));
+    const plugin = resource('Plugin', 'helper', { file: 'helper.ts', hooks: ['onSessionCreate'], tools });
+    const project = resource('Project', 'dev', { servers: ['notes'], plugin: 'helper' });
+    const policy = resource('Policy', 'code', { plugins: ['helper'] });
+    return { ...desired({ ...SERVERS, 'c.yaml': policy, 'g.yaml': plugin, 'p.yaml': project }, commit), lock };
+  };
+  const steps = [config({}, 'c1'), brings('c2', 'count'), brings('c3', 'count', 'words')] as const;
+  for (const [before, after] of [steps.slice(0, 2), steps.slice(1)] as [Desired, Desired][]) {
+    const [found, ...others] = (await between(before, after)).context ?? [];
+    expect(found).toEqual({ route: PATH, before: await listed(before), after: await listed(after), unknown: [] });
+    expect([others, Math.sign((found?.after ?? 0) - (found?.before ?? 0))]).toEqual([[], 1]);
+  }
+});
+
 test('nothing is said of projects that nothing changed for, nor of what costs what it did', async () => {
   const both = (dev: object, commit: string): Desired => ({
     ...desired(
