@@ -59,7 +59,7 @@ describe('without a running Slipway', () => {
   test('schemas are printed', async () => {
     await using desk = new Desk();
     expect(JSON.parse((await desk.slipway(['schema', 'srv'])).out)).toMatchObject({ title: 'Slipway Server' });
-    expect((await desk.slipway(['schema', 'nope'])).code).toBe(1);
+    expect((await desk.slipway(['schema', 'nope'])).code).toBe(64);
   });
 
   test('wrong usage exits 64 and says what was meant', async () => {
