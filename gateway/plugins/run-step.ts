@@ -1,4 +1,5 @@
 /** One hook of one Plugin, run shut in on a thread, and told to the audit log: names and times, never what it saw or said. */
+import type { AuditOutcome } from '../../schemas/audit.ts';
 import type { Changeable } from '../../schemas/code-questions.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { hookOutput, readAnswer } from '../../schemas/plugin-answers.ts';
@@ -19,7 +20,7 @@ const MAX_STATE = 16 * 1024;
 /** Of what is told of an error (characters). */
 const MAX_SAID = 300;
 
-/** Why a hook came to nothing: `time`, `memory`, `error` (it threw), `answer` (not what its hook gives), `busy`. */
+/** Why a hook came to nothing: `time`, `memory`, `error` (it threw), `answer` (not what its hook gives), `busy`, `gone` (nobody waits for it). */
 export class HookFailed extends Error {
   readonly why: string;
 
@@ -40,8 +41,11 @@ export interface Run<T> {
   readonly about?: About;
   /** Tells its client that a list has changed. Absent where nobody is to be told. */
   readonly onChanged?: ((list: Changeable) => void) | undefined;
+  /** Ends it, also while it waits for its turn. */
+  readonly signal?: AbortSignal;
 }
 
+const OUTCOMES: Readonly<Record<string, AuditOutcome>> = { time: 'timeout', gone: 'cancelled' };
 const OF_SANDBOX: Readonly<Record<string, string>> = { cpu: 'time', stuck: 'time', memory: 'memory', result: 'answer' };
 
 /**
@@ -56,6 +60,7 @@ export async function runStep<T>(
 ): Promise<{ value: T | undefined; state: string }> {
   const began = performance.now();
   try {
+    run.signal?.throwIfAborted();
     const done = await answered(whom, step, run, state);
     tell(whom, step, run, began);
     return done;
@@ -69,7 +74,7 @@ export async function runStep<T>(
 async function answered<T>(
   whom: Whom,
   { name, entry }: Step,
-  { hook, input, read, onChanged }: Run<T>,
+  { hook, input, read, onChanged, signal }: Run<T>,
   state: string,
 ): Promise<{ value: T | undefined; state: string }> {
   const { code = '', file = name, config, timeoutMs, memoryBytes } = entry;
@@ -81,7 +86,8 @@ async function answered<T>(
   const about = { kind: 'plugin', name, code, rights, choice: route?.llm } as const;
   const asker = { state: shared, ...about, principal, path, onChanged };
   const longest = timeoutMs + AROUND + PATIENCE + (entry.llm ? MODEL_PATIENCE : 0);
-  const ended = (await new CodeDesk(asker, AbortSignal.timeout(longest)).run({
+  const late = AbortSignal.timeout(longest);
+  const ended = (await new CodeDesk(asker, signal ? AbortSignal.any([late, signal]) : late).run({
     name: 'plugin',
     input: work,
     timeoutMs: timeoutMs + AROUND,
@@ -101,6 +107,7 @@ async function answered<T>(
 function inWords(error: unknown): HookFailed {
   if (error instanceof HookFailed) return error;
   if (error instanceof TaskLost) return new HookFailed(error.why === 'crash' ? 'error' : error.why, error.message);
+  if (error instanceof SlipwayError && error.code === 'cancelled') return new HookFailed('gone', error.message);
   if (error instanceof SlipwayError || (error as Error).name === 'TimeoutError')
     return new HookFailed('busy', (error as Error).message);
   return new HookFailed('error', String(error));
@@ -124,7 +131,7 @@ export function tell(
     at: Date.now(),
     kind: 'plugin_execution',
     source: 'gateway',
-    outcome: failed ? (failed.why === 'time' ? 'timeout' : 'failed') : 'ok',
+    outcome: failed ? (OUTCOMES[failed.why] ?? 'failed') : 'ok',
     requestId: whom.requestId,
     correlationId: whom.correlationId,
     principal: whom.principal,

@@ -7,6 +7,7 @@ import { withinSize } from '../limits/allowance.ts';
 import { refused, spendOf } from '../limits/spend.ts';
 import { problemWith } from '../methods/arguments.ts';
 import { blockedAs } from '../methods/blocked.ts';
+import { whileWanted } from '../methods/while-wanted.ts';
 import { mistaken, type Args, type OwnTool } from '../own/own-tool.ts';
 import type { Json } from '../rpc/json.ts';
 import type { RoutePlugin, RouteTool } from './route-plugin.ts';
@@ -47,14 +48,17 @@ async function answer(call: Call, plugin: RoutePlugin, tool: RouteTool, args: Ar
   const spend = spendOf(call, OWN, item.name);
   if (spend?.refusal) return refused(call, undefined, spend.refusal);
   spend?.take();
-  const ran = await caller.state.plugins.run(whomOf(caller), plugin, {
-    hook: 'tools',
-    step,
-    input: { tool: item.name, arguments: args },
-    read: (said) => readAnswer(toolAnswer, said),
-    about: { tool: item.name },
-    onChanged: changedFor(call),
-  });
+  const ran = await whileWanted(call, (signal) =>
+    caller.state.plugins.run(whomOf(caller), plugin, {
+      hook: 'tools',
+      step,
+      input: { tool: item.name, arguments: args },
+      read: (said) => readAnswer(toolAnswer, said),
+      about: { tool: item.name },
+      onChanged: changedFor(call),
+      signal,
+    }),
+  );
   const said = 'failed' in ran ? failed(item.name, ran.failed.why) : (ran.value ?? '');
   const whole = typeof said === 'string' ? { content: [{ type: 'text', text: said }] } : said;
   if ('failed' in ran) trace.toolFailed(`plugin_${ran.failed.why}`);

@@ -3,7 +3,6 @@
  * failures. `structuredContent` is never reshaped: where a tool has an `outputSchema`, clients must get what it says (MCP, server/tools,
  * “Output Schema”). Without one it is a second copy of the text, as servers should send it, and is left out with the text it repeats.
  */
-import { SlipwayError } from '../../schemas/errors.ts';
 import { RpcFailure, type RpcError } from '../../schemas/jsonrpc.ts';
 import { isRecord } from '../../schemas/record.ts';
 import { redactValue } from '../../schemas/secret-shapes.ts';
@@ -11,6 +10,7 @@ import type { PipelineInput } from '../../schemas/pipelines.ts';
 import type { Call } from '../era/era.ts';
 import type { Bound } from '../limits/limiter.ts';
 import { withinSize } from '../limits/allowance.ts';
+import { whileWanted } from '../methods/while-wanted.ts';
 import type { Json } from '../rpc/json.ts';
 import type { Item } from '../upstream/listing.ts';
 import type { Server } from '../upstream/server.ts';
@@ -95,23 +95,16 @@ export function shapedRefusal(call: Call, server: Server, shape: Shape, refusal:
 }
 
 /** Ends when its client goes away or takes the call back, and nothing begins once its time is over. */
-export async function working<T>(
+export function working<T>(
   call: Call,
   server: Server | undefined,
   { pipeline, input, name, timeout }: Omit<Shape, 'limit'>,
   run: (work: Work) => Promise<T>,
 ): Promise<T> {
-  const { calls } = call.caller.state;
-  const gone = new AbortController();
-  const stay = call.onGone(() => gone.abort(new SlipwayError('cancelled', 'The client went away.')));
-  const key = calls.add(call.id, call.request.id, gone);
-  const inTime = AbortSignal.any([gone.signal, AbortSignal.timeout(Math.min(DEADLINE, timeout?.value ?? DEADLINE))]);
-  try {
-    return await run({ call, server, pipeline, name, input, signal: gone.signal, inTime });
-  } finally {
-    stay();
-    calls.remove(key, gone);
-  }
+  return whileWanted(call, (signal) => {
+    const inTime = AbortSignal.any([signal, AbortSignal.timeout(Math.min(DEADLINE, timeout?.value ?? DEADLINE))]);
+    return run({ call, server, pipeline, name, input, signal, inTime });
+  });
 }
 
 function withheld(input: PipelineInput, { message }: Withheld): Fields {

@@ -6,7 +6,9 @@ import { SEARCH } from '../../gateway/lazy/search.ts';
 import { resultTools } from '../../gateway/results/tools.ts';
 import { scriptTools } from '../../gateway/script/run-script.ts';
 import { OWN_TOOL_NAMES, type PluginEntry } from '../../schemas/plugins.ts';
-import { principal, raw } from '../gateway/helpers/gateway.ts';
+import { client as sdkClient, principal, raw } from '../gateway/helpers/gateway.ts';
+import { modernClient } from '../gateway/helpers/modern.ts';
+import { eventually } from '../helpers/until.ts';
 import { call, entry, ERAS, Plugged, saidIn, type Client } from './helpers/plugged.ts';
 
 let plugged: Plugged;
@@ -143,6 +145,35 @@ describe.each(ERAS)('to a client of MCP %s', (era) => {
     });
   });
 });
+
+test.each(ERAS)(
+  'one that runs ends when its client of MCP %s is gone, and so does its wait for its turn',
+  async (era) => {
+    const code = `export const tools = { endless: (_, ctx) => { ctx.log('it begins'); while (true) {} } };`;
+    await plugged.swap({}, { plugins: { it: entry(code, {}, { timeoutMs: 10_000, tools: [tool('endless')] }) } });
+    await using stack = new AsyncDisposableStack();
+    const open = async (): Promise<(signal: AbortSignal) => Promise<unknown>> => {
+      const [at, params] = [`${plugged.gateway.url}${plugged.path}`, { name: 'endless', arguments: {} }];
+      if (era === '2026-07-28') {
+        const modern = stack.use(await modernClient(at, { token: 'ada' }));
+        return (signal) => modern.callTool(params, { signal });
+      }
+      const legacy = stack.use(await sdkClient(at, 'ada'));
+      return (signal) => legacy.callTool(params, undefined, { signal });
+    };
+    const endless = await open();
+    const leaving = new AbortController();
+    const calls = Promise.allSettled([endless(leaving.signal), endless(leaving.signal)]);
+    await eventually(() => plugged.logged.some((line) => line.includes('it begins')));
+    leaving.abort();
+    await calls;
+    const ended = await eventually(() => {
+      const found = plugged.events.filter(({ kind }) => kind === 'plugin_execution');
+      return found.length === 2 && found;
+    });
+    for (const event of ended) expect(event).toMatchObject({ outcome: 'cancelled', deniedReason: 'plugin_gone' });
+  },
+);
 
 test('one that is inherited is answered by its own code; a server’s tool of the same name is not reached', async () => {
   const it = entry(
