@@ -79,7 +79,7 @@ test('a remote that cannot be written keeps the audit in the outbox, and says so
   desk.git(desk.remote, 'config', 'transfer.hideRefs', 'refs/heads/slipway');
   const running = await desk.up();
   await running.logged('audit records wait for the remote');
-  expect((await desk.status()).outbox).toMatchObject({ pending: 1 });
+  expect((await desk.status()).outbox.pending).toBeGreaterThan(0);
   desk.git(desk.remote, 'config', '--unset', 'transfer.hideRefs');
   await running.stop();
   expect(desk.git(desk.remote, 'log', '--format=%s', 'slipway/audit')).toMatch(/^applied /m);
