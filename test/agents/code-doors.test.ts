@@ -2,7 +2,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { PipelineEntry } from '../../schemas/pipelines.ts';
 import type { PluginEntry } from '../../schemas/plugins.ts';
-import type { LlmEntry } from '../../schemas/llm.ts';
 import { eventually } from '../helpers/until.ts';
 import { code, Piped, said, through } from './helpers/piped.ts';
 
@@ -14,19 +13,6 @@ afterAll(() => piped[Symbol.asyncDispose]());
 beforeEach(() => {
   piped.begin();
   piped.models.answering = ({ prompt }) => `about ${prompt}`;
-});
-
-const model = (name = 'it', more: Partial<LlmEntry> = {}): LlmEntry => ({
-  name,
-  type: 'openai-compatible',
-  model: `${name}-1`,
-  url: `${piped.models.url}/v1`,
-  publicOnly: false,
-  isDefault: true,
-  timeoutMs: 20_000,
-  maxOutputTokens: 500,
-  maxConcurrent: 2,
-  ...more,
 });
 
 /** A stage whose code is the body of its function; what it returns as JSON is the result. */
@@ -68,7 +54,7 @@ describe.each(Object.entries(WAYS))('%s', (kind, swap) => {
 
   test('asks the model of its route, and of no other', async () => {
     const ask = `return ctx.llm('the weather', { tier: 'fast', maxTokens: 7 })`;
-    const llms = [model('cheap', { tier: 'fast' }), model('dear', { tier: 'heavy', isDefault: false })];
+    const llms = [piped.model('cheap', { tier: 'fast' }), piped.model('dear', { tier: 'heavy', isDefault: false })];
     expect(await run(ask, { llm: true }, { llms })).toBe('about the weather');
     expect(piped.models.asked[0]).toMatchObject({ system: '', body: { model: 'cheap-1', max_tokens: 7 } });
     const route = { llm: { heavy: 'dear' }, ...(kind === 'a hook' ? { plugin: 'it' } : {}) };
@@ -80,10 +66,10 @@ describe.each(Object.entries(WAYS))('%s', (kind, swap) => {
     const ask = `return [typeof await ctx.llm('x')]`;
     expect(await run(ask, { llm: true })).toEqual(['undefined']);
     piped.models.answering = () => ({ status: 400 });
-    expect(await run(ask, { llm: true }, { llms: [model()] })).toEqual(['undefined']);
+    expect(await run(ask, { llm: true }, { llms: [piped.model()] })).toEqual(['undefined']);
     piped.begin();
     const refused = `try { await ctx.llm('x'); } catch (error) { return error.message; }`;
-    expect(await run(refused, {}, { llms: [model()] })).toContain('may not ask a model');
+    expect(await run(refused, {}, { llms: [piped.model()] })).toContain('may not ask a model');
     expect(piped.models.asked).toEqual([]);
   });
 
@@ -91,10 +77,10 @@ describe.each(Object.entries(WAYS))('%s', (kind, swap) => {
     piped.models.answering = () => new Promise((resolve) => setTimeout(resolve, 1_400, 'late'));
     // More than its own time, and the 2 s around that.
     const slow = `const all = []; for (let n = 0; n < 2; n++) all.push(await ctx.llm('x' + n)); return all;`;
-    expect(await run(slow, { llm: true, timeoutMs: 600 }, { llms: [model()] })).toEqual(['late', 'late']);
+    expect(await run(slow, { llm: true, timeoutMs: 600 }, { llms: [piped.model()] })).toEqual(['late', 'late']);
     piped.models.answering = () => 'x';
     const often = `const all = []; for (let n = 0; n < 12; n++) all.push(await ctx.llm('x').catch((error) => error.message)); return all;`;
-    const answers = await run(often, { llm: true }, { llms: [model()] });
+    const answers = await run(often, { llm: true }, { llms: [piped.model()] });
     expect(answers).toEqual([
       ...Array(8).fill('x'),
       ...Array(4).fill('That can be asked 8 times in one run.'),
@@ -151,7 +137,7 @@ test('what it asks a model and does not wait for, is not asked any longer once i
   const ask = stage(`for (let n = 0; n < 8; n++) ctx.llm('q' + n); await ctx.cache.get('x'); return 'done'`, {
     llm: true,
   });
-  await piped.swap(ask, { llms: [model()] });
+  await piped.swap(ask, { llms: [piped.model()] });
   expect((await said(await piped.open(), 'library__book')).text).toBe('"done"');
   await eventually(() => piped.gateway.llms.statuses()[0]?.inFlight === 0);
   silent.resolve('late');
@@ -164,7 +150,7 @@ test('what waits for a model keeps nobody else from a thread', async () => {
   const route = { servers: ['library'], separator: '__' };
   await piped.swap(ask, {
     pipelines: { it: ask, mask },
-    llms: [model('it', { maxConcurrent: 8 })],
+    llms: [piped.model('it', { maxConcurrent: 8 })],
     routes: {
       '/projects/dev/mcp': { ...route, project: 'dev', pipeline: 'it' },
       '/projects/other/mcp': { ...route, project: 'other', pipeline: 'mask' },

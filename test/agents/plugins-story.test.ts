@@ -33,17 +33,7 @@ test.each(ERAS)('an agent of MCP %s works with what the code of the repo leaves 
 });
 
 test('what ran is in the audit log, what it said in the log; a commit changes it, one that cannot be read changes nothing', async () => {
-  const { out } = await example.desk.slipway([
-    'audit',
-    'query',
-    '--state-dir',
-    example.desk.state,
-    '-o',
-    'json',
-    '--since',
-    '1h',
-  ]);
-  const events = JSON.parse(out) as { kind: string; detail?: { plugin: string; hook: string } }[];
+  const events = await example.events<{ kind: string; detail?: { plugin: string; hook: string } }>();
   const hooks = events.filter(({ kind }) => kind === 'plugin_execution').map(({ detail }) => detail);
   expect(hooks).toContainEqual({ plugin: 'guard', hook: 'onToolCallBefore' });
   expect(hooks).toContainEqual({ plugin: 'counting', hook: 'onSessionCreate' });

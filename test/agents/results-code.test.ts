@@ -12,19 +12,7 @@ afterAll(() => piped[Symbol.asyncDispose]());
 beforeEach(() => piped.begin());
 
 describe('a model', () => {
-  const llms = (): Wish['llms'] => [
-    {
-      name: 'it',
-      type: 'openai-compatible',
-      model: 'it-1',
-      url: `${piped.models.url}/v1`,
-      publicOnly: false,
-      isDefault: true,
-      timeoutMs: 20_000,
-      maxOutputTokens: 500,
-      maxConcurrent: 2,
-    },
-  ];
+  const llms = (): Wish['llms'] => [piped.model()];
 
   test('gives pages titles and sections summaries, once', async () => {
     piped.models.answering = ({ prompt }) =>

@@ -52,34 +52,11 @@ test.each(ERAS)('a client of MCP %s reads the sections that it needs', async (er
 });
 
 test('what became of results is in the audit log, without a word of them', async () => {
-  await expect
-    .poll(
-      async () =>
-        (
-          await example.desk.slipway([
-            'audit',
-            'query',
-            '--state-dir',
-            example.desk.state,
-            '--kind',
-            'stage_execution',
-            '-o',
-            'json',
-          ])
-        ).out,
-    )
-    .toContain('"stage": "module"');
-  const { out } = await example.desk.slipway([
-    'audit',
-    'query',
-    '--state-dir',
-    example.desk.state,
-    '--kind',
-    'pipeline_execution',
-    '-o',
-    'json',
-  ]);
-  expect(out).toContain('"pipeline": "sections"');
+  const told = (kind: string): Promise<string> =>
+    example.events('--kind', kind).then((events) => JSON.stringify(events));
+  await expect.poll(() => told('stage_execution')).toContain('"stage":"module"');
+  const out = await told('pipeline_execution');
+  expect(out).toContain('"pipeline":"sections"');
   expect(out).not.toMatch(/What to know|EMP-/);
 });
 

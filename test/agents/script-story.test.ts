@@ -33,22 +33,12 @@ test.each(ERAS)('an agent of MCP %s does many things in one call', async (era) =
 
 test('each call of a script is in the audit log, linked to it, and not a word of the script', async () => {
   await run('2025-11-25', 'const secretive = 1; await tools.notes.list_notes();');
-  const { out } = await example.desk.slipway([
-    'audit',
-    'query',
-    '--state-dir',
-    example.desk.state,
-    '-o',
-    'json',
-    '--since',
-    '1h',
-  ]);
-  const events = JSON.parse(out) as { kind: string; requestId: string; parentId?: string; tool?: string }[];
+  const events = await example.events<{ kind: string; requestId: string; parentId?: string; tool?: string }>();
   const script = events.find(({ kind }) => kind === 'script_execution');
   const inner = events.filter(({ parentId }) =>
     events.some(({ kind, requestId }) => kind === 'script_execution' && requestId === parentId),
   );
   expect(script).toMatchObject({ tool: 'run_script', detail: { calls: expect.any(Number) as number } });
   expect(inner.map(({ tool }) => tool)).toContain('list_notes');
-  expect(out).not.toContain('secretive');
+  expect(JSON.stringify(events)).not.toContain('secretive');
 });

@@ -22,6 +22,8 @@ export interface Example extends AsyncDisposable {
   readonly desk: Desk;
   readonly running: Running;
   open(project: string, era: Era, token?: string): Promise<Agent>;
+  /** What the audit log has of the last hour. */
+  events<T>(...args: string[]): Promise<T[]>;
 }
 
 /** @param files besides those of the example */
@@ -39,6 +41,10 @@ export async function exampleUp(files: Readonly<Record<string, string>> = {}): P
       const url = `${await running.serving}/projects/${project}/mcp`;
       if (era === '2025-11-25') return client(url, token);
       return modernClient(url, token === undefined ? {} : { token });
+    },
+    async events<T>(...args: string[]) {
+      const query = ['audit', 'query', '--state-dir', desk.state, '-o', 'json', '--since', '1h', ...args];
+      return JSON.parse((await desk.slipway(query)).out) as T[];
     },
     [Symbol.asyncDispose]: () => desk[Symbol.asyncDispose](),
   };

@@ -1,5 +1,6 @@
 /** One route with one pipeline, which each test gives anew: a gateway, its server, a model, and what was audited. */
 import type { Gateway } from '../../../gateway/index.ts';
+import type { LlmEntry } from '../../../schemas/llm.ts';
 import type { PipelineEntry } from '../../../schemas/pipelines.ts';
 import type { Snapshot } from '../../../schemas/snapshot.ts';
 import { principal, session, snapshot, start, type Session, type Wish } from '../../gateway/helpers/gateway.ts';
@@ -89,6 +90,22 @@ export class Piped implements AsyncDisposable {
       { audit, log: (level, message, fields) => void logged.push(`${level} ${message} ${JSON.stringify(fields)}`) },
     );
     return new Piped({ library, models, gateway, events, logged });
+  }
+
+  /** One that speaks as the server of {@link models} does. */
+  model(name = 'it', more: Partial<LlmEntry> = {}): LlmEntry {
+    return {
+      name,
+      type: 'openai-compatible',
+      model: `${name}-1`,
+      url: `${this.models.url}/v1`,
+      publicOnly: false,
+      isDefault: true,
+      timeoutMs: 20_000,
+      maxOutputTokens: 500,
+      maxConcurrent: 2,
+      ...more,
+    };
   }
 
   /** Another test begins. */
