@@ -19,6 +19,8 @@ export class Account {
   warned = false;
   /** Said by nobody yet. */
   unsaid = false;
+  /** Whether there was nothing left of it when it was charged last. */
+  isUsedUp = false;
 
   constructor(window: BudgetWindow, saved?: SavedAccount) {
     this.#window = window;

@@ -32,6 +32,8 @@ export interface Spending {
 export interface Charged {
   readonly budget: BudgetEntry;
   readonly subject: string | undefined;
+  /** Of the account. */
+  readonly key: string;
   readonly account: Account;
 }
 
@@ -50,6 +52,8 @@ export class Budgets {
   /** What an earlier process saved and nobody has asked for yet. */
   readonly #saved: Map<string, SavedAccount>;
   readonly #counter = new TokenCounter();
+  /** What callers are charged to, by identity and route: the same for each of their calls, until an account goes. */
+  #charges = new WeakMap<object, WeakMap<object, readonly Charged[]>>();
   #budgets: readonly BudgetEntry[] = [];
   #timer: NodeJS.Timeout | undefined;
   #saving: Promise<void> = Promise.resolve();
@@ -69,18 +73,26 @@ export class Budgets {
     }
     for (const { name } of this.#budgets) if (!budgets.some((budget) => budget.name === name)) this.#drop(name);
     this.#budgets = budgets;
+    this.#charges = new WeakMap();
   }
 
   /** The accounts that a call is to be charged to; empty where none is about it. Takes nothing. */
   of({ identity, route }: Pick<Spending, 'identity' | 'route'>): readonly Charged[] {
     if (this.#budgets.length === 0) return NONE;
+    let ofCaller = this.#charges.get(identity);
+    if (!ofCaller) this.#charges.set(identity, (ofCaller = new WeakMap()));
+    let charges = ofCaller.get(route);
+    if (!charges) ofCaller.set(route, (charges = this.#chargesOf({ identity, route })));
+    return charges;
+  }
+
+  #chargesOf({ identity, route }: Pick<Spending, 'identity' | 'route'>): readonly Charged[] {
     const found: Charged[] = [];
     for (const budget of this.#budgets) {
       if (!concerns(budget, identity, route.path)) continue;
       // Where each project has its own, a call through none has none.
       if (budget.per === 'project' && route.project === undefined) continue;
-      const subject = subjectOf(budget, identity, route.project);
-      found.push({ budget, subject, account: this.#account(budget, subject) });
+      found.push(this.#charged(budget, subjectOf(budget, identity, route.project)));
     }
     return found;
   }
@@ -107,6 +119,7 @@ export class Budgets {
    * @param json asked for only where tokens matter
    */
   takeResult(charges: readonly Charged[], spending: Spending, json: () => string): void {
+    if (!charges.some(({ budget }) => countsTokens(budget))) return;
     const priced = charges.map((charge) => ({ charge, per1k: priceOf(charge.budget, spending).per1kTokens }));
     const wanted = priced.filter(({ charge, per1k }) => charge.budget.tokens !== undefined || per1k > 0);
     if (wanted.length === 0) return;
@@ -119,14 +132,12 @@ export class Budgets {
   statuses(): BudgetStatus[] {
     const now = this.#now();
     return this.#budgets.flatMap((budget) => {
-      if (budget.per === 'all')
-        return [statusOf({ budget, subject: undefined, account: this.#account(budget, undefined) }, now)];
-      for (const key of this.#saved.keys())
-        if (key.startsWith(`${budget.name} `)) this.#account(budget, key.slice(budget.name.length + 1));
+      if (budget.per === 'all') return [statusOf(this.#charged(budget, undefined), now)];
       const prefix = `${budget.name} `;
+      for (const key of this.#saved.keys()) if (key.startsWith(prefix)) this.#account(budget, key);
       return [...this.#accounts]
         .filter(([key, account]) => key.startsWith(prefix) && !account.isEmpty(now))
-        .map(([key, account]) => statusOf({ budget, subject: key.slice(prefix.length), account }, now));
+        .map(([key, account]) => statusOf({ budget, subject: key.slice(prefix.length), key, account }, now));
     });
   }
 
@@ -141,22 +152,25 @@ export class Budgets {
     await this.#saving;
   }
 
-  #account(budget: BudgetEntry, subject: string | undefined): Account {
+  #charged(budget: BudgetEntry, subject: string | undefined): Charged {
     const key = subject === undefined ? budget.name : `${budget.name} ${subject}`;
+    return { budget, subject, key, account: this.#account(budget, key) };
+  }
+
+  #account({ window }: BudgetEntry, key: string): Account {
     let account = this.#accounts.get(key);
     if (!account) {
-      this.#accounts.set(key, (account = new Account(budget.window, this.#saved.get(key))));
+      this.#accounts.set(key, (account = new Account(window, this.#saved.get(key))));
       this.#saved.delete(key);
     }
     return account;
   }
 
   #add(charge: Charged, amounts: Partial<Amounts>): void {
-    const { budget, subject } = charge;
+    const { budget, key } = charge;
     // Looked up anew: a call may last longer than its window, after which the account was forgotten.
-    const account = this.#account(budget, subject);
+    const account = this.#account(budget, key);
     const now = this.#now();
-    const before = shareOf(budget, account.used(now));
     account.add(now, amounts);
     this.#timer ??= setTimeout(() => this.#save(), SAVE_EVERY).unref();
     const share = shareOf(budget, account.used(now));
@@ -164,7 +178,8 @@ export class Budgets {
       account.warned = account.unsaid = true;
       this.#log('warn', 'a budget comes to its end', told(statusOf(charge, now)));
     }
-    if (before < 1 && share >= 1) this.#log('warn', 'a budget is used up', told(statusOf(charge, now)));
+    if (share >= 1 && !account.isUsedUp) this.#log('warn', 'a budget is used up', told(statusOf(charge, now)));
+    account.isUsedUp = share >= 1;
   }
 
   #drop(name: string): void {
@@ -173,6 +188,7 @@ export class Budgets {
         this.#accounts.delete(key);
         this.#saved.delete(key);
       }
+    this.#charges = new WeakMap();
   }
 
   /** One after the other. What cannot be written is written with what comes next. */
@@ -180,7 +196,9 @@ export class Budgets {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const now = this.#now();
-    for (const [key, account] of this.#accounts) if (account.isEmpty(now)) this.#accounts.delete(key);
+    const empty = [...this.#accounts].filter(([, account]) => account.isEmpty(now));
+    for (const [key] of empty) this.#accounts.delete(key);
+    if (empty.length > 0) this.#charges = new WeakMap();
     for (const [key, saved] of this.#saved) if (isOver(saved, now)) this.#saved.delete(key);
     const accounts = { ...Object.fromEntries(this.#saved), ...Object.fromEntries(this.#accounts) };
     const json = JSON.stringify({ formatVersion: 1, accounts });
@@ -193,6 +211,9 @@ export class Budgets {
 }
 
 const NONE: readonly Charged[] = [];
+
+const countsTokens = ({ tokens, prices }: BudgetEntry): boolean =>
+  tokens !== undefined || prices.some(({ per1kTokens }) => per1kTokens > 0);
 
 function savedIn(file: unknown, log: Log): Map<string, SavedAccount> {
   if (file === undefined) return new Map();

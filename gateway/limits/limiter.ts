@@ -13,6 +13,8 @@ export interface Level {
   /** Of its meter. */
   readonly key: string;
   readonly limits: LimitSet;
+  /** The limiter's that it is asked of: to find it each time by its key would cost more than all the rest. */
+  meter: Meter | undefined;
 }
 
 export const levelOf = (level: LevelName, name: string, limits: LimitSet): Level => ({
@@ -20,13 +22,8 @@ export const levelOf = (level: LevelName, name: string, limits: LimitSet): Level
   name,
   key: `${level} ${name}`,
   limits,
+  meter: undefined,
 });
-
-/** A level, and what is counted of it. */
-interface Place {
-  readonly level: Level;
-  readonly meter: Meter;
-}
 
 /** A value that bounds something, and the level that it stands at. */
 export interface Bound {
@@ -55,29 +52,31 @@ export class Limiter {
    * @throws SlipwayError `concurrency-limited`, `rate-limited`
    */
   admit(levels: readonly Level[], slot: Slot | undefined, now = performance.now()): Permit {
-    const places = this.#placesOf(levels, now);
-    if (slot) this.checkRoom(places, slot);
-    this.#checkTokens(places, now);
-    for (const { level, meter } of places) if (level.limits.rate) meter.take();
-    const permit = new Permit(this, places);
+    this.#meters.tidy(now);
+    if (slot) this.checkRoom(levels, slot);
+    this.#checkTokens(levels, now);
+    for (const level of levels) if (level.limits.rate) this.meterOf(level).take();
+    const permit = new Permit(this, levels);
     if (slot) permit.hold(slot);
     return permit;
   }
 
   /** Asks without taking. @throws SlipwayError `rate-limited` */
   checkRate(levels: readonly Level[], now = performance.now()): void {
-    this.#checkTokens(this.#placesOf(levels, now), now);
-  }
-
-  #placesOf(levels: readonly Level[], now: number): Place[] {
     this.#meters.tidy(now);
-    return levels.map((level) => ({ level, meter: this.#meters.of(level.key) }));
+    this.#checkTokens(levels, now);
   }
 
-  #checkTokens(places: readonly Place[], now: number): void {
-    for (const { level, meter } of places) {
+  /** What is counted of a level. One of which something is held is never forgotten. */
+  meterOf(level: Level): Meter {
+    if (level.meter?.isKept !== true) level.meter = this.#meters.of(level.key);
+    return level.meter;
+  }
+
+  #checkTokens(levels: readonly Level[], now: number): void {
+    for (const level of levels) {
       const { rate } = level.limits;
-      const wait = rate ? meter.wait(rate, now) : 0;
+      const wait = rate ? this.meterOf(level).wait(rate, now) : 0;
       if (wait > 0)
         throw this.refused('rate-limited', level, `${wordsFor(level)} allows no more requests just now`, wait);
     }
@@ -85,14 +84,14 @@ export class Limiter {
 
   /** Whether nothing more can be worked on just now. */
   isFull(levels: readonly Level[]): boolean {
-    return levels.some(({ key, limits }) => this.#meters.of(key).open.concurrency >= (limits.concurrency ?? Infinity));
+    return levels.some((level) => this.meterOf(level).open.concurrency >= (level.limits.concurrency ?? Infinity));
   }
 
   /** @throws SlipwayError `concurrency-limited` */
-  checkRoom(places: readonly Place[], slot: Slot): void {
-    for (const { level, meter } of places) {
+  checkRoom(levels: readonly Level[], slot: Slot): void {
+    for (const level of levels) {
       const max = level.limits[slot];
-      if (max === undefined || meter.open[slot] < max) continue;
+      if (max === undefined || this.meterOf(level).open[slot] < max) continue;
       const what = slot === 'streams' ? 'open streams' : 'requests at once';
       const why = `${wordsFor(level)} allows no more than ${max} ${what}`;
       throw this.refused('concurrency-limited', level, why, SLOT_RETRY);
@@ -126,12 +125,12 @@ export function wordsFor({ level, name }: Pick<Level, 'level' | 'name'>): string
 /** What a request holds while it is worked on. */
 export class Permit {
   readonly #limiter: Limiter;
-  readonly #places: readonly Place[];
+  readonly #levels: readonly Level[];
   #slot: Slot | undefined;
 
-  constructor(limiter: Limiter, places: readonly Place[]) {
+  constructor(limiter: Limiter, levels: readonly Level[]) {
     this.#limiter = limiter;
-    this.#places = places;
+    this.#levels = levels;
   }
 
   /**
@@ -140,9 +139,9 @@ export class Permit {
    */
   hold(slot: Slot): void {
     if (this.#slot === slot) return;
-    this.#limiter.checkRoom(this.#places, slot);
+    this.#limiter.checkRoom(this.#levels, slot);
     this.release();
-    for (const { meter } of this.#places) meter.open[slot]++;
+    for (const level of this.#levels) this.#limiter.meterOf(level).open[slot]++;
     this.#slot = slot;
   }
 
@@ -151,6 +150,6 @@ export class Permit {
     const slot = this.#slot;
     if (slot === undefined) return;
     this.#slot = undefined;
-    for (const { meter } of this.#places) meter.open[slot]--;
+    for (const level of this.#levels) this.#limiter.meterOf(level).open[slot]--;
   }
 }

@@ -6,6 +6,8 @@ export type Slot = 'concurrency' | 'streams';
 
 export class Meter {
   readonly open: Record<Slot, number> = { concurrency: 0, streams: 0 };
+  /** Until it is forgotten; another one counts then. */
+  isKept = true;
   /** Settings of the bucket; another rate begins with a full one. */
   #perSecond = 0;
   #burst = 0;
@@ -73,12 +75,17 @@ export class Meters {
    */
   tidy(now: number): void {
     if (this.#meters.size < this.#tidyAt) return;
-    for (const [key, meter] of this.#meters) if (meter.isIdle(now)) this.#meters.delete(key);
+    for (const [key, meter] of this.#meters) if (meter.isIdle(now)) this.#forget(key, meter);
     if (this.#meters.size > this.#max * 0.9)
-      for (const [key, { open }] of this.#meters) {
+      for (const [key, meter] of this.#meters) {
         if (this.#meters.size <= this.#max * 0.9) break;
-        if (open.concurrency === 0 && open.streams === 0) this.#meters.delete(key);
+        if (meter.open.concurrency === 0 && meter.open.streams === 0) this.#forget(key, meter);
       }
     this.#tidyAt = Math.min(Math.max(TIDY_FROM, this.#meters.size * 2), this.#max);
+  }
+
+  #forget(key: string, meter: Meter): void {
+    meter.isKept = false;
+    this.#meters.delete(key);
   }
 }

@@ -5,55 +5,66 @@ import type { Call } from '../era/era.ts';
 import { lineOf, type Json } from '../rpc/json.ts';
 import type { Server } from '../upstream/server.ts';
 import { policyResult } from './allowance.ts';
-import type { Charged, Spending } from './budgets.ts';
+import type { Budgets, Charged, Spending } from './budgets.ts';
 
 /** What brings something from a server before a model. */
 const COUNTED: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
 
 /** A call that budgets are about. */
-export interface Spend {
+export class Spend {
   /** Absent: it may be made. */
   readonly refusal: SlipwayError | undefined;
-  /** It is made. */
-  take(): void;
-  /** It was answered. @returns the answer, with a word on budgets that come to their end */
-  answered(json: Json): Json;
-}
+  readonly #call: Call;
+  readonly #charges: readonly Charged[];
+  readonly #spending: Spending;
 
-/** `undefined` where no budget is about it. @param tool its own name at the server; none for what is no call of a tool */
-export function spendOf(
-  { caller, request, trace }: Call,
-  server: Pick<Server, 'name'>,
-  tool: string | undefined,
-): Spend | undefined {
-  const { budgets, limiter } = caller.state;
-  const { identity, route } = caller;
-  const charges = budgets.of({ identity, route });
-  if (charges.length === 0 || !COUNTED.has(request.method)) return undefined;
-  const spending: Spending = { identity, route, server: server.name, tool };
-  const over = budgets.exhausted(charges);
-  return {
-    refusal: over && refusalOf(over),
-    take: () => budgets.take(charges, spending),
-    answered: (json) => {
-      budgets.takeResult(charges, spending, () => lineOf(json));
-      return charges.some(({ account }) => account.unsaid) ? withNotice(lineOf(json), charges) : json;
-    },
-  };
-
-  function refusalOf(charge: Charged): SlipwayError {
-    const status = budgets.status(charge);
-    const why = `budget ${status.budget} is used up (${wordsFor(status)}) until ${new Date(status.resetAt).toISOString()}`;
-    return limiter.refused('budget-exhausted', { level: 'budget', name: status.budget }, why, budgets.resetIn(charge));
+  constructor(call: Call, charges: readonly Charged[], spending: Spending) {
+    this.#call = call;
+    this.#charges = charges;
+    this.#spending = spending;
+    const over = this.#budgets.exhausted(charges);
+    this.refusal = over && refusalOf(call, over);
   }
 
-  function withNotice(json: string, all: readonly Charged[]): string {
-    const notices = all.filter(({ account }) => account.unsaid).map((charge) => noticeOf(budgets.status(charge)));
-    for (const { account } of all) account.unsaid = false;
+  /** It is made. */
+  take(): void {
+    this.#budgets.take(this.#charges, this.#spending);
+  }
+
+  /** It was answered. @returns the answer, with a word on budgets that come to their end */
+  answered(json: Json): Json {
+    this.#budgets.takeResult(this.#charges, this.#spending, () => lineOf(json));
+    return this.#charges.some(({ account }) => account.unsaid) ? this.#withNotice(lineOf(json)) : json;
+  }
+
+  get #budgets(): Budgets {
+    return this.#call.caller.state.budgets;
+  }
+
+  #withNotice(json: string): string {
+    const { trace } = this.#call;
+    const unsaid = this.#charges.filter(({ account }) => account.unsaid);
+    const notices = unsaid.map((charge) => noticeOf(this.#budgets.status(charge)));
+    for (const { account } of unsaid) account.unsaid = false;
     trace.detail = { ...trace.detail, budgets: notices };
     const result = JSON.parse(json) as { _meta?: object };
     return JSON.stringify({ ...result, _meta: { ...result._meta, 'slipway/budgets': notices } });
   }
+}
+
+/** `undefined` where no budget is about it. @param tool its own name at the server; none for what is no call of a tool */
+export function spendOf(call: Call, server: Pick<Server, 'name'>, tool: string | undefined): Spend | undefined {
+  if (!COUNTED.has(call.request.method)) return undefined;
+  const { state, identity, route } = call.caller;
+  const charges = state.budgets.of({ identity, route });
+  return charges.length === 0 ? undefined : new Spend(call, charges, { identity, route, server: server.name, tool });
+}
+
+function refusalOf({ caller: { state } }: Call, charge: Charged): SlipwayError {
+  const status = state.budgets.status(charge);
+  const why = `budget ${status.budget} is used up (${wordsFor(status)}) until ${new Date(status.resetAt).toISOString()}`;
+  const level = { level: 'budget', name: status.budget } as const;
+  return state.limiter.refused('budget-exhausted', level, why, state.budgets.resetIn(charge));
 }
 
 /** For the call of a tool, a result that a model can read. @throws the refusal, for other calls */

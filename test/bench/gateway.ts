@@ -1,16 +1,19 @@
-/** What going through the gateway costs, against the same call made directly, in alternation. */
+/** What going through the gateway costs. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GATEWAY, helloServer, HELLO_PROGRAM } from '../helpers/configs.ts';
 import { Desk, Running } from '../helpers/slipway.ts';
-import { callOf, load, type Load } from './load.ts';
-import { cpuMs, median, peakOf, printRows, rssMb, type Row } from './measure.ts';
-import { greet, type Era } from './talk.ts';
+import { compare, serving } from './calls.ts';
+import { callOf, load } from './load.ts';
+import { cpuMs, peakOf, printRows, rssMb, type Row } from './measure.ts';
+import { greet } from './talk.ts';
 import { Wire } from './wire.ts';
 
 const ECHO = fileURLToPath(new URL('echo-http.mjs', import.meta.url));
+const FORWARDER = fileURLToPath(new URL('forwarder.mjs', import.meta.url));
 const ROUND_MS = 2000;
 /** Streams held open to see what a session takes. */
 const SESSIONS = 2000;
@@ -35,10 +38,13 @@ export async function gatewayBench(program: string): Promise<Row[]> {
     const running = await start(program, desk);
     const base = await running.serving;
     const target = { direct, url: `${base}/projects/few/mcp`, gateway: running.child };
+    const ways = { direct: { url: direct }, gateway: { url: target.url, child: running.child } };
+    const toHttp = await serving(upstreams, [FORWARDER, direct]);
+    const toStdio = await serving(upstreams, [FORWARDER, join(desk.config, 'hello.mjs')]);
     const rows = [
-      ...(await compare('to HTTP', target, 'echo__echo', 0.4)),
-      ...(await compare('to stdio', target, 'hello__hello', 0.6)),
-      ...(await compare('to HTTP, 2026-07-28', target, 'echo__echo', 0.4, '2026-07-28')),
+      ...(await compare('to HTTP', { ...ways, least: toHttp }, 'echo__echo', 0.4)),
+      ...(await compare('to stdio', { ...ways, least: toStdio }, 'hello__hello', 0.6)),
+      ...(await compare('to HTTP, 2026-07-28', ways, 'echo__echo', 0.4, '2026-07-28')),
       await handshakes(target.url),
       await lists(`${base}/projects/many/mcp`),
       await sessions(target),
@@ -53,15 +59,8 @@ export async function gatewayBench(program: string): Promise<Row[]> {
   }
 }
 
-async function echo(started: ChildProcess[], tools: string): Promise<string> {
-  const child = spawn(process.execPath, [ECHO], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, TOOLS: tools },
-  });
-  started.push(child);
-  const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
-  return chunk.toString().trim();
-}
+const echo = async (started: ChildProcess[], tools: string): Promise<string> =>
+  (await serving(started, [ECHO], { TOOLS: tools })).url;
 
 const remote = (name: string, url: string): string => `apiVersion: slipway/v1
 kind: Server
@@ -88,39 +87,6 @@ interface Target {
   readonly direct: string;
   readonly url: string;
   readonly gateway: ChildProcess;
-}
-
-/** Direct and through the gateway in turn, so that what disturbs the machine disturbs both. */
-async function compare(what: string, target: Target, tool: string, ratio: number, era?: Era): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const connections of era ? [64] : [1, 64]) {
-    const through = { url: target.url, connections, params: callOf(tool), ...(era ? { era } : {}) };
-    await load({ ...through, ms: 1000 });
-    const straight: Load[] = [];
-    const passed: Load[] = [];
-    let [cpu, calls] = [0, 0];
-    for (let round = 0; round < 3; round++) {
-      straight.push(await load({ url: target.direct, connections, ms: ROUND_MS, params: callOf('echo') }));
-      const before = cpuMs(target.gateway.pid as number);
-      const run = await load({ ...through, ms: ROUND_MS });
-      cpu += cpuMs(target.gateway.pid as number) - before;
-      passed.push(run);
-      calls += (run.perSecond * ROUND_MS) / 1000;
-    }
-    const of = (runs: readonly Load[], pick: (run: Load) => number): number => median(runs.map(pick));
-    const added = (pick: (run: Load) => number): number => of(passed, pick) - of(straight, pick);
-    const name = `tools/call ${what}, ${connections} connection${connections === 1 ? '' : 's'}`;
-    const perSecond = of(passed, (run) => run.perSecond);
-    rows.push({ name: `${name}: calls/s`, value: perSecond, unit: '/s' });
-    const share = perSecond / of(straight, (run) => run.perSecond);
-    if (connections === 1) {
-      rows.push({ name: `${name}: of direct`, value: share, unit: '×' });
-      rows.push({ name: `${name}: added p50`, value: added((run) => run.p50), unit: 'ms', target: 0.12 });
-      rows.push({ name: `${name}: added p99`, value: added((run) => run.p99), unit: 'ms', target: 1 });
-    } else rows.push({ name: `${name}: of direct`, value: share, unit: '×', target: ratio, atLeast: true });
-    rows.push({ name: `${name}: CPU a call`, value: (cpu / calls) * 1000, unit: 'µs', target: 50 });
-  }
-  return rows;
 }
 
 async function handshakes(url: string): Promise<Row> {
