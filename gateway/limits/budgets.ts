@@ -171,6 +171,8 @@ export class Budgets {
     // Looked up anew: a call may last longer than its window, after which the account was forgotten.
     const account = this.#account(budget, key);
     const now = this.#now();
+    // Some of it may be forgotten since.
+    if (account.isUsedUp) account.isUsedUp = shareOf(budget, account.used(now)) >= 1;
     account.add(now, amounts);
     this.#timer ??= setTimeout(() => this.#save(), SAVE_EVERY).unref();
     const share = shareOf(budget, account.used(now));

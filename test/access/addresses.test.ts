@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { addressOf, Addresses } from '../../gateway/limits/addresses.ts';
+import { levelOf, Limiter } from '../../gateway/limits/limiter.ts';
 import { Meters } from '../../gateway/limits/meter.ts';
 import { networkOf } from '../../schemas/address.ts';
 import type { AddressLimits } from '../../schemas/limits.ts';
@@ -148,6 +149,23 @@ describe('memory', () => {
       meters.of(`other ${n}`);
     }
     expect(meters.size).toBeLessThanOrEqual(10_000);
+  });
+
+  test('a level that was forgotten meanwhile is counted once, by whichever snapshot a request comes', () => {
+    const meters = new Meters();
+    const limiter = new Limiter(meters);
+    const [before, after] = [
+      levelOf('project', 'dev', { concurrency: 1 }),
+      levelOf('project', 'dev', { concurrency: 1 }),
+    ];
+    limiter.admit([before], 'concurrency', 0).release();
+    const known = meters.of(before.key);
+    for (let n = 0; n < 1000; n++) meters.of(`address ${n}`);
+    const permit = limiter.admit([after], 'concurrency', 1);
+    expect(meters.of(before.key)).not.toBe(known);
+    expect(() => limiter.admit([before], 'concurrency', 1)).toThrow('no more than 1 requests at once');
+    permit.release();
+    limiter.admit([before], 'concurrency', 1).release();
   });
 
   test('a bucket fills by the clock, up to its burst', () => {

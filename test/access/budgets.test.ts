@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Account } from '../../gateway/limits/account.ts';
+import { Budgets } from '../../gateway/limits/budgets.ts';
 import { spanOf } from '../../gateway/limits/calendar.ts';
 import { TokenCounter } from '../../gateway/limits/tokens.ts';
 import { budgetFile } from '../../reconciler/index.ts';
@@ -302,6 +303,27 @@ describe('windows', () => {
     expect(sliding.used(noon + 91_000).calls).toBe(0);
     for (let n = 0; n < 10_000; n++) sliding.add(noon + n * 100, { calls: 1 });
     expect(JSON.parse(JSON.stringify(sliding)).parts.length).toBeLessThanOrEqual(61);
+  });
+
+  test('who comes again after all of it was forgotten is held to it again; and each time it is told that nothing is left', async () => {
+    let now = at('2026-03-01T12:00:00Z');
+    const said: string[] = [];
+    const budgets = new Budgets({ store: undefined, log: (_, message) => said.push(message), now: () => now });
+    budgets.configure([budget({ calls: 1, window: { slidingMs: 60_000 } })]);
+    const caller = { identity: { key: 'local', groups: [] }, route: { path: '/mcp', project: undefined } };
+    const call = (): boolean => {
+      const charges = budgets.of(caller);
+      if (budgets.exhausted(charges)) return false;
+      budgets.take(charges, { ...caller, server: 'up', tool: 'echo' });
+      return true;
+    };
+    const usedUp = (): number => said.filter((message) => message === 'a budget is used up').length;
+    expect([call(), call(), usedUp()]).toEqual([true, false, 1]);
+    now += 61_000;
+    expect([call(), call(), usedUp()]).toEqual([true, false, 2]);
+    now += 61_000;
+    await budgets.close();
+    expect([call(), call(), usedUp()]).toEqual([true, false, 3]);
   });
 
   test('a clock that was put back does not hold what was counted in its future', () => {
