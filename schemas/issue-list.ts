@@ -9,6 +9,8 @@ import { suggest } from './suggest.ts';
 export interface IssueContext {
   readonly file: string;
   readonly issues: Issue[];
+  /** What `slipway schema` shows it by, once that is known. */
+  readonly schema?: string;
   /** Where a field stands, or would. */
   readonly place: (path: readonly PropertyKey[], on: 'key' | 'value') => Position;
 }
@@ -33,13 +35,14 @@ export function add(context: IssueContext, issue: NewIssue): void {
   const path = issue.path ?? [];
   const position = issue.at ?? context.place(path, issue.on ?? 'value');
   const { meaning, hint } = ERRORS[issue.code];
+  const told = issue.hint ?? hint;
   context.issues.push({
     file: context.file,
     ...position,
     path: formatPath(path),
     code: issue.code,
     message: issue.message ?? meaning,
-    hint: issue.hint ?? hint,
+    hint: context.schema === undefined ? told : told.replace('schema <kind>', `schema ${context.schema}`),
   });
 }
 

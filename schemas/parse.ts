@@ -134,8 +134,9 @@ function readResource(context: Context, value: unknown): Resource | undefined {
       kindName === undefined ? 'The document has no kind.' : `There is no kind ${JSON.stringify(kindName)}.`;
     return void add(context, { code: 'unknown-kind', path: ['kind'], message, hint });
   }
-  const meta = check(context, metadata, value['metadata'] ?? {}, ['metadata']);
-  const spec = check(context, kind.spec, value['spec'] ?? {}, ['spec']);
+  const about = { ...context, schema: kind.kind };
+  const meta = check(about, metadata, value['metadata'] ?? {}, ['metadata']);
+  const spec = check(about, kind.spec, value['spec'] ?? {}, ['spec']);
   if (meta) checkReserved(context, kind, meta.name);
   if (!meta || spec === undefined) {
     const given = valueAt(value, ['metadata', 'name']);
@@ -154,8 +155,9 @@ export function recheck(
   kind: Kind,
   value: { readonly metadata: unknown; readonly spec: unknown },
 ): Pick<Resource, 'metadata' | 'spec'> | undefined {
-  const meta = check(context, metadata, value.metadata, ['metadata']);
-  const spec = check(context, kind.spec, value.spec, ['spec']);
+  const about = { ...context, schema: kind.kind };
+  const meta = check(about, metadata, value.metadata, ['metadata']);
+  const spec = check(about, kind.spec, value.spec, ['spec']);
   return meta && spec !== undefined ? { metadata: meta, spec } : undefined;
 }
 

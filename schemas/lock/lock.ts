@@ -111,8 +111,9 @@ export function asLock(servers: Lock['servers']): Lock {
 export function parseLock(content: Uint8Array): { readonly lock?: Lock; readonly issues: Parsed['issues'] } {
   let documents = 0;
   const { values, issues } = readFile(LOCK_FILE, content, MAX_LOCK_BYTES, (context, value) => {
-    if (++documents > 1) add(context, { code: 'invalid-value', message: 'A lock file is one document.' });
-    const lock = check(context, lockSchema, value, []);
+    const about = { ...context, schema: 'lock' };
+    if (++documents > 1) add(about, { code: 'invalid-value', message: 'A lock file is one document.' });
+    const lock = check(about, lockSchema, value, []);
     return lock && { ...lock, lines: placesIn(context) };
   });
   const [lock] = issues.length === 0 ? values : [];

@@ -54,6 +54,8 @@ describe('hints', () => {
     ['env-value-number.yaml', 'Put the value in quotes to make it a string.'],
     ['dangling-server-in-project', 'Did you mean everything?'],
     ['dangling-secret-key', 'Did you mean token?'],
+    ['bad-replicas.yaml', 'See `slipway schema Server` for what is allowed.'],
+    ['wrong-type-project.yaml', 'See `slipway schema Project` for the type.'],
   ])('%s: %s', (name, hint) => {
     const files = invalid.find((entry) => entry.name === name)?.files ?? [];
     expect(issuesOf(files).map((issue) => issue.hint)).toContain(hint);
