@@ -1,63 +1,50 @@
-// The least that can stand between a client and an MCP server: it puts an id and a name in place of others, and checks nothing.
-// `forwarder.mjs <url>` to a server over HTTP, `forwarder.mjs <program>` to one over stdio.
+// The least that can stand between: bytes go through, nothing is looked at. What a gateway costs beyond this is what it does.
+// forwarder.mjs <port> <url> | forwarder.mjs <port> -- <program> [argument…]
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
-import Pool from 'undici/lib/dispatcher/pool.js';
+import { Agent, request as send } from 'undici';
 
-const [to] = process.argv.slice(2);
-const post = to.startsWith('http') ? overHttp(new URL(to)) : overStdio(to);
+const [port, url, ...argv] = process.argv.slice(2);
+const forward = url === '--' ? toProgram() : toServer();
 
 const server = createServer((request, response) => {
   const chunks = [];
   request.on('data', (chunk) => chunks.push(chunk));
-  request.on('end', () => {
-    const message = JSON.parse(Buffer.concat(chunks).toString());
-    const { id, params } = message;
-    if (id === undefined) return response.writeHead(202).end();
-    if (params?.name) params.name = params.name.replace(/^.*__/, '');
-    post(message, (answer) => {
-      const text = JSON.stringify({ ...answer, id });
-      response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
-      response.end(text);
-    });
+  request.on('end', async () => {
+    const { status, body } = await forward(Buffer.concat(chunks));
+    response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
+    response.end(body);
   });
 });
-server.listen(0, '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}/mcp`));
+server.listen(Number(port), () => console.log(`http://127.0.0.1:${server.address().port}/mcp`));
 
-function overHttp({ origin, pathname: path }) {
-  const pool = new Pool(origin, { connections: 256 });
+function toServer() {
+  const dispatcher = new Agent({ connections: 64 });
   const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
-  return (message, answered) => {
-    const chunks = [];
-    const fail = (error) => {
-      throw error;
-    };
-    pool.dispatch(
-      { origin, path, method: 'POST', headers, body: JSON.stringify(message) },
-      {
-        onRequestStart() {},
-        onResponseStart() {},
-        onResponseData: (_, chunk) => chunks.push(chunk),
-        onResponseEnd: () => answered(JSON.parse(Buffer.concat(chunks).toString())),
-        onResponseError: (_, error) => fail(error),
-      },
-    );
+  return async (body) => {
+    const answer = await send(url, { method: 'POST', headers, body, dispatcher });
+    return { status: answer.statusCode, body: Buffer.from(await answer.body.arrayBuffer()) };
   };
 }
 
-function overStdio(program) {
-  const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] });
+/** Ids of different clients may be the same: to the program each is a number of ours. */
+function toProgram() {
+  const child = spawn(argv[0], argv.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
   const waiting = new Map();
-  let last = 0;
   createInterface({ input: child.stdout }).on('line', (line) => {
-    const answer = JSON.parse(line);
-    waiting.get(answer.id)?.(answer);
-    waiting.delete(answer.id);
+    const message = JSON.parse(line);
+    const asked = waiting.get(message.id);
+    if (!waiting.delete(message.id)) return;
+    asked.resolve({ status: 200, body: JSON.stringify({ ...message, id: asked.id }) });
   });
-  child.once('exit', () => process.exit());
-  return (message, answered) => {
-    waiting.set(++last, answered);
-    child.stdin.write(`${JSON.stringify({ ...message, id: last })}\n`);
+  let last = 0;
+  return (body) => {
+    const message = JSON.parse(body);
+    const { id } = message;
+    if (id !== undefined) message.id = ++last;
+    child.stdin.write(`${JSON.stringify(message)}\n`);
+    if (id === undefined) return { status: 202, body: '' };
+    return new Promise((resolve) => waiting.set(message.id, { id, resolve }));
   };
 }

@@ -39,8 +39,8 @@ export async function gatewayBench(program: string): Promise<Row[]> {
     const base = await running.serving;
     const target = { direct, url: `${base}/projects/few/mcp`, gateway: running.child };
     const ways = { direct: { url: direct }, gateway: { url: target.url, child: running.child } };
-    const toHttp = await serving(upstreams, [FORWARDER, direct]);
-    const toStdio = await serving(upstreams, [FORWARDER, join(desk.config, 'hello.mjs')]);
+    const toHttp = await serving(upstreams, [FORWARDER, '0', direct]);
+    const toStdio = await serving(upstreams, [FORWARDER, '0', '--', process.execPath, join(desk.config, 'hello.mjs')]);
     const rows = [
       ...(await compare('to HTTP', { ...ways, least: toHttp }, 'echo__echo', 0.4)),
       ...(await compare('to stdio', { ...ways, least: toStdio }, 'hello__hello', 0.6)),
