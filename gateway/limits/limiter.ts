@@ -13,7 +13,7 @@ export interface Level {
   /** Of its meter. */
   readonly key: string;
   readonly limits: LimitSet;
-  /** The limiter's that it is asked of: to find it each time by its key would cost more than all the rest. */
+  /** Kept by the limiter: to find it by its key for each request would cost more than to ask it. */
   meter: Meter | undefined;
 }
 
