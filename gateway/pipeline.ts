@@ -53,7 +53,7 @@ export async function handle(
   if (!trace.allowed) state.denials.add(trace, generation.snapshot.commit);
 }
 
-async function route(exchange: Exchange): Promise<void> {
+function route(exchange: Exchange): void | Promise<void> {
   const { state, path } = exchange;
   const row = routeAt(path);
   if (row?.access === 'public') {
@@ -67,14 +67,19 @@ async function route(exchange: Exchange): Promise<void> {
   return serveOperator(exchange, row);
 }
 
-async function serveClient(exchange: Exchange, row: McpRow): Promise<void> {
-  const { state, generation, trace, path } = exchange;
+/** No turn of the event loop for whoever is known. */
+function serveClient(exchange: Exchange, row: McpRow): void | Promise<void> {
+  const { state, generation } = exchange;
   if (row.when?.(generation) === false) throw new SlipwayError('not-found');
   // What could not be recorded must not happen, where the config says so. Operators may look in any case.
   if (state.audit.blocked) throw new SlipwayError('audit-unavailable');
   const found = identify(exchange);
-  // No turn of the event loop for whoever is known.
-  const identity = found instanceof Promise ? await found : found;
+  if (!(found instanceof Promise)) return serveKnown(exchange, row, found);
+  return found.then((identity) => serveKnown(exchange, row, identity));
+}
+
+function serveKnown(exchange: Exchange, row: McpRow, identity: Identity): void | Promise<void> {
+  const { generation, trace, path } = exchange;
   const target = targetOf(row, path);
   const there = generation.routes.get(target);
   trace.project = there?.project;
@@ -82,7 +87,7 @@ async function serveClient(exchange: Exchange, row: McpRow): Promise<void> {
   const view = personal(exchange, identity, shared);
   allow(exchange, row);
   const known = { ...exchange, identity };
-  await limited(known, there?.project, (left) => row.serve({ ...known, ...left, route: view }));
+  return limited(known, there?.project, (left) => row.serve({ ...known, ...left, route: view }));
 }
 
 async function serveOperator(exchange: Exchange, row: CallerRow | ControlRow | ScopeRow): Promise<void> {

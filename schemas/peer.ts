@@ -105,7 +105,8 @@ export interface ConnectOptions {
 }
 
 export interface PeerHandlers extends ConnectionHandlers {
-  send(message: RpcMessage): void;
+  /** @param options of the request that the message is, where it is one */
+  send(message: RpcMessage, options?: RequestOptions): void;
   /** For conversations that share their wire; otherwise requests are numbered. */
   newId?(): Id;
 }
@@ -114,8 +115,10 @@ interface Pending {
   resolve(result: unknown): void;
   reject(error: unknown): void;
   options: RequestOptions;
-  unlisten(): void;
+  onAbort: (() => void) | undefined;
 }
+
+const ONCE = { once: true };
 
 export class Peer implements Channel {
   readonly #handlers: PeerHandlers;
@@ -142,24 +145,28 @@ export class Peer implements Channel {
     if (options.signal?.aborted) return Promise.reject(cancelled(options.signal));
     const id = this.#handlers.newId?.() ?? this.#nextId++;
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        if (!this.#take(id)) return;
-        this.notify('notifications/cancelled', { requestId: id, reason: 'cancelled by the caller' });
-        reject(cancelled(options.signal));
-      };
-      options.signal?.addEventListener('abort', onAbort, { once: true });
-      const unlisten = (): void => options.signal?.removeEventListener('abort', onAbort);
-      this.#pending.set(id, { resolve, reject, options, unlisten });
+      const onAbort = options.signal && ((): void => this.#cancel(id));
+      if (onAbort) options.signal?.addEventListener('abort', onAbort, ONCE);
+      this.#pending.set(id, { resolve, reject, options, onAbort });
+      const whole = withProgressToken(params, options, id);
       try {
-        this.#handlers.send(envelope({ id, method }, withProgressToken(params, options, id)));
+        this.#handlers.send(
+          whole === undefined ? { jsonrpc: '2.0', id, method } : { jsonrpc: '2.0', id, method, params: whole },
+          options,
+        );
       } catch (error) {
-        this.#take(id)?.reject(error);
+        this.fail(id, error);
       }
     });
   }
 
   notify(method: string, params?: Record<string, unknown>): void {
-    this.#tell(envelope({ method }, params));
+    this.#tell(params === undefined ? { jsonrpc: '2.0', method } : { jsonrpc: '2.0', method, params });
+  }
+
+  /** What became of a request of ours that could not be sent, or whose answer could not be had. */
+  fail(id: Id, error: unknown): void {
+    this.#take(id)?.reject(error);
   }
 
   /**
@@ -176,15 +183,22 @@ export class Peer implements Channel {
   /** Ends the conversation: whatever still waits fails with `reason`. */
   close(reason: SlipwayError): void {
     this.#closed = reason;
-    for (const id of this.#pending.keys()) this.#take(id)?.reject(reason);
+    for (const id of this.#pending.keys()) this.fail(id, reason);
     for (const asked of this.#asked.values()) asked.abort(reason);
   }
 
   #take(id: Id | null): Pending | undefined {
     if (id === null) return undefined;
     const pending = this.#pending.take(id);
-    pending?.unlisten();
+    if (pending?.onAbort) pending.options.signal?.removeEventListener('abort', pending.onAbort);
     return pending;
+  }
+
+  #cancel(id: Id): void {
+    const pending = this.#take(id);
+    if (!pending) return;
+    this.notify('notifications/cancelled', { requestId: id, reason: 'cancelled by the caller' });
+    pending.reject(cancelled(pending.options.signal));
   }
 
   #settle(id: Id | null, message: { result?: unknown; error?: RpcError }): void {
@@ -264,10 +278,6 @@ export function progressTokenOf(params: Record<string, unknown> | undefined): Id
 function cancelled(signal: AbortSignal | undefined): SlipwayError {
   const { reason } = signal ?? {};
   return reason instanceof SlipwayError ? reason : new SlipwayError('cancelled');
-}
-
-function envelope(head: { id?: Id; method: string }, params: Record<string, unknown> | undefined): RpcMessage {
-  return { jsonrpc: '2.0', ...head, ...(params === undefined ? {} : { params }) } as RpcMessage;
 }
 
 /**

@@ -83,7 +83,7 @@ export function decode(body: unknown): RpcMessage {
  * Serves one message. What a method throws is answered as a JSON-RPC error over HTTP 200.
  * @throws SlipwayError for what refuses the HTTP request as such: a missing, foreign or ended session
  */
-export async function serve(caller: Caller, message: RpcMessage): Promise<void> {
+export function serve(caller: Caller, message: RpcMessage): void | Promise<void> {
   const starts = isRequest(message) && message.method === 'initialize';
   const session = starts ? undefined : sessionOf(caller);
   if (!isRequest(message)) {
@@ -95,7 +95,7 @@ export async function serve(caller: Caller, message: RpcMessage): Promise<void> 
     message.id,
     session && ((response) => lastingStream(caller, session, response)),
   );
-  await answer(caller, session, message, reply);
+  return answer(caller, session, message, reply);
 }
 
 /** What the client of a session says without asking: a notice, or the answer to a question. */

@@ -1,11 +1,10 @@
 /** An upstream over Streamable HTTP as MCP 2026-07-28 has it: each request is a POST, whose response is all of it. */
-import { SlipwayError } from '../../schemas/errors.ts';
+import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import { isRequest, RPC, RpcFailure, type RpcError, type RpcMessage, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import { mirrorHeaders, mirrorsOf, type Mirror } from '../../schemas/mirror.ts';
 import { headersFor, isModernError, MODERN_RPC, ourselves } from '../../schemas/modern.ts';
 import { Peer, type Connection, type ConnectionHandlers, type RequestOptions } from '../../schemas/peer.ts';
 import { contextHeaders } from '../tracing/context.ts';
-import { Failures } from './failures.ts';
 import { LISTS } from './lists.ts';
 import { MessageReader, type Http } from './post.ts';
 
@@ -30,10 +29,8 @@ export class ModernHttp implements Connection {
   readonly #version: string;
   readonly #onClose: () => void;
   readonly #onNotification: ModernHttpHandlers['onNotification'];
-  readonly #failures = new Failures();
   /** Which arguments of a tool are repeated in headers, as the server last listed it. */
   readonly #mirrors = new Map<string, readonly Mirror[]>();
-  #signal: AbortSignal | undefined;
 
   /** @param version of Slipway, for what it asks for itself */
   constructor(url: URL, client: Http, version: string, handlers: ModernHttpHandlers) {
@@ -42,7 +39,10 @@ export class ModernHttp implements Connection {
     this.#onClose = handlers.onClose;
     this.#onNotification = handlers.onNotification;
     this.#client = client;
-    this.#peer = new Peer({ onNotification: handlers.onNotification, send: (message) => void this.#send(message) });
+    this.#peer = new Peer({
+      onNotification: handlers.onNotification,
+      send: (message, options) => void this.#send(message, options),
+    });
   }
 
   get inFlight(): number {
@@ -51,16 +51,16 @@ export class ModernHttp implements Connection {
 
   async request(method: string, params?: Params, options: RequestOptions = {}): Promise<unknown> {
     try {
-      const result = await this.#ask(method, params, options);
+      const result = await this.#peer.request(method, params, options);
       return method === 'tools/list' ? this.#learn(result) : result;
     } catch (error) {
       const stale =
         method === 'tools/call' && error instanceof RpcFailure && error.error.code === MODERN_RPC.headerMismatch;
-      if (!stale) throw method === 'server/discover' ? this.#failures.really(error) : this.#said(error);
+      if (!stale) throw method === 'server/discover' ? error : said(error);
       // Its headers are others than we know of: what the tool looks like now says which.
       await this.#relearn(options);
-      return await this.#ask(method, params, options).catch((again: unknown) => {
-        throw this.#said(again);
+      return await this.#peer.request(method, params, options).catch((again: unknown) => {
+        throw said(again);
       });
     }
   }
@@ -70,22 +70,6 @@ export class ModernHttp implements Connection {
   close(): void {
     this.#peer.close(new SlipwayError('upstream-unavailable', 'The connection was closed.'));
     this.#client.close();
-  }
-
-  #ask(method: string, params: Params | undefined, options: RequestOptions): Promise<unknown> {
-    this.#signal = options.signal;
-    const answer = this.#peer.request(method, params, options);
-    this.#signal = undefined;
-    return answer;
-  }
-
-  /** Protocol errors between us and the server are no client's business. */
-  #said(error: unknown): unknown {
-    if (!(error instanceof RpcFailure)) return error;
-    const { code, message } = error.error;
-    if (isModernError(error.error) && code !== MODERN_RPC.missingCapability)
-      return new SlipwayError('upstream-unavailable', `The server refused the request: ${message}`, { cause: error });
-    return this.#failures.really(error);
   }
 
   async #relearn({ signal, admit }: RequestOptions): Promise<void> {
@@ -115,14 +99,12 @@ export class ModernHttp implements Connection {
   }
 
   /** Never throws: a request whose POST failed is answered with that failure. */
-  async #send(message: RpcMessage): Promise<void> {
-    const signal = this.#signal;
+  async #send(message: RpcMessage, { signal }: RequestOptions = {}): Promise<void> {
     if (!isRequest(message)) return;
     try {
       await this.#post(message, signal);
     } catch (error) {
-      if (signal?.aborted) return;
-      this.#peer.receive(this.#failures.answer(message, error));
+      this.#peer.fail(message.id, toSlipwayError(error, 'upstream-unavailable'));
     }
   }
 
@@ -167,4 +149,12 @@ export class ModernHttp implements Connection {
 /** Whether a server that still speaks like this can have said so with an HTTP error. */
 function isOurs(error: RpcError): boolean {
   return isModernError(error) || error.code === RPC.methodNotFound || error.code === RPC.invalidParams;
+}
+
+/** Protocol errors between us and the server are no client's business. */
+function said(error: unknown): unknown {
+  if (!(error instanceof RpcFailure) || !isModernError(error.error)) return error;
+  const { code, message } = error.error;
+  if (code === MODERN_RPC.missingCapability) return error;
+  return new SlipwayError('upstream-unavailable', `The server refused the request: ${message}`, { cause: error });
 }

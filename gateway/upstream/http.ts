@@ -1,13 +1,12 @@
 /** An upstream over Streamable HTTP (MCP 2025-03-26 and later). */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SlipwayError } from '../../schemas/errors.ts';
+import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import { isRequest, type Id, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { offersOurs } from '../../schemas/modern.ts';
 import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
 import { contextHeaders } from '../tracing/context.ts';
-import { Failures } from './failures.ts';
 import { NotDelivered, type LinkHandlers, type Welcome } from './link.ts';
-import { MessageReader, NOTICE_TIMEOUT, type Head, type Http } from './post.ts';
+import { MessageReader, NOTICE_TIMEOUT, type Head, type Http, type HttpCall } from './post.ts';
 import { findResult } from './raw-result.ts';
 
 /** Pauses between two attempts to listen (ms), and how long saying goodbye may take. */
@@ -31,13 +30,12 @@ export class HttpConnection implements Connection {
   readonly #client: Http;
   readonly #peer: Peer;
   readonly #closed = new AbortController();
-  readonly #failures = new Failures();
-  /** Of the request that is being sent. */
-  #options: RequestOptions = {};
   #hello: Record<string, unknown> | undefined;
   #welcome: Welcome = {};
   #session: string | undefined;
   #version: string | undefined;
+  #headers: Readonly<Record<string, string>> = {};
+  #postHeaders: Readonly<Record<string, string>> = {};
   #reopening: Promise<void> | undefined;
   /** The POST that says that we are ready. Never rejects. */
   #introduced: Promise<void> | undefined;
@@ -50,11 +48,8 @@ export class HttpConnection implements Connection {
     this.#onReopen = handlers.onReopen;
     this.#onClose = handlers.onClose;
     this.#client = client;
-    const send = (message: RpcMessage): void => {
-      const sent = this.#send(message);
-      if ('method' in message && message.method === 'notifications/initialized') this.#introduced = sent;
-    };
-    this.#peer = new Peer({ ...handlers, send });
+    this.#speakAs(undefined, undefined);
+    this.#peer = new Peer({ ...handlers, send: (message, options) => this.#tell(message, options) });
   }
 
   get inFlight(): number {
@@ -65,20 +60,14 @@ export class HttpConnection implements Connection {
     return this.#session !== undefined;
   }
 
-  async request(method: string, params?: Record<string, unknown>, options: RequestOptions = {}): Promise<unknown> {
-    if (method === 'initialize') this.#hello = params ?? {};
-    this.#options = options;
-    try {
-      const answer = this.#peer.request(method, params, options);
-      this.#options = {};
-      const result = await answer;
-      if (method === 'initialize') this.#welcomed(result);
+  request(method: string, params?: Record<string, unknown>, options: RequestOptions = {}): Promise<unknown> {
+    const answer = this.#peer.request(method, params, options);
+    if (method !== 'initialize') return answer;
+    this.#hello = params ?? {};
+    return answer.then((result) => {
+      this.#welcomed(result);
       return result;
-    } catch (error) {
-      throw this.#failures.really(error);
-    } finally {
-      this.#endIfLeft();
-    }
+    });
   }
 
   notify(method: string, params?: Record<string, unknown>): void {
@@ -95,7 +84,7 @@ export class HttpConnection implements Connection {
         : this.#client
             .send(this.#url, {
               method: 'DELETE',
-              headers: this.#headers(),
+              headers: this.#headers,
               signal: AbortSignal.timeout(GOODBYE_TIMEOUT),
             })
             .catch(() => {});
@@ -105,59 +94,72 @@ export class HttpConnection implements Connection {
   #welcomed(result: unknown): void {
     this.#welcome = (result ?? {}) as Welcome;
     const { protocolVersion } = (result ?? {}) as { protocolVersion?: unknown };
-    if (typeof protocolVersion === 'string') this.#version = protocolVersion;
+    if (typeof protocolVersion === 'string') this.#speakAs(this.#session, protocolVersion);
     // Whatever it says it can do: many a server asks its questions there, and not on the stream of the call.
     if (!this.#reopening) void this.#listen();
   }
 
-  #headers(): Record<string, string> {
-    return {
+  /** Worked out when it changes: calls take their headers as they are. */
+  #speakAs(session: string | undefined, version: string | undefined): void {
+    this.#session = session;
+    this.#version = version;
+    this.#headers = {
       Accept: 'application/json, text/event-stream',
-      ...(this.#session === undefined ? {} : { 'Mcp-Session-Id': this.#session }),
-      ...(this.#version === undefined ? {} : { 'MCP-Protocol-Version': this.#version }),
+      ...(session === undefined ? {} : { 'Mcp-Session-Id': session }),
+      ...(version === undefined ? {} : { 'MCP-Protocol-Version': version }),
     };
+    this.#postHeaders = { ...this.#headers, 'Content-Type': 'application/json' };
   }
 
-  /** Never throws: a request whose POST failed is answered with that failure. */
-  async #send(message: RpcMessage): Promise<void> {
-    const { signal, bytes, admit }: RequestOptions = isRequest(message)
-      ? this.#options
-      : { signal: AbortSignal.timeout(NOTICE_TIMEOUT) };
-    this.#options = {};
+  #tell(message: RpcMessage, options?: RequestOptions): void {
+    const sent = this.#send(message, options ?? { signal: AbortSignal.timeout(NOTICE_TIMEOUT) });
+    if (!('method' in message) || message.method !== 'notifications/initialized') return;
+    this.#introduced = sent.finally(() => (this.#introduced = undefined));
+  }
+
+  /** Never throws: a request that came to nothing fails with that. @param again whether it was sent in a session that was forgotten */
+  async #send(message: RpcMessage, options: RequestOptions, again = false): Promise<void> {
+    const request = isRequest(message) ? message : undefined;
+    const starts = request?.method === 'initialize';
     try {
-      await this.#post(message, { signal, bytes, admit });
+      if (request && !starts) {
+        // POSTs travel side by side: a session that is not begun yet takes no request.
+        if (this.#reopening) await this.#reopening;
+        if (this.#introduced) await this.#introduced;
+        if (options.admit) await options.admit();
+      }
+      const reader = new AnswerReader(message, this.#peer, again || starts ? undefined : this.#session);
+      if (request && options.bytes) reader.onLarge = (document) => reader.takeRaw(request.id, document);
+      if (starts) reader.onSession = (id) => this.#speakAs(id, this.#version);
+      let status = 200;
+      try {
+        ({ status } = await this.#client.send(this.#url, this.#callOf(message, options.signal), reader));
+      } catch (error) {
+        if (!reader.resume) throw error;
+      }
+      if (!reader.answered) await this.#unanswered(message, options, reader, status);
     } catch (error) {
-      if (!isRequest(message) || signal?.aborted) return;
-      this.#peer.receive(this.#failures.answer(message, error));
+      if (request) this.#peer.fail(request.id, toSlipwayError(error, 'upstream-unavailable'));
     }
+    this.#endIfLeft();
   }
 
-  async #post(message: RpcMessage, { signal, bytes, admit }: RequestOptions, again = false): Promise<void> {
-    if (isRequest(message) && !isHello(message)) {
-      // POSTs travel side by side: a session that is not begun yet takes no request.
-      await this.#reopening;
-      await this.#introduced;
-      await admit?.();
-    }
-    const session = this.#session;
+  #callOf(message: RpcMessage, signal: AbortSignal | undefined): HttpCall {
     const context = isRequest(message) ? contextHeaders(message.params) : undefined;
-    const headers = { ...this.#headers(), 'Content-Type': 'application/json', ...context };
-    const mayBeForgotten = session !== undefined && !again && !isHello(message);
-    const reader = new AnswerReader(message, this.#peer, mayBeForgotten);
-    if (bytes && isRequest(message)) reader.onLarge = (document) => reader.takeRaw(message.id, document);
-    if (isHello(message)) reader.onSession = (id) => (this.#session = id);
-    const call = { method: 'POST', headers, body: JSON.stringify(message), signal } as const;
-    const { status } = await this.#client.send(this.#url, call, reader).catch((error: unknown) => {
-      if (!reader.resume) throw error;
-      return { status: 200 };
-    });
+    const headers = context ? { ...this.#postHeaders, ...context } : this.#postHeaders;
+    return { method: 'POST', headers, body: JSON.stringify(message), signal };
+  }
+
+  /** Where a POST alone brought no answer. @throws SlipwayError for a request that gets none */
+  async #unanswered(message: RpcMessage, options: RequestOptions, reader: AnswerReader, status: number): Promise<void> {
     if (reader.foreign) throw this.#leave();
-    if (status === 404 && mayBeForgotten) {
-      await this.#reopen(session);
-      return this.#post(message, { signal, bytes, admit }, true);
+    if (status === 404 && reader.session !== undefined) {
+      await this.#reopen(reader.session);
+      return this.#send(message, options, true);
     }
-    if (isRequest(message) && !reader.answered) await this.#resume(reader, signal);
-    if (!isRequest(message) || reader.answered) return;
+    if (!isRequest(message)) return;
+    await this.#resume(reader, options.signal);
+    if (reader.answered) return;
     throw new SlipwayError(
       'upstream-unavailable',
       status >= 300 ? `The server answered HTTP ${status}.` : `The server did not answer ${message.method}.`,
@@ -181,7 +183,7 @@ export class HttpConnection implements Connection {
     for (let vain = 0; reader.resume && !reader.answered && vain < MAX_VAIN_RESUMES;) {
       const { lastEventId, pause = RESUME_PAUSE } = reader.resume;
       await sleep(Math.min(pause, RESUME_PAUSE_MAX), undefined, { ...(signal ? { signal } : {}), ref: false });
-      const headers = { ...this.#headers(), 'Last-Event-ID': lastEventId };
+      const headers = { ...this.#headers, 'Last-Event-ID': lastEventId };
       const broken = { status: 0 };
       const { status } = await this.#client
         .send(this.#url, { method: 'GET', headers, signal }, reader)
@@ -195,8 +197,7 @@ export class HttpConnection implements Connection {
   #reopen(forgotten: string): Promise<void> {
     if (this.#session !== forgotten && !this.#reopening) return Promise.resolve();
     this.#reopening ??= (async () => {
-      this.#session = undefined;
-      this.#version = undefined;
+      this.#speakAs(undefined, undefined);
       const signal = AbortSignal.timeout(REOPEN_TIMEOUT);
       const welcome = (await this.request('initialize', this.#hello, { signal })) as Welcome | undefined;
       this.notify('notifications/initialized');
@@ -228,7 +229,7 @@ export class HttpConnection implements Connection {
       const began = performance.now();
       // Listening is a courtesy: calls notice by themselves when the server is gone.
       await this.#client
-        .send(this.#url, { method: 'GET', headers: { ...this.#headers(), ...last }, signal }, reader)
+        .send(this.#url, { method: 'GET', headers: { ...this.#headers, ...last }, signal }, reader)
         .catch(() => {});
       if (reader.status === 405) return;
       const { resume } = reader;
@@ -255,21 +256,20 @@ class ListenReader extends MessageReader {
   }
 }
 
-const isHello = (message: RpcMessage): boolean => isRequest(message) && message.method === 'initialize';
-
 /** Reads what answers one POST: on the way to the answer, what the server asks and says for its sake. */
 class AnswerReader extends MessageReader {
   /** Called with the session that the server opened, or with nothing. */
   onSession: ((id: string | undefined) => void) | undefined;
   answered = false;
+  readonly session: string | undefined;
   readonly #peer: Peer;
   /** Whether the server refused to speak like this, but offers the way we speak as well. */
   foreign = false;
 
-  /** @param mayBeForgotten whether a 404, in whatever words, only means that the server forgot our session */
-  constructor(sent: RpcMessage, peer: Peer, mayBeForgotten: boolean) {
+  /** @param session which a 404, in whatever words, only means that the server forgot */
+  constructor(sent: RpcMessage, peer: Peer, session: string | undefined) {
     super((received) => {
-      if (!isRequest(sent) || (mayBeForgotten && this.status === 404)) return;
+      if (!isRequest(sent) || (session !== undefined && this.status === 404)) return;
       if ('method' in received) return peer.receive(received, sent.id);
       // A server that could not even read the id answers `null`; over HTTP it is clear what it means.
       const own = received.id === sent.id || (received.id === null && this.status >= 400);
@@ -280,6 +280,7 @@ class AnswerReader extends MessageReader {
       peer.receive({ ...received, id: sent.id });
     });
     this.#peer = peer;
+    this.session = session;
   }
 
   /** @returns whether it is an answer whose result can be passed on as it came */

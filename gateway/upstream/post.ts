@@ -18,7 +18,7 @@ export const NOTICE_TIMEOUT = 10_000;
 
 export interface HttpCall {
   readonly method: 'GET' | 'POST' | 'DELETE';
-  readonly headers: Record<string, string>;
+  readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly signal?: AbortSignal | undefined;
 }

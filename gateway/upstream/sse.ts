@@ -1,8 +1,7 @@
 /** An upstream over HTTP+SSE (MCP 2024-11-05): one GET stream for what it says, POSTs for what we say. */
-import { SlipwayError } from '../../schemas/errors.ts';
+import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import { asMessage, isRequest, type RpcMessage } from '../../schemas/jsonrpc.ts';
-import { Peer, type Connection } from '../../schemas/peer.ts';
-import { Failures } from './failures.ts';
+import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
 import { MAX_MESSAGE_BYTES, NotDelivered, type LinkHandlers } from './link.ts';
 import { NOTICE_TIMEOUT, type Head, type Http } from './post.ts';
 import { SseParser } from '../../schemas/sse.ts';
@@ -16,18 +15,15 @@ const FORGOTTEN: ReadonlySet<number> = new Set([404, 410]);
 export async function connectSse(url: URL, client: Http, handlers: LinkHandlers): Promise<Connection> {
   const stop = new AbortController();
   let endpoint: URL | undefined;
-  /** Of the call that is being sent. */
-  let signal: AbortSignal | undefined;
   const gone = (): void => {
     if (stop.signal.aborted) return;
     peer.close(new SlipwayError('upstream-unavailable', 'The server closed the stream.'));
     close();
     handlers.onClose();
   };
-  const failures = new Failures();
   /** A message that is refused is a matter of that message alone; one whose stream is not known any more, of all. */
-  const send = async (message: RpcMessage): Promise<void> => {
-    const own = isRequest(message) ? signal : AbortSignal.timeout(NOTICE_TIMEOUT);
+  const send = async (message: RpcMessage, options: RequestOptions = {}): Promise<void> => {
+    const own = isRequest(message) ? options.signal : AbortSignal.timeout(NOTICE_TIMEOUT);
     const call = {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
@@ -39,10 +35,10 @@ export async function connectSse(url: URL, client: Http, handlers: LinkHandlers)
       if (FORGOTTEN.has(status)) return gone();
       if (status >= 300) throw new SlipwayError('upstream-unavailable', `The server answered HTTP ${status}.`);
     } catch (error) {
-      if (isRequest(message)) peer.receive(failures.answer(message, error));
+      if (isRequest(message)) peer.fail(message.id, toSlipwayError(error, 'upstream-unavailable'));
     }
   };
-  const peer = new Peer({ ...handlers, send: (message) => void send(message) });
+  const peer = new Peer({ ...handlers, send: (message, options) => void send(message, options) });
   const close = (): void => {
     stop.abort();
     client.close();
@@ -57,14 +53,7 @@ export async function connectSse(url: URL, client: Http, handlers: LinkHandlers)
     get inFlight() {
       return peer.inFlight;
     },
-    request: (method, params, options) => {
-      signal = options?.signal;
-      const answer = peer.request(method, params, options);
-      signal = undefined;
-      return answer.catch((error: unknown) => {
-        throw failures.really(error);
-      });
-    },
+    request: (method, params, options) => peer.request(method, params, options),
     notify: (method, params) => peer.notify(method, params),
     close: () => {
       peer.close(new SlipwayError('upstream-unavailable', 'The connection was closed.'));

@@ -67,13 +67,18 @@ export class Upstream {
     const { client } = options;
     if (client) this.#clients.push(client);
     const began = performance.now();
+    let asked = false;
     try {
       this.#breaker.pass();
-      const connection = await this.#admitted(options);
-      const result = await this.#heard(connection.request(method, params, options));
+      const connection = options.admit || !this.#connection ? await this.#admitted(options) : this.#connection;
+      asked = true;
+      const result = await connection.request(method, params, options);
+      this.#locked = undefined;
+      this.#breaker.succeeded();
       if (client) count(this.#tally, failed(result));
       return result;
     } catch (error) {
+      if (asked) this.#judge(error);
       this.#locked = error instanceof NeedsAuthorization ? error.message : undefined;
       if (client && !this.#closed && isVerdict(error)) count(this.#tally, isFault(error));
       throw error;
@@ -175,17 +180,9 @@ export class Upstream {
    * What became of a request says whether the server is there. That it refused one says that it is; that one took too
    * long says nothing: one slow tool must not close a server whose other tools answer.
    */
-  async #heard<T>(answer: Promise<T>): Promise<T> {
-    try {
-      const result = await answer;
-      this.#locked = undefined;
-      this.#breaker.succeeded();
-      return result;
-    } catch (error) {
-      if (error instanceof RpcFailure) this.#breaker.succeeded();
-      else if (error instanceof SlipwayError && error.code === 'upstream-unavailable') this.#breaker.failed(error);
-      throw error;
-    }
+  #judge(error: unknown): void {
+    if (error instanceof RpcFailure) this.#breaker.succeeded();
+    else if (error instanceof SlipwayError && error.code === 'upstream-unavailable') this.#breaker.failed(error);
   }
 
   /** One opening at a time, however many wait for it. */
