@@ -1,4 +1,5 @@
 /** How V8 keeps house in a program that runs for months beside others. */
+import { executionAsyncResource } from 'node:async_hooks';
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
 /** As much young generation as a gateway under load makes use of (bytes): with 2 MB a call costs half as much again, with 64 MB no less. */
@@ -23,4 +24,17 @@ export function keepHeapSmall(): Disposable {
   look();
   const timer = setInterval(look, LOOK_MS).unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/** Never let go. */
+const ticks: object[] = [];
+
+/**
+ * V8 drops the shapes of objects when a full collection finds none that has them. `process.nextTick` makes its records with computed
+ * keys, and code for those that meets a shape anew takes the slow way from then on: 0.3 to 0.5 µs instead of 0.08, a dozen times a call,
+ * for the whole life of a program that once happened to have nothing to do. One record that stays keeps the shape.
+ */
+export function keepTickShape(): void {
+  process.nextTick(() => ticks.push(executionAsyncResource()));
+  process.nextTick((_: null) => ticks.push(executionAsyncResource()), null);
 }

@@ -1,4 +1,4 @@
-/** The audit log: takes events at once, writes them when there is time, and hands whole files over to git. */
+/** The audit log: makes lines of events at once, writes them when there is time, and hands whole files over to git. */
 import type { AuditDraft, AuditKeeper, AuditSettings, AuditState } from '../../../schemas/audit.ts';
 import { auditLog } from '../../../schemas/kinds/fields/audit.ts';
 import type { Log } from '../../../schemas/log.ts';
@@ -17,11 +17,11 @@ import { Segments } from './segments.ts';
  * half of what they cost one by one.
  */
 const GATHER = 250;
-/** Events in one turn, so that requests are not held up; no more wait, as what lives long costs the collector. */
-const TURN = 256;
+/** Lines that are written without waiting any longer. */
+const MANY = 256;
 /** Events that wait to be written, whether the disk is slow or full. */
 const MAX_WAITING = 20_000;
-/** Arguments from here on are hashed in slices, with others' turns between (bytes of the body). */
+/** Arguments from here on are hashed later, in slices, with others' turns between (bytes of the body). */
 const LARGE = 128 * 1024;
 /** What may wait to be hashed before it is begun with at once (bytes of bodies). */
 const MAX_BODIES = 8 * 1024 * 1024;
@@ -31,15 +31,6 @@ const MOST_BODIES = 8 * MAX_BODIES;
 const RETRY = 1000;
 
 const DEFAULTS = auditSettings(auditLog.parse({}));
-
-/** An event in the queue; with the hashes of its arguments where it holds them no more. */
-type Waiting = AuditDraft & { readonly hashes?: ArgumentHashes };
-
-const hashed = (draft: AuditDraft): Waiting => ({
-  ...draft,
-  arguments: undefined,
-  hashes: hashArguments(draft.arguments),
-});
 
 export interface AuditLogOptions {
   /** Below the state directory. */
@@ -61,12 +52,15 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
   readonly #flood = new Flood((summary) => this.#take(summary));
   readonly #followers = new Set<(lines: string) => void>();
   #settings: AuditSettings;
-  #queue: Waiting[] = [];
-  /** Of what waits to be hashed. */
+  /** What waits to be hashed, and the bytes of its bodies. */
+  readonly #large: AuditDraft[] = [];
   #bodies = 0;
   /** Lines that are not written yet, and where the chain stands after them. */
-  readonly #lines = new Lines();
+  #lines = new Lines();
   #head: Head;
+  /** Those before them, while they are written and until they are. */
+  #leaving = new Lines();
+  #left: Head;
   #dropped = 0;
   /** Those among them that the log does not tell of yet. */
   #untold = 0;
@@ -83,16 +77,16 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     this.#log = log;
     this.#onState = onState;
     this.#segments = opened(dir, recorder);
-    this.#head = this.#segments.head;
+    this.#head = this.#left = this.#segments.head;
     this.#handover = new Handover(this.#segments, recorder, log, () => void this.rotate());
     const { chain, cut } = this.#segments;
-    if (this.#head.seq === 0) this.#tell('chain.begun', { chain });
+    if (this.#head.seq === 0) this.#note('chain.begun', { chain });
     if (cut) {
       if (cut.lost > 0) log('error', 'lines of the audit log are gone that were on disk', { ...cut });
       else log('warn', 'the audit log was cut short by a crash', { ...cut });
-      this.#tell('gap', { bytes: cut.bytes, lost: cut.lost });
+      this.#note('gap', { bytes: cut.bytes, lost: cut.lost });
     }
-    if (this.#segments.unhanded) this.#soon();
+    if (this.#waiting > 0 || this.#segments.unhanded) this.#soon();
     this.#handover.configure(settings);
   }
 
@@ -161,20 +155,23 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
   }
 
   get #waiting(): number {
-    return this.#queue.length + this.#lines.count;
+    return this.#large.length + this.#lines.count + this.#leaving.count;
   }
 
+  /** An event is a line at once: objects that wait cost the collector more than the lines that they become. */
   #take(draft: AuditDraft): void {
     if (this.#waiting >= MAX_WAITING) return this.#drop();
     const { bodyBytes = 0 } = draft;
     // Memory exhaustion: bodies may come faster than they are hashed in turns. From here on who sends one waits for it.
-    if (this.#bodies + bodyBytes > MOST_BODIES) this.#queue.push(hashed(draft));
+    if (bodyBytes <= LARGE || this.#bodies + bodyBytes > MOST_BODIES) this.#add(draft, hashArguments(draft.arguments));
     else {
-      this.#queue.push(draft);
+      this.#large.push(draft);
       this.#bodies += bodyBytes;
     }
     if (this.#gathering === undefined) this.#soon();
-    else if (this.#queue.length >= TURN || this.#bodies > MAX_BODIES) void this.#drain();
+    // A disk that failed is tried again when it is time.
+    else if (this.#failure === undefined && (this.#lines.count >= MANY || this.#bodies > MAX_BODIES))
+      void this.#drain();
   }
 
   #soon(): void {
@@ -192,11 +189,7 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
       this.#syncing = undefined;
     }
     do {
-      const turn = this.#queue.splice(0, TURN);
-      for (const draft of turn) {
-        const hashing = this.#chain(draft);
-        if (hashing) await hashing;
-      }
+      await this.#hash();
       try {
         await this.#write();
         await this.#settle();
@@ -204,27 +197,29 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
       } catch (error) {
         this.#failed(error);
       }
-    } while (this.#queue.length > 0 && this.#failure === undefined);
+    } while (this.#large.length > 0 && this.#failure === undefined);
   });
+
+  /** Each waits until it is a line, so that it is counted. */
+  async #hash(): Promise<void> {
+    for (let draft = this.#large[0]; draft; draft = this.#large[0]) {
+      const hashes = await hashLarge(draft.arguments);
+      this.#large.shift();
+      this.#bodies -= draft.bodyBytes ?? 0;
+      this.#add(draft, hashes);
+    }
+  }
 
   /** What is due after lines were written. @throws as `node:fs` does */
   async #settle(): Promise<void> {
     const { events, size } = this.#segments;
     const isFull = events >= this.#settings.maxEvents || size >= this.#settings.maxBytes;
-    const isLast = this.#queue.length === 0;
+    const isLast = this.#large.length === 0;
     if (isFull || (this.#wantsRotation && isLast)) await this.#segments.rotate();
     else if (this.#wantsSync && isLast) await this.#segments.sync();
     if (this.#segments.unhanded) await this.#handOver();
     if (!isLast) return;
     this.#wantsSync = this.#wantsRotation = false;
-  }
-
-  #chain(draft: Waiting): void | Promise<void> {
-    const { bodyBytes = 0, hashes } = draft;
-    if (hashes) return this.#add(draft, hashes);
-    this.#bodies -= bodyBytes;
-    if (bodyBytes > LARGE) return hashLarge(draft.arguments).then((found) => this.#add(draft, found));
-    this.#add(draft, hashArguments(draft.arguments));
   }
 
   #add(draft: AuditDraft, hashes: ArgumentHashes): void {
@@ -233,16 +228,25 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
 
   /** @throws as `node:fs` does; the lines stay then */
   async #write(): Promise<void> {
-    if (this.#lines.count === 0) return;
-    await this.#segments.append(this.#lines.bytes, this.#head);
+    // What could not be written before comes first.
+    if (this.#leaving.count > 0) await this.#writeOut();
+    [this.#lines, this.#leaving] = [this.#leaving, this.#lines];
+    this.#left = this.#head;
+    if (this.#leaving.count > 0) await this.#writeOut();
+    if (this.#untold === 0) return;
+    this.#note('dropped', { count: this.#untold });
+    this.#untold = 0;
+    await this.#write();
+  }
+
+  async #writeOut(): Promise<void> {
+    const { bytes } = this.#leaving;
+    await this.#segments.append(bytes, this.#left);
     if (this.#followers.size > 0) {
-      const text = this.#lines.bytes.toString('utf8');
+      const text = bytes.toString('utf8');
       for (const listener of this.#followers) listener(text);
     }
-    this.#lines.clear();
-    if (this.#untold === 0 || this.#waiting > MAX_WAITING / 2) return;
-    this.#tell('dropped', { count: this.#untold });
-    this.#untold = 0;
+    this.#leaving.clear();
   }
 
   /** @throws as `node:fs` does, SlipwayError state-unwritable */
@@ -251,7 +255,7 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     const old = this.#closed ? undefined : this.#handover.old();
     if (!old) return;
     const { seq, hash } = old.head;
-    this.#head = this.#lines.add(aboutItself('pruned', { through: seq, hash }), hashArguments(undefined), this.#head);
+    this.#note('pruned', { through: seq, hash });
     await this.#write();
     await this.#segments.sync();
     this.#handover.remove(old);
@@ -281,9 +285,8 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
   }
 
   /** The log about itself. */
-  #tell(method: string, detail: Readonly<Record<string, unknown>>): void {
-    this.#queue.push(aboutItself(method, detail));
-    this.#soon();
+  #note(method: string, detail: Readonly<Record<string, unknown>>): void {
+    this.#add(aboutItself(method, detail), hashArguments(undefined));
   }
 }
 
