@@ -36,5 +36,5 @@ const ticks: object[] = [];
  */
 export function keepTickShape(): void {
   process.nextTick(() => ticks.push(executionAsyncResource()));
-  process.nextTick((_: null) => ticks.push(executionAsyncResource()), null);
+  process.nextTick((kept: object[]) => kept.push(executionAsyncResource()), ticks);
 }

@@ -118,6 +118,11 @@ export interface Exchange {
   readonly path: string;
 }
 
+/** One that may take something of limits, which it holds until it is answered to the end. */
+export interface Holder extends Exchange {
+  held: Permit | undefined;
+}
+
 /** An exchange whose caller is known. */
 export interface Known extends Exchange {
   readonly identity: Identity;

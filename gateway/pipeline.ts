@@ -6,7 +6,7 @@ import { challenge, isMetadataPath } from './auth/resource.ts';
 import { withScopes } from './auth/scopes.ts';
 import { traceControl } from './audit/requests.ts';
 import { Trace } from './audit/trace.ts';
-import type { Exchange, Source, State } from './exchange.ts';
+import type { Exchange, Holder, Source, State } from './exchange.ts';
 import { isMcpPath } from './routes/mcp.ts';
 import {
   routeAt,
@@ -21,7 +21,7 @@ import { refuse } from './rpc/errors.ts';
 import { NamedResponse } from './rpc/response.ts';
 import { authenticate, type Identity } from './steps/authenticate.ts';
 import { authorize, authorizeControl, authorizeScope } from './steps/authorize.ts';
-import { limited } from './steps/limit.ts';
+import { giveBack, limit } from './steps/limit.ts';
 import { checkLoop } from './steps/loop.ts';
 import { checkOrigin } from './steps/origin.ts';
 import { personal } from './steps/personal.ts';
@@ -38,22 +38,24 @@ export async function handle(
   const path = pathOf(request);
   const trace = new Trace(request);
   if (response instanceof NamedResponse) response.requestId = trace.requestId;
+  const exchange: Holder = { state, source, generation, request, response, trace, path, held: undefined };
   try {
     if (source.closing) response.shouldKeepAlive = false;
     checkOrigin(request, source.kind, [source.own, generation.policy], isMetadataPath(path));
     checkLoop(request);
-    await route({ state, source, generation, request, response, trace, path });
+    await route(exchange);
   } catch (error) {
     trace.failed(error);
-    const wanted = challenge({ source, generation, request, path }, error);
+    const wanted = challenge(exchange, error);
     if (wanted !== undefined && !response.headersSent) response.setHeader('WWW-Authenticate', wanted);
     refuse({ request, response, log: state.log, rpc: request.method === 'POST' && isMcpPath(path) }, error);
   }
-  finish(state, { generation, request, response, trace });
+  giveBack(exchange);
+  finish(state, exchange);
   if (!trace.allowed) state.denials.add(trace, generation.snapshot.commit);
 }
 
-function route(exchange: Exchange): void | Promise<void> {
+function route(exchange: Holder): void | Promise<void> {
   const { state, path } = exchange;
   const row = routeAt(path);
   if (row?.access === 'public') {
@@ -68,7 +70,7 @@ function route(exchange: Exchange): void | Promise<void> {
 }
 
 /** No turn of the event loop for whoever is known. */
-function serveClient(exchange: Exchange, row: McpRow): void | Promise<void> {
+function serveClient(exchange: Holder, row: McpRow): void | Promise<void> {
   const { state, generation } = exchange;
   if (row.when?.(generation) === false) throw new SlipwayError('not-found');
   // What could not be recorded must not happen, where the config says so. Operators may look in any case.
@@ -78,19 +80,32 @@ function serveClient(exchange: Exchange, row: McpRow): void | Promise<void> {
   return found.then((identity) => serveKnown(exchange, row, identity));
 }
 
-function serveKnown(exchange: Exchange, row: McpRow, identity: Identity): void | Promise<void> {
-  const { generation, trace, path } = exchange;
+function serveKnown(exchange: Holder, row: McpRow, identity: Identity): void | Promise<void> {
+  const { state, source, generation, request, response, trace, path } = exchange;
   const target = targetOf(row, path);
   const there = generation.routes.get(target);
   trace.project = there?.project;
   const shared = withScopes(identity, there, () => authorize(identity, target, there));
   const view = personal(exchange, identity, shared);
   allow(exchange, row);
-  const known = { ...exchange, identity };
-  return limited(known, there?.project, (left) => row.serve({ ...known, ...left, route: view }));
+  const { course, permit } = limit(exchange, identity, there?.project);
+  // Spelled out: V8 makes a copy with more fields the slow way once a full collection came at a bad time (cli/heap.ts).
+  return row.serve({
+    state,
+    source,
+    generation,
+    request,
+    response,
+    trace,
+    path,
+    identity,
+    course,
+    permit,
+    route: view,
+  });
 }
 
-async function serveOperator(exchange: Exchange, row: CallerRow | ControlRow | ScopeRow): Promise<void> {
+async function serveOperator(exchange: Holder, row: CallerRow | ControlRow | ScopeRow): Promise<void> {
   const { request, trace, path, source } = exchange;
   const { access } = row;
   if (typeof access === 'string') traceControl(trace, request.method, path);
@@ -101,10 +116,9 @@ async function serveOperator(exchange: Exchange, row: CallerRow | ControlRow | S
     else if (access !== 'caller') authorizeScope(identity, access.scope);
   });
   allow(exchange, row);
-  const known = { ...exchange, identity };
   // Whatever clients do, it can be seen, and whoever sits at this machine can see to it.
-  if (source.kind === 'unix' || typeof access !== 'string') return row.serve(known);
-  await limited(known, undefined, () => row.serve(known));
+  if (source.kind !== 'unix' && typeof access === 'string') limit(exchange, identity, undefined);
+  await row.serve({ ...exchange, identity });
 }
 
 /** From here on it is known who asks. */

@@ -277,7 +277,7 @@ class AnswerReader extends MessageReader {
       this.foreign = received.error !== undefined && offersOurs(received.error);
       if (this.foreign) return;
       this.answered = true;
-      peer.receive({ ...received, id: sent.id });
+      peer.receive(received.id === sent.id ? received : { ...received, id: sent.id });
     });
     this.#peer = peer;
     this.session = session;

@@ -17,7 +17,7 @@ const server = createServer((request, response) => {
     response.end(body);
   });
 });
-server.listen(Number(port), () => console.log(`http://127.0.0.1:${server.address().port}/mcp`));
+server.listen(Number(port), '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}/mcp`));
 
 function toServer() {
   const dispatcher = new Agent({ connections: 64 });

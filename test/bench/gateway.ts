@@ -1,5 +1,5 @@
 /** What going through the gateway costs. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import { greet } from './talk.ts';
 import { Wire } from './wire.ts';
 
 const ECHO = fileURLToPath(new URL('echo-http.mjs', import.meta.url));
+const TICKS = fileURLToPath(new URL('ticks.ts', import.meta.url));
 const FORWARDER = fileURLToPath(new URL('forwarder.mjs', import.meta.url));
 const ROUND_MS = 2000;
 /** Streams held open to see what a session takes. */
@@ -45,6 +46,7 @@ export async function gatewayBench(program: string): Promise<Row[]> {
       ...(await compare('to HTTP', { ...ways, least: toHttp }, 'echo__echo', 0.4)),
       ...(await compare('to stdio', { ...ways, least: toStdio }, 'hello__hello', 0.6)),
       ...(await compare('to HTTP, 2026-07-28', ways, 'echo__echo', 0.4, '2026-07-28')),
+      ...[[], ['keep']].map(ticks),
       await handshakes(target.url),
       await lists(`${base}/projects/many/mcp`),
       await sessions(target),
@@ -87,6 +89,13 @@ interface Target {
   readonly direct: string;
   readonly url: string;
   readonly gateway: ChildProcess;
+}
+
+/** Node's own, of which a call takes a dozen. */
+function ticks(how: readonly string[]): Row {
+  const value = Number(execFileSync(process.execPath, ['--expose-gc', TICKS, ...how], { encoding: 'utf8' }));
+  const kept = how.length > 0 ? 'its shape is kept' : 'left to itself';
+  return { name: `a tick of Node after collections, ${kept}`, value, unit: 'ns' };
 }
 
 async function handshakes(url: string): Promise<Row> {
