@@ -34,7 +34,7 @@ export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
 export const AUDIT_LEVELS = ['full', 'hash', 'off'] as const;
 export type AuditLevel = (typeof AUDIT_LEVELS)[number];
 
-/** An event as it is handed over, on the way of a request: plain references, nothing is formatted or hashed yet. */
+/** An event as it is handed over, when a request is answered: plain references, nothing is formatted or hashed yet. */
 export interface AuditDraft {
   /** Unix time in ms. */
   readonly at: number;
@@ -62,7 +62,7 @@ export interface AuditDraft {
   readonly allowed: boolean;
   /** A code of ours, `tool_error`, `request_timeout` … */
   readonly deniedReason?: string | undefined;
-  /** What the client sent. It is read and hashed later: nobody may change it any more. */
+  /** What the client sent. What is large is hashed later: nobody may change it any more. */
   readonly arguments?: unknown;
   /** Of the request's body, so that large ones do not pile up (bytes). */
   readonly bodyBytes?: number | undefined;
@@ -77,7 +77,7 @@ export interface AuditDraft {
   readonly detail?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Takes events. Hot path: returns at once and never throws. */
+/** Takes events. Called when a request is answered: takes microseconds and never throws. */
 export interface AuditSink {
   record(draft: AuditDraft): void;
   /** Whether requests are to be refused because what they do could not be recorded (`Gateway.spec.audit.onFailure: stop`). */
