@@ -89,7 +89,7 @@ function serveKnown(exchange: Holder, row: McpRow, identity: Identity): void | P
   const view = personal(exchange, identity, shared);
   allow(exchange, row);
   const { course, permit } = limit(exchange, identity, there?.project);
-  // Spelled out: V8 makes a copy with more fields the slow way once a full collection came at a bad time (cli/heap.ts).
+  // Spelled out: what V8 knows of copies with more fields it can forget, as it does of ticks (cli/heap.ts).
   return row.serve({
     state,
     source,

@@ -77,7 +77,7 @@ export interface AuditDraft {
   readonly detail?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Takes events. Called when a request is answered: takes microseconds and never throws. */
+/** Takes events. Called when a request is answered: takes microseconds, with large arguments more, and never throws. */
 export interface AuditSink {
   record(draft: AuditDraft): void;
   /** Whether requests are to be refused because what they do could not be recorded (`Gateway.spec.audit.onFailure: stop`). */

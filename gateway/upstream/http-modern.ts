@@ -98,7 +98,7 @@ export class ModernHttp implements Connection {
     return usable.length === tools.length ? result : { ...(result as object), tools: usable };
   }
 
-  /** Never throws: a request whose POST failed is answered with that failure. */
+  /** Never throws: a request whose POST failed fails with that. */
   async #send(message: RpcMessage, { signal }: RequestOptions = {}): Promise<void> {
     if (!isRequest(message)) return;
     try {

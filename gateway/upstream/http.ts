@@ -1,13 +1,12 @@
 /** An upstream over Streamable HTTP (MCP 2025-03-26 and later). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
-import { isRequest, type Id, type RpcMessage } from '../../schemas/jsonrpc.ts';
-import { offersOurs } from '../../schemas/modern.ts';
+import { isRequest, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
 import { contextHeaders } from '../tracing/context.ts';
+import { AnswerReader, ListenReader } from './http-readers.ts';
 import { NotDelivered, type LinkHandlers, type Welcome } from './link.ts';
-import { MessageReader, NOTICE_TIMEOUT, type Head, type Http, type HttpCall } from './post.ts';
-import { findResult } from './raw-result.ts';
+import { NOTICE_TIMEOUT, type Http, type HttpCall } from './post.ts';
 
 /** Pauses between two attempts to listen (ms), and how long saying goodbye may take. */
 const LISTEN_PAUSE = 1_000;
@@ -114,7 +113,10 @@ export class HttpConnection implements Connection {
   #tell(message: RpcMessage, options?: RequestOptions): void {
     const sent = this.#send(message, options ?? { signal: AbortSignal.timeout(NOTICE_TIMEOUT) });
     if (!('method' in message) || message.method !== 'notifications/initialized') return;
-    this.#introduced = sent.finally(() => (this.#introduced = undefined));
+    const introduced = sent.finally(() => {
+      if (this.#introduced === introduced) this.#introduced = undefined;
+    });
+    this.#introduced = introduced;
   }
 
   /** Never throws: a request that came to nothing fails with that. @param again whether it was sent in a session that was forgotten */
@@ -128,7 +130,12 @@ export class HttpConnection implements Connection {
         if (this.#introduced) await this.#introduced;
         if (options.admit) await options.admit();
       }
-      const reader = new AnswerReader(message, this.#peer, again || starts ? undefined : this.#session);
+      const reader = new AnswerReader(
+        message,
+        this.#peer,
+        again || starts ? undefined : this.#session,
+        this.#endIfLeft,
+      );
       if (request && options.bytes) reader.onLarge = (document) => reader.takeRaw(request.id, document);
       if (starts) reader.onSession = (id) => this.#speakAs(id, this.#version);
       let status = 200;
@@ -174,9 +181,9 @@ export class HttpConnection implements Connection {
     return new NotDelivered('The server does not speak this revision of MCP any more.');
   }
 
-  #endIfLeft(): void {
+  readonly #endIfLeft = (): void => {
     if (this.#left && this.#peer.inFlight === 0) this.close();
-  }
+  };
 
   /** A call's stream broke off, or the server closed it to be asked again later (SEP-1699): taken up where it was left. */
   async #resume(reader: AnswerReader, signal: AbortSignal | undefined): Promise<void> {
@@ -238,63 +245,5 @@ export class HttpConnection implements Connection {
       const wait = Math.max(resume?.pause ?? 0, pause * (0.5 + Math.random()));
       await sleep(Math.min(wait, LISTEN_PAUSE_MAX), undefined, { signal, ref: false }).catch(() => {});
     }
-  }
-}
-
-/** Reads what the server says unasked. */
-class ListenReader extends MessageReader {
-  /** Called when the server begins to say something. */
-  onBegin: (() => void) | undefined;
-
-  constructor(peer: Peer) {
-    super((message) => peer.receive(message));
-  }
-
-  override onHead(head: Head): void {
-    super.onHead(head);
-    if (head.status === 200) this.onBegin?.();
-  }
-}
-
-/** Reads what answers one POST: on the way to the answer, what the server asks and says for its sake. */
-class AnswerReader extends MessageReader {
-  /** Called with the session that the server opened, or with nothing. */
-  onSession: ((id: string | undefined) => void) | undefined;
-  answered = false;
-  readonly session: string | undefined;
-  readonly #peer: Peer;
-  /** Whether the server refused to speak like this, but offers the way we speak as well. */
-  foreign = false;
-
-  /** @param session which a 404, in whatever words, only means that the server forgot */
-  constructor(sent: RpcMessage, peer: Peer, session: string | undefined) {
-    super((received) => {
-      if (!isRequest(sent) || (session !== undefined && this.status === 404)) return;
-      if ('method' in received) return peer.receive(received, sent.id);
-      // A server that could not even read the id answers `null`; over HTTP it is clear what it means.
-      const own = received.id === sent.id || (received.id === null && this.status >= 400);
-      if (!own) return;
-      this.foreign = received.error !== undefined && offersOurs(received.error);
-      if (this.foreign) return;
-      this.answered = true;
-      peer.receive(received.id === sent.id ? received : { ...received, id: sent.id });
-    });
-    this.#peer = peer;
-    this.session = session;
-  }
-
-  /** @returns whether it is an answer whose result can be passed on as it came */
-  takeRaw(id: Id, document: Buffer): boolean {
-    const result = this.status === 200 ? findResult(document, id) : undefined;
-    if (!result) return false;
-    this.answered = true;
-    this.#peer.receive({ jsonrpc: '2.0', id, result });
-    return true;
-  }
-
-  override onHead(head: Head): void {
-    const { 'mcp-session-id': session } = head.headers;
-    this.onSession?.(typeof session === 'string' ? session : undefined);
-    super.onHead(head);
   }
 }

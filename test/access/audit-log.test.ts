@@ -291,6 +291,35 @@ describe('the chain', () => {
     expect(verify(crashed).problems).toEqual([]);
   });
 
+  test('what is asked for while lines are written is done with all that there is by then', async () => {
+    using dir = tempDir();
+    const handed: string[] = [];
+    const recorder = { ...noRecorder, hand: async ({ file }: { file: string }) => void handed.push(file) };
+    await using log = start(dir.path, { recorder });
+    log.record(call());
+    const first = log.flush();
+    // The first is on its way to the disk; this one is not.
+    log.record(call({ method: 'late' }));
+    await Promise.all([log.rotate(), first]);
+    expect(handed.flatMap((file) => readFileSync(file, 'utf8').split('\n')).join()).toContain('"method":"late"');
+    expect(filesOf(dir.path)).toHaveLength(handed.length);
+    expect(verify(dir.path).problems).toEqual([]);
+  });
+
+  test('large arguments hold up no line of others, and are lines themselves in the end', async () => {
+    using dir = tempDir();
+    await using log = start(dir.path);
+    const large = 'x'.repeat(2 ** 21);
+    for (let n = 0; n < 4; n++)
+      log.record(call({ method: `large ${n}`, arguments: { large }, bodyBytes: large.length }));
+    log.record(call({ method: 'small' }));
+    await log.flush();
+    const methods = eventsIn(dir.path).map(({ method }) => method);
+    expect(methods).toEqual(['chain.begun', 'small', 'large 0', 'large 1', 'large 2', 'large 3']);
+    expect(log.state()).toMatchObject({ waiting: 0, dropped: 0 });
+    expect(verify(dir.path).problems).toEqual([]);
+  });
+
   test('a file that was handed over just before a crash is not added to, and not handed over twice', async () => {
     using dir = tempDir();
     const handed: string[] = [];

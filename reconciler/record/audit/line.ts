@@ -64,7 +64,7 @@ export const aboutItself = (method: string, detail: Readonly<Record<string, unkn
 });
 
 /** Room for a few hundred lines (bytes). */
-const PAGE = 512 * 1024;
+const PAGE = 256 * 1024;
 const TAIL = ',"hash":"'.length + 64 + '"}'.length;
 
 /** Enough of a hash to tell names apart, and to find one that is known. */
@@ -88,9 +88,15 @@ export class Lines {
   #bytes = Buffer.allocUnsafeSlow(PAGE);
   #size = 0;
   #count = 0;
+  #head: Head | undefined;
 
   get count(): number {
     return this.#count;
+  }
+
+  /** Where the chain stands after the last of them; `undefined` for none. */
+  get head(): Head | undefined {
+    return this.#head;
   }
 
   /** All of them. Valid until the next is added. */
@@ -108,11 +114,12 @@ export class Lines {
     const own = hash('sha256', this.#bytes.subarray(start, this.#size));
     this.#size += this.#bytes.write(`,"hash":"${own}"}\n`, this.#size, 'latin1');
     this.#count++;
-    return { seq: next, hash: own };
+    return (this.#head = { seq: next, hash: own });
   }
 
   clear(): void {
     this.#size = this.#count = 0;
+    this.#head = undefined;
     if (this.#bytes.length > PAGE) this.#bytes = Buffer.allocUnsafeSlow(PAGE);
   }
 

@@ -6,19 +6,18 @@ import { coalesce } from '../../async.ts';
 import { auditSettings } from '../../kinds/gateway.ts';
 import { unwritable } from '../../state.ts';
 import type { Recorder } from '../recorder.ts';
-import { hashArguments, hashLarge, type ArgumentHashes } from './arguments.ts';
+import { hashArguments, hashLarge } from './arguments.ts';
+import { BATCH, Batches } from './batches.ts';
 import { Flood } from './flood.ts';
 import { Handover } from './handover.ts';
-import { aboutItself, Lines, type Head } from './line.ts';
+import { aboutItself } from './line.ts';
 import { Segments } from './segments.ts';
 
 /**
- * How long events are gathered before they are written (ms). A crash loses no more than these; and a hundred at a time cost
- * half of what they cost one by one.
+ * How long lines are gathered before they are written (ms). A crash loses no more than these and what waits to be hashed; and a hundred
+ * at a time cost half of what they cost one by one.
  */
 const GATHER = 250;
-/** Lines that are written without waiting any longer. */
-const MANY = 256;
 /** Events that wait to be written, whether the disk is slow or full. */
 const MAX_WAITING = 20_000;
 /** Arguments from here on are hashed later, in slices, with others' turns between (bytes of the body). */
@@ -52,15 +51,12 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
   readonly #flood = new Flood((summary) => this.#take(summary));
   readonly #followers = new Set<(lines: string) => void>();
   #settings: AuditSettings;
-  /** What waits to be hashed, and the bytes of its bodies. */
+  /** What waits to be hashed. Its lines come after those of what happened meanwhile. */
   readonly #large: AuditDraft[] = [];
+  /** Of their bodies, in bytes. */
   #bodies = 0;
-  /** Lines that are not written yet, and where the chain stands after them. */
-  #lines = new Lines();
-  #head: Head;
-  /** Those before them, while they are written and until they are. */
-  #leaving = new Lines();
-  #left: Head;
+  /** Lines that are not written yet. */
+  readonly #lines: Batches;
   #dropped = 0;
   /** Those among them that the log does not tell of yet. */
   #untold = 0;
@@ -77,10 +73,10 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     this.#log = log;
     this.#onState = onState;
     this.#segments = opened(dir, recorder);
-    this.#head = this.#left = this.#segments.head;
+    this.#lines = new Batches(this.#segments.head);
     this.#handover = new Handover(this.#segments, recorder, log, () => void this.rotate());
     const { chain, cut } = this.#segments;
-    if (this.#head.seq === 0) this.#note('chain.begun', { chain });
+    if (this.#lines.head.seq === 0) this.#note('chain.begun', { chain });
     if (cut) {
       if (cut.lost > 0) log('error', 'lines of the audit log are gone that were on disk', { ...cut });
       else log('warn', 'the audit log was cut short by a crash', { ...cut });
@@ -155,7 +151,7 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
   }
 
   get #waiting(): number {
-    return this.#large.length + this.#lines.count + this.#leaving.count;
+    return this.#large.length + this.#lines.count;
   }
 
   /** An event is a line at once: objects that wait cost the collector more than the lines that they become. */
@@ -163,90 +159,91 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
     if (this.#waiting >= MAX_WAITING) return this.#drop();
     const { bodyBytes = 0 } = draft;
     // Memory exhaustion: bodies may come faster than they are hashed in turns. From here on who sends one waits for it.
-    if (bodyBytes <= LARGE || this.#bodies + bodyBytes > MOST_BODIES) this.#add(draft, hashArguments(draft.arguments));
+    if (bodyBytes <= LARGE || this.#bodies + bodyBytes > MOST_BODIES)
+      this.#lines.add(draft, hashArguments(draft.arguments));
     else {
       this.#large.push(draft);
       this.#bodies += bodyBytes;
     }
     if (this.#gathering === undefined) this.#soon();
     // A disk that failed is tried again when it is time.
-    else if (this.#failure === undefined && (this.#lines.count >= MANY || this.#bodies > MAX_BODIES))
+    else if (this.#failure === undefined && (this.#lines.count >= BATCH || this.#bodies > MAX_BODIES))
       void this.#drain();
   }
 
   #soon(): void {
     const { fsyncMs } = this.#settings;
     this.#gathering ??= setTimeout(() => void this.#drain(), Math.min(GATHER, fsyncMs)).unref();
-    this.#syncing ??= setTimeout(() => void this.flush(), fsyncMs).unref();
+    this.#syncing ??= setTimeout(() => {
+      this.#syncing = undefined;
+      void this.flush();
+    }, fsyncMs).unref();
   }
 
   /** Never rejects: what cannot be written stays, and is tried again. */
   readonly #drain = coalesce(async () => {
     clearTimeout(this.#gathering);
     this.#gathering = undefined;
-    if (this.#wantsSync) {
-      clearTimeout(this.#syncing);
-      this.#syncing = undefined;
-    }
-    do {
-      await this.#hash();
-      try {
+    // Who wants something from now on wants it of what comes from now on.
+    const [sync, rotate] = [this.#wantsSync, this.#wantsRotation];
+    this.#wantsSync = this.#wantsRotation = false;
+    let large = this.#large.length;
+    try {
+      await this.#write();
+      // One by one: others' lines do not wait for all of them.
+      for (; large > 0; large--) {
+        await this.#hashNext();
         await this.#write();
-        await this.#settle();
-        if (this.#failure !== undefined) this.#recovered();
-      } catch (error) {
-        this.#failed(error);
       }
-    } while (this.#large.length > 0 && this.#failure === undefined);
+      if (rotate || this.#isFull) await this.#segments.rotate();
+      else if (sync) await this.#segments.sync();
+      if (this.#segments.unhanded) await this.#handOver();
+      if (this.#failure !== undefined) this.#recovered();
+    } catch (error) {
+      this.#wantsRotation ||= rotate;
+      this.#failed(error);
+      // As lines they take less room.
+      for (; large > 0 && this.#large.length > 0; large--) await this.#hashNext();
+    }
   });
 
-  /** Each waits until it is a line, so that it is counted. */
-  async #hash(): Promise<void> {
-    for (let draft = this.#large[0]; draft; draft = this.#large[0]) {
-      const hashes = await hashLarge(draft.arguments);
-      this.#large.shift();
-      this.#bodies -= draft.bodyBytes ?? 0;
-      this.#add(draft, hashes);
-    }
+  /** It waits until it is a line, so that it is counted. */
+  async #hashNext(): Promise<void> {
+    const [draft] = this.#large;
+    if (!draft) return;
+    const hashes = await hashLarge(draft.arguments);
+    this.#large.shift();
+    this.#bodies -= draft.bodyBytes ?? 0;
+    this.#lines.add(draft, hashes);
   }
 
-  /** What is due after lines were written. @throws as `node:fs` does */
-  async #settle(): Promise<void> {
-    const { events, size } = this.#segments;
-    const isFull = events >= this.#settings.maxEvents || size >= this.#settings.maxBytes;
-    const isLast = this.#large.length === 0;
-    if (isFull || (this.#wantsRotation && isLast)) await this.#segments.rotate();
-    else if (this.#wantsSync && isLast) await this.#segments.sync();
-    if (this.#segments.unhanded) await this.#handOver();
-    if (!isLast) return;
-    this.#wantsSync = this.#wantsRotation = false;
-  }
-
-  #add(draft: AuditDraft, hashes: ArgumentHashes): void {
-    this.#head = this.#lines.add(draft, hashes, this.#head);
-  }
-
-  /** @throws as `node:fs` does; the lines stay then */
+  /** What there is now; and of what did not fit, how much that was. @throws as `node:fs` does; the lines stay then */
   async #write(): Promise<void> {
-    // What could not be written before comes first.
-    if (this.#leaving.count > 0) await this.#writeOut();
-    [this.#lines, this.#leaving] = [this.#leaving, this.#lines];
-    this.#left = this.#head;
-    if (this.#leaving.count > 0) await this.#writeOut();
+    for (let left = this.#lines.count; left > 0;) left -= await this.#writeFirst();
     if (this.#untold === 0) return;
     this.#note('dropped', { count: this.#untold });
     this.#untold = 0;
     await this.#write();
   }
 
-  async #writeOut(): Promise<void> {
-    const { bytes } = this.#leaving;
-    await this.#segments.append(bytes, this.#left);
+  /** @returns how many lines */
+  async #writeFirst(): Promise<number> {
+    const { first } = this.#lines;
+    if (!first?.head) return 0;
+    const { bytes, count, head } = first;
+    await this.#segments.append(bytes, head);
     if (this.#followers.size > 0) {
       const text = bytes.toString('utf8');
       for (const listener of this.#followers) listener(text);
     }
-    this.#leaving.clear();
+    this.#lines.written();
+    if (this.#isFull) await this.#segments.rotate();
+    return count;
+  }
+
+  get #isFull(): boolean {
+    const { events, size } = this.#segments;
+    return events >= this.#settings.maxEvents || size >= this.#settings.maxBytes;
   }
 
   /** @throws as `node:fs` does, SlipwayError state-unwritable */
@@ -280,13 +277,13 @@ export class AuditLog implements AuditKeeper, AsyncDisposable {
 
   #recovered(): void {
     this.#failure = undefined;
-    this.#log('info', 'the audit log is written again', { left: this.#untold });
+    this.#log('info', 'the audit log is written again');
     this.#onState();
   }
 
   /** The log about itself. */
   #note(method: string, detail: Readonly<Record<string, unknown>>): void {
-    this.#add(aboutItself(method, detail), hashArguments(undefined));
+    this.#lines.add(aboutItself(method, detail), hashArguments(undefined));
   }
 }
 
