@@ -311,6 +311,18 @@ describe('the chain', () => {
     expect(verify(dir.path).problems).toEqual([]);
   });
 
+  test('every line is safe from a power failure in time, also when that is due while lines are written', async () => {
+    using dir = tempDir();
+    await using log = start(dir.path, { settings: { ...SETTINGS, fsyncMs: 50 } });
+    const safe = (): number =>
+      existsSync(dir.at('head')) ? Number.parseInt(readFileSync(dir.at('head'), 'utf8'), 10) : 0;
+    for (let seq = 1; seq <= 4; seq++) {
+      // The first is the log's own: it has begun.
+      if (seq > 1) log.record(call());
+      await eventually(() => safe() === seq);
+    }
+  });
+
   test('large arguments hold up no line of others, and are lines themselves in the end', async () => {
     using dir = tempDir();
     await using log = start(dir.path);
