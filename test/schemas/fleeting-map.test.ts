@@ -16,3 +16,17 @@ test('the last value under a key is the one that is found', () => {
   map.set('a', 2);
   expect([map.take('a'), map.size]).toEqual([2, 0]);
 });
+
+test('a number is not the text of it, and names of the language are keys like any other', () => {
+  const map = new FleetingMap<string | number, string>();
+  map.set(1, 'number');
+  map.set('__proto__', 'text');
+  expect([map.get('1'), map.take('1'), map.get('constructor'), map.get('__proto__'), map.size]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    'text',
+    2,
+  ]);
+  expect([map.take(1), map.take('__proto__'), map.size, map.keys()]).toEqual(['number', 'text', 0, []]);
+});
