@@ -1,6 +1,7 @@
 /** Plain answers. */
 import type { ServerResponse } from 'node:http';
 import type { JsonBytes } from './json.ts';
+import { leave } from './turn.ts';
 
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   sendText(response, status, JSON.stringify(body) ?? 'null', 'application/json');
@@ -18,15 +19,17 @@ export function sendText(
     'Content-Length': Buffer.byteLength(text),
     ...headers,
   });
-  response.end(text);
+  leave(() => response.end(text));
 }
 
 /** Bytes as they are, in one system call with the headers. */
 export function sendJsonBytes(response: ServerResponse, { parts, size }: JsonBytes): void {
   response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': size });
-  response.cork();
-  for (const part of parts) response.write(part);
-  response.end();
+  leave(() => {
+    response.cork();
+    for (const part of parts) response.write(part);
+    response.end();
+  });
 }
 
 export function sendEmpty(response: ServerResponse, status: 202 | 204): void {

@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { asMessage, type RpcMessage } from '../../schemas/jsonrpc.ts';
+import { leave } from '../rpc/turn.ts';
 import { VIA } from '../steps/loop.ts';
 import { MAX_MESSAGE_BYTES, NotDelivered } from './link.ts';
 import { checkLiteral, publicLookup } from './reach.ts';
@@ -62,9 +63,9 @@ export class HttpClient {
   send(url: URL, { method, headers, body, signal }: HttpCall, reader: Reader = {}): Promise<Head> {
     return new Promise((resolve, reject) => {
       const exchange = new Exchange(reader, signal, resolve, reject);
-      this.#pool.dispatch(
-        { path: url.pathname + url.search, method, headers: { Via: VIA, ...headers }, body: body ?? null },
-        exchange,
+      const path = url.pathname + url.search;
+      leave(() =>
+        this.#pool.dispatch({ path, method, headers: { Via: VIA, ...headers }, body: body ?? null }, exchange),
       );
     });
   }
