@@ -7,9 +7,14 @@
  * of a dozen gateways under load, half fell into it, and took up to twice the time for a call. What was a property of an object
  * leaves nothing of that kind behind.
  */
+interface Place<K, V> {
+  readonly key: K;
+  readonly value: V;
+}
+
 export class FleetingMap<K extends string | number, V> {
   /** By key as property names are: 1 and '1' share a place. */
-  readonly #places = Object.create(null) as Record<K, { readonly key: K; readonly value: V }>;
+  readonly #places = Object.create(null) as Record<K, Place<K, V>>;
   #size = 0;
 
   get size(): number {
@@ -18,12 +23,12 @@ export class FleetingMap<K extends string | number, V> {
 
   /** Those that are there now, in no order. */
   keys(): readonly K[] {
-    return Object.values<{ readonly key: K }>(this.#places).map(({ key }) => key);
+    return Object.values<Place<K, V>>(this.#places).map(({ key }) => key);
   }
 
-  get(key: K): V | undefined {
-    const place = this.#places[key];
-    return place?.key === key ? place.value : undefined;
+  /** @param key whatever somebody else names as one */
+  get(key: unknown): V | undefined {
+    return this.#at(key)?.value;
   }
 
   /** A value that had the same key is no longer found. */
@@ -32,12 +37,18 @@ export class FleetingMap<K extends string | number, V> {
     this.#places[key] = { key, value };
   }
 
-  /** Removes it. @returns what was there */
-  take(key: K): V | undefined {
-    const place = this.#places[key];
-    if (place?.key !== key) return undefined;
-    delete this.#places[key];
+  /** Removes it. @param key whatever somebody else names as one @returns what was there */
+  take(key: unknown): V | undefined {
+    const place = this.#at(key);
+    if (!place) return undefined;
+    delete this.#places[place.key];
     this.#size--;
     return place.value;
+  }
+
+  /** Nothing but text and numbers is looked up: an object could fail to become a name. */
+  #at(key: unknown): Place<K, V> | undefined {
+    const place = typeof key === 'string' || typeof key === 'number' ? this.#places[key as K] : undefined;
+    return place?.key === key ? place : undefined;
   }
 }

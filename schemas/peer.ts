@@ -217,7 +217,7 @@ export class Peer implements Channel {
     const token = params?.['progressToken'];
     if (method !== 'notifications/progress') return this.#handlers.onNotification?.(notification, client);
     // Progress on what nobody waits for any more is for nobody: passed on, it would reach another client's call.
-    const pending = this.#pending.get(token as Id);
+    const pending = this.#pending.get(token);
     if (!pending) return;
     const { onProgress, progressToken } = pending.options;
     onProgress?.({ ...params, ...(progressToken === undefined ? {} : { progressToken }) });

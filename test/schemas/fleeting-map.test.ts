@@ -30,3 +30,12 @@ test('a number is not the text of it, and names of the language are keys like an
   ]);
   expect([map.take(1), map.take('__proto__'), map.size, map.keys()]).toEqual(['number', 'text', 0, []]);
 });
+
+const NO_KEYS: readonly unknown[] = [undefined, null, true, {}, { toString: 1 }, Number.NaN, ''];
+
+test.each(NO_KEYS)('what cannot be a key is not there: %j', (key) => {
+  const map = new FleetingMap<string | number, string>();
+  map.set('undefined', 'a');
+  map.set('[object Object]', 'b');
+  expect([map.get(key), map.take(key), map.size]).toEqual([undefined, undefined, 2]);
+});

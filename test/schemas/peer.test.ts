@@ -121,6 +121,23 @@ describe('progress', () => {
     peer.receive(progress('nobody’s', 2));
     expect(heard).toEqual([]);
   });
+
+  test.each([undefined, null, true, ['1'], { toString: 1 }])(
+    'under a token that is none (%j) reaches nobody',
+    (token) => {
+      const heard: unknown[] = [];
+      const { peer } = open({ onNotification: (notification) => heard.push(notification) });
+      void peer.request('tools/call', {}, { onProgress: (got) => heard.push(got) });
+      const params = { progressToken: token, progress: 1 };
+      peer.receive({ jsonrpc: '2.0', method: 'notifications/progress', params });
+      peer.receive({
+        jsonrpc: '2.0',
+        method: 'notifications/tools/list_changed',
+        params: { _meta: { 'io.modelcontextprotocol/subscriptionId': token } },
+      });
+      expect(heard).toHaveLength(1);
+    },
+  );
 });
 
 describe('cancelling', () => {
