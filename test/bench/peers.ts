@@ -9,94 +9,15 @@ import { GATEWAY, helloServer, HELLO_PROGRAM } from '../helpers/configs.ts';
 import { Desk, Running } from '../helpers/slipway.ts';
 import { callOf, load, type Load } from './load.ts';
 import { cpuMs, median, printRows, type Row } from './measure.ts';
+import { HERE, PEERS, type Params, type Peer, type Site } from './others.ts';
 import { SseWire } from './sse-wire.ts';
 
-const HERE = join(import.meta.dirname, 'peers');
 const ECHO = join(import.meta.dirname, 'echo-http.mjs');
 const ROUND_MS = 2000;
 const ROUNDS = 3;
+/** For all of them alike: what every call runs through is compiled after many. */
+const WARM_MS = 8000;
 const CONNECTIONS = 16;
-
-interface Site {
-  readonly desk: Desk;
-  /** The HTTP server behind them. */
-  readonly direct: string;
-  /** The stdio server behind them. */
-  readonly program: string;
-}
-
-interface Peer {
-  readonly name: string;
-  readonly to: 'HTTP' | 'stdio';
-  readonly tool: string;
-  /** Where it takes clients: Streamable HTTP unless `sse`. */
-  readonly path: string;
-  readonly sse?: true;
-  /** To come near to, rather than to be ahead of. */
-  readonly yardstick?: true;
-  start(site: Site, port: number): { argv: readonly string[]; env?: Record<string, string> };
-}
-
-const bin = (name: string): string => join(HERE, 'node_modules', '.bin', name);
-
-function hub(to: 'HTTP' | 'stdio', tool: string): Peer {
-  return {
-    name: 'mcp-hub',
-    to,
-    tool,
-    path: '/mcp',
-    sse: true,
-    start: ({ desk, direct, program }, port) => {
-      const config = join(desk.home, `hub-${to}.json`);
-      const server = to === 'HTTP' ? { url: direct } : { command: process.execPath, args: [program] };
-      writeFileSync(config, JSON.stringify({ mcpServers: { up: server } }));
-      return { argv: [bin('mcp-hub'), '--port', String(port), '--config', config] };
-    },
-  };
-}
-
-function forwarder(to: 'HTTP' | 'stdio', tool: string): Peer {
-  const program = join(import.meta.dirname, 'forwarder.mjs');
-  return {
-    name: 'a forwarder that checks nothing',
-    to,
-    tool,
-    path: '/mcp',
-    yardstick: true,
-    start: (site, port) => {
-      const behind = to === 'HTTP' ? [site.direct] : ['--', process.execPath, site.program];
-      return { argv: [program, String(port), ...behind] };
-    },
-  };
-}
-
-const PEERS: readonly Peer[] = [
-  forwarder('HTTP', 'echo'),
-  forwarder('stdio', 'hello'),
-  hub('HTTP', 'up__echo'),
-  {
-    name: 'mcp-proxy',
-    to: 'stdio',
-    tool: 'hello',
-    path: '/mcp',
-    start: ({ program }, port) => ({
-      argv: [bin('mcp-proxy'), '--port', String(port), '--host', '127.0.0.1', '--', process.execPath, program],
-    }),
-  },
-  {
-    name: 'supergateway, stateful',
-    to: 'stdio',
-    tool: 'hello',
-    path: '/mcp',
-    start: ({ program }, port) => {
-      const shared = ['--outputTransport', 'streamableHttp', '--stateful', '--logLevel', 'none'];
-      return {
-        argv: [bin('supergateway'), '--stdio', `${process.execPath} ${program}`, '--port', String(port), ...shared],
-      };
-    },
-  },
-  hub('stdio', 'up__hello'),
-];
 
 export async function peersBench(program: string): Promise<Row[]> {
   install();
@@ -137,19 +58,19 @@ interface Measured {
   readonly cpu: number;
   /** How many calls Slipway did in the same time, beside one of these. */
   readonly beside?: number;
-  readonly yardstick?: true;
+  readonly aim?: number;
 }
 
-const rowsOf = ({ name, to, perSecond, ratio, cpu, beside, yardstick }: Measured): Row[] => [
+const rowsOf = ({ name, to, perSecond, ratio, cpu, beside, aim }: Measured): Row[] => [
   { name: `to ${to}: ${name}: calls/s`, value: perSecond, unit: '/s' },
   { name: `to ${to}: ${name}: of direct`, value: ratio, unit: '×' },
   { name: `to ${to}: ${name}: CPU a call`, value: cpu, unit: 'µs' },
-  ...(beside === undefined ? [] : [against(name, to, beside, yardstick)]),
+  ...(beside === undefined ? [] : [against(name, to, beside, aim)]),
 ];
 
-function against(name: string, to: Measured['to'], value: number, yardstick = false): Row {
+function against(name: string, to: Measured['to'], value: number, aim: number | undefined): Row {
   const row = { name: `to ${to}: Slipway in turn with ${name}`, value, unit: '×' };
-  return yardstick ? row : { ...row, target: to === 'HTTP' ? 5 : 3.5, atLeast: true };
+  return aim === undefined ? row : { ...row, target: aim, atLeast: true };
 }
 
 type Through = (ms: number) => Promise<Load>;
@@ -185,20 +106,21 @@ async function slipway({ desk, direct }: Site, program: string): Promise<Own> {
 async function meet(peer: Peer, site: Site, own: Through): Promise<Measured[]> {
   const port = await freePort();
   const { argv, env } = peer.start(site, port);
-  const child = spawn(process.execPath, argv, {
+  const [program, ...args] = argv;
+  const child = spawn(program, args, {
     cwd: site.desk.home,
     env: { ...site.desk.env(), ...env },
     stdio: ['ignore', 'ignore', 'ignore'],
     detached: true,
   });
   const url = `http://localhost:${port}${peer.path}`;
-  const params = callOf(peer.tool);
+  const { params } = peer;
   const through: Through = (ms) =>
-    peer.sse ? loadSse(new URL(url), ms, peer.tool) : load({ url, connections: CONNECTIONS, ms, params });
+    peer.sse ? loadSse(new URL(url), ms, params) : load({ url, connections: CONNECTIONS, ms, params });
   try {
     await untilItAnswers(() => through(50), child);
     const measured = await inTurn(site.direct, child, through, own);
-    return [{ name: peer.name, to: peer.to, ...measured, ...(peer.yardstick ? { yardstick: true } : {}) }];
+    return [{ name: peer.name, to: peer.to, ...measured, ...(peer.aim === undefined ? {} : { aim: peer.aim }) }];
   } catch (error) {
     console.error(`${peer.name} to ${peer.to} was left out: ${String(error).slice(0, 300)}`);
     return [];
@@ -225,7 +147,7 @@ async function inTurn(
   through: Through,
   beside?: Through,
 ): Promise<Omit<Measured, 'name' | 'to'>> {
-  await through(1000);
+  await through(WARM_MS);
   const [straight, passed, ours]: [number[], number[], number[]] = [[], [], []];
   let [cpu, calls] = [0, 0];
   for (let round = 0; round < ROUNDS; round++) {
@@ -243,7 +165,7 @@ async function inTurn(
 }
 
 /** As {@link load}, for who takes clients over HTTP+SSE only. */
-async function loadSse(url: URL, ms: number, tool: string): Promise<Load> {
+async function loadSse(url: URL, ms: number, params: Params): Promise<Load> {
   const say = (message: object): string => JSON.stringify({ jsonrpc: '2.0', ...message });
   const hello = { protocolVersion: '2024-11-05', capabilities: {}, clientInfo: { name: 'bench', version: '1' } };
   const connect = async (): Promise<SseWire> => {
@@ -258,7 +180,7 @@ async function loadSse(url: URL, ms: number, tool: string): Promise<Load> {
   const worker = async (wire: SseWire, index: number): Promise<void> => {
     for (let id = 1; performance.now() < end; id++, count++) {
       const tag = `${index}-${id}`;
-      const body = await wire.post(id, say({ id, method: 'tools/call', params: callOf(tool)(tag) }));
+      const body = await wire.post(id, say({ id, method: 'tools/call', params: params(tag) }));
       if (!body.includes(tag)) throw new Error(`A wrong answer: ${body.slice(0, 300)}`);
     }
   };
