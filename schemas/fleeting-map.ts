@@ -4,7 +4,7 @@
  * It is no Map: V8 rehashes one into a new table every so often, and the old table points to the new one. Once an old one has moved to
  * the old generation, all that come after it stay reachable from there until the next full collection, with what they hold: minor
  * collections then have to copy whole requests, and full ones come five times as often. Emptying what the tables hold was not enough:
- * of a dozen gateways under load, half fell into it, and took up to twice the time for a call. What was a property of an object
+ * of 32 gateways under load, 11 fell into it, and took up to twice the time for a call. What was a property of an object
  * leaves nothing of that kind behind.
  */
 interface Place<K, V> {
