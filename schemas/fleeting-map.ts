@@ -1,3 +1,8 @@
+interface Place<K, V> {
+  readonly key: K;
+  readonly value: V;
+}
+
 /**
  * What comes and goes thousands of times a second, by its key: requests that wait for their answers.
  *
@@ -7,11 +12,6 @@
  * of 32 gateways under load, 11 fell into it, and took up to twice the time for a call. What was a property of an object
  * leaves nothing of that kind behind.
  */
-interface Place<K, V> {
-  readonly key: K;
-  readonly value: V;
-}
-
 export class FleetingMap<K extends string | number, V> {
   /** By key as property names are: 1 and '1' share a place. */
   readonly #places = Object.create(null) as Record<K, Place<K, V>>;
