@@ -5,12 +5,13 @@
  */
 import { once } from 'node:events';
 import { createServer, type ClientRequest, type IncomingMessage } from 'node:http';
-import { connect, type AddressInfo, type LookupFunction } from 'node:net';
+import { connect, type LookupFunction } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { isPublic, publicLookup } from '../../gateway/upstream/reach.ts';
 import { MCP_HEADERS, principal, raw, session, snapshot, start } from './helpers/gateway.ts';
 import { ask as askModern, begin } from './helpers/modern.ts';
 import { httpUpstream } from './helpers/upstreams.ts';
+import { opened } from '../helpers/opened.ts';
 
 /** Sends bytes as they are. @returns all that comes back until the other side hangs up */
 function bytes(url: string, text: string): Promise<string> {
@@ -207,10 +208,5 @@ test('a url server that is this gateway itself is refused, under whatever name, 
 });
 
 async function listening(listener: ReturnType<typeof createServer>): Promise<string> {
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    listener.closeAllConnections();
-    listener.close();
-  });
-  return `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`;
+  return `${await opened(listener)}/mcp`;
 }

@@ -1,11 +1,11 @@
 /** A server over HTTP that is replaced, at its address, by one that speaks only MCP 2026-07-28, while a call to the old one runs. */
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { RpcRequest } from '../../schemas/jsonrpc.ts';
 import { session, start } from './helpers/gateway.ts';
+import { opened } from '../helpers/opened.ts';
 
 const REFUSED = { error: { code: -32_022, message: 'Unsupported', data: { supported: ['2026-07-28'] } } };
 
@@ -45,12 +45,7 @@ async function changing() {
     });
     response.end(JSON.stringify({ jsonrpc: '2.0', id, ...out }));
   });
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    listener.closeAllConnections();
-    listener.close();
-  });
-  const address = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`;
+  const address = `${await opened(listener)}/mcp`;
   return {
     ended,
     held: held.promise,

@@ -1,11 +1,11 @@
 /** Servers of older revisions over HTTP that hang, refuse, forget and change: nobody else's calls suffer. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Endpoint } from '../../schemas/snapshot.ts';
 import { session, start } from './helpers/gateway.ts';
+import { opened } from '../helpers/opened.ts';
 
 interface Exchange {
   readonly request: IncomingMessage;
@@ -44,12 +44,7 @@ async function server(handle: (exchange: Exchange) => boolean | void | Promise<b
     if (request.method === 'POST') usual(exchange);
     else response.writeHead(405).end();
   });
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    listener.closeAllConnections();
-    listener.close();
-  });
-  return { id: 'up', transport: 'http', address: `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp` };
+  return { id: 'up', transport: 'http', address: `${await opened(listener)}/mcp` };
 }
 
 test('a notice that a server never accepts does not hold its socket for ever', async () => {

@@ -1,11 +1,11 @@
 /** Event streams that break off, and clients that come back for the rest (Last-Event-ID). */
 import { once } from 'node:events';
 import { createServer, get, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Replays } from '../../gateway/sessions/replay.ts';
 import { converse, type Events, listen, principal, raw, session, start } from './helpers/gateway.ts';
 import { socketUpstream } from './helpers/upstreams.ts';
+import { opened } from '../helpers/opened.ts';
 
 const ask = { name: 'up__ask', arguments: { method: 'roots/list', params: {} } };
 const call = { id: 1, method: 'tools/call', params: ask };
@@ -154,12 +154,7 @@ test('a server may close the stream of a call, and is asked for the rest when it
     response.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, result }));
   });
   let callId: number | undefined;
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    listener.closeAllConnections();
-    listener.close();
-  });
-  const address = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`;
+  const address = `${await opened(listener)}/mcp`;
   await using gateway = await start({ servers: { lazy: { id: 'lazy', transport: 'http', address } } });
   const mine = await session(gateway.url);
   const { json } = await mine.rpc('tools/call', { name: 'lazy__late' });

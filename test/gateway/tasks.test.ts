@@ -1,12 +1,12 @@
 /** Tasks of many servers on one route: each goes to the server that has it, and is its principal's alone. */
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import type { RpcMessage } from '../../schemas/jsonrpc.ts';
 import { converse, listen, principal, session, start, type Session } from './helpers/gateway.ts';
 import { ask } from './helpers/modern.ts';
 import { modernServer } from './helpers/modern-upstream.ts';
+import { opened } from '../helpers/opened.ts';
 
 const RELATED = 'io.modelcontextprotocol/related-task';
 const EXTENSION = 'io.modelcontextprotocol/tasks';
@@ -60,12 +60,7 @@ async function taskServer(name: string) {
     response.writeHead(200, { 'Content-Type': 'application/json' });
     response.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, ...out }));
   });
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    listener.closeAllConnections();
-    listener.close();
-  });
-  const address = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`;
+  const address = `${await opened(listener)}/mcp`;
   return {
     endpoint: { id: name, transport: 'http' as const, address },
     seen,

@@ -1,8 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import * as fc from 'fast-check';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { SseParser, type SseEvent } from '../../schemas/sse.ts';
 import { Peer, type Connect } from '../../schemas/peer.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
@@ -10,6 +9,7 @@ import { server as mind } from './fixtures/tools.mjs';
 import { client, session, start } from './helpers/gateway.ts';
 import { httpUpstream } from './helpers/upstreams.ts';
 import type { RpcMessage } from '../../schemas/jsonrpc.ts';
+import { opened } from '../helpers/opened.ts';
 
 interface Old {
   /** Makes it name a post address on another origin. */
@@ -37,12 +37,7 @@ async function sseUpstream({ elsewhere, refuse, seen = [] }: Old = {}): Promise<
     response.writeHead(refused ?? 202).end();
     if (refused === undefined) receive(message);
   });
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    listener.closeAllConnections();
-    listener.close();
-  });
-  return `http://127.0.0.1:${(listener.address() as AddressInfo).port}/sse`;
+  return `${await opened(listener)}/sse`;
 }
 
 test('a server of 2024-11-05 is reached over HTTP+SSE', async () => {
@@ -92,9 +87,7 @@ test('SSRF: a redirect is not followed', async () => {
   const listener = createServer(
     (_, response) => void response.writeHead(307, { Location: victim.endpoint.address }).end(),
   );
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void listener.close());
-  const address = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`;
+  const address = `${await opened(listener)}/mcp`;
   await using gateway = await start({ servers: { up: { id: 'up', transport: 'http', address } } });
   const mine = await session(gateway.url);
   const { json } = await mine.rpc('tools/call', { name: 'up__who' });

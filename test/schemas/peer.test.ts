@@ -122,7 +122,7 @@ describe('progress', () => {
     expect(heard).toEqual([]);
   });
 
-  test.each([undefined, null, true, ['1'], { toString: 1 }])(
+  test.each([undefined, null, true, '1', [['1']], { toString: 1 }])(
     'under a token that is none (%j) reaches nobody',
     (token) => {
       const heard: unknown[] = [];
