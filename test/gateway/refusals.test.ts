@@ -74,7 +74,7 @@ test('a notice that a server never accepts does not hold its socket for ever', a
 test('a session that is begun anew takes no call before it stands: those that come meanwhile wait for it', async () => {
   let live = '';
   let ready = false;
-  let opened = 0;
+  let begun = 0;
   let calls = 0;
   const slow = Promise.withResolvers<void>();
   const reopening = Promise.withResolvers<void>();
@@ -82,11 +82,11 @@ test('a session that is begun anew takes no call before it stands: those that co
     if (request.method !== 'POST' || method === 'server/discover') return false;
     if (method === 'initialize') {
       ready = false;
-      if (opened++ > 0) {
+      if (begun++ > 0) {
         reopening.resolve();
         await slow.promise;
       }
-      live = `s${opened}`;
+      live = `s${begun}`;
       response.setHeader('Mcp-Session-Id', live);
       return false;
     }
@@ -114,15 +114,15 @@ test('a session that is begun anew takes no call before it stands: those that co
   await vi.waitFor(() => expect(gateway.upstreams('up')).toMatchObject([{ inFlight: 3 }]), 20_000);
   slow.resolve();
   expect((await Promise.all([first, ...others])).map(({ result }) => result)).toEqual([DONE, DONE, DONE]);
-  expect([opened, calls]).toEqual([2, 4]);
+  expect([begun, calls]).toEqual([2, 4]);
 });
 
 test('a server that speaks only MCP 2026-07-28 after an update is met anew, by the very call that notices', async () => {
   let modern = false;
-  const opened: string[] = [];
+  const begun: string[] = [];
   const slow = Promise.withResolvers<void>();
   const endpoint = await server(async ({ response, message: { id, method, params }, give }) => {
-    if (method === 'server/discover' || method === 'initialize') opened.push(method);
+    if (method === 'server/discover' || method === 'initialize') begun.push(method);
     // What began before the update may still end.
     if (params?.['name'] === 'slow') {
       await slow.promise;
@@ -152,7 +152,7 @@ test('a server that speaks only MCP 2026-07-28 after an update is met anew, by t
   expect(gateway.era('up')).toBe('modern');
   slow.resolve();
   expect(await running).toEqual(DONE);
-  expect(opened).toEqual(['server/discover', 'initialize', 'server/discover']);
+  expect(begun).toEqual(['server/discover', 'initialize', 'server/discover']);
 });
 
 test.each(['e1', undefined])(
