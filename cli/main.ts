@@ -14,14 +14,16 @@ process.on('SIGINT', () => {
 });
 process.on('SIGTERM', () => stop.abort());
 // A fault of ours must not leave servers behind: everything is still brought to its end.
-process.on('unhandledRejection', (error) => {
+const stopAtFault = (error: unknown): void => {
   const isDebugged = process.argv.includes('--debug') || process.env['SLIPWAY_DEBUG'];
   io.log('error', 'something unexpected happened; stopping', {
     cause: error instanceof Error && isDebugged ? error.stack : String(error),
   });
   process.exitCode = 1;
   stop.abort();
-});
+};
+process.on('unhandledRejection', stopAtFault);
+process.on('uncaughtException', stopAtFault);
 // `slipway get … | head` closes the pipe early; that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 

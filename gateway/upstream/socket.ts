@@ -30,10 +30,19 @@ export async function connectSocket(path: string, handlers: LinkHandlers): Promi
   });
   const lines = new LineSplitter((line) => receive(peer, line), { maxBytes: MAX_MESSAGE_BYTES });
   let closing = false;
-  socket.on('data', (chunk: Buffer) => lines.push(chunk));
+  let reason = 'The server closed the connection.';
+  socket.on('data', (chunk: Buffer) => {
+    try {
+      lines.push(chunk);
+    } catch (error) {
+      // Nothing that one server says may end the program that serves all the others.
+      reason = `The server said what could not be taken in: ${String(error)}`;
+      socket.destroy();
+    }
+  });
   socket.on('error', () => {});
   socket.on('close', () => {
-    peer.close(new SlipwayError('upstream-unavailable', 'The server closed the connection.'));
+    peer.close(new SlipwayError('upstream-unavailable', reason));
     if (!closing) handlers.onClose();
   });
   return {

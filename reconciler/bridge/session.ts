@@ -76,8 +76,13 @@ function receive(line: string, peer: Peer, log: LogFile): void {
   } catch {
     message = undefined;
   }
-  if (message) peer.receive(message);
-  else log.write('stdout', line.slice(0, 4096));
+  if (!message) return log.write('stdout', line.slice(0, 4096));
+  try {
+    peer.receive(message);
+  } catch (error) {
+    // Nothing that one server says may end the program that serves all the others.
+    log.write('slipway', `a message could not be taken in: ${String(error)}`);
+  }
 }
 
 /** What server and bridge agreed on, for one who asks again. @throws RpcFailure as the server would refuse to talk like that */

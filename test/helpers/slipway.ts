@@ -129,12 +129,13 @@ export class Running {
   readonly child: ChildProcess;
   /** Resolves to the gateway's URL when it serves. */
   readonly serving: Promise<string>;
-  readonly #ended: Promise<Result>;
+  /** Resolves when it has ended, whoever ended it. */
+  readonly ended: Promise<Result>;
   #log = '';
 
   constructor(child: ChildProcess) {
     this.child = child;
-    this.#ended = collect(child);
+    this.ended = collect(child);
     this.serving = new Promise((resolve, reject) => {
       child.stderr?.on('data', (chunk: Buffer) => {
         this.#log += chunk.toString();
@@ -162,13 +163,13 @@ export class Running {
   /** Stops it as Ctrl-C would, and waits for its end. */
   stop(): Promise<Result> {
     if (this.child.exitCode === null) this.child.kill('SIGINT');
-    return this.#ended;
+    return this.ended;
   }
 
   /** Ends it with no chance to tidy up. */
   kill(): Promise<Result> {
     this.child.kill('SIGKILL');
-    return this.#ended;
+    return this.ended;
   }
 }
 

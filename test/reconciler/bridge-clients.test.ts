@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -9,13 +9,14 @@ import { LogFile } from '../../reconciler/bridge/log-file.ts';
 import type { StdioProcess } from '../../reconciler/bridge/stdio.ts';
 import type { RpcMessage } from '../../schemas/jsonrpc.ts';
 
-/** A server that tells, when asked, what it was told since it started; `die` ends it. */
+/** A server that tells, when asked, what it was told since it started; `die` ends it, `speak` makes it say something unasked. */
 const PROGRAM = `
   const told = [];
   require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
     const { id, method, params } = JSON.parse(line);
     told.push({ method, params });
     if (method === 'die') process.exit(1);
+    if (method === 'speak') console.log(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/message', params }));
     const result = method === 'told' ? { told } : method === 'initialize' ? { capabilities: { logging: {} } } : {};
     if (id !== undefined) console.log(JSON.stringify({ jsonrpc: '2.0', id, result }));
   });
@@ -34,6 +35,7 @@ async function start(): Promise<StdioProcess> {
 
 interface Watched extends AsyncDisposable {
   readonly instance: StdioInstance;
+  readonly logPath: string;
   readonly states: readonly string[];
   /** Resolves when it has gone to sleep. */
   readonly asleep: Promise<void>;
@@ -42,11 +44,12 @@ interface Watched extends AsyncDisposable {
 function watched(): Watched {
   const folder = mkdtempSync(join(tmpdir(), 'slw-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
+  const logPath = join(folder, 'log');
   const states: string[] = [];
   const { promise: asleep, resolve } = Promise.withResolvers<void>();
   const instance: StdioInstance = new StdioInstance({
     start,
-    log: new LogFile(join(folder, 'log')),
+    log: new LogFile(logPath),
     lifecycle: 'onDemand',
     idleTimeoutMs: 10,
     startTimeoutMs: 5_000,
@@ -56,7 +59,7 @@ function watched(): Watched {
       if (instance.state === 'sleeping') resolve();
     },
   });
-  return { instance, states, asleep, [Symbol.asyncDispose]: () => instance[Symbol.asyncDispose]() };
+  return { instance, logPath, states, asleep, [Symbol.asyncDispose]: () => instance[Symbol.asyncDispose]() };
 }
 
 test('a server that crashed is told again what clients want of it, and a subscription keeps it awake', async () => {
@@ -86,4 +89,22 @@ test('a server that crashed is told again what clients want of it, and a subscri
   await connection.request('resources/unsubscribe', { uri });
   await mine.asleep;
   expect(mine.states).toEqual(['starting', 'running', 'crashed', 'starting', 'running', 'stopping', 'sleeping']);
+});
+
+test('what nobody here can take in is told in the log, and the server goes on serving', async () => {
+  await using mine = watched();
+  const heard: unknown[] = [];
+  mine.instance.open({ onNotification: ({ params }) => heard.push(params) });
+  const connection = mine.instance.open({
+    onNotification: () => {
+      throw new TypeError('no such thing was ever said');
+    },
+  });
+  await connection.request('speak', { level: 'info' });
+  const { told } = (await connection.request('told')) as { told: RpcMessage[] };
+  expect(told).toContainEqual({ method: 'speak', params: { level: 'info' } });
+  expect(heard).toEqual([{ level: 'info' }]);
+  expect(readFileSync(mine.logPath, 'utf8')).toContain(
+    'slipway a message could not be taken in: TypeError: no such thing was ever said',
+  );
 });
