@@ -7,6 +7,16 @@ const YOUNG = 16_000_000;
 const LOOK_MS = 1000;
 
 /**
+ * V8 makes objects old from the start where those of one place in the code outlived the young generation for once, as all do that belong
+ * to calls while the machine is busy with something else. In a gateway they die with their call: made old, each keeps what it knows of
+ * that call until the next full collection, and for the life of the program those come several times as often. Of twenty programs with
+ * calls in bursts, in turn, ten with this took 119 µs of CPU a call (median), and ten without 144.
+ */
+export function keepYoung(): void {
+  setFlagsFromString('--no-allocation-site-pretenuring');
+}
+
+/**
  * Left to itself V8 lets garbage pile up to three times what is in use before it looks, and doubles the young generation for as long
  * as a big commit leaves much alive: with 10 000 resources, 680 MB for 120. A reconciler makes much at once and then nothing for hours,
  * so here it collects earlier, and the young generation grows to what calls need and no further. An idle program's shrinks, so that

@@ -30,7 +30,7 @@ import type { Log } from '../../schemas/log.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import { conditionOf } from '../../schemas/status.ts';
 import { ENVIRONMENT_OPTION, FLOOR_OPTION, SOURCE_OPTIONS, text, type Command, type Invocation } from '../command.ts';
-import { keepHeapSmall, keepTickShape } from '../heap.ts';
+import { keepHeapSmall, keepTickShape, keepYoung } from '../heap.ts';
 import { floorOf, placeOf, stateDirOf } from '../place.ts';
 import { openSource } from '../source.ts';
 import { VERSION } from '../version.ts';
@@ -58,6 +58,7 @@ export const command: Command = {
     await using stack = new AsyncDisposableStack();
     stack.use(keepHeapSmall());
     keepTickShape();
+    keepYoung();
     const state = stack.use(openState(resolve(stateDirOf(options, place, io))));
     const source = stack.use(openSource(options, place, state.paths.mirror, io.log));
     const recorder = stack.use(options['record'] === false ? noRecorder : recorderFor(state, source.remote, io.log));
