@@ -30,19 +30,19 @@ export async function connectSocket(path: string, handlers: LinkHandlers): Promi
   });
   const lines = new LineSplitter((line) => receive(peer, line), { maxBytes: MAX_MESSAGE_BYTES });
   let closing = false;
-  let reason = 'The server closed the connection.';
+  let reason = new SlipwayError('upstream-unavailable', 'The server closed the connection.');
   socket.on('data', (chunk: Buffer) => {
     try {
       lines.push(chunk);
-    } catch (error) {
+    } catch (cause) {
       // Nothing that one server says may end the program that serves all the others.
-      reason = `The server said what could not be taken in: ${String(error)}`;
+      reason = new SlipwayError('upstream-unavailable', 'The server said what could not be taken in.', { cause });
       socket.destroy();
     }
   });
   socket.on('error', () => {});
   socket.on('close', () => {
-    peer.close(new SlipwayError('upstream-unavailable', reason));
+    peer.close(reason);
     if (!closing) handlers.onClose();
   });
   return {
