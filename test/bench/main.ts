@@ -19,7 +19,8 @@ async function measured(name: string, program: string): Promise<Row[]> {
   const child = fork(pathOf('suite.ts'), [name, program]);
   let rows: Row[] | undefined;
   child.once('message', (message) => (rows = message as Row[]));
-  await once(child, 'exit');
+  // Not `exit`, which may come before the rows.
+  await once(child, 'close');
   if (!rows) throw new Error(`${name} came to no end.`);
   return rows;
 }

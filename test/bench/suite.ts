@@ -3,5 +3,4 @@ import { SUITES } from './suites.ts';
 
 const [name = '', program = ''] = process.argv.slice(2);
 const suite = await SUITES[name]?.();
-process.send?.(await suite?.(program));
-process.disconnect();
+process.send?.(await suite?.(program), () => process.disconnect());
