@@ -37,7 +37,6 @@ describe('arrows', () => {
     gateway: [
       /^(schemas|gateway)\//,
       /^node:(?!child_process|cluster|worker_threads)/,
-      /^undici(\/lib\/dispatcher\/pool\.js)?$/,
       /^ajv(\/dist\/2020\.js)?$/,
       /^prom-client$/,
       /^@opentelemetry\//,

@@ -1,5 +1,5 @@
 /** JSON from elsewhere, had with care: where it comes from is said by config, or by whoever the config names. */
-import { HttpClient } from '../upstream/post.ts';
+import { HttpClient } from '../upstream/http1/client.ts';
 
 const MAX_BYTES = 512 * 1024;
 const TIMEOUT = 10_000;
@@ -24,7 +24,7 @@ export async function fetchJson(url: URL, publicOnly: boolean): Promise<unknown>
         onData(chunk) {
           size += chunk.length;
           if (size > MAX_BYTES) throw new RangeError('answer too long');
-          chunks.push(chunk);
+          chunks.push(Buffer.from(chunk));
         },
       },
     );

@@ -1,7 +1,8 @@
 /** `fetch` for one provider of models, as the AI SDK wants it: the guard of servers, no redirects, bounded in size. */
 import { SlipwayError } from '../../schemas/errors.ts';
 import { responseOf } from '../upstream/auth/guarded-fetch.ts';
-import { HttpClient, type Reader } from '../upstream/post.ts';
+import type { Reader } from '../upstream/http1/response.ts';
+import { HttpClient } from '../upstream/http1/client.ts';
 
 /** The longest answer that is read (bytes): texts, not files. */
 const MAX_BYTES = 8 * 1024 * 1024;
@@ -57,7 +58,7 @@ export class ModelHttp implements Disposable {
       onData: (chunk) => {
         size += chunk.length;
         if (size > MAX_BYTES) throw new RangeError('answer too long');
-        chunks.push(chunk);
+        chunks.push(Buffer.from(chunk));
       },
     };
     const head = await this.#client.send(url, call, reader).catch(withoutCause);

@@ -11,7 +11,7 @@ import { ModernHttp } from './http-modern.ts';
 import { NotDelivered, type LinkHandlers, type Open } from './link.ts';
 import { localConnection } from './local.ts';
 import { ModernConnection } from './modern.ts';
-import { HttpClient, type Http } from './post.ts';
+import { HttpClient, type Http } from './http1/client.ts';
 import { connectSocket } from './socket.ts';
 import { connectSse } from './sse.ts';
 

@@ -6,7 +6,8 @@ import { headersFor, isModernError, MODERN_RPC, ourselves } from '../../schemas/
 import { Peer, type Connection, type ConnectionHandlers, type RequestOptions } from '../../schemas/peer.ts';
 import { contextHeaders } from '../tracing/context.ts';
 import { LISTS } from './lists.ts';
-import { MessageReader, type Http } from './post.ts';
+import type { Http } from './http1/client.ts';
+import { MessageReader } from './message-reader.ts';
 
 /** A server that never stops paging is cut off here. */
 const MAX_PAGES = 100;

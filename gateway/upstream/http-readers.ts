@@ -2,7 +2,8 @@
 import { isRequest, type Id, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { offersOurs } from '../../schemas/modern.ts';
 import type { Peer } from '../../schemas/peer.ts';
-import { MessageReader, type Head } from './post.ts';
+import type { Head } from './http1/response.ts';
+import { MessageReader } from './message-reader.ts';
 import { findResult } from './raw-result.ts';
 
 /** Reads what the server says unasked. */

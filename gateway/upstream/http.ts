@@ -5,8 +5,9 @@ import { isRequest, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
 import { contextHeaders } from '../tracing/context.ts';
 import { AnswerReader, ListenReader } from './http-readers.ts';
-import { NotDelivered, type LinkHandlers, type Welcome } from './link.ts';
-import { NOTICE_TIMEOUT, type Http, type HttpCall } from './post.ts';
+import type { Http } from './http1/client.ts';
+import type { HttpCall } from './http1/request.ts';
+import { NOTICE_TIMEOUT, NotDelivered, type LinkHandlers, type Welcome } from './link.ts';
 
 /** Pauses between two attempts to listen (ms), and how long saying goodbye may take. */
 const LISTEN_PAUSE = 1_000;

@@ -8,6 +8,8 @@ import type { Capabilities } from './known.ts';
 
 /** The largest single message taken from an upstream (bytes). */
 export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+/** How long a server over HTTP may take to accept a message that no answer is due to; a call has its own limit (ms). */
+export const NOTICE_TIMEOUT = 10_000;
 
 /** `onClose` is called when the connection cannot be used any more; not after its user closed it. */
 export interface LinkHandlers extends ConnectionHandlers {

@@ -2,8 +2,9 @@
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import { asMessage, isRequest, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
-import { MAX_MESSAGE_BYTES, NotDelivered, type LinkHandlers } from './link.ts';
-import { NOTICE_TIMEOUT, type Head, type Http } from './post.ts';
+import type { Http } from './http1/client.ts';
+import type { Head } from './http1/response.ts';
+import { MAX_MESSAGE_BYTES, NOTICE_TIMEOUT, NotDelivered, type LinkHandlers } from './link.ts';
 import { SseParser } from '../../schemas/sse.ts';
 
 /** How long the server may take to name the address to post to (ms). */

@@ -1,7 +1,7 @@
 /** What a remote server asks of whoever comes, and what it is given. */
 import type { AuthHeader, OpenSecret } from '../../../schemas/upstream-auth.ts';
 import { SlipwayError } from '../../../schemas/errors.ts';
-import type { Head } from '../post.ts';
+import type { Head } from '../http1/response.ts';
 
 /** Headers that open the door. `token` tells one set from another, so that a refusal is known to be of this one. */
 export interface Credentials {
@@ -38,8 +38,7 @@ export function challengeOf({ status, headers }: Head): Challenge | undefined {
 }
 
 /** The parameters of the first `Bearer` challenge (RFC 9110 §11.6.1). Scheme and names in any case, values quoted or not. */
-export function bearerParameters(header: string | readonly string[] | undefined): Omit<Challenge, 'status'> {
-  const text = typeof header === 'string' ? header : (header ?? []).join(', ');
+export function bearerParameters(text = ''): Omit<Challenge, 'status'> {
   const start = /(?:^|,)\s*bearer(?:\s+|$)/i.exec(text);
   if (!start) return {};
   const found = new Map<string, string>();

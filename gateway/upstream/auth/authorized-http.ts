@@ -1,5 +1,7 @@
 /** HTTP towards a server that wants to know who comes: every request carries credentials, and a refusal renews them once. */
-import type { Head, Http, HttpCall, Reader } from '../post.ts';
+import type { Head, Reader } from '../http1/response.ts';
+import type { Http } from '../http1/client.ts';
+import type { HttpCall } from '../http1/request.ts';
 import { challengeOf, refusedFor, type Authorization, type Challenge, type Credentials } from './authorization.ts';
 
 export class AuthorizedHttp implements Http {

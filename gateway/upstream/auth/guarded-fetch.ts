@@ -1,6 +1,7 @@
 /** `fetch` for addresses that strangers name: the same guard as for servers, no redirects, bounded in size and time. */
 import { SlipwayError } from '../../../schemas/errors.ts';
-import { HttpClient, type Head } from '../post.ts';
+import type { Head } from '../http1/response.ts';
+import { HttpClient } from '../http1/client.ts';
 
 /** The largest document that is read (bytes), and how long one may take (ms). */
 const MAX_BYTES = 1024 * 1024;
@@ -41,7 +42,7 @@ export function guardedFetch(publicOnly: boolean): Fetch {
         onData: (chunk) => {
           size += chunk.length;
           if (size > MAX_BYTES) throw new RangeError('too long');
-          chunks.push(chunk);
+          chunks.push(Buffer.from(chunk));
         },
       });
       return responseOf(head, Buffer.concat(chunks));
@@ -59,9 +60,6 @@ export function guardedFetch(publicOnly: boolean): Fetch {
 
 /** What `fetch` would have given. @throws RangeError, TypeError for a status or header that none can be */
 export function responseOf({ status, headers }: Head, body: Buffer): Response {
-  const list = Object.entries(headers).flatMap(([name, value]) =>
-    (Array.isArray(value) ? value : [value ?? '']).map((each): [string, string] => [name, each]),
-  );
   // These may have no body, not even an empty one.
-  return new Response([204, 205, 304].includes(status) ? null : new Uint8Array(body), { status, headers: list });
+  return new Response([204, 205, 304].includes(status) ? null : new Uint8Array(body), { status, headers });
 }

@@ -45,7 +45,8 @@ export class ProtectedServer implements AsyncDisposable {
     this.#server = server;
     this.#options = options;
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
-    server.on('request', (request, response) => void this.#serve(request, response));
+    // A caller who hangs up while its token is checked is no fault.
+    server.on('request', (request, response) => this.#serve(request, response).catch(() => response.destroy()));
   }
 
   static async start(issuer: string, options: ProtectedOptions = {}): Promise<ProtectedServer> {

@@ -1,0 +1,80 @@
+/** Reads the messages in what an upstream answers over HTTP. */
+import { asMessage, type RpcMessage } from '../../schemas/jsonrpc.ts';
+import { SseParser, type SseEvent } from '../../schemas/sse.ts';
+import type { Head, Reader } from './http1/response.ts';
+import { MAX_MESSAGE_BYTES } from './link.ts';
+import { LARGE } from './raw-result.ts';
+
+/** A place in an event stream, and the pause that the server wants before it is taken up again there (ms). */
+export interface Place {
+  readonly lastEventId: string;
+  readonly pause: number | undefined;
+}
+
+/** Hands on every JSON-RPC message of an answer, be it one JSON document or an event stream. */
+export class MessageReader implements Reader {
+  readonly #onMessage: (message: RpcMessage) => void;
+  #events: SseParser | undefined;
+  #place: Place | undefined;
+  #json = false;
+  #chunks: Buffer[] = [];
+  /** Where all of it goes, if the server said how much that is. */
+  #whole: Buffer | undefined;
+  #size = 0;
+  /** Takes a whole document that is large. @returns whether it did; if not, it is parsed */
+  onLarge: ((document: Buffer) => boolean) | undefined;
+  /** Of the HTTP response, as soon as it begins. */
+  status = 0;
+
+  constructor(onMessage: (message: RpcMessage) => void) {
+    this.#onMessage = onMessage;
+  }
+
+  onHead({ status, headers }: Head): void {
+    this.status = status;
+    this.#place = this.resume;
+    const type = headers['content-type'] ?? '';
+    this.#json = type.startsWith('application/json');
+    const length = Number(headers['content-length']);
+    // Held once: pieces of what is large go where they belong as they come. Pages that are not written to take no memory.
+    const isLarge = this.#json && length >= LARGE && length <= MAX_MESSAGE_BYTES;
+    this.#whole = isLarge ? Buffer.allocUnsafeSlow(length) : undefined;
+    if (type.startsWith('text/event-stream'))
+      this.#events = new SseParser((event) => this.#onEvent(event), MAX_MESSAGE_BYTES);
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#events) return this.#events.push(chunk);
+    if (!this.#json) return;
+    this.#size += chunk.length;
+    if (this.#size > MAX_MESSAGE_BYTES) throw new RangeError('answer too long');
+    if (!this.#whole) return void this.#chunks.push(Buffer.from(chunk));
+    chunk.copy(this.#whole, this.#size - chunk.length);
+  }
+
+  onEnd(): void {
+    const [first] = this.#chunks;
+    const joined = this.#chunks.length > 1 ? Buffer.concat(this.#chunks) : first;
+    const bytes = this.#whole?.subarray(0, this.#size) ?? joined;
+    this.#chunks = [];
+    if (!bytes) return;
+    if (bytes.length >= LARGE && this.onLarge?.(bytes)) return;
+    this.#take(bytes.toString('utf8'));
+  }
+
+  /** Where a stream that broke off can be taken up again; `undefined` where it cannot. */
+  get resume(): Place | undefined {
+    const { lastId, retry } = this.#events ?? {};
+    return lastId ? { lastEventId: lastId, pause: retry } : this.#place;
+  }
+
+  /** An event without data only names a place to come back to. */
+  #onEvent({ event, data }: SseEvent): void {
+    if (event === 'message' && data !== '') this.#take(data);
+  }
+
+  #take(json: string): void {
+    const message = asMessage(JSON.parse(json));
+    if (message) this.#onMessage(message);
+  }
+}
