@@ -1,4 +1,5 @@
 /** JSON from elsewhere, had with care: where it comes from is said by config, or by whoever the config names. */
+import { Body } from '../upstream/http1/body.ts';
 import { HttpClient } from '../upstream/http1/client.ts';
 
 const MAX_BYTES = 512 * 1024;
@@ -15,21 +16,14 @@ export async function fetchJson(url: URL, publicOnly: boolean): Promise<unknown>
     throw new Error(`${url.origin} is not https`);
   const client = new HttpClient(url, publicOnly);
   try {
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const body = new Body(MAX_BYTES);
     const head = await client.send(
       url,
       { method: 'GET', headers: { Accept: 'application/json' }, signal: AbortSignal.timeout(TIMEOUT) },
-      {
-        onData(chunk) {
-          size += chunk.length;
-          if (size > MAX_BYTES) throw new RangeError('answer too long');
-          chunks.push(Buffer.from(chunk));
-        },
-      },
+      body,
     );
     if (head.status !== 200) throw new Error(`${url.href} answered ${head.status}`);
-    return parse(Buffer.concat(chunks).toString('utf8'), url);
+    return parse(body.bytes.toString('utf8'), url);
   } finally {
     client.close();
   }

@@ -1,7 +1,7 @@
 /** `fetch` for one provider of models, as the AI SDK wants it: the guard of servers, no redirects, bounded in size. */
 import { SlipwayError } from '../../schemas/errors.ts';
 import { responseOf } from '../upstream/auth/guarded-fetch.ts';
-import type { Reader } from '../upstream/http1/response.ts';
+import { Body } from '../upstream/http1/body.ts';
 import { HttpClient } from '../upstream/http1/client.ts';
 
 /** The longest answer that is read (bytes): texts, not files. */
@@ -45,8 +45,6 @@ export class ModelHttp implements Disposable {
     const isKnown = door.apiKey !== undefined || Object.keys(door.headers).length > 0;
     if (url.protocol !== 'https:' && this.#publicOnly && isKnown)
       throw new SlipwayError('upstream-unavailable', `${url.origin} is not https: it is sent no key.`);
-    const chunks: Buffer[] = [];
-    let size = 0;
     const call = {
       method: method === 'POST' ? 'POST' : 'GET',
       headers: headersFor(new Headers(headers), door),
@@ -54,15 +52,9 @@ export class ModelHttp implements Disposable {
       signal: signal ?? undefined,
     } as const;
     this.#client ??= new HttpClient(url, this.#publicOnly);
-    const reader: Reader = {
-      onData: (chunk) => {
-        size += chunk.length;
-        if (size > MAX_BYTES) throw new RangeError('answer too long');
-        chunks.push(Buffer.from(chunk));
-      },
-    };
-    const head = await this.#client.send(url, call, reader).catch(withoutCause);
-    return responseOf(head, Buffer.concat(chunks));
+    const answer = new Body(MAX_BYTES);
+    const head = await this.#client.send(url, call, answer).catch(withoutCause);
+    return responseOf(head, answer.bytes);
   }
 }
 

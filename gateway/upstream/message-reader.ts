@@ -1,6 +1,7 @@
 /** Reads the messages in what an upstream answers over HTTP. */
 import { asMessage, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { SseParser, type SseEvent } from '../../schemas/sse.ts';
+import { Body } from './http1/body.ts';
 import type { Head, Reader } from './http1/response.ts';
 import { MAX_MESSAGE_BYTES } from './link.ts';
 import { LARGE } from './raw-result.ts';
@@ -17,10 +18,7 @@ export class MessageReader implements Reader {
   #events: SseParser | undefined;
   #place: Place | undefined;
   #json = false;
-  #chunks: Buffer[] = [];
-  /** Where all of it goes, if the server said how much that is. */
-  #whole: Buffer | undefined;
-  #size = 0;
+  readonly #body = new Body(MAX_MESSAGE_BYTES);
   /** Takes a whole document that is large. @returns whether it did; if not, it is parsed */
   onLarge: ((document: Buffer) => boolean) | undefined;
   /** Of the HTTP response, as soon as it begins. */
@@ -30,34 +28,25 @@ export class MessageReader implements Reader {
     this.#onMessage = onMessage;
   }
 
-  onHead({ status, headers }: Head): void {
-    this.status = status;
+  onHead(head: Head): void {
+    this.status = head.status;
     this.#place = this.resume;
-    const type = headers['content-type'] ?? '';
+    const type = head.headers['content-type'] ?? '';
     this.#json = type.startsWith('application/json');
-    const length = Number(headers['content-length']);
-    // Held once: pieces of what is large go where they belong as they come. Pages that are not written to take no memory.
-    const isLarge = this.#json && length >= LARGE && length <= MAX_MESSAGE_BYTES;
-    this.#whole = isLarge ? Buffer.allocUnsafeSlow(length) : undefined;
+    if (this.#json) this.#body.onHead(head);
     if (type.startsWith('text/event-stream'))
       this.#events = new SseParser((event) => this.#onEvent(event), MAX_MESSAGE_BYTES);
   }
 
   onData(chunk: Buffer): void {
     if (this.#events) return this.#events.push(chunk);
-    if (!this.#json) return;
-    this.#size += chunk.length;
-    if (this.#size > MAX_MESSAGE_BYTES) throw new RangeError('answer too long');
-    if (!this.#whole) return void this.#chunks.push(Buffer.from(chunk));
-    chunk.copy(this.#whole, this.#size - chunk.length);
+    if (this.#json) this.#body.onData(chunk);
   }
 
   onEnd(): void {
-    const [first] = this.#chunks;
-    const joined = this.#chunks.length > 1 ? Buffer.concat(this.#chunks) : first;
-    const bytes = this.#whole?.subarray(0, this.#size) ?? joined;
-    this.#chunks = [];
-    if (!bytes) return;
+    const { bytes } = this.#body;
+    this.#body.clear();
+    if (bytes.length === 0) return;
     if (bytes.length >= LARGE && this.onLarge?.(bytes)) return;
     this.#take(bytes.toString('utf8'));
   }

@@ -2,15 +2,21 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createSecure } from 'node:https';
-import { createServer as createTcp, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer as createTcp, type AddressInfo, type Socket } from 'node:net';
+import { existsSync, readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
-import { getCACertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls';
+import tls, { getCACertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { Body } from '../../gateway/upstream/http1/body.ts';
 import { HttpClient } from '../../gateway/upstream/http1/client.ts';
 import { requestBytes } from '../../gateway/upstream/http1/request.ts';
+import type { Head } from '../../gateway/upstream/http1/response.ts';
 import { NotDelivered } from '../../gateway/upstream/link.ts';
 import { LOCALHOST } from './fixtures/localhost.ts';
 import { opened } from '../helpers/opened.ts';
+import { eventually } from '../helpers/until.ts';
 
 const POST = { method: 'POST', headers: { 'Content-Type': 'text/plain' } } as const;
 
@@ -53,6 +59,7 @@ async function tcp(serve: (socket: Socket, number: number) => void): Promise<Cal
   return new Caller(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
 }
 
+const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
 const answer = (body: string, more = ''): string =>
   `HTTP/1.1 200 OK\r\n${more}Content-Length: ${body.length}\r\n\r\n${body}`;
 /** The next turn of the event loop, after what has come in was read. */
@@ -82,7 +89,7 @@ test('what arrives is what was sent, and it takes one connection', async () => {
   expect(ports.size).toBe(1);
 });
 
-test('without a body there is no length', async () => {
+test('without a body there is no length, but of a POST', async () => {
   const caller = await http((request, response) => response.end(JSON.stringify(request.headers)));
   const parts: string[] = [];
   for (const method of ['GET', 'DELETE'] as const)
@@ -92,6 +99,8 @@ test('without a body there is no length', async () => {
       { onData: (chunk) => void parts.push(String(chunk)) },
     );
   for (const part of parts) expect(JSON.parse(part)).not.toHaveProperty('content-length');
+  await caller.client.send(caller.url, POST, { onData: (chunk) => void parts.push(String(chunk)) });
+  expect(JSON.parse(parts.at(-1) ?? '')).toMatchObject({ 'content-length': '0' });
 });
 
 test('many at once: each gets its own answer; more than there may be connections wait their turn', async () => {
@@ -148,9 +157,27 @@ describe('what is not delivered, and what may have been', () => {
     }
   });
 
+  test('a server that hangs up and does not listen any more', async () => {
+    for (const half of ['', 'HTTP/1.1 200 OK\r\nContent-Le', answer('hello').slice(0, -1)]) {
+      const caller = await tcp((socket) => socket.pause().end(half));
+      await expect(caller.post('x'.repeat(20_000_000))).rejects.toThrow('The connection to the server broke.');
+    }
+  });
+
+  test('what cannot even begin', async () => {
+    const { DEFAULT_CIPHERS } = tls;
+    onTestFinished(() => void (tls.DEFAULT_CIPHERS = DEFAULT_CIPHERS));
+    tls.DEFAULT_CIPHERS = 'none';
+    const caller = new Caller('https://127.0.0.1:1/');
+    const all = await Promise.allSettled([caller.post('x'), caller.post('y'), caller.post('z')]);
+    for (const each of all) expect(each).toMatchObject({ reason: { cause: { code: 'ERR_SSL_NO_CIPHER_MATCH' } } });
+    for (const each of all) expect(each.status === 'rejected' && each.reason).toBeInstanceOf(NotDelivered);
+    expect(() => new HttpClient(new URL('ftp://127.0.0.1/'), false)).toThrow(NotDelivered);
+  });
+
   test('an answer that is none', async () => {
     const caller = await tcp((socket) => socket.once('data', () => socket.write('SSH-2.0-OpenSSH\r\n\r\n')));
-    await expect(caller.post('x')).rejects.toThrow('cannot be read');
+    await expect(caller.post('x')).rejects.toThrow('cannot be read (HTTP: not a status)');
   });
 
   test('a reader that had enough', async () => {
@@ -217,6 +244,25 @@ describe('a connection is used again only if nothing speaks against it', () => {
     expect(await takes((socket) => socket.end(answer('right')))).toBe(2);
   });
 
+  /** Tells the server to do something while the connection is idle, and waits for so many turns. */
+  const meanwhile = async (act: (socket: Socket) => void, turns: number): Promise<number> => {
+    let last: Socket | undefined;
+    const respond = (socket: Socket): void => void (last = socket).write(answer('right'));
+    return takes(respond, async () => {
+      act(last as Socket);
+      for (let at = 0; at < turns; at++) await turn();
+    });
+  };
+
+  test('what has ended a moment ago is not sent on: nobody could say what became of that', async () => {
+    // In the first turn nothing has been read yet of what the server did.
+    for (let turns = 2; turns < 8; turns++) {
+      expect(await meanwhile((socket) => socket.end(), turns)).toBe(2);
+      expect(await meanwhile((socket) => socket.write(answer('wrong')), turns)).toBe(2);
+      expect(await meanwhile((socket) => socket.resetAndDestroy(), turns)).toBe(2);
+    }
+  });
+
   test('response queue poisoning: an answer too many, at once or later, is nobody’s answer', async () => {
     expect(await takes((socket) => socket.write(answer('right') + answer('wrong')))).toBe(2);
     const closed = Promise.withResolvers<void>();
@@ -243,6 +289,77 @@ describe('a connection is used again only if nothing speaks against it', () => {
     expect(await caller.post('y')).toEqual([413, '']);
     expect(connections).toBe(2);
   });
+});
+
+test('who has enough while the answer comes hears no more of it', async () => {
+  const caller = await tcp((socket) =>
+    socket.once('data', () => socket.write(`${CHUNKED}1\r\na\r\n1\r\nb\r\n0\r\n\r\n`)),
+  );
+  const stop = new AbortController();
+  const heard: string[] = [];
+  const reader = {
+    onData: (chunk: Buffer) => {
+      heard.push(String(chunk));
+      stop.abort(new Error('enough'));
+    },
+    onEnd: () => heard.push('end'),
+  };
+  const call = { ...POST, body: '', signal: stop.signal };
+  await expect(caller.client.send(caller.url, call, reader)).rejects.toThrow('enough');
+  expect(heard).toEqual(['a']);
+});
+
+test('a connection holds on to nothing of what went over it', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const caller = await http((request, response) => request.pipe(response));
+  const once = async (): Promise<WeakRef<object>> => {
+    const reader = {};
+    await caller.client.send(caller.url, { ...POST, body: 'x' }, reader);
+    return new WeakRef(reader);
+  };
+  const readers: WeakRef<object>[] = [];
+  for (let at = 0; at < 3; at++) readers.push(await once());
+  await eventually(() => {
+    collect();
+    return readers.every((reader) => reader.deref() === undefined);
+  });
+});
+
+test.runIf(existsSync('/proc/net/tcp'))(
+  'a stream that is silent for hours notices when the other side is gone',
+  async () => {
+    const asked = Promise.withResolvers<Socket>();
+    const caller = await tcp((socket) => socket.once('data', () => asked.resolve(socket)));
+    const stop = new AbortController();
+    const running = caller.post('x', stop.signal);
+    const { remotePort = 0 } = await asked.promise;
+    const port = remotePort.toString(16).toUpperCase().padStart(4, '0');
+    const row = readFileSync('/proc/net/tcp', 'utf8')
+      .split('\n')
+      .find((line) => line.includes(`0100007F:${port} 0100007F:`));
+    // The kernel's timer of that socket: 2 is keepalive.
+    expect(row?.trim().split(/\s+/)[5]).toMatch(/^02:/);
+    stop.abort(new Error('enough'));
+    await expect(running).rejects.toThrow('enough');
+  },
+);
+
+test('a body in one piece, in whatever pieces it comes, and never more than is allowed', () => {
+  const head = (length?: number): Head => ({
+    status: 200,
+    headers: length === undefined ? {} : { 'content-length': String(length) },
+  });
+  for (const length of [undefined, 10, 3, 1_000_000]) {
+    const body = new Body(10);
+    body.onHead(head(length));
+    for (const byte of Buffer.from('0123456789')) body.onData(Buffer.from([byte]));
+    expect(String(body.bytes)).toBe('0123456789');
+    expect(() => body.onData(Buffer.from('x'))).toThrow(RangeError);
+    // Of a second answer nothing is left of the first.
+    body.onHead(head());
+    expect(body.bytes).toHaveLength(0);
+  }
 });
 
 describe('request splitting: a header that would end its line, or say what is not its to say, is refused', () => {
@@ -294,4 +411,27 @@ test('over TLS: only whom a known authority vouches for; the second connection g
     expect(await caller.post('again')).toEqual([200, 'again']);
   }
   expect(reused).toEqual([false, true, false, true]);
+});
+
+test('over TLS: where what was agreed on before does not help, it is begun afresh', async () => {
+  const reused: boolean[] = [];
+  const server = createSecure({ ...LOCALHOST }, (request, response) => {
+    reused.push((request.socket as TLSSocket).isSessionReused());
+    response.setHeader('Connection', 'close');
+    request.pipe(response);
+  });
+  const { port } = new URL(await opened(server));
+  const between = await tcp((socket, number) => {
+    if (number === 2) return socket.destroy();
+    const onward = connect(Number(port), '127.0.0.1').on('error', () => {});
+    socket.pipe(onward).pipe(socket);
+  });
+  const before = getCACertificates('default');
+  setDefaultCACertificates([...before, LOCALHOST.cert]);
+  onTestFinished(() => setDefaultCACertificates(before));
+  const caller = new Caller(`https://127.0.0.1:${between.url.port}/`);
+  expect(await caller.post('one')).toEqual([200, 'one']);
+  await expect(caller.post('two')).rejects.toBeInstanceOf(NotDelivered);
+  expect(await caller.post('three')).toEqual([200, 'three']);
+  expect(reused).toEqual([false, false]);
 });

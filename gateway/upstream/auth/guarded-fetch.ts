@@ -1,7 +1,8 @@
 /** `fetch` for addresses that strangers name: the same guard as for servers, no redirects, bounded in size and time. */
 import { SlipwayError } from '../../../schemas/errors.ts';
-import type { Head } from '../http1/response.ts';
+import { Body } from '../http1/body.ts';
 import { HttpClient } from '../http1/client.ts';
+import type { Head } from '../http1/response.ts';
 
 /** The largest document that is read (bytes), and how long one may take (ms). */
 const MAX_BYTES = 1024 * 1024;
@@ -29,8 +30,7 @@ export function guardedFetch(publicOnly: boolean): Fetch {
       throw new SlipwayError('authorization-failed', `${url.origin} is not https.`);
     const client = new HttpClient(url, publicOnly);
     const timeout = AbortSignal.timeout(TIMEOUT);
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const answer = new Body(MAX_BYTES);
     try {
       const call = {
         method: method === 'POST' ? 'POST' : 'GET',
@@ -38,14 +38,8 @@ export function guardedFetch(publicOnly: boolean): Fetch {
         ...(body === undefined || body === null ? {} : { body: String(body) }),
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       } as const;
-      const head = await client.send(url, call, {
-        onData: (chunk) => {
-          size += chunk.length;
-          if (size > MAX_BYTES) throw new RangeError('too long');
-          chunks.push(Buffer.from(chunk));
-        },
-      });
-      return responseOf(head, Buffer.concat(chunks));
+      const head = await client.send(url, call, answer);
+      return responseOf(head, answer.bytes);
     } catch (cause) {
       // An answer that is none (a status of 999, a header that no header can be) is nothing unforeseen from a stranger.
       if (cause instanceof RangeError || cause instanceof TypeError)

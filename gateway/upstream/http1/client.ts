@@ -10,17 +10,21 @@ import { Wire, type Target, type WireHandlers } from './wire.ts';
 const MAX_WIRES = 256;
 
 export class HttpClient {
-  readonly #target: Target;
+  readonly #url: URL;
+  readonly #lookup: Target['lookup'];
+  #session: Target['session'];
   readonly #wires = new Set<Wire>();
   /** What was used last is used next, so that what nobody needs grows old. */
   #free: Wire[] = [];
+  /** What answered in this turn, and is free in the next. */
+  #answered: Wire[] = [];
   /** What no wire was free for, in order. */
   readonly #waiting = new Set<PendingRequest>();
   #closed = false;
   readonly #handlers: WireHandlers = {
-    onFree: (wire) => {
-      this.#free.push(wire);
-      this.#serveNext();
+    onSession: (session) => (this.#session = session),
+    onAnswered: (wire) => {
+      if (this.#answered.push(wire) === 1) setImmediate(this.#rest);
     },
     onGone: (wire) => {
       this.#wires.delete(wire);
@@ -31,11 +35,13 @@ export class HttpClient {
 
   /**
    * @param publicOnly whether private addresses are out of bounds
-   * @throws NotDelivered for a URL that names one outright
+   * @throws NotDelivered for a URL that names one outright, or leads to no web server
    */
   constructor(url: URL, publicOnly: boolean) {
     if (publicOnly) checkLiteral(url);
-    this.#target = { url, lookup: publicOnly ? publicLookup() : undefined };
+    if (!/^https?:$/.test(url.protocol)) throw new NotDelivered(`${url.protocol} is not spoken here.`);
+    this.#url = url;
+    this.#lookup = publicOnly ? publicLookup() : undefined;
   }
 
   /**
@@ -46,7 +52,9 @@ export class HttpClient {
   send({ pathname, search }: URL, call: HttpCall, reader: Reader = {}): Promise<Head> {
     return new Promise((resolve, reject) => {
       const request = new PendingRequest(this.#bytesOf(pathname + search, call), reader, call.signal, resolve, reject);
-      leave(() => this.#dispatch(request));
+      leave(() => {
+        if (!this.#place(request)) this.#wait(request);
+      });
     });
   }
 
@@ -59,19 +67,33 @@ export class HttpClient {
 
   #bytesOf(path: string, call: HttpCall): Buffer {
     try {
-      return requestBytes(this.#target.url.host, path, call);
+      return requestBytes(this.#url.host, path, call);
     } catch (cause) {
       throw new NotDelivered('The request cannot be sent.', cause);
     }
   }
 
-  #dispatch(request: PendingRequest): void {
-    if (request.settled) return;
-    if (this.#closed) return request.broken(new Error('closed'));
+  /** @returns whether there is no need to wait */
+  #place(request: PendingRequest): boolean {
+    if (request.settled) return true;
     const free = this.#free.pop();
-    if (free) return free.send(request);
-    if (this.#wires.size < MAX_WIRES && !this.#isOneComing())
-      return void this.#wires.add(new Wire(this.#target, request, this.#handlers));
+    if (this.#closed) request.broken(new Error('closed'));
+    else if (free) free.send(request);
+    else if (this.#wires.size < MAX_WIRES && !this.#isOneComing()) this.#open(request);
+    else return false;
+    return true;
+  }
+
+  #open(request: PendingRequest): void {
+    const target = { url: this.#url, lookup: this.#lookup, session: this.#session };
+    try {
+      this.#wires.add(new Wire(target, request, this.#handlers));
+    } catch (error) {
+      request.broken(error);
+    }
+  }
+
+  #wait(request: PendingRequest): void {
     this.#waiting.add(request);
     request.onAbort = () => this.#waiting.delete(request);
   }
@@ -85,10 +107,25 @@ export class HttpClient {
 
   #serveNext(): void {
     const [next] = this.#waiting;
-    if (!next) return;
-    this.#waiting.delete(next);
-    this.#dispatch(next);
+    if (next && this.#place(next)) this.#waiting.delete(next);
   }
+
+  /**
+   * Not free at once, but when what came right behind the answer has been read: many a server hangs up without having said
+   * so, and one that says too much must not be heard as the answer to the next.
+   */
+  readonly #rest = (): void => {
+    const answered = this.#answered;
+    this.#answered = [];
+    // This turn has read what there was before; the next reads what is there by now.
+    setImmediate(() => {
+      for (const wire of answered) {
+        if (!wire.isResting) continue;
+        this.#free.push(wire);
+        this.#serveNext();
+      }
+    });
+  };
 }
 
 /** What carries requests to a server. */

@@ -1,30 +1,28 @@
 /** A request on its way, which somebody waits for. */
 import { SlipwayError } from '../../../schemas/errors.ts';
 import { NotDelivered } from '../link.ts';
-import type { HttpCall } from './request.ts';
-import type { Head, Reader } from './response.ts';
+import { MalformedResponse, type Head, type Reader } from './response.ts';
 
 /** It is settled once; what comes later changes nothing. */
 export class PendingRequest {
-  readonly bytes: Buffer;
   readonly reader: Reader;
+  /** Until it is sent: a stream may last for hours. */
+  #bytes: Buffer | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #resolve: (head: Head) => void;
   readonly #reject: (error: unknown) => void;
   settled = false;
-  /** Whether the server may have got anything of it. */
-  sent = false;
   /** Called when nobody waits for it any more. */
   onAbort: (() => unknown) | undefined;
 
   constructor(
     bytes: Buffer,
     reader: Reader,
-    signal: HttpCall['signal'],
+    signal: AbortSignal | undefined,
     resolve: (head: Head) => void,
     reject: (error: unknown) => void,
   ) {
-    this.bytes = bytes;
+    this.#bytes = bytes;
     this.reader = reader;
     this.#signal = signal;
     this.#resolve = resolve;
@@ -33,22 +31,29 @@ export class PendingRequest {
     else signal?.addEventListener('abort', this.#abort, { once: true });
   }
 
+  /** Once: from here on the server may have got it. */
+  toSend(): Buffer {
+    const bytes = this.#bytes as Buffer;
+    this.#bytes = undefined;
+    return bytes;
+  }
+
   resolve(head: Head): void {
     if (this.#settle()) this.#resolve(head);
   }
 
   /** What came is no answer. */
   unreadable(cause: unknown): void {
-    if (this.#settle())
-      this.#reject(
-        new SlipwayError('upstream-unavailable', 'The server sent an answer that cannot be read.', { cause }),
-      );
+    if (!this.#settle()) return;
+    const why = cause instanceof MalformedResponse ? ` (HTTP: ${cause.message})` : '';
+    const message = `The server sent an answer that cannot be read${why}.`;
+    this.#reject(new SlipwayError('upstream-unavailable', message, { cause }));
   }
 
   /** Nothing more will come. */
   broken(cause: unknown): void {
     if (!this.#settle()) return;
-    if (this.sent)
+    if (!this.#bytes)
       this.#reject(new SlipwayError('upstream-unavailable', 'The connection to the server broke.', { cause }));
     else this.#reject(cause instanceof NotDelivered ? cause : new NotDelivered('The server cannot be reached.', cause));
   }

@@ -10,60 +10,60 @@ const CONNECT_TIMEOUT = 15_000;
 const IDLE_TIMEOUT = 4_000;
 const IDLE_TIMEOUT_MAX = 600_000;
 const IDLE_MARGIN = 1_000;
-/** What is read at once (bytes). */
+/** After what silence it is asked whether the other side is still there, for streams that are silent for hours (ms). */
+const KEEP_ALIVE = 60_000;
+/** What is read at once (bytes): 1 MB in 32 pieces, and a small answer touches one page of it. */
 const READ_BYTES = 32 * 1024;
 
-/** Where connections go to. */
+/** Where to, and what there is to begin with. */
 export interface Target {
   readonly url: URL;
   readonly lookup: LookupFunction | undefined;
-  /** What the next TLS connection may begin with. */
-  session?: Buffer;
+  /** Of an earlier connection over TLS to the same place. */
+  readonly session: Buffer | undefined;
 }
 
 export interface WireHandlers {
-  /** It can take another request. */
-  onFree(wire: Wire): void;
-  /** It never will, from now on. Called once. */
+  /** What a connection over TLS can begin with next time; nothing, where that did not help. */
+  onSession(session: Buffer | undefined): void;
+  /** The request is answered, and another may follow: see {@link Wire.isResting}. */
+  onAnswered(wire: Wire): void;
+  /** It takes no request any more. Called once, before its request hears of it. */
   onGone(wire: Wire): void;
 }
+
+type State = 'connecting' | 'busy' | 'resting' | 'over';
 
 export class Wire {
   readonly #socket: Socket;
   readonly #handlers: WireHandlers;
+  readonly #late: NodeJS.Timeout;
+  #state: State = 'connecting';
   #request: PendingRequest | undefined;
   /** Of the response to the request that was sent. */
   #parser: ResponseParser | undefined;
-  #error: Error | undefined;
-  /** Whether it was answered and is not free yet. */
-  isResting = false;
 
-  /** @param first is sent as soon as the connection stands */
+  /** @param first is sent as soon as the connection stands @throws Error where TLS cannot even begin */
   constructor(target: Target, first: PendingRequest, handlers: WireHandlers) {
     this.#handlers = handlers;
-    this.#take(first);
     this.#socket = open(target, this.#onBytes);
-    const late = setTimeout(() => this.#socket.destroy(new Error('timeout')), CONNECT_TIMEOUT);
-    const ready = (): void => {
-      clearTimeout(late);
-      this.#socket.setTimeout(IDLE_TIMEOUT);
-      this.#write(first);
-    };
+    this.#take(first);
+    this.#late = setTimeout(() => this.#end(new Error('timeout')), CONNECT_TIMEOUT);
     this.#socket
-      .once(target.url.protocol === 'https:' ? 'secureConnect' : 'connect', ready)
-      .on('session', (session: Buffer) => (target.session = session))
-      .on('timeout', () => {
-        if (!this.#request) this.destroy();
-      })
-      .on('end', this.#onEnd)
-      .on('error', (error) => (this.#error = error))
-      .on('close', () => {
-        clearTimeout(late);
-        this.#onClose();
-      });
+      .once(target.url.protocol === 'https:' ? 'secureConnect' : 'connect', () => this.#onReady())
+      .on('session', (session: Buffer) => handlers.onSession(session))
+      .on('timeout', () => this.#onIdle())
+      .on('end', () => this.#onEnd())
+      .on('error', (error) => this.#end(error))
+      .on('close', () => this.#end());
   }
 
-  /** Only while it is free. */
+  /** Whether it has answered and has nothing to do since, so that another request may be sent. */
+  get isResting(): boolean {
+    return this.#state === 'resting';
+  }
+
+  /** Only while it is resting. */
   send(request: PendingRequest): void {
     this.#take(request);
     this.#write(request);
@@ -71,75 +71,89 @@ export class Wire {
 
   /** Ends it, with what is under way. */
   destroy(): void {
-    this.#socket.destroy();
+    this.#end();
   }
 
   #take(request: PendingRequest): void {
     this.#request = request;
-    request.onAbort = () => this.destroy();
+    request.onAbort = this.#onAbort;
   }
 
   #write(request: PendingRequest): void {
+    this.#state = 'busy';
     this.#parser = new ResponseParser(request.reader);
-    request.sent = true;
-    this.#socket.write(request.bytes);
+    this.#socket.write(request.toSend());
+  }
+
+  readonly #onAbort = (): void => this.#end();
+
+  #onReady(): void {
+    clearTimeout(this.#late);
+    this.#socket.setTimeout(IDLE_TIMEOUT);
+    if (this.#request) this.#write(this.#request);
   }
 
   readonly #onBytes = (size: number, buffer: Uint8Array): boolean => {
     const parser = this.#parser;
-    // Response queue poisoning: what nobody asked for would be taken for the answer to what is asked next.
-    if (parser) this.#read(parser, () => parser.push(Buffer.from(buffer.buffer, buffer.byteOffset, size)) > 0);
-    else this.destroy();
+    try {
+      const more = parser?.push(Buffer.from(buffer.buffer, buffer.byteOffset, size)) ?? size;
+      if (parser?.done) this.#answered(parser);
+      // Response queue poisoning: what nobody asked for would be taken for the answer to what is asked next.
+      if (more > 0) this.#end();
+    } catch (error) {
+      this.#unreadable(error);
+    }
     return true;
   };
 
-  readonly #onEnd = (): void => {
-    const parser = this.#parser;
-    if (parser) this.#read(parser, () => parser.end());
-  };
-
-  /** @param step reads on, and says whether the connection is of no use after it */
-  #read(parser: ResponseParser, step: () => boolean): void {
-    const request = this.#request as PendingRequest;
-    let isSpent: boolean;
+  /** The server has nothing more to say, and nothing that is said to it will be answered. */
+  #onEnd(): void {
     try {
-      isSpent = step();
+      if (this.#parser?.end()) this.#answered(this.#parser);
     } catch (error) {
-      this.destroy();
-      return request.unreadable(error);
+      this.#unreadable(error);
     }
-    if (!parser.done) return;
+    this.#end();
+  }
+
+  #onIdle(): void {
+    if (this.isResting) this.#end();
+  }
+
+  #answered(parser: ResponseParser): void {
+    const request = this.#request;
+    const head = parser.head as Head;
     this.#request = undefined;
     this.#parser = undefined;
-    const head = parser.head as Head;
     const idle = idleTimeout(head);
     // What is still being written is a request whose end the server did not care to hear.
-    if (isSpent || !parser.keepAlive || idle <= 0 || this.#socket.writableLength > 0) this.destroy();
+    if (!parser.keepAlive || idle <= 0 || this.#socket.writableLength > 0) this.#end();
     else {
+      this.#state = 'resting';
       if (this.#socket.timeout !== idle) this.#socket.setTimeout(idle);
-      this.#rest();
+      this.#handlers.onAnswered(this);
     }
-    request.resolve(head);
+    request?.resolve(head);
   }
 
-  /**
-   * Not free at once, but when what came right behind the answer has been read: many a server hangs up without having said
-   * so, and one that says too much must not be heard as the answer to the next.
-   */
-  #rest(): void {
-    this.isResting = true;
-    // The first comes before anything more is read, the second after it.
-    setImmediate(() => setImmediate(this.#onRested));
+  #unreadable(error: unknown): void {
+    this.#request?.unreadable(error);
+    this.#end();
   }
 
-  readonly #onRested = (): void => {
-    this.isResting = false;
-    if (!this.#socket.destroyed && !this.#socket.readableEnded) this.#handlers.onFree(this);
-  };
-
-  #onClose(): void {
+  /** The one way in which it ends. */
+  #end(error?: Error): void {
+    if (this.#state === 'over') return;
+    if (this.#state === 'connecting') this.#handlers.onSession(undefined);
+    this.#state = 'over';
+    clearTimeout(this.#late);
+    this.#socket.destroy();
+    this.#parser?.abandon();
+    this.#parser = undefined;
+    const request = this.#request;
+    this.#request = undefined;
     this.#handlers.onGone(this);
-    this.#request?.broken(this.#error);
+    request?.broken(error);
   }
 }
 
@@ -156,6 +170,8 @@ function open({ url, lookup, session }: Target, callback: (size: number, buffer:
     host,
     port: Number(url.port || (isSecure ? 443 : 80)),
     noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: KEEP_ALIVE,
     // Read into one place again and again: a stream takes 64 kB for each piece.
     onread: { buffer: Buffer.allocUnsafeSlow(READ_BYTES), callback },
     ...(lookup ? { lookup } : {}),
