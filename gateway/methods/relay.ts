@@ -130,7 +130,7 @@ async function pass(
     if (!waiting && !ended) timer = setTimeout(timeOut, narrow?.value ?? timeoutMs);
   });
   timer = setTimeout(timeOut, narrow?.value ?? timeoutMs);
-  const key = calls.add(call.id, request.id, controller);
+  const running = calls.add(call.id, request.id, controller);
   const stay = call.onGone(() => controller.abort(new SlipwayError('cancelled', 'The client went away.')));
   metrics.inFlight++;
   const began = performance.now();
@@ -171,7 +171,7 @@ async function pass(
     ended = true;
     clearTimeout(timer);
     stay();
-    calls.remove(key, controller);
+    calls.remove(running);
   }
 }
 

@@ -7,11 +7,11 @@ export async function whileWanted<T>(call: Call, work: (signal: AbortSignal) => 
   const { calls } = call.caller.state;
   const gone = new AbortController();
   const stay = call.onGone(() => gone.abort(new SlipwayError('cancelled', 'The client went away.')));
-  const key = calls.add(call.id, call.request.id, gone);
+  const running = calls.add(call.id, call.request.id, gone);
   try {
     return await work(gone.signal);
   } finally {
     stay();
-    calls.remove(key, gone);
+    calls.remove(running);
   }
 }

@@ -85,7 +85,7 @@ class Execution {
     const { scripts, calls } = caller.state;
     this.#call.trace.event('script_execution', request.method);
     const stay = this.#call.onGone(() => this.#stop.abort(new SlipwayError('cancelled', 'The client went away.')));
-    const key = calls.add(id, request.id, this.#stop);
+    const running = calls.add(id, request.id, this.#stop);
     const began = performance.now();
     let outcome: CallOutcome = 'failed';
     try {
@@ -102,7 +102,7 @@ class Execution {
       // What it did not wait for ends with it.
       this.#stop.abort(new SlipwayError('cancelled', 'The script has ended.'));
       stay();
-      calls.remove(key, this.#stop);
+      calls.remove(running);
       scripts.ended(outcome, began);
       // Of the request that carries it by now: its client may have come back with an answer.
       const { trace } = this.#call;

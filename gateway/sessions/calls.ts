@@ -1,33 +1,42 @@
 /** Calls that are running, so that their client, or a shutdown, can cancel them. */
 import { SlipwayError } from '../../schemas/errors.ts';
-import { FleetingMap } from '../../schemas/fleeting-map.ts';
 import type { Id } from '../../schemas/jsonrpc.ts';
 
-export class Calls {
-  readonly #running = new FleetingMap<string, AbortController>();
+/** One that is running, until it is removed. */
+export interface RunningCall {
+  readonly sessionId: string;
+  readonly id: Id;
+  readonly controller: AbortController;
+  /** Where it stands among the others. */
+  at: number;
+}
 
-  /** @returns the key to {@link remove} it by */
-  add(sessionId: string, id: Id, controller: AbortController): string {
-    const key = keyOf(sessionId, id);
-    this.#running.set(key, controller);
-    return key;
+/** By no key: calls come and go all the time, and hardly ever is one cancelled, which then may take a look at each. */
+export class Calls {
+  readonly #running: RunningCall[] = [];
+
+  /** @returns what to {@link remove} */
+  add(sessionId: string, id: Id, controller: AbortController): RunningCall {
+    const call = { sessionId, id, controller, at: this.#running.length };
+    this.#running.push(call);
+    return call;
   }
 
-  remove(key: string, controller: AbortController): void {
-    if (this.#running.get(key) === controller) this.#running.take(key);
+  /** Once. The last takes its place. */
+  remove({ at }: RunningCall): void {
+    const last = this.#running.pop() as RunningCall;
+    if (last.at === at) return;
+    last.at = at;
+    this.#running[at] = last;
   }
 
   /** Cancels a call of the same session only: a request id is no secret. `1` and `"1"` are two ids. */
   cancel(sessionId: string, id: unknown): void {
-    if (typeof id === 'string' || typeof id === 'number')
-      this.#running.get(keyOf(sessionId, id))?.abort(new SlipwayError('cancelled'));
+    const found = this.#running.filter((call) => call.id === id && call.sessionId === sessionId);
+    for (const { controller } of found) controller.abort(new SlipwayError('cancelled'));
   }
 
   abortAll(reason: SlipwayError): void {
-    for (const key of this.#running.keys()) this.#running.get(key)?.abort(reason);
+    for (const { controller } of this.#running.slice()) controller.abort(reason);
   }
-}
-
-function keyOf(sessionId: string, id: Id): string {
-  return `${sessionId} ${typeof id === 'string' ? 's' : 'n'}${id}`;
 }

@@ -3,7 +3,7 @@ import { leave } from '../../rpc/turn.ts';
 import { NotDelivered } from '../link.ts';
 import { checkLiteral, publicLookup } from '../reach.ts';
 import { PendingRequest } from './pending.ts';
-import { requestBytes, type HttpCall } from './request.ts';
+import { RequestWriter, type HttpCall } from './request.ts';
 import type { Head, Reader } from './response.ts';
 import { Wire, type Target, type WireHandlers } from './wire.ts';
 
@@ -12,6 +12,7 @@ const MAX_WIRES = 256;
 export class HttpClient {
   readonly #url: URL;
   readonly #lookup: Target['lookup'];
+  readonly #writer: RequestWriter;
   #session: Target['session'];
   readonly #wires = new Set<Wire>();
   /** What was used last is used next, so that what nobody needs grows old. */
@@ -41,6 +42,7 @@ export class HttpClient {
     if (publicOnly) checkLiteral(url);
     if (!/^https?:$/.test(url.protocol)) throw new NotDelivered(`${url.protocol} is not spoken here.`);
     this.#url = url;
+    this.#writer = new RequestWriter(url.host);
     this.#lookup = publicOnly ? publicLookup() : undefined;
   }
 
@@ -67,7 +69,7 @@ export class HttpClient {
 
   #bytesOf(path: string, call: HttpCall): Buffer {
     try {
-      return requestBytes(this.#url.host, path, call);
+      return this.#writer.write(path, call);
     } catch (cause) {
       throw new NotDelivered('The request cannot be sent.', cause);
     }

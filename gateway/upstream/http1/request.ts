@@ -25,26 +25,44 @@ const OURS: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
-/**
- * Request splitting: a header whose value ends its line would begin a request of its own.
- * @param host as the `Host` header has it
- * @param path with its query, escaped as `URL` does
- * @returns head and body in one piece, so that one write sends both
- * @throws TypeError for a header that none can be
- */
-export function requestBytes(host: string, path: string, { method, headers, body = '' }: HttpCall): Buffer {
-  let head = `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\nVia: ${VIA}\r\n`;
-  for (const name in headers) {
-    const value = headers[name] as string;
+/** Writes the requests to one host. Headers that are the same object as those before are the same lines. */
+export class RequestWriter {
+  readonly #host: string;
+  #headers: HttpCall['headers'] | undefined;
+  #lines = '';
+
+  /** @param host as the `Host` header has it */
+  constructor(host: string) {
+    this.#host = host;
+  }
+
+  /**
+   * @param path with its query, escaped as `URL` does
+   * @returns head and body in one piece, so that one write sends both
+   * @throws TypeError for a header that none can be
+   */
+  write(path: string, { method, headers, body = '' }: HttpCall): Buffer {
+    if (headers !== this.#headers) {
+      this.#lines = `Host: ${this.#host}\r\nVia: ${VIA}\r\n${linesOf(headers)}`;
+      this.#headers = headers;
+    }
+    const size = Buffer.byteLength(body);
+    const length = body !== '' || method === 'POST' ? `Content-Length: ${size}\r\n` : '';
+    const head = `${method} ${path} HTTP/1.1\r\n${this.#lines}${length}\r\n`;
+    const bytes = Buffer.allocUnsafe(head.length + size);
+    bytes.write(head, 'latin1');
+    bytes.write(body, head.length);
+    return bytes;
+  }
+}
+
+/** Request splitting: a header whose value ends its line would begin a request of its own. */
+function linesOf(headers: HttpCall['headers']): string {
+  let lines = '';
+  for (const [name, value] of Object.entries(headers)) {
     if (!HEADER_NAME.test(name) || NO_VALUE.test(value) || OURS.has(name.toLowerCase()))
       throw new TypeError(`The header ${JSON.stringify(name)} cannot be sent.`);
-    head += `${name}: ${value}\r\n`;
+    lines += `${name}: ${value}\r\n`;
   }
-  const length = Buffer.byteLength(body);
-  if (body !== '' || method === 'POST') head += `Content-Length: ${length}\r\n`;
-  head += '\r\n';
-  const bytes = Buffer.allocUnsafe(head.length + length);
-  bytes.write(head, 'latin1');
-  bytes.write(body, head.length);
-  return bytes;
+  return lines;
 }
