@@ -27,8 +27,11 @@ export function hashArguments(value: unknown): ArgumentHashes {
 function canonical(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? '';
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  const keys = Object.keys(value);
+  // Most have one, and sorting makes copies.
+  if (keys.length > 1) keys.sort();
   let text = '{';
-  for (const key of Object.keys(value).sort())
+  for (const key of keys)
     text += `${text === '{' ? '' : ','}${JSON.stringify(key)}:${canonical((value as Record<string, unknown>)[key])}`;
   return `${text}}`;
 }

@@ -186,15 +186,16 @@ function optional(key: string, text: string | undefined): string {
   return text === undefined ? '' : `,"${key}":${quoted(text)}`;
 }
 
-/** Events of one millisecond share its text. */
-let lastMs = -1;
+/** Events of one second share the text of all but its fraction. */
+let lastSecond = Number.NaN;
 let lastIso = '';
 function isoOf(ms: number): string {
-  if (ms !== lastMs) {
-    lastMs = ms;
-    lastIso = new Date(ms).toISOString();
+  const fraction = ms % 1000;
+  if (ms - fraction !== lastSecond) {
+    lastSecond = ms - fraction;
+    lastIso = new Date(lastSecond).toISOString().slice(0, -'000Z'.length);
   }
-  return lastIso;
+  return `${lastIso}${String(fraction).padStart(3, '0')}Z`;
 }
 
 /** Whether a line follows `before` and is as it was written. @returns what is wrong with it, or where the chain stands after it */
