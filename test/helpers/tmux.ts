@@ -10,6 +10,8 @@ export interface ScreenOptions {
   readonly rows?: number;
 }
 
+let screens = 0;
+
 export class Screen implements Disposable {
   readonly #socket: string;
   readonly #options: ScreenOptions;
@@ -18,7 +20,8 @@ export class Screen implements Disposable {
   constructor(command: readonly string[], options: ScreenOptions) {
     const { cwd, columns = 110, rows = 32 } = options;
     this.#options = options;
-    this.#socket = join(cwd, 'tmux.sock');
+    // One of its own: the screen before, in the same folder, may be on its way out still.
+    this.#socket = join(cwd, `tmux-${++screens}.sock`);
     this.#tmux('-f', '/dev/null', 'new-session', '-d', '-x', String(columns), '-y', String(rows), '-c', cwd, 'sh');
     this.#tmux('set-option', '-g', 'status', 'off');
     this.keys(`${command.map((word) => `'${word}'`).join(' ')}; echo "[ended $?]"`, 'Enter');
