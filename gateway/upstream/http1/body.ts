@@ -3,7 +3,7 @@ import type { Head, Reader } from './response.ts';
 
 const EMPTY = Buffer.alloc(0);
 
-/** It takes no more than twice its bytes while it comes, in however small pieces, and just its bytes if the server said how many. */
+/** Its room is at most twice its bytes, in however small pieces they come, and just its bytes if the server said how many. */
 export class Body implements Reader {
   readonly #max: number;
   #room: Buffer = EMPTY;

@@ -8,6 +8,10 @@ import { opened } from '../../helpers/opened.ts';
 
 export const POST = { method: 'POST', headers: { 'Content-Type': 'text/plain' } } as const;
 
+/** A response of known length. @param more headers, each with its line end */
+export const answer = (body: string, more = ''): string =>
+  `HTTP/1.1 200 OK\r\n${more}Content-Length: ${body.length}\r\n\r\n${body}`;
+
 export class Caller {
   readonly client: HttpClient;
   readonly url: URL;
