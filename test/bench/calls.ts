@@ -1,14 +1,17 @@
 /** What a call costs that goes through the gateway: against the same one made directly, and by way of what checks nothing. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { callOf, load, type Load } from './load.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { callOf, load, warmUp, type Load } from './load.ts';
 import { cpuMs, median, type Row } from './measure.ts';
 import type { Era } from './talk.ts';
 
 const ROUND_MS = 2000;
 const ROUNDS = 3;
-/** Until what every call runs through is compiled: V8 takes some 100 000 calls for it while all cores are busy. */
+/** V8 takes some 100 000 calls to compile what they run through while all cores are busy. */
 const WARM_MS = 15_000;
+/** Until V8 collects what had nothing to do, and some more. */
+const REST_MS = 15_000;
 
 /** Something that calls go to. */
 export interface Way {
@@ -43,19 +46,23 @@ export async function serving(
  */
 export async function compare(what: string, ways: Ways, tool: string, share: number, era?: Era): Promise<Row[]> {
   const { direct, gateway, least } = ways;
-  const spoken = era ? { era } : {};
-  const warm = { connections: 64, ms: WARM_MS, params: callOf(tool) };
-  await load({ ...warm, ...spoken, url: gateway.url });
+  const called = { params: callOf(tool), ...(era ? { era } : {}) };
   // It knows nothing of names: tools are called as their server calls them.
-  const own = callOf(tool.slice(tool.indexOf('__') + 2));
-  if (least) await load({ ...warm, params: own, url: least.url });
+  const own = { params: callOf(tool.slice(tool.indexOf('__') + 2)) };
+  const running = [{ url: gateway.url, ...called }, ...(least ? [{ url: least.url, ...own }] : [])];
+  await warmUp(
+    WARM_MS,
+    running.map((way) => (ms) => load({ ...way, connections: 64, ms })),
+  );
   const rows: Row[] = [];
   for (const connections of era ? [64] : [1, 64]) {
     const [straight, through, forwarded]: [Round[], Round[], Round[]] = [[], [], []];
-    for (let at = 0; at < ROUNDS; at++) {
+    for (let at = 0; at <= ROUNDS; at++) {
       straight.push(await round(direct, { connections, params: callOf('echo') }));
-      through.push(await round(gateway, { connections, params: callOf(tool), ...spoken }));
-      if (least) forwarded.push(await round(least, { connections, params: own }));
+      through.push(await round(gateway, { connections, ...called }));
+      if (least) forwarded.push(await round(least, { connections, ...own }));
+      // One caller alone takes other ways through the code than many, which are compiled in their turn.
+      if (at === 0) for (const rounds of [straight, through, forwarded]) rounds.length = 0;
     }
     const name = `tools/call ${what}, ${connections} connection${connections === 1 ? '' : 's'}`;
     rows.push({ name: `${name}: calls/s`, value: median(through.map(({ perSecond }) => perSecond)), unit: '/s' });
@@ -64,6 +71,15 @@ export async function compare(what: string, ways: Ways, tool: string, share: num
     if (least) rows.push(...costs(`${name}, checking nothing`, connections, straight, forwarded));
   }
   return rows;
+}
+
+/** Alone, and the first to call for a while: what V8 gave up meanwhile is compiled again beside these calls. */
+export async function afterRest({ direct, gateway }: Ways, tool: string): Promise<Row> {
+  await sleep(REST_MS);
+  const first = await round(gateway, { connections: 1, params: callOf(tool) });
+  const straight = await round(direct, { connections: 1, params: callOf('echo') });
+  const name = `tools/call to HTTP, 1 connection, after ${REST_MS / 1000} s without a call: added p99`;
+  return { name, value: first.p99 - straight.p99, unit: 'ms' };
 }
 
 /** What came of one round; CPU in µs a call. */

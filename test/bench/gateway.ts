@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GATEWAY, helloServer, HELLO_PROGRAM } from '../helpers/configs.ts';
 import { Desk, Running } from '../helpers/slipway.ts';
-import { compare, serving } from './calls.ts';
+import { afterRest, compare, serving } from './calls.ts';
 import { callOf, load } from './load.ts';
 import { cpuMs, peakOf, printRows, rssMb, type Row } from './measure.ts';
 import { greet } from './talk.ts';
@@ -46,6 +46,7 @@ export async function gatewayBench(program: string): Promise<Row[]> {
       ...(await compare('to HTTP', { ...ways, least: toHttp }, 'echo__echo', 0.4)),
       ...(await compare('to stdio', { ...ways, least: toStdio }, 'hello__hello', 0.6)),
       ...(await compare('to HTTP, 2026-07-28', ways, 'echo__echo', 0.4, '2026-07-28')),
+      await afterRest(ways, 'echo__echo'),
       ...[[], ['keep']].map(ticks),
       await handshakes(target.url),
       await lists(`${base}/projects/many/mcp`),

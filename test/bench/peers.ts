@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../reconciler/drivers/process/port.ts';
 import { GATEWAY, helloServer, HELLO_PROGRAM } from '../helpers/configs.ts';
 import { Desk, Running } from '../helpers/slipway.ts';
-import { callOf, load, type Load } from './load.ts';
+import { callOf, load, warmUp, type Load } from './load.ts';
 import { cpuMs, median, printRows, type Row } from './measure.ts';
 import { HERE, PEERS, type Params, type Peer, type Site } from './others.ts';
 import { SseWire } from './sse-wire.ts';
@@ -15,7 +15,7 @@ import { SseWire } from './sse-wire.ts';
 const ECHO = join(import.meta.dirname, 'echo-http.mjs');
 const ROUND_MS = 2000;
 const ROUNDS = 3;
-/** For all of them alike: what every call runs through is compiled after many. */
+/** For all of them alike. */
 const WARM_MS = 8000;
 const CONNECTIONS = 16;
 
@@ -31,7 +31,7 @@ export async function peersBench(program: string): Promise<Row[]> {
   try {
     const own = await slipway(site, program);
     const rows = [...(await own.measure('HTTP')), ...(await own.measure('stdio'))].flatMap(rowsOf);
-    for (const peer of PEERS) rows.push(...(await meet(peer, site, own.through(peer.to))).flatMap(rowsOf));
+    for (const peer of PEERS) rows.push(...(await meet(peer, site, own.side(peer.to))).flatMap(rowsOf));
     await own.stop();
     printRows(`Beside others, ${CONNECTIONS} connections`, rows);
     return rows;
@@ -75,8 +75,16 @@ function against(name: string, to: Measured['to'], value: number, aim: number | 
 
 type Through = (ms: number) => Promise<Load>;
 
+/** A program, and how it is called. */
+interface Side {
+  readonly child: ChildProcess;
+  /** What `process.kill` takes: the program, or with a minus the group that it leads. */
+  readonly target: number;
+  readonly through: Through;
+}
+
 interface Own {
-  through(to: Measured['to']): Through;
+  side(to: Measured['to']): Side;
   measure(to: Measured['to']): Promise<Measured[]>;
   stop(): Promise<unknown>;
 }
@@ -93,17 +101,19 @@ async function slipway({ desk, direct }: Site, program: string): Promise<Own> {
   const running = new Running(child);
   const url = `${await running.serving}/mcp`;
   const tools = { HTTP: 'echo__echo', stdio: 'hello__hello' };
-  const through = (to: Measured['to']) => (ms: number) =>
-    load({ url, connections: CONNECTIONS, ms, params: callOf(tools[to]) });
+  const side = (to: Measured['to']): Side => {
+    const called = { url, connections: CONNECTIONS, params: callOf(tools[to]) };
+    return { child, target: child.pid as number, through: (ms) => load({ ...called, ms }) };
+  };
   return {
-    through,
-    measure: async (to) => [{ name: 'Slipway', to, ...(await inTurn(direct, child, through(to))) }],
+    side,
+    measure: async (to) => [{ name: 'Slipway', to, ...(await inTurn(direct, side(to))) }],
     stop: () => running.stop(),
   };
 }
 
 /** One that does not start here, or answers wrongly, is left out and said so. */
-async function meet(peer: Peer, site: Site, own: Through): Promise<Measured[]> {
+async function meet(peer: Peer, site: Site, own: Side): Promise<Measured[]> {
   const port = await freePort();
   const { argv, env } = peer.start(site, port);
   const [program, ...args] = argv;
@@ -119,7 +129,7 @@ async function meet(peer: Peer, site: Site, own: Through): Promise<Measured[]> {
     peer.sse ? loadSse(new URL(url), ms, params) : load({ url, connections: CONNECTIONS, ms, params });
   try {
     await untilItAnswers(() => through(50), child);
-    const measured = await inTurn(site.direct, child, through, own);
+    const measured = await inTurn(site.direct, { child, target: -(child.pid as number), through }, own);
     return [{ name: peer.name, to: peer.to, ...measured, ...(peer.aim === undefined ? {} : { aim: peer.aim }) }];
   } catch (error) {
     console.error(`${peer.name} to ${peer.to} was left out: ${String(error).slice(0, 300)}`);
@@ -141,27 +151,44 @@ async function untilItAnswers(attempt: () => Promise<unknown>, child: ChildProce
   }
 }
 
-async function inTurn(
-  direct: string,
-  child: ChildProcess,
-  through: Through,
-  beside?: Through,
-): Promise<Omit<Measured, 'name' | 'to'>> {
-  await through(WARM_MS);
+/**
+ * Who is not asked stands still: mcp-hub works on for two thirds of a core when its calls are answered. What is put off like that is
+ * paid in one's own time, and not in that of the next.
+ */
+async function inTurn(direct: string, side: Side, beside?: Side): Promise<Omit<Measured, 'name' | 'to'>> {
+  const sides = beside ? [side, beside] : [side];
   const [straight, passed, ours]: [number[], number[], number[]] = [[], [], []];
   let [cpu, calls] = [0, 0];
-  for (let round = 0; round < ROUNDS; round++) {
-    const own = { url: direct, connections: CONNECTIONS, ms: ROUND_MS, params: callOf('echo') };
-    straight.push((await load(own)).perSecond);
-    const before = cpuMs(child.pid as number);
-    const { perSecond } = await through(ROUND_MS);
-    cpu += cpuMs(child.pid as number) - before;
-    calls += (perSecond * ROUND_MS) / 1000;
-    passed.push(perSecond);
-    if (beside) ours.push((await beside(ROUND_MS)).perSecond);
+  for (const { target } of sides) process.kill(target, 'SIGSTOP');
+  try {
+    await warmUp(
+      WARM_MS,
+      sides.map((each) => (ms) => awake(each, ms)),
+    );
+    for (let round = 0; round < ROUNDS; round++) {
+      const own = { url: direct, connections: CONNECTIONS, ms: ROUND_MS, params: callOf('echo') };
+      straight.push((await load(own)).perSecond);
+      const before = cpuMs(side.child.pid as number);
+      const { perSecond } = await awake(side, ROUND_MS);
+      cpu += cpuMs(side.child.pid as number) - before;
+      calls += (perSecond * ROUND_MS) / 1000;
+      passed.push(perSecond);
+      if (beside) ours.push((await awake(beside, ROUND_MS)).perSecond);
+    }
+  } finally {
+    for (const { child, target } of sides) if (child.exitCode === null) process.kill(target, 'SIGCONT');
   }
   const measured = { perSecond: median(passed), ratio: median(passed) / median(straight), cpu: (cpu / calls) * 1000 };
   return beside ? { ...measured, beside: median(ours) / median(passed) } : measured;
+}
+
+async function awake({ target, through }: Side, ms: number): Promise<Load> {
+  process.kill(target, 'SIGCONT');
+  try {
+    return await through(ms);
+  } finally {
+    process.kill(target, 'SIGSTOP');
+  }
 }
 
 /** As {@link load}, for who takes clients over HTTP+SSE only. */
