@@ -2,7 +2,7 @@
 import { createServer } from 'node:https';
 import { connect } from 'node:net';
 import { getCACertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { NotDelivered } from '../../gateway/upstream/link.ts';
 import { opened } from '../helpers/opened.ts';
 import { LOCALHOST } from './fixtures/localhost.ts';
@@ -56,4 +56,27 @@ test('where what was agreed on before does not help, it is begun afresh', async 
   await expect(caller.post('two')).rejects.toBeInstanceOf(NotDelivered);
   expect(await caller.post('three')).toEqual([200, 'three']);
   expect(reused).toEqual([false, false]);
+});
+
+test('who takes the connection and then says nothing is given up after 15 s; others are asked on connections of their own', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { port } = await secure();
+  const [greeted, left] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const between = await tcp((socket, number) => {
+    // Half of a handshake: the client has spoken, and waits.
+    if (number === 1) return socket.once('data', () => greeted.resolve()).once('close', () => left.resolve());
+    const onward = connect(Number(port), '127.0.0.1').on('error', () => {});
+    socket.pipe(onward).pipe(socket);
+  });
+  trust();
+  const caller = new Caller(`https://127.0.0.1:${between.url.port}/`);
+  const given = caller.post('lost').catch((error: unknown) => error);
+  await greeted.promise;
+  expect(await caller.post('not held up')).toEqual([200, 'not held up']);
+  vi.advanceTimersByTime(14_999);
+  expect(await Promise.race([given, turn()])).toBeUndefined();
+  vi.advanceTimersByTime(1);
+  expect(await given).toBeInstanceOf(NotDelivered);
+  await left.promise;
 });
