@@ -35,7 +35,12 @@ process.on('SIGINT', () => stop.abort()).on('SIGTERM', () => stop.abort());
 const io = processIo(stop.signal);
 
 async function main(args: readonly string[]): Promise<number> {
-  const check = args.includes('--check');
+  const unknown = args.find((argument) => argument !== '--check');
+  if (unknown !== undefined) {
+    io.err(`error: npm start knows --check, and no ${JSON.stringify(unknown)}`);
+    return 2;
+  }
+  const check = args.length > 0;
   const place = await makeRepo(check);
   try {
     const program = await build();

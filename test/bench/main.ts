@@ -6,6 +6,7 @@ import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import type { Row } from './measure.ts';
 import { SUITES } from './suites.ts';
 
@@ -25,13 +26,13 @@ async function measured(name: string, program: string): Promise<Row[]> {
   return rows;
 }
 
-const args = process.argv.slice(2);
-const json = args.includes('--json') ? args[args.indexOf('--json') + 1] : undefined;
-const wanted = args.filter((argument) => argument in SUITES);
+const { values, positionals: wanted } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true });
+const unknown = wanted.find((name) => !(name in SUITES));
+if (unknown !== undefined) throw new Error(`There is no suite ${unknown}, but: ${Object.keys(SUITES).join(', ')}`);
 /** One needs others installed, and one takes minutes: only when asked for. */
 const usual = Object.keys(SUITES).filter((name) => name !== 'peers' && name !== 'leaks');
 execFileSync(process.execPath, [pathOf('../../cli/build.ts')], { stdio: 'inherit' });
 const results: Record<string, Row[]> = {};
 for (const name of wanted.length > 0 ? wanted : usual)
   results[name] = await measured(name, pathOf('../../dist/slipway.js'));
-if (json !== undefined) writeFileSync(json, `${JSON.stringify(results, null, 2)}\n`);
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
