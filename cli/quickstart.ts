@@ -40,7 +40,7 @@ async function main(args: readonly string[]): Promise<number> {
     io.err(`error: npm start knows --check, and no ${JSON.stringify(unknown)}`);
     return 2;
   }
-  const check = args.length > 0;
+  const check = args.includes('--check');
   const place = await makeRepo(check);
   try {
     const program = await build();

@@ -27,7 +27,7 @@ async function measured(name: string, program: string): Promise<Row[]> {
 }
 
 const { values, positionals: wanted } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true });
-const unknown = wanted.find((name) => !(name in SUITES));
+const unknown = wanted.find((name) => !Object.hasOwn(SUITES, name));
 if (unknown !== undefined) throw new Error(`There is no suite ${unknown}, but: ${Object.keys(SUITES).join(', ')}`);
 /** One needs others installed, and one takes minutes: only when asked for. */
 const usual = Object.keys(SUITES).filter((name) => name !== 'peers' && name !== 'leaks');

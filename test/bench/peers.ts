@@ -159,7 +159,7 @@ async function inTurn(direct: string, side: Side, beside?: Side): Promise<Omit<M
   const sides = beside ? [side, beside] : [side];
   const [straight, passed, ours]: [number[], number[], number[]] = [[], [], []];
   let [cpu, calls] = [0, 0];
-  for (const { target } of sides) process.kill(target, 'SIGSTOP');
+  for (const each of sides) tell(each, 'SIGSTOP');
   try {
     await warmUp(
       WARM_MS,
@@ -176,19 +176,24 @@ async function inTurn(direct: string, side: Side, beside?: Side): Promise<Omit<M
       if (beside) ours.push((await awake(beside, ROUND_MS)).perSecond);
     }
   } finally {
-    for (const { child, target } of sides) if (child.exitCode === null) process.kill(target, 'SIGCONT');
+    for (const each of sides) tell(each, 'SIGCONT');
   }
   const measured = { perSecond: median(passed), ratio: median(passed) / median(straight), cpu: (cpu / calls) * 1000 };
   return beside ? { ...measured, beside: median(ours) / median(passed) } : measured;
 }
 
-async function awake({ target, through }: Side, ms: number): Promise<Load> {
-  process.kill(target, 'SIGCONT');
+async function awake(side: Side, ms: number): Promise<Load> {
+  tell(side, 'SIGCONT');
   try {
-    return await through(ms);
+    return await side.through(ms);
   } finally {
-    process.kill(target, 'SIGSTOP');
+    tell(side, 'SIGSTOP');
   }
+}
+
+/** Nothing to one that has ended: why it did is the error then, and the other goes on. */
+function tell({ child, target }: Side, signal: 'SIGSTOP' | 'SIGCONT'): void {
+  if (child.exitCode === null && child.signalCode === null) process.kill(target, signal);
 }
 
 /** As {@link load}, for who takes clients over HTTP+SSE only. */
