@@ -94,6 +94,7 @@ export class RunningGateway implements Gateway {
       open: opener(options.connect, version),
       version,
       authorize: (door) => authorizer.authorization(door),
+      taskOwner: (server, id) => this.#state.tasks.of(server, id)?.client,
       onChanged: (server, method, principal) => this.#unasked.changed(server, method, principal),
       onListed: () => options.listed?.(),
       onNotification: (server, notification, audience) => this.#unasked.said(server, notification, audience),

@@ -32,10 +32,10 @@ export class Unasked {
 
   /**
    * Cross-client leak: what a shared server says while it works for one client is for that one. Said while it works for
-   * several, it may be about any of them, and nobody hears it. A changed list is no secret: {@link changed}.
+   * several, it may be about any of them, and nobody hears it; just after a call, for whoever had it. A changed list is no secret: {@link changed}.
    */
   said(server: string, notification: RpcNotification, audience: Audience): void {
-    const { client, busy, holder, principal } = audience;
+    const { client, busy, after, holder, principal } = audience;
     const { method, params } = notification;
     const isList = LIST_NOTICES.has(method);
     const isUpdate = method === 'notifications/resources/updated';
@@ -47,15 +47,16 @@ export class Unasked {
     if (client) return client.notify(notification);
     if (method !== 'notifications/message' || busy) return;
     const { levels } = this.#state;
-    const mayHear = (id: string): boolean => holder === undefined || holder === holderOf(id);
-    const wanted = ({ sessionId: id }: Stream): boolean => mayHear(id) && levels.wants(id, params?.['level']);
+    const mayHear = ({ sessionId: id, identity }: Stream): boolean =>
+      (holder === undefined || holder === holderOf(id)) && (after === undefined || after === identity.key);
+    const wanted = (stream: Stream): boolean => mayHear(stream) && levels.wants(stream.sessionId, params?.['level']);
     this.#notify(server, notification, wanted, principal);
   }
 
   /** Only to those who subscribed, and only on routes that still lead to the server. */
   #updated(server: string, notification: RpcNotification, { client: caller, holder, principal }: Audience): void {
     const { subscriptions } = this.#state;
-    const all = subscriptions.of(server, String(notification.params?.['uri']));
+    const all = subscriptions.hearing(server, String(notification.params?.['uri']));
     const wanted = new Set(all.filter((sessionId) => holder === undefined || holder === holderOf(sessionId)));
     this.#notify(server, notification, ({ sessionId }) => wanted.delete(sessionId), principal);
     // One that does not listen can still be told if it is calling just now.

@@ -22,6 +22,8 @@ import {
 export interface Client {
   /** The same for all requests of one client. */
   readonly id: string;
+  /** Who is behind it. */
+  readonly principal: string;
   /** What it can be asked, as MCP's ClientCapabilities. */
   readonly capabilities: Readonly<Record<string, unknown>>;
   /** What it says it is, if it says so with each request. */

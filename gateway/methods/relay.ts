@@ -37,6 +37,8 @@ interface How {
   readonly send?: Send;
   /** Its result may be given again. */
   readonly keeping?: Keeping;
+  /** Another server was asked before for the same request, which was charged then. */
+  readonly charged?: boolean;
 }
 
 const AS_USUAL: How = {};
@@ -52,7 +54,7 @@ export function relay(call: Call, server: Server, params: Record<string, unknown
   const spend = spendOf(call, server, tool);
   if (spend?.refusal) return refused(call, server, spend.refusal);
   const allowance = allowanceFor(call, server, tool);
-  spend?.take();
+  if (!how.charged) spend?.take();
   const { pipelines, plugin } = call.caller.route;
   const pipeline = pipelines?.get(server.name);
   const shape = pipeline && shapeOf(call, pipeline, String(params['name']), allowance);

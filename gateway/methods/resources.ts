@@ -8,11 +8,12 @@ import type { Call } from '../era/era.ts';
 import type { Json } from '../rpc/json.ts';
 import type { RouteView } from '../route-view.ts';
 import type { Server } from '../upstream/server.ts';
+import { isVerdict } from '../upstream/tally.ts';
 import { relay } from './relay.ts';
 
 /** @throws RpcFailure when no server has it, as the first of them said it; SlipwayError otherwise */
 export function resourcesRead(call: Call): Promise<Json> {
-  return firstOf(call, (server, params) => relay(call, server, params));
+  return firstOf(call, (server, params, charged) => relay(call, server, params, { charged }));
 }
 
 /** @throws the same, and SlipwayError `bad-request` for too many subscriptions */
@@ -82,16 +83,17 @@ export function matches(template: string, uri: string): boolean {
 
 async function firstOf(
   call: Call,
-  ask: (server: Server, params: Record<string, unknown>) => Promise<Json>,
+  ask: (server: Server, params: Record<string, unknown>, charged: boolean) => Promise<Json>,
 ): Promise<Json> {
   const params = call.request.params ?? {};
   let refusal: unknown = new RpcFailure({ code: RPC.methodNotFound, message: 'No server here has resources' });
   let first = true;
   for (const server of await candidatesFor(call, params['uri'])) {
     try {
-      return await ask(server, { ...params });
+      return await ask(server, { ...params }, !first);
     } catch (error) {
-      if (!(error instanceof RpcFailure)) throw error;
+      // That one cannot be had is no answer of the others.
+      if (!isVerdict(error)) throw error;
       if (first) refusal = error;
       first = false;
     }

@@ -71,6 +71,7 @@ export class ScriptCall extends InnerCall {
 function askedOnly(client: CallEnd, request: CallEnd['request']): CallEnd {
   return {
     id: client.id,
+    principal: client.principal,
     capabilities: client.capabilities,
     info: client.info,
     logLevel: client.logLevel,

@@ -33,6 +33,10 @@ export class CallClient implements CallEnd {
     this.#onWaiting = onWaiting;
   }
 
+  get principal(): string {
+    return this.#call.caller.identity.key;
+  }
+
   get capabilities(): Record<string, unknown> {
     return capabilitiesFrom(this.#call.session.capabilities);
   }

@@ -48,6 +48,7 @@ export class Round {
   readonly #token: unknown;
   /** Whether its request may be answered with a question. */
   readonly askable: boolean;
+  readonly #principal: string;
   readonly #questions = new Map<string, Question>();
   #carrier: Carrier | undefined;
   #trace: Trace;
@@ -60,6 +61,7 @@ export class Round {
   constructor(asker: Asker, carrier: Carrier) {
     const { identity, route } = carrier.caller;
     this.id = `${identity.key} ${route.path} ${nameOf(asker.info)}#${randomUUID()}`;
+    this.#principal = identity.key;
     this.asker = asker;
     this.#trace = carrier.caller.trace;
     this.#token = progressTokenOf(carrier.request.params);
@@ -161,6 +163,7 @@ export class Round {
     const { asker } = this;
     return {
       id: this.id,
+      principal: this.#principal,
       capabilities: asker.capabilities,
       info: asker.info,
       logLevel: asker.logLevel,

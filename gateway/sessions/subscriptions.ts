@@ -8,6 +8,9 @@ const MAX_TOTAL = 100_000;
 /** How often those of sessions that ended without a word are given back (ms). */
 const SWEEP = 25_000;
 
+/** Parts of parts, at most. */
+const MAX_LEVELS = 32;
+
 const NOBODY: ReadonlyMap<string, number> = new Map();
 
 export class Subscriptions {
@@ -46,6 +49,18 @@ export class Subscriptions {
     const key = JSON.stringify([server, uri]);
     this.#endOld(this.#sessions.get(key) ?? NOBODY);
     return [...(this.#sessions.get(key) ?? NOBODY).keys()];
+  }
+
+  /** The same, with those who subscribed to something that it is a part of: MCP lets a server tell of parts. */
+  hearing(server: string, uri: string): string[] {
+    const all = new Set(this.of(server, uri));
+    let at = uri.length;
+    for (let level = 0; level < MAX_LEVELS && at > 0; level++) {
+      at = uri.lastIndexOf('/', at - 1);
+      for (const whole of [uri.slice(0, Math.max(at, 0)), uri.slice(0, at + 1)])
+        for (const session of this.of(server, whole)) all.add(session);
+    }
+    return [...all];
   }
 
   /** The servers on which a session has subscribed to the URI. */

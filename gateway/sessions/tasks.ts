@@ -127,6 +127,10 @@ export function related(message: Values, rename: (id: string) => string): Values
   return { ...message, _meta: { ...meta, [RELATED]: { ...(meta?.[RELATED] as object), taskId: rename(id) } } };
 }
 
+/** The id of the task that a message says it belongs to. */
+export const relatedTask = (params: Values | undefined): string | undefined =>
+  idIn((params?.['_meta'] as Values | undefined)?.[RELATED]);
+
 /** The id of the task that an answer to a call is about, if it is one that goes on. */
 export function begunIn(result: unknown): string | undefined {
   const { resultType, taskId, task } = (result ?? {}) as { resultType?: unknown; taskId?: unknown; task?: unknown };

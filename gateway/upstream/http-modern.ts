@@ -1,12 +1,21 @@
 /** An upstream over Streamable HTTP as MCP 2026-07-28 has it: each request is a POST, whose response is all of it. */
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
-import { isRequest, RPC, RpcFailure, type RpcError, type RpcMessage, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import {
+  isRequest,
+  RPC,
+  RpcFailure,
+  type Id,
+  type RpcMessage,
+  type RpcRequest,
+  type RpcResponse,
+} from '../../schemas/jsonrpc.ts';
 import { mirrorHeaders, mirrorsOf, type Mirror } from '../../schemas/mirror.ts';
 import { headersFor, isModernError, MODERN_RPC, ourselves } from '../../schemas/modern.ts';
 import { Peer, type Connection, type ConnectionHandlers, type RequestOptions } from '../../schemas/peer.ts';
 import { contextHeaders } from '../tracing/context.ts';
 import { LISTS } from './lists.ts';
 import type { Http } from './http1/client.ts';
+import { noAnswer } from './link.ts';
 import { MessageReader } from './message-reader.ts';
 
 /** A server that never stops paging is cut off here. */
@@ -125,17 +134,15 @@ export class ModernHttp implements Connection {
       const refused = reader.status >= 400;
       if (received.id !== id && !(received.id === null && refused)) return;
       answered = true;
-      if (received.error && !isOurs(received.error)) this.#refused(reader.status, method);
+      reader.settled();
+      if (received.error && !isOurs(received, id)) this.#refused(reader.status, method);
       this.#peer.receive({ ...received, id });
     });
     const body = JSON.stringify(request);
     const { status } = await this.#client.send(this.#url, { method: 'POST', headers, body, signal }, reader);
     if (answered) return;
     this.#refused(status, method);
-    throw new SlipwayError(
-      'upstream-unavailable',
-      status >= 300 ? `The server answered HTTP ${status}.` : `The server did not answer ${method}.`,
-    );
+    throw noAnswer(status, method);
   }
 
   /**
@@ -147,9 +154,14 @@ export class ModernHttp implements Connection {
   }
 }
 
-/** Whether a server that still speaks like this can have said so with an HTTP error. */
-function isOurs(error: RpcError): boolean {
-  return isModernError(error) || error.code === RPC.methodNotFound || error.code === RPC.invalidParams;
+/** Whether a server that still speaks like this can have said so with an HTTP error: who knows what it was asked has read it. */
+function isOurs({ id, error }: RpcResponse, asked: Id): boolean {
+  if (!error || isModernError(error)) return true;
+  return (
+    error.code === RPC.methodNotFound ||
+    error.code === RPC.invalidParams ||
+    (id === asked && error.code !== RPC.invalidRequest)
+  );
 }
 
 /** Protocol errors between us and the server are no client's business. */

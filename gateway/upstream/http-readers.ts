@@ -33,12 +33,12 @@ export class AnswerReader extends MessageReader {
   foreign = false;
 
   /**
-   * @param session which a 404, in whatever words, only means that the server forgot
+   * @param session which the server may have forgotten: what only says so is no answer
    * @param onAnswered called when the request is answered, although its stream may go on
    */
   constructor(sent: RpcMessage, peer: Peer, session: string | undefined, onAnswered: () => void) {
     super((received) => {
-      if (!isRequest(sent) || (session !== undefined && this.status === 404)) return;
+      if (!isRequest(sent) || (session !== undefined && (this.status === 404 || this.#isForgotten(received)))) return;
       if ('method' in received) return peer.receive(received, sent.id);
       // A server that could not even read the id answers `null`; over HTTP it is clear what it means.
       const own = received.id === sent.id || (received.id === null && this.status >= 400);
@@ -46,12 +46,19 @@ export class AnswerReader extends MessageReader {
       this.foreign = received.error !== undefined && offersOurs(received.error);
       if (this.foreign) return;
       this.answered = true;
+      this.settled();
       peer.receive(received.id === sent.id ? received : { ...received, id: sent.id });
       onAnswered();
     });
     this.#peer = peer;
     this.#onAnswered = onAnswered;
     this.session = session;
+  }
+
+  /** The SDKs answer a session that is none of theirs with 400, and tell nothing about the request. */
+  #isForgotten(message: RpcMessage): boolean {
+    if (this.status !== 400 || 'method' in message || typeof message.id === 'number') return false;
+    return /session|not initialized/i.test(message.error?.message ?? '');
   }
 
   /** @returns whether it is an answer whose result can be passed on as it came */

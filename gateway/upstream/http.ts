@@ -7,7 +7,7 @@ import { contextHeaders } from '../tracing/context.ts';
 import { AnswerReader, ListenReader } from './http-readers.ts';
 import type { Http } from './http1/client.ts';
 import type { HttpCall } from './http1/request.ts';
-import { NOTICE_TIMEOUT, NotDelivered, type LinkHandlers, type Welcome } from './link.ts';
+import { noAnswer, NOTICE_TIMEOUT, NotDelivered, type LinkHandlers, type Welcome } from './link.ts';
 
 /** Pauses between two attempts to listen (ms), and how long saying goodbye may take. */
 const LISTEN_PAUSE = 1_000;
@@ -20,6 +20,8 @@ const RESUME_PAUSE_MAX = 30_000;
 const MAX_VAIN_RESUMES = 5;
 /** How long an upstream may take to take us up again (ms). */
 const REOPEN_TIMEOUT = 30_000;
+/** How a server answers in a session that it does not know: 404 says MCP, 400 many an SDK. */
+const FORGOTTEN: ReadonlySet<number> = new Set([400, 404]);
 
 /**
  * A Peer does the conversation (ids, progress, cancellation); each message it sends is a POST, whose answers it receives.
@@ -113,7 +115,7 @@ export class HttpConnection implements Connection {
 
   #tell(message: RpcMessage, options?: RequestOptions): void {
     const sent = this.#send(message, options ?? { signal: AbortSignal.timeout(NOTICE_TIMEOUT) });
-    if (!('method' in message) || message.method !== 'notifications/initialized') return;
+    if (!isIntroduction(message)) return;
     const introduced = sent.finally(() => {
       if (this.#introduced === introduced) this.#introduced = undefined;
     });
@@ -161,17 +163,15 @@ export class HttpConnection implements Connection {
   /** Where a POST alone brought no answer. @throws SlipwayError for a request that gets none */
   async #unanswered(message: RpcMessage, options: RequestOptions, reader: AnswerReader, status: number): Promise<void> {
     if (reader.foreign) throw this.#leave();
-    if (status === 404 && reader.session !== undefined) {
-      await this.#reopen(reader.session);
+    const { session } = reader;
+    if (session !== undefined && FORGOTTEN.has(status) && !isIntroduction(message)) {
+      await this.#reopen(session);
       return this.#send(message, options, true);
     }
     if (!isRequest(message)) return;
     await this.#resume(reader, options.signal);
     if (reader.answered) return;
-    throw new SlipwayError(
-      'upstream-unavailable',
-      status >= 300 ? `The server answered HTTP ${status}.` : `The server did not answer ${message.method}.`,
-    );
+    throw noAnswer(status, message.method);
   }
 
   /** The server speaks only MCP 2026-07-28 by now: the next request opens a new connection; this one ends with its last. */
@@ -204,13 +204,20 @@ export class HttpConnection implements Connection {
   /** The upstream forgot our session (it restarted): one of the callers opens a new one, the others wait for it. */
   #reopen(forgotten: string): Promise<void> {
     if (this.#session !== forgotten && !this.#reopening) return Promise.resolve();
+    const version = this.#version;
     this.#reopening ??= (async () => {
       this.#speakAs(undefined, undefined);
       const signal = AbortSignal.timeout(REOPEN_TIMEOUT);
       const welcome = (await this.request('initialize', this.#hello, { signal })) as Welcome | undefined;
       this.notify('notifications/initialized');
       this.#onReopen(welcome ?? {});
-    })().finally(() => (this.#reopening = undefined));
+    })()
+      .catch((error: unknown) => {
+        // Whoever comes next is told the same again, and tries again.
+        this.#speakAs(forgotten, version);
+        throw error;
+      })
+      .finally(() => (this.#reopening = undefined));
     return this.#reopening;
   }
 
@@ -223,6 +230,8 @@ export class HttpConnection implements Connection {
     let reader = new ListenReader(this.#peer);
     let session = this.#session;
     let listened = false;
+    /** In which the server has let us listen. */
+    let known: string | undefined;
     for (let pause = LISTEN_PAUSE; !signal.aborted; pause = Math.min(pause * 2, LISTEN_PAUSE_MAX)) {
       // A place in the stream of another session is none in this one's.
       if (session !== this.#session) reader = new ListenReader(this.#peer);
@@ -231,6 +240,7 @@ export class HttpConnection implements Connection {
       const missed = listened && !place;
       reader.onBegin = () => {
         listened = true;
+        known = session;
         if (missed) this.#onReopen(this.#welcome);
       };
       const last = place ? { 'Last-Event-ID': place.lastEventId } : {};
@@ -240,6 +250,9 @@ export class HttpConnection implements Connection {
         .send(this.#url, { method: 'GET', headers: { ...this.#headers, ...last }, signal }, reader)
         .catch(() => {});
       if (reader.status === 405) return;
+      // It started anew. Who waits for its updates sends nothing that would notice.
+      if (session !== undefined && session === known && FORGOTTEN.has(reader.status))
+        await this.#reopen(session).catch(() => {});
       const { resume } = reader;
       if (resume?.lastEventId !== place?.lastEventId || performance.now() - began > pause) pause = LISTEN_PAUSE;
       if (reader.status !== 200) reader = new ListenReader(this.#peer);
@@ -248,3 +261,7 @@ export class HttpConnection implements Connection {
     }
   }
 }
+
+/** Says that a session has begun: one that is not known any more by then is no reason to begin another at once. */
+const isIntroduction = (message: RpcMessage): boolean =>
+  'method' in message && message.method === 'notifications/initialized';

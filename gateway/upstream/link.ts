@@ -24,6 +24,8 @@ export interface Audience {
   readonly client: Client | undefined;
   /** Whether calls are running there; with no single client, it may then be for any of several. */
   readonly busy: boolean;
+  /** The principal whose call has just ended: it can be about that. */
+  readonly after?: string;
   /** The one client that has the instance, where clients share none. */
   readonly holder?: string;
   /** Whose credentials the instance was reached with, where everybody has their own. */
@@ -46,6 +48,19 @@ export class NotDelivered extends SlipwayError {
   constructor(message: string, cause?: unknown, code: ErrorCode = 'upstream-unavailable') {
     super(code, message, { cause });
   }
+}
+
+/** The server is there, and does not take this one request: others may be taken. */
+export class Refused extends SlipwayError {}
+
+/** Statuses that speak of one request: of its form, of its size, or that it comes too soon. */
+const REFUSALS: ReadonlySet<number> = new Set([400, 406, 411, 413, 414, 415, 422, 429, 431]);
+
+/** What a request failed with that HTTP answered, and MCP did not. @param status of the HTTP response */
+export function noAnswer(status: number, method: string): SlipwayError {
+  if (REFUSALS.has(status)) return new Refused('upstream-unavailable', `The server answered HTTP ${status}.`);
+  const message = status >= 300 ? `The server answered HTTP ${status}.` : `The server did not answer ${method}.`;
+  return new SlipwayError('upstream-unavailable', message);
 }
 
 export interface OpenOptions {

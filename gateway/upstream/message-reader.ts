@@ -6,6 +6,9 @@ import type { Head, Reader } from './http1/response.ts';
 import { MAX_MESSAGE_BYTES } from './link.ts';
 import { LARGE } from './raw-result.ts';
 
+/** How long a stream may go on that has brought its answer; MCP says that it should end then (ms). */
+const LINGER = 1000;
+
 /** A place in an event stream, and the pause that the server wants before it is taken up again there (ms). */
 export interface Place {
   readonly lastEventId: string;
@@ -23,6 +26,8 @@ export class MessageReader implements Reader {
   onLarge: ((document: Buffer) => boolean) | undefined;
   /** Of the HTTP response, as soon as it begins. */
   status = 0;
+  cut: (() => void) | undefined = undefined;
+  #lingering: NodeJS.Timeout | undefined;
 
   constructor(onMessage: (message: RpcMessage) => void) {
     this.#onMessage = onMessage;
@@ -31,7 +36,7 @@ export class MessageReader implements Reader {
   onHead(head: Head): void {
     this.status = head.status;
     this.#place = this.resume;
-    const type = head.headers['content-type'] ?? '';
+    const type = head.headers['content-type']?.toLowerCase() ?? '';
     this.#json = type.startsWith('application/json');
     if (this.#json) this.#body.onHead(head);
     if (type.startsWith('text/event-stream'))
@@ -43,7 +48,13 @@ export class MessageReader implements Reader {
     if (this.#json) this.#body.onData(chunk);
   }
 
+  /** Connection exhaustion: nothing more is due, so that a server which keeps the stream open must not keep a connection with it. */
+  settled(): void {
+    if (this.#events) this.#lingering ??= setTimeout(() => this.cut?.(), LINGER).unref();
+  }
+
   onEnd(): void {
+    clearTimeout(this.#lingering);
     const { bytes } = this.#body;
     this.#body.clear();
     if (bytes.length === 0) return;

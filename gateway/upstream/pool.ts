@@ -19,6 +19,8 @@ export interface PoolOptions {
   readonly version: string;
   /** How to get into a server that wants to know who comes. */
   authorize(door: Door): Authorization;
+  /** Which client began a task. */
+  taskOwner(server: string, id: string): string | undefined;
   /**
    * A server's list became another one.
    * @param method what MCP's notice of it is called
@@ -243,6 +245,7 @@ export class Pool {
         open: this.#opener({ server, endpoint, auth, principal }, true),
         version: this.#options.version,
         principal,
+        taskOwner: (id) => this.#options.taskOwner(server, id),
         onOpen: (welcome) => this.#part(server, principal)?.openedIsolated(upstream, holder.client, welcome),
         // What it says before it has a client is for nobody.
         onNotification: (notification, audience) => {
@@ -266,8 +269,8 @@ export class Pool {
   }
 
   #upstream(server: string, endpoint: Endpoint, { auth }: ServerEntry, principal?: string): Upstream {
-    const { id, transport, address, publicOnly } = endpoint;
-    const key = JSON.stringify([server, id, transport, address, publicOnly, auth, principal]);
+    const { transport, address, publicOnly } = endpoint;
+    const key = JSON.stringify([server, endpoint.id, transport, address, publicOnly, auth, principal]);
     const known = this.#upstreams.get(key);
     if (known) return known;
     const upstream: Upstream = new Upstream({
@@ -275,6 +278,7 @@ export class Pool {
       open: this.#opener({ server, endpoint, auth, principal }),
       version: this.#options.version,
       principal,
+      taskOwner: (id) => this.#options.taskOwner(server, id),
       onOpen: (welcome) => this.#part(server, principal)?.opened(upstream, welcome),
       onNotification: (notification, audience) => {
         this.#part(server, principal)?.heard(notification, upstream);

@@ -12,9 +12,11 @@ import type { Asked, Client, Connection, RequestOptions } from '../../schemas/pe
 import type { Endpoint, Tally } from '../../schemas/snapshot.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { UpstreamStatus } from '../../schemas/status.ts';
+import { relatedTask } from '../sessions/tasks.ts';
 import { Breaker } from './breaker.ts';
+import { Callers } from './callers.ts';
 import { NeedsAuthorization } from './auth/needs.ts';
-import { NotDelivered, type Audience, type Open, type Welcome } from './link.ts';
+import { NotDelivered, Refused, type Audience, type Open, type Welcome } from './link.ts';
 import { Pace } from './pace.ts';
 import { count, failed, isFault, isVerdict } from './tally.ts';
 
@@ -27,6 +29,8 @@ export interface UpstreamOptions {
   readonly version: string;
   /** Whose credentials it is reached with, where everybody has their own. */
   readonly principal?: string | undefined;
+  /** Which client began a task, by the server's own id for it. */
+  taskOwner(id: string): string | undefined;
   onOpen(welcome: Welcome): void;
   onNotification(notification: RpcNotification, audience: Audience): void;
 }
@@ -38,8 +42,7 @@ export class Upstream {
   #opening: Promise<Connection> | undefined;
   /** The connection that is being opened. */
   #half: Connection | undefined;
-  /** Those whose calls are in flight here, once for each call. An array: hashing would cost more than the search does. */
-  readonly #clients: Client[] = [];
+  readonly #callers = new Callers();
   readonly #breaker = new Breaker();
   #busy = 0;
   #idle: (() => void)[] = [];
@@ -65,9 +68,10 @@ export class Upstream {
   async request(method: string, params: Record<string, unknown>, options: RequestOptions): Promise<unknown> {
     this.#busy++;
     const { client } = options;
-    if (client) this.#clients.push(client);
+    if (client) this.#callers.began(client);
     const began = performance.now();
     let asked = false;
+    let over = true;
     try {
       this.#breaker.pass();
       const connection = options.admit || !this.#connection ? await this.#admitted(options) : this.#connection;
@@ -79,14 +83,22 @@ export class Upstream {
       return result;
     } catch (error) {
       if (asked) this.#judge(error);
+      // Cancelled, or too late: the server may not know that, or not care.
+      over = !asked || error instanceof RpcFailure || error instanceof NotDelivered || error instanceof Refused;
       this.#locked = error instanceof NeedsAuthorization ? error.message : undefined;
       if (client && !this.#closed && isVerdict(error)) count(this.#tally, isFault(error));
       throw error;
     } finally {
-      if (client) this.#pace.add(began, performance.now());
-      if (client) this.#clients.splice(this.#clients.indexOf(client), 1);
+      if (client) this.#ended(client, began, over);
       if (--this.#busy === 0) for (const resolve of this.#idle.splice(0)) resolve();
     }
+  }
+
+  #ended(client: Client, began: number, over: boolean): void {
+    const now = performance.now();
+    this.#pace.add(began, now);
+    if (over) this.#callers.answered(client, now);
+    else this.#callers.gaveUp(client, now);
   }
 
   /** The connection that stands, or a new one. What a request waits for there may take so long that it is gone by then. */
@@ -181,7 +193,7 @@ export class Upstream {
    * long says nothing: one slow tool must not close a server whose other tools answer.
    */
   #judge(error: unknown): void {
-    if (error instanceof RpcFailure) this.#breaker.succeeded();
+    if (error instanceof RpcFailure || error instanceof Refused) this.#breaker.succeeded();
     else if (error instanceof SlipwayError && error.code === 'upstream-unavailable') this.#breaker.failed(error);
   }
 
@@ -203,10 +215,7 @@ export class Upstream {
       connection = await this.#options.open(this.endpoint, {
         onRequest: (request, asked) => this.#ask(request, asked),
         onNotification: (notification, client) =>
-          this.#options.onNotification(notification, {
-            client: client ?? this.#only(),
-            busy: this.#clients.length > 0,
-          }),
+          this.#options.onNotification(notification, client ? { client, busy: true } : this.#callers.told()),
         onReopen: this.#options.onOpen,
         onClose: () => {
           gone = true;
@@ -233,24 +242,17 @@ export class Upstream {
     }
   }
 
-  /**
-   * Cross-client leak: on a shared server, a question meant for one client must not be answered by another. Where the
-   * transport does not tell whom it is meant for, it is the only one with a call in flight, or nobody: never a guess.
-   */
+  /** A question that a client is meant to answer: whose call it is for, the transport tells, or the task that it belongs to. */
   async #ask(request: RpcRequest, asked: Asked): Promise<unknown> {
-    const client = asked.client ?? this.#only();
+    const task = relatedTask(request.params);
+    const owner = task === undefined ? undefined : (this.#options.taskOwner(task) ?? '');
+    const client = asked.client ?? this.#callers.asked(owner);
     if (client) return client.request(request, asked);
-    const why = this.#clients.length === 0 ? 'no client has a call' : 'more than one client has a call';
+    const why = task === undefined ? this.#callers.why : 'who has the task does not wait for it';
     throw new RpcFailure({
       code: RPC.invalidRequest,
-      message: `${request.method} was refused: ${why} in flight here, so it is not known whom it is meant for`,
+      message: `${request.method} was refused: ${why}, so it is not known whom it is meant for`,
     });
-  }
-
-  /** The one client that has calls in flight here, seen through its latest call. */
-  #only(): Client | undefined {
-    const latest = this.#clients.at(-1);
-    return this.#clients.every(({ id }) => id === latest?.id) ? latest : undefined;
   }
 
   #hello(): Record<string, unknown> {

@@ -35,10 +35,11 @@ export class BridgeConnection implements Connection {
   }
 }
 
-/** Another process may have other tools, whether or not it is one that tells of changes. */
+/** Another process may have other tools, prompts and resources, whether or not it is one that tells of changes. */
 export function tellOfRestart(connections: ReadonlySet<BridgeConnection>): void {
   for (const { handlers } of connections)
-    handlers.onNotification?.({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
+    for (const list of ['tools', 'prompts', 'resources'])
+      handlers.onNotification?.({ jsonrpc: '2.0', method: `notifications/${list}/list_changed` });
 }
 
 /** What becomes of what a server asks and says, as long as these are connected. */

@@ -1,5 +1,5 @@
 /** Two users of one shared server: neither sees the other's data, notices, questions or tasks, in either era. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { converse, listen, principal, raw, session, start, type Session } from '../gateway/helpers/gateway.ts';
 import { ask, follow } from '../gateway/helpers/modern.ts';
 import { modernServer } from '../gateway/helpers/modern-upstream.ts';
@@ -194,4 +194,67 @@ test('tasks: another’s looks like none', async () => {
   }
   expect(up.methods().filter((method) => method.startsWith('tasks/'))).toEqual([]);
   expect((await ask(gateway.url, 'tasks/get', { taskId }, by('ada'))).text).toContain('of ada');
+});
+
+/** Ada's call is given up while the server goes on with it, and Eve is the only one who calls by then. */
+for (const [kind, open] of Object.entries(kinds)) {
+  test(`what was cancelled is no other’s: a server that goes on asks and tells nobody else (${kind})`, async () => {
+    await using up = await open('up');
+    await using gateway = await start({ servers: { up: up.endpoint }, principals });
+    const [ada, eve] = await pair(gateway.url);
+    for (const one of [ada, eve]) await one.rpc('logging/setLevel', { level: 'debug' });
+    const stream = await listen(gateway.url, eve.id, '/mcp', undefined, 'tok-eve');
+    await listening(up);
+    const given = ada.rpc('tools/call', { name: 'up__hang' }, 7);
+    await up.saw('tools/call');
+    await ada.send({ method: 'notifications/cancelled', params: { requestId: 7 } });
+    await given;
+    const running = eve.rpc('tools/call', { name: 'up__slow', arguments: { ms: 600 } }, 8);
+    await vi.waitFor(() => expect(gateway.upstreams('up')).toMatchObject([{ inFlight: 1 }]));
+    up.say({ jsonrpc: '2.0', id: 'late', method: 'roots/list' });
+    up.say({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'ADA-SECRET' } });
+    expect(await up.answered('late')).toMatchObject({ error: { message: expect.stringContaining('may still run') } });
+    expect((await running).text).not.toContain('ADA-SECRET');
+    // What is for everybody is the first that she hears.
+    up.say({ jsonrpc: '2.0', method: 'notifications/prompts/list_changed' });
+    expect(await stream.next()).toMatchObject({ method: 'notifications/prompts/list_changed' });
+    stream.close();
+  });
+
+  test(`what a server logs just after an answer is for whoever got that (${kind})`, async () => {
+    await using up = await open('up');
+    await using gateway = await start({ servers: { up: up.endpoint }, principals });
+    const [ada, eve] = await pair(gateway.url);
+    const [a, e] = [
+      await listen(gateway.url, ada.id, '/mcp', undefined, 'tok-ada'),
+      await listen(gateway.url, eve.id, '/mcp', undefined, 'tok-eve'),
+    ];
+    await listening(up);
+    await ada.rpc('tools/call', { name: 'up__who' });
+    const log = { jsonrpc: '2.0', method: 'notifications/message', params: { level: 'error', data: 'ADA-DATA' } };
+    up.say(log);
+    expect(await a.next()).toEqual(log);
+    // Both have just been answered: it may be about either.
+    await eve.rpc('tools/call', { name: 'up__who' });
+    up.say(log);
+    up.say({ jsonrpc: '2.0', method: 'notifications/prompts/list_changed' });
+    for (const stream of [a, e]) {
+      expect(await stream.next()).toMatchObject({ method: 'notifications/prompts/list_changed' });
+      stream.close();
+    }
+  });
+}
+
+test('a question that belongs to a task is for whoever began it, or for nobody', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  await using gateway = await start({ servers: { up: up.endpoint }, principals });
+  const [, eve] = await pair(gateway.url);
+  const running = eve.rpc('tools/call', { name: 'up__slow', arguments: { ms: 300 } }, 8);
+  await vi.waitFor(() => expect(gateway.upstreams('up')).toMatchObject([{ inFlight: 1 }]));
+  const _meta = { 'io.modelcontextprotocol/related-task': { taskId: 'of-ada' } };
+  up.say({ jsonrpc: '2.0', id: 'tasked', method: 'roots/list', params: { _meta } });
+  expect(await up.answered('tasked')).toMatchObject({
+    error: { message: expect.stringContaining('who has the task') },
+  });
+  await running;
 });

@@ -54,6 +54,7 @@ export class HttpClient {
   send({ pathname, search }: URL, call: HttpCall, reader: Reader = {}): Promise<Head> {
     return new Promise((resolve, reject) => {
       const request = new PendingRequest(this.#bytesOf(pathname + search, call), reader, call.signal, resolve, reject);
+      if ('cut' in reader) reader.cut = () => request.cut();
       leave(() => {
         if (!this.#place(request)) this.#wait(request);
       });

@@ -58,6 +58,13 @@ export class PendingRequest {
     else this.#reject(cause instanceof NotDelivered ? cause : new NotDelivered('The server cannot be reached.', cause));
   }
 
+  /** Nothing more is wanted. */
+  cut(): void {
+    if (!this.#settle()) return;
+    this.#reject(new SlipwayError('cancelled'));
+    this.onAbort?.();
+  }
+
   /** @returns whether it was not settled before */
   #settle(): boolean {
     if (this.settled) return false;

@@ -12,6 +12,8 @@ export interface Head {
 
 /** What is done with a response as it comes. What it throws ends the response. */
 export interface Reader {
+  /** Where there is such a field, it is filled in: ends the request, whatever is still to come. */
+  cut?: (() => void) | undefined;
   onHead?(head: Head): void;
   /** @param chunk is only lent: what is kept of it must be copied */
   onData?(chunk: Buffer): void;
