@@ -27,5 +27,8 @@ process.on('uncaughtException', stopAtFault);
 // `slipway get … | head` closes the pipe early; that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
+// Whoever read the log has gone, or the disk is full: what serves goes on, and must not stumble over its own complaint.
+process.stderr.on('error', () => {});
+
 const code = await run(process.argv.slice(2), io);
 process.exitCode ||= code;

@@ -254,9 +254,11 @@ export function driftOf(workload: Workload, instances: readonly Instance[]): Dri
   const present = new Map(instances.map((instance) => [instance.id, instance]));
   const told = (instance: string, reason: string): Drift => ({ address, instance, reason });
   const names = instanceNames(workload);
+  // Where all are of another version, they are what a commit is about to replace.
+  const isCurrent = instances.length === 0 || instances.some(({ hash }) => hash === workload.hash);
   const surplus = [...present.values()].filter(({ id, hash }) => hash === workload.hash && !names.includes(id));
   return [
-    ...names.filter((name) => !present.has(name)).map((name) => told(name, 'it is not there')),
+    ...names.filter((name) => isCurrent && !present.has(name)).map((name) => told(name, 'it is not there')),
     ...surplus.map(({ id }) => told(id, 'it is one too many')),
     ...[...present.values()].flatMap(({ id, drift = [] }) => drift.map((reason) => told(id, reason))),
   ];

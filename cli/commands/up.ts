@@ -26,6 +26,7 @@ import {
 } from '../../reconciler/index.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { duration, timerMs } from '../../schemas/kinds/fields.ts';
+import { parseListen } from '../../schemas/listen.ts';
 import type { Log } from '../../schemas/log.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import { conditionOf } from '../../schemas/status.ts';
@@ -34,6 +35,9 @@ import { keepHeapSmall, keepTickShape, keepYoung } from '../heap.ts';
 import { floorOf, placeOf, stateDirOf } from '../place.ts';
 import { openSource } from '../source.ts';
 import { VERSION } from '../version.ts';
+
+/** Between two looks at the config repo: a git host is asked by many (ms). */
+const MIN_INTERVAL = 100;
 
 export const command: Command = {
   summary: 'reconcile a config repo and serve its MCP routes',
@@ -51,8 +55,11 @@ export const command: Command = {
 
   async run({ options, io }: Invocation): Promise<number> {
     const interval = text(options, 'interval') ?? '30s';
-    if (!duration.safeParse(interval).success)
-      throw new SlipwayError('usage', `--interval ${interval} is no duration such as 30s.`);
+    if (!duration.safeParse(interval).success || timerMs(interval) < MIN_INTERVAL)
+      throw new SlipwayError('usage', `--interval ${interval} is no duration such as 30s, of 100ms at least.`);
+    // Before anything starts that could not be reached.
+    const wanted = text(options, 'listen');
+    if (wanted !== undefined) parseListen(wanted);
     const floor = floorOf(options, io);
     const place = placeOf(text(options, 'repo') ?? '.', io.cwd);
     await using stack = new AsyncDisposableStack();

@@ -36,6 +36,8 @@ export class Branch {
   readonly #place: Place;
   /** What the remote took from us last. As long as nobody else writes, it is not asked what it has. */
   #tip: string | undefined;
+  /** Whether the last try failed: the repository may be damaged. */
+  #isSuspect = false;
 
   constructor(place: Place) {
     this.#place = place;
@@ -50,13 +52,21 @@ export class Branch {
     this.#tip = undefined;
     rmSync(join(mirror, `${localRef(branch)}.lock`), { force: true }); // Left by a git that was killed with us; nobody else writes here.
     const quick = known === undefined ? undefined : await this.#push(entries, known, options).catch(() => undefined);
-    return (this.#tip = quick ?? (await this.#appendToWhatIsThere(entries, options)));
+    try {
+      this.#tip = quick ?? (await this.#appendToWhatIsThere(entries, options));
+    } catch (error) {
+      this.#isSuspect = true;
+      throw error;
+    }
+    this.#isSuspect = false;
+    return this.#tip;
   }
 
   async #appendToWhatIsThere(entries: readonly Entry[], options: GitOptions): Promise<string> {
     const { mirror } = this.#place;
     const { signal } = options;
     signal.throwIfAborted();
+    if (this.#isSuspect) await this.#renew(options);
     if (!existsSync(join(mirror, 'HEAD'))) await git(['init', '--quiet', '--bare', mirror], { signal });
     let tip = await fetchTip(this.#place, options);
     for (let tries = 1; ; tries++) {
@@ -70,6 +80,17 @@ export class Branch {
         tip = now;
       }
     }
+  }
+
+  /**
+   * Begins with a new repository, as soon as the remote can be asked for what was in the old one: what was delivered proves how the
+   * audit log stood, and must not be gone while nobody can tell.
+   */
+  async #renew({ cwd: _, ...anywhere }: GitOptions): Promise<void> {
+    const { mirror, remote, branch } = this.#place;
+    if (remote === mirror) return;
+    await git(['ls-remote', '--quiet', '--', remote, `refs/heads/${branch}`], anywhere);
+    rmSync(mirror, { recursive: true, force: true });
   }
 
   async #push(entries: readonly Entry[], tip: string | undefined, options: GitOptions): Promise<string> {

@@ -1,6 +1,6 @@
 /** Writes what happened: to the outbox at once, to git when it can. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { toSlipwayError } from '../../schemas/errors.ts';
 import type { Log } from '../../schemas/log.ts';
 import type { Plan } from '../../schemas/plan.ts';
@@ -69,9 +69,6 @@ export function gitRecorder(options: RecorderOptions): Recorder {
       lastError = undefined;
     } catch (error) {
       if (stop.signal.aborted) return;
-      // Only a place to build commits in: were it damaged, the next try starts with a new one.
-      if (options.remote !== undefined) rmSync(options.repository, { recursive: true, force: true });
-      branch = branchOf(name);
       lastError = toSlipwayError(error).message;
       options.log('warn', `${options.what ?? 'audit records'} wait for the remote`, {
         pending: entries.length,
@@ -89,6 +86,9 @@ export function gitRecorder(options: RecorderOptions): Recorder {
     box.remove(id);
     return false;
   }
+
+  // What the last run could not deliver.
+  if (box.count() > 0) setImmediate(() => void flush());
 
   return {
     write(record, plan) {

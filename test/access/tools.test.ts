@@ -196,7 +196,7 @@ test('what a server says unasked reaches those who may use it, and nobody else',
     await listen(w.gateway.url, outsider.id, '/mcp', undefined, 'tok-web'),
   ];
   await insider.rpc('tools/call', { name: 'db__who', arguments: {} });
-  await insider.rpc('tools/call', { name: 'web__who', arguments: {} });
+  await outsider.rpc('tools/call', { name: 'web__who', arguments: {} });
   const log = (data: string) => ({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'error', data } });
   w.db.say(log('a secret of db'));
   expect(await inside.next()).toMatchObject({ params: { data: 'a secret of db' } });

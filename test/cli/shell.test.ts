@@ -38,6 +38,7 @@ describe('mistakes', () => {
     ['audit qery', 'There is no `audit qery`', 'Did you mean query?'],
     ['call a b nojson', 'JSON', ''],
     ['up --interval soon', '--interval soon', ''],
+    ['up --interval 0s', '--interval 0s', '100ms'],
     ['logs x --tail many', '--tail', ''],
     ['edit server github --local --no-input', 'nknown option', ''],
     ['edit server github --no-input', 'An editor asks for input.', 'slipway patch'],

@@ -1,7 +1,7 @@
 /** What happens to instances that somebody changes by hand: healed, told about, or neither. */
 import { expect, test } from 'vitest';
 import type { Instance } from '../../reconciler/drivers/driver.ts';
-import { plan } from '../../reconciler/plan.ts';
+import { driftOf, plan } from '../../reconciler/plan.ts';
 import { observe } from '../../reconciler/world.ts';
 import { exitCodeOf } from '../../schemas/plan.ts';
 import { memoryServer } from '../helpers/config.ts';
@@ -105,4 +105,17 @@ test('detect: what could not be started is no drift, and is tried again', async 
   broken = false;
   await rig.reconciler.sync({ retry: true });
   expect(await rig.condition('a')).toBe('True=Succeeded');
+});
+
+test('what a commit is about to replace is no drift, although the files or secrets that changed stand in no resource', async () => {
+  await using it = await driftRig(undefined);
+  const { rig } = it;
+  const [workload] = rig.reconciler.world.compiled.workloads;
+  if (!workload) throw new Error('There is no workload.');
+  const instances = await rig.memory.list(never());
+  expect(driftOf(workload, instances)).toEqual([]);
+  // Another version of it: what it is made of changed, and its resource did not.
+  expect(driftOf({ ...workload, hash: 'another' }, instances)).toEqual([]);
+  expect(driftOf(workload, instances.slice(1)).map(({ reason }) => reason)).toEqual(['it is not there']);
+  expect(driftOf(workload, []).map(({ reason }) => reason)).toEqual(['it is not there', 'it is not there']);
 });

@@ -70,13 +70,14 @@ test('whoever listens goes on listening after a crash, and keeps the server awak
   await update;
   expect(heard.at(-1)).toMatchObject({ method: 'notifications/resources/updated', params: { uri: 'mem://a' } });
   expect(heard.at(-1)?.params?.['_meta']).toHaveProperty([META.subscription]);
-  // That it started anew is news for all who know its tools; the rest is for those who listen.
-  expect(overheard).toEqual([{ jsonrpc: '2.0', method: 'notifications/tools/list_changed' }]);
+  // That it started anew is news for all who know what it has; the rest is for those who listen.
+  const lists = ['tools', 'prompts', 'resources'];
+  expect(overheard).toEqual(lists.map((list) => ({ jsonrpc: '2.0', method: `notifications/${list}/list_changed` })));
   stop.abort();
   await expect(listening).rejects.toThrow();
   // Who waits for nothing but changed lists does not keep it awake.
-  const lists = { notifications: { toolsListChanged: true } };
-  connection.request('subscriptions/listen', ourselves('test', lists), { signal: never() }).catch(() => {});
+  const wish = { notifications: { toolsListChanged: true } };
+  connection.request('subscriptions/listen', ourselves('test', wish), { signal: never() }).catch(() => {});
   await untilState(it.driver, it.id, 'sleeping');
 });
 

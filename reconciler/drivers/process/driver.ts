@@ -140,6 +140,7 @@ async function listening(
 ): Promise<() => Promise<HttpProcess>> {
   const port = http?.port ?? (await freePort());
   return async () => {
+    await freePort(port);
     const child = await start({ PORT: String(port), HOST: '127.0.0.1' });
     child.stdin.end();
     return { ...child, url: `http://127.0.0.1:${port}${http?.path ?? '/mcp'}` };
