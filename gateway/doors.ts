@@ -1,16 +1,16 @@
 /** Where the gateway listens: one address, which a snapshot can change, and a unix socket. */
-import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import { SlipwayError } from '../schemas/errors.ts';
 import { isLoopback, parseListen } from '../schemas/listen.ts';
 import { needsCredentials, type Snapshot } from '../schemas/snapshot.ts';
 import type { Source } from './exchange.ts';
+import type { Handle } from './http/message.ts';
 import { listenTcp, listenUnix, type Listener } from './listen.ts';
 
 export interface DoorsOptions {
   /** Instead of what snapshots say. */
   readonly listen: string | undefined;
-  readonly handler: (source: Source) => RequestListener;
+  readonly handler: (source: Source) => Handle;
   readonly onConnected: (socket: Socket) => void;
   readonly warn: (message: string, fields: Readonly<Record<string, unknown>>) => void;
 }

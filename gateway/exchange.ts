@@ -1,5 +1,5 @@
 /** What travels through the pipeline: one HTTP request with the snapshot it began with. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HttpRequest, HttpResponse } from './http/message.ts';
 import type { AuditSink } from '../schemas/audit.ts';
 import type { Control } from '../schemas/control.ts';
 import type { Hooks } from '../schemas/hooks.ts';
@@ -110,8 +110,8 @@ export interface Exchange {
   readonly state: State;
   readonly source: Source;
   readonly generation: Generation;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
   /** What is learned of the request on its way, for audit and traces. */
   readonly trace: Trace;
   /** The request target up to `?`, as it was sent: never decoded, never normalised. */

@@ -1,5 +1,4 @@
 /** A gateway's life: start, swap, shut down. */
-import type { RequestListener } from 'node:http';
 import { noAudit } from '../schemas/audit.ts';
 import type { CacheDesk } from '../schemas/cache.ts';
 import { SlipwayError } from '../schemas/errors.ts';
@@ -25,6 +24,7 @@ import { Keys } from './auth/keys.ts';
 import { keyRing } from './auth/people.ts';
 import { Usage } from './auth/usage.ts';
 import { Monitor } from './lazy/monitor.ts';
+import type { Handle } from './http/message.ts';
 import { GatewayMetrics } from './metrics.ts';
 import { handle } from './pipeline.ts';
 import { baseOf } from './routes/consent.ts';
@@ -239,7 +239,7 @@ export class RunningGateway implements Gateway {
     this.#options.log('warn', message, fields);
 
   readonly #handler =
-    (source: Source): RequestListener =>
+    (source: Source): Handle =>
     (request, response) =>
       void handle(this.#state, source, request, response);
 

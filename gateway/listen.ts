@@ -1,11 +1,14 @@
 /** Sockets: TCP and unix listeners with limits that hold against slow and oversized requests. */
 import { chmod, lstat, unlink } from 'node:fs/promises';
-import type { RequestListener, Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { SlipwayError } from '../schemas/errors.ts';
 import { isLoopback, type ListenAddress } from '../schemas/listen.ts';
 import { createServer } from '../schemas/node-http.ts';
 import type { Source } from './exchange.ts';
+import type { Handle } from './http/message.ts';
+import { PlainConnections } from './http/plain-connections.ts';
+import { MAX_HEAD_BYTES } from './http/plain-request.ts';
 import { NamedResponse } from './rpc/response.ts';
 import { noHosts, ownHosts } from './steps/origin.ts';
 
@@ -13,7 +16,6 @@ import { noHosts, ownHosts } from './steps/origin.ts';
 const HEADERS_TIMEOUT = 15_000;
 const REQUEST_TIMEOUT = 60_000;
 const KEEP_ALIVE_TIMEOUT = 65_000;
-const MAX_HEADER_BYTES = 16 * 1024;
 
 /** A bound socket. `source` is what its requests are marked with. */
 export interface Listener {
@@ -28,10 +30,10 @@ export interface Listener {
 /** @param onConnection may end it @throws SlipwayError `listen-failed` */
 export async function listenTcp(
   address: ListenAddress,
-  handle: (source: Source) => RequestListener,
+  handle: (source: Source) => Handle,
   onConnection: (socket: Socket) => void = () => {},
 ): Promise<Listener> {
-  const server = httpServer().on('connection', onConnection);
+  const server = httpServer();
   await bind(server, address, `${address.host}:${address.port}`);
   const { port } = server.address() as AddressInfo;
   const source: Source = {
@@ -40,14 +42,16 @@ export async function listenTcp(
     own: ownHosts(address.host, port),
     closing: false,
   };
-  return listener(server, source, `http://${reachable(address.host)}:${port}`, handle(source));
+  const opened = listener(server, source, `http://${reachable(address.host)}:${port}`, handle(source));
+  server.on('connection', onConnection);
+  return opened;
 }
 
 /**
  * Serves on a unix socket that only this user may open.
  * @throws SlipwayError `listen-failed` when it cannot be bound, or another process answers on it
  */
-export async function listenUnix(path: string, handle: (source: Source) => RequestListener): Promise<Listener> {
+export async function listenUnix(path: string, handle: (source: Source) => Handle): Promise<Listener> {
   await removeStale(path);
   const server = httpServer();
   await bind(server, { path }, path);
@@ -57,7 +61,7 @@ export async function listenUnix(path: string, handle: (source: Source) => Reque
   return listener(server, source, `unix:${path}`, handle(source));
 }
 
-function httpServer(): Server {
+function httpServer(): Server<typeof IncomingMessage, typeof NamedResponse> {
   return createServer({
     ServerResponse: NamedResponse,
     // Slow-loris: a client that dribbles its headers or body is cut off.
@@ -66,7 +70,7 @@ function httpServer(): Server {
     connectionsCheckingInterval: 5_000,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
     // Header floods.
-    maxHeaderSize: MAX_HEADER_BYTES,
+    maxHeaderSize: MAX_HEAD_BYTES,
     // A missing Host is refused by the origin step, in the same words as a wrong one.
     requireHostHeader: false,
     noDelay: true,
@@ -85,7 +89,8 @@ function bind(server: Server, where: { host: string; port: number } | { path: st
   });
 }
 
-function listener(server: Server, source: Source, url: string, handle: RequestListener): Listener {
+function listener(server: Server, source: Source, url: string, handle: Handle): Listener {
+  const plain = new PlainConnections(server, handle, { fresh: HEADERS_TIMEOUT, idle: KEEP_ALIVE_TIMEOUT });
   server.on('request', handle);
   // `Expect: 100-continue`: the body is asked for only after every check (see steps/body.ts).
   server.on('checkContinue', handle);
@@ -98,10 +103,14 @@ function listener(server: Server, source: Source, url: string, handle: RequestLi
       closed ??= new Promise((resolve) => {
         server.close(() => resolve());
         server.closeIdleConnections();
+        plain.close();
       });
       return closed;
     },
-    cut: () => server.closeAllConnections(),
+    cut: () => {
+      server.closeAllConnections();
+      plain[Symbol.dispose]();
+    },
   };
 }
 

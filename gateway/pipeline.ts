@@ -1,5 +1,5 @@
 /** From an HTTP request to its answer: the steps, in their order. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HttpRequest, HttpResponse } from './http/message.ts';
 import { SlipwayError } from '../schemas/errors.ts';
 import { finish } from './audit/finish.ts';
 import { challenge, isMetadataPath } from './auth/resource.ts';
@@ -18,7 +18,6 @@ import {
   type ScopeRow,
 } from './routes/table.ts';
 import { refuse } from './rpc/errors.ts';
-import { NamedResponse } from './rpc/response.ts';
 import { authenticate, type Identity } from './steps/authenticate.ts';
 import { authorize, authorizeControl, authorizeScope } from './steps/authorize.ts';
 import { giveBack, limit } from './steps/limit.ts';
@@ -30,14 +29,14 @@ import { personal } from './steps/personal.ts';
 export async function handle(
   state: State,
   source: Source,
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: HttpRequest,
+  response: HttpResponse,
 ): Promise<void> {
   // The snapshot this request begins with is the one it ends with.
   const generation = state.current;
   const path = pathOf(request);
   const trace = new Trace(request);
-  if (response instanceof NamedResponse) response.requestId = trace.requestId;
+  response.requestId = trace.requestId;
   const exchange: Holder = { state, source, generation, request, response, trace, path, held: undefined };
   try {
     if (source.closing) response.shouldKeepAlive = false;
@@ -142,7 +141,7 @@ function identify(exchange: Exchange): Identity | Promise<Identity> {
   }
 }
 
-function pathOf({ url = '' }: IncomingMessage): string {
+function pathOf({ url = '' }: HttpRequest): string {
   const query = url.indexOf('?');
   return query < 0 ? url : url.slice(0, query);
 }

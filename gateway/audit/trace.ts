@@ -1,6 +1,6 @@
 /** What is known of one request, gathered on its way by whoever learns it. The audit event and the spans are made of it. */
+import type { HttpRequest } from '../http/message.ts';
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import { toSlipwayError, type ErrorCode } from '../../schemas/errors.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { outcomeOf } from '../metrics.ts';
@@ -63,6 +63,8 @@ export class Trace implements AuditDraft {
   method = '';
   allowed = true;
   deniedReason: string | undefined;
+  /** Whether even that it was refused is not the caller's to know: to it, there is no such thing. */
+  isHidden = false;
   /** What the caller is told of a refusal, where it is not told in the answer of a tool. */
   said: string | undefined;
   arguments: unknown;
@@ -74,7 +76,7 @@ export class Trace implements AuditDraft {
   commit: string | undefined;
   detail: Readonly<Record<string, unknown>> | undefined;
 
-  constructor({ headers }: Pick<IncomingMessage, 'headers'>) {
+  constructor({ headers }: Pick<HttpRequest, 'headers'>) {
     const own = headers['x-request-id'];
     this.correlationId = typeof own === 'string' && HARMLESS.test(own) ? own : undefined;
     if (headers['traceparent'] !== undefined) this.follows(readContext(headers['traceparent'], headers['tracestate']));

@@ -1,5 +1,5 @@
 /** Limits before it is known who calls: by the address that a request comes from. */
-import type { IncomingMessage } from 'node:http';
+import type { HttpRequest } from '../http/message.ts';
 import { isIP, type Socket } from 'node:net';
 import { bareAddress, networkOf } from '../../schemas/address.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
@@ -98,10 +98,7 @@ export class Addresses {
  * Spoofing: anybody can send `X-Forwarded-For`. Each trusted proxy adds whom it sees at its end, so what stands before those
  * entries is a claim; without enough of them the request came past the proxies, and counts for where it came from.
  */
-export function addressOf(
-  { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
-  trustedHops: number,
-): string {
+export function addressOf({ headers, socket }: Pick<HttpRequest, 'headers' | 'socket'>, trustedHops: number): string {
   const own = socket.remoteAddress ?? '';
   if (trustedHops === 0) return own;
   const said = headers['x-forwarded-for'];

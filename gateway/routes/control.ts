@@ -1,6 +1,6 @@
 /** Carries the control API between a listener and whoever answers it. */
+import type { HttpResponse } from '../http/message.ts';
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
 import type { ControlResponse } from '../../schemas/control.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { RpcFailure } from '../../schemas/jsonrpc.ts';
@@ -54,7 +54,7 @@ async function bodyOf({ generation, request, response }: Exchange): Promise<unkn
 
 /** As fast as the client reads, and no longer than it stays. */
 async function sendLines(
-  response: ServerResponse,
+  response: HttpResponse,
   status: number,
   lines: AsyncIterable<string>,
   signal: AbortSignal,

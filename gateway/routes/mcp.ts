@@ -1,5 +1,5 @@
 /** MCP's Streamable HTTP: what POST, GET and DELETE mean, and which headers they need. */
-import type { IncomingMessage } from 'node:http';
+import type { HttpRequest } from '../http/message.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { isRequest } from '../../schemas/jsonrpc.ts';
 import { MODERN_VERSION } from '../../schemas/modern.ts';
@@ -86,13 +86,13 @@ function checkEra({ request, response }: Caller): void {
 }
 
 /** Cross-site forms and simple requests can only send other types, so a page cannot post without a CORS preflight. */
-export function checkContentType(request: IncomingMessage): void {
+export function checkContentType(request: HttpRequest): void {
   if (/^application\/json *(?:;|$)/i.test(request.headers['content-type'] ?? '')) return;
   throw new SlipwayError('bad-request', 'The Content-Type must be application/json.');
 }
 
 /** No Accept at all means that anything will do. */
-export function checkAccept({ headers: { accept } }: IncomingMessage, types: readonly string[]): void {
+export function checkAccept({ headers: { accept } }: HttpRequest, types: readonly string[]): void {
   if (accept === undefined || accept.includes('*/*')) return;
   const lower = accept.toLowerCase();
   if (!types.every((type) => lower.includes(type)))

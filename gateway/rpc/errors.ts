@@ -1,11 +1,11 @@
 /** The one place where a throw becomes an answer. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import { RpcFailure, type RpcError } from '../../schemas/jsonrpc.ts';
 import type { Log } from '../../schemas/log.ts';
 import { toRpcError } from '../../schemas/peer.ts';
 import type { Trace } from '../audit/trace.ts';
-import { NamedResponse } from './response.ts';
 
 /** How long a refused client may go on sending, so that it reads the refusal instead of a reset (ms). */
 const LINGER = 250;
@@ -14,8 +14,8 @@ const LINGER = 250;
 const DENIALS: ReadonlySet<number> = new Set([401, 403, 413, 429]);
 
 export interface Refusal {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
   readonly log: Log;
   /** JSON-RPC on MCP's POST, `{error, error_code, hint}` elsewhere. */
   readonly rpc: boolean;
@@ -26,7 +26,7 @@ export function refuse({ request, response, log, rpc }: Refusal, error: unknown)
   reportUnforeseen(log, error);
   if (response.headersSent) return void response.destroy();
   const foreseen = error instanceof RpcFailure ? undefined : toSlipwayError(error);
-  const requestId = response instanceof NamedResponse ? response.requestId : undefined;
+  const { requestId } = response;
   const denied = foreseen !== undefined && DENIALS.has(foreseen.row.http) ? requestId : undefined;
   const body = rpc
     ? { jsonrpc: '2.0', id: null, error: named(toRpcError(error), denied) }
@@ -62,7 +62,7 @@ function retryAfter(error: unknown): Record<string, string> {
 
 /** What a request of one era or the other is answered that failed: a refusal says what to ask for it by. */
 export function toAnswer(error: unknown, trace: Trace): RpcError {
-  return named(toRpcError(error), trace.allowed ? undefined : trace.requestId);
+  return named(toRpcError(error), trace.allowed || trace.isHidden ? undefined : trace.requestId);
 }
 
 function named(error: RpcError, requestId: string | undefined): RpcError {
@@ -70,7 +70,8 @@ function named(error: RpcError, requestId: string | undefined): RpcError {
 }
 
 /** Whether a body was announced and not read to its end. */
-function bodyLeft({ complete, headers }: IncomingMessage): boolean {
+function bodyLeft(request: HttpRequest): request is IncomingMessage {
+  const { complete, headers } = request;
   return !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0);
 }
 
@@ -81,7 +82,7 @@ export function reportUnforeseen(log: Log, error: unknown): void {
 }
 
 /** The unread rest of the body is thrown away for a moment; closing at once could destroy the answer on its way. */
-function lingeringEnd(request: IncomingMessage, response: ServerResponse, text: string): void {
+function lingeringEnd(request: IncomingMessage, response: HttpResponse, text: string): void {
   response.write(text);
   const end = (): void => {
     clearTimeout(timer);

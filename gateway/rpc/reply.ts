@@ -1,5 +1,5 @@
 /** The answer to one JSON-RPC request over POST: plain JSON, or an event stream as soon as something precedes it. */
-import type { ServerResponse } from 'node:http';
+import type { HttpResponse } from '../http/message.ts';
 import type { Id, RpcError, RpcMessage } from '../../schemas/jsonrpc.ts';
 import type { HttpSide } from './errors.ts';
 import { JsonBytes, lineOf, type Json } from './json.ts';
@@ -30,15 +30,15 @@ export interface Answer {
 const END = Buffer.from('}');
 
 export class Reply implements Answer {
-  readonly #response: ServerResponse;
+  readonly #response: HttpResponse;
   readonly #id: Id;
-  readonly #lasting: ((response: ServerResponse) => LastingWriter) | undefined;
+  readonly #lasting: ((response: HttpResponse) => LastingWriter) | undefined;
   #stream: EventWriter | undefined;
   #abandonable: LastingWriter | undefined;
   #ended = false;
 
   /** @param lasting makes its event stream one that the client can come back to */
-  constructor(response: ServerResponse, id: Id, lasting?: (response: ServerResponse) => LastingWriter) {
+  constructor(response: HttpResponse, id: Id, lasting?: (response: HttpResponse) => LastingWriter) {
     this.#response = response;
     this.#id = id;
     this.#lasting = lasting;

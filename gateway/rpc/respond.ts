@@ -1,14 +1,14 @@
 /** Plain answers. */
-import type { ServerResponse } from 'node:http';
+import type { HttpResponse } from '../http/message.ts';
 import type { JsonBytes } from './json.ts';
 import { leave } from './turn.ts';
 
-export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+export function sendJson(response: HttpResponse, status: number, body: unknown): void {
   sendText(response, status, JSON.stringify(body) ?? 'null', 'application/json');
 }
 
 export function sendText(
-  response: ServerResponse,
+  response: HttpResponse,
   status: number,
   text: string,
   type = 'text/plain',
@@ -23,7 +23,7 @@ export function sendText(
 }
 
 /** Bytes as they are, in one system call with the headers. */
-export function sendJsonBytes(response: ServerResponse, { parts, size }: JsonBytes): void {
+export function sendJsonBytes(response: HttpResponse, { parts, size }: JsonBytes): void {
   response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': size });
   leave(() => {
     response.cork();
@@ -32,7 +32,7 @@ export function sendJsonBytes(response: ServerResponse, { parts, size }: JsonByt
   });
 }
 
-export function sendEmpty(response: ServerResponse, status: 202 | 204): void {
+export function sendEmpty(response: HttpResponse, status: 202 | 204): void {
   response.writeHead(status, status === 202 ? { 'Content-Length': 0 } : {});
   response.end();
 }

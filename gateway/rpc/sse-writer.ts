@@ -1,5 +1,5 @@
 /** Server-sent events towards a client, with a bound on what may wait for it. */
-import type { ServerResponse } from 'node:http';
+import type { HttpResponse } from '../http/message.ts';
 
 /** What may be buffered for a client that does not read (bytes). */
 const MAX_BUFFERED = 1024 * 1024;
@@ -22,9 +22,9 @@ export interface EventWriter {
 
 export class SseWriter implements EventWriter {
   readonly attached = true;
-  readonly #response: ServerResponse;
+  readonly #response: HttpResponse;
 
-  constructor(response: ServerResponse) {
+  constructor(response: HttpResponse) {
     this.#response = response;
     response.writeHead(200, {
       'Content-Type': 'text/event-stream',

@@ -2,8 +2,8 @@
  * Event streams that outlive their connection (MCP 2025-03-26 … 2025-11-25, "Resumability and Redelivery"): each event has
  * an id, and a client that lost the connection asks for what came after the last one that it saw.
  */
+import type { HttpResponse } from '../http/message.ts';
 import { randomBytes } from 'node:crypto';
-import type { ServerResponse } from 'node:http';
 import { SseWriter, type EventWriter } from '../rpc/sse-writer.ts';
 
 /** How long a stream waits for its client, and how long the end of one is kept for a client that missed it (ms). */
@@ -66,7 +66,7 @@ export class ResumableStream implements EventWriter {
   }
 
   /** @param prime whether the client can take an event that holds nothing but its id (since 2025-11-25) */
-  attach(response: ServerResponse, { after = Infinity, prime = false } = {}): void {
+  attach(response: HttpResponse, { after = Infinity, prime = false } = {}): void {
     clearTimeout(this.#timer);
     this.#writer?.destroy();
     const writer = new SseWriter(response);

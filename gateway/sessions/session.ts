@@ -1,5 +1,5 @@
 /** Which session a request belongs to, and how one ends. */
-import type { ServerResponse } from 'node:http';
+import type { HttpResponse } from '../http/message.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Caller } from '../exchange.ts';
 import type { ResumableStream } from './replay.ts';
@@ -32,7 +32,7 @@ export function expiryOf(session: Session, ttlMs: number): number {
 }
 
 /** Opens an event stream of the session on a connection, and beyond it. */
-export function lastingStream({ state }: Caller, session: Session, response: ServerResponse): ResumableStream {
+export function lastingStream({ state }: Caller, session: Session, response: HttpResponse): ResumableStream {
   const stream = state.replays.open(session.id);
   stream.attach(response, { prime: primes(session) });
   return stream;

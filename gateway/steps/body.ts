@@ -1,6 +1,7 @@
 /** Reads a request body, and not a byte more than allowed. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SlipwayError } from '../../schemas/errors.ts';
+import type { HttpRequest, HttpResponse } from '../http/message.ts';
+import { PlainRequest } from '../http/plain-request.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -10,9 +11,10 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
  * @returns the whole body, at most `maxBytes` long
  * @throws SlipwayError `body-too-large`, `cancelled` when the client goes away
  */
-export function readBody(request: IncomingMessage, response: ServerResponse, maxBytes: number): Promise<Buffer> {
+export function readBody(request: HttpRequest, response: HttpResponse, maxBytes: number): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > maxBytes)
     return Promise.reject(new SlipwayError('body-too-large'));
+  if (request instanceof PlainRequest) return Promise.resolve(request.body);
   if (request.headers.expect !== undefined) response.writeContinue();
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

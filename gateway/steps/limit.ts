@@ -1,5 +1,5 @@
 /** How many requests a caller may have, and how many at once. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { Holder, Limited } from '../exchange.ts';
 import type { Slot } from '../limits/meter.ts';
@@ -31,15 +31,15 @@ export function giveBack({ held, response }: Holder): void {
 }
 
 /** Whether all of it is the system's to send, as it is at once with most answers; or nothing more of it will be. */
-function isOut(response: ServerResponse): boolean {
+function isOut(response: HttpResponse): boolean {
   return response.destroyed || (response.writableEnded && response.writableLength === 0);
 }
 
 /** Who opens a stream with GET only listens. */
-function slotFor({ method }: IncomingMessage): Slot {
+function slotFor({ method }: HttpRequest): Slot {
   return method === 'GET' ? 'streams' : 'concurrency';
 }
 
-function mayBeNotice({ method, headers }: IncomingMessage): boolean {
+function mayBeNotice({ method, headers }: HttpRequest): boolean {
   return method === 'POST' && Number(headers['content-length'] ?? Infinity) <= MAX_NOTICE;
 }

@@ -1,5 +1,5 @@
 /** Who is being talked to, and from which web page: the guard against DNS rebinding. Runs first, on every route. */
-import type { IncomingMessage } from 'node:http';
+import type { HttpRequest } from '../http/message.ts';
 import { isIP } from 'node:net';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
@@ -36,7 +36,7 @@ export function configuredHosts(gateway: Snapshot['gateway']): HostPolicy {
  * @throws SlipwayError `host-not-allowed`, `origin-not-allowed`
  */
 export function checkOrigin(
-  request: IncomingMessage,
+  request: HttpRequest,
   kind: 'tcp' | 'unix',
   policies: readonly HostPolicy[],
   anyPage = false,
@@ -71,11 +71,12 @@ function hostAllowed(header: string | undefined, policies: readonly HostPolicy[]
  * @param name in lower case @throws SlipwayError with the code that is given
  */
 export function only(
-  request: IncomingMessage,
+  request: HttpRequest,
   name: string,
   code: 'host-not-allowed' | 'origin-not-allowed' | 'unauthorized',
 ): string | undefined {
   const { rawHeaders } = request;
+  if (rawHeaders === undefined) return request.headers[name]?.toString();
   let found: string | undefined;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const header = rawHeaders[at];
