@@ -47,10 +47,10 @@ const MARKED: Readonly<Record<string, RegExp>> = {
 
 /**
  * One alternative for each kind, so that a text is read once. A secret does not begin in the middle of a word, but it may
- * after a character that is escaped, in JSON within a text or in a URL.
+ * after a character that is escaped, in JSON within a text or in a URL, and after what colours a terminal (ECMA-48 §5.4).
  */
 const shaped = new RegExp(
-  `(?:(?<![A-Za-z0-9])|(?<=\\\\[nrt]|%[0-9A-Fa-f]{2}))(?:${Object.values(SHAPES)
+  `(?:(?<![A-Za-z0-9])|(?<=\\\\[nrt]|%[0-9A-Fa-f]{2}|\u001b\\[[0-9;]{0,20}[A-Za-z]))(?:${Object.values(SHAPES)
     .map(({ source }) => `(${source})`)
     .join('|')})`,
   'g',
@@ -64,8 +64,8 @@ export const SECRET_KINDS: readonly string[] = ['private-key', ...kinds, ...Obje
 
 const KEY_BEGIN = /-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----/g;
 const KEY_END = '-----END ';
-/** What a key that was cut off looks like from its beginning on. JSON within a text has `\n` for a new line. */
-const KEY_BODY = /[A-Za-z0-9+/=\s\\]*/y;
+/** What a key that was cut off looks like from its beginning on, after headers (RFC 1421 §4.6, RFC 9580 §6.2.2). JSON within a text has `\n` for a new line. */
+const KEY_BODY = /(?:[\s\\nr]{0,8}[A-Z][A-Za-z0-9-]{0,40}: [^\n\\]{0,200})*[A-Za-z0-9+/=\s\\]*/y;
 /** A larger one is no key (characters). */
 const MAX_KEY = 32_768;
 

@@ -127,6 +127,7 @@ export class Permit {
   readonly #limiter: Limiter;
   readonly #levels: readonly Level[];
   #slot: Slot | undefined;
+  #isRefused = false;
 
   constructor(limiter: Limiter, levels: readonly Level[]) {
     this.#limiter = limiter;
@@ -139,10 +140,22 @@ export class Permit {
    */
   hold(slot: Slot): void {
     if (this.#slot === slot) return;
-    this.#limiter.checkRoom(this.#levels, slot);
+    try {
+      this.#limiter.checkRoom(this.#levels, slot);
+    } catch (error) {
+      this.refuse();
+      throw error;
+    }
     this.release();
     for (const level of this.#levels) this.#limiter.meterOf(level).open[slot]++;
     this.#slot = slot;
+  }
+
+  /** It came to nothing, for another limit refused it: what it took of rates is given back. Safe to call twice. */
+  refuse(): void {
+    if (this.#isRefused) return;
+    this.#isRefused = true;
+    for (const level of this.#levels) if (level.limits.rate) this.#limiter.meterOf(level).giveBack();
   }
 
   /** Safe to call twice. */

@@ -36,6 +36,11 @@ export class Meter {
     this.#tokens--;
   }
 
+  /** What was taken was not used. */
+  giveBack(): void {
+    this.#tokens++;
+  }
+
   /** Whether it is as good as new: forgetting it changes nothing. */
   isIdle(now: number): boolean {
     const { concurrency, streams } = this.open;

@@ -39,6 +39,21 @@ export function blockedAs(call: Call, name: string, tool: string, decision: Deci
   );
 }
 
+/**
+ * Notes that a name leads to a server of which its caller may not even know. Enumeration: the answer is the one for a name that leads
+ * nowhere, but who asked for it stands in the audit log as refused.
+ */
+export function traceHidden({ caller, trace }: Call, name: string): void {
+  const { generation, route } = caller;
+  const { separator } = route;
+  const there = separator === undefined ? undefined : generation.routes.get(route.path)?.servers;
+  const hidden = there?.find((server) => name.startsWith(server.name + separator) && !route.servers.includes(server));
+  if (!hidden) return;
+  traceServer(trace, hidden, name.slice(hidden.name.length + (separator ?? '').length));
+  trace.denied('forbidden');
+  trace.isHidden = true;
+}
+
 const NO_ROLE: Decision = { allowed: false, level: 'grant' };
 
 /** The server that a tool's name belongs to where the caller may know of that server, but not use it. */

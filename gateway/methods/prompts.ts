@@ -3,6 +3,7 @@ import { SlipwayError } from '../../schemas/errors.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
+import { traceHidden } from './blocked.ts';
 import { OWN } from '../results/of-route.ts';
 import { readOn } from '../results/reading.ts';
 import { messageOf } from '../results/config-texts.ts';
@@ -53,13 +54,15 @@ async function ownPrompt(call: Call, prompt: Prompt): Promise<Json> {
   return shaped(call, undefined, shape, changed);
 }
 
-async function promptOf({ caller: { route } }: Call, name: unknown): Promise<Pick<Target, 'server' | 'name'>> {
+async function promptOf(call: Call, name: unknown): Promise<Pick<Target, 'server' | 'name'>> {
   if (typeof name !== 'string')
     throw new RpcFailure({ code: RPC.invalidParams, message: 'The prompt name is missing' });
+  const { route } = call.caller;
   // Where names are the server's own, it knows best which there are.
   if (route.single) return { server: route.single, name };
   const { prompts } = route.catalogs;
   const target = prompts.known(name) ?? (await prompts.find(name));
-  if (!target) throw new RpcFailure({ code: RPC.invalidParams, message: `Unknown prompt: ${name}` });
-  return target;
+  if (target) return target;
+  traceHidden(call, name);
+  throw new RpcFailure({ code: RPC.invalidParams, message: `Unknown prompt: ${name}` });
 }

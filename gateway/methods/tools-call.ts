@@ -4,7 +4,7 @@ import { traceServer } from '../audit/requests.ts';
 import type { Target } from '../catalog.ts';
 import type { Call } from '../era/era.ts';
 import type { Json } from '../rpc/json.ts';
-import { blocked, closedTo } from './blocked.ts';
+import { blocked, closedTo, traceHidden } from './blocked.ts';
 import { readOn } from '../results/reading.ts';
 import { argsOf } from '../own/own-tool.ts';
 import { problemWith } from './arguments.ts';
@@ -89,6 +89,7 @@ async function refused(call: Call, name: string): Promise<Json> {
   if (known) return blocked(call, known.target.server, known.target.name, known.decision);
   const closed = closedTo(route, name);
   if (closed) return blocked(call, ...closed);
+  traceHidden(call, name);
   throw new RpcFailure({ code: RPC.invalidParams, message: `Unknown tool: ${name}` });
 }
 

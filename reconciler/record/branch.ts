@@ -86,10 +86,10 @@ export class Branch {
    * Begins with a new repository, as soon as the remote can be asked for what was in the old one: what was delivered proves how the
    * audit log stood, and must not be gone while nobody can tell.
    */
-  async #renew({ cwd: _, ...anywhere }: GitOptions): Promise<void> {
+  async #renew({ signal }: GitOptions): Promise<void> {
     const { mirror, remote, branch } = this.#place;
     if (remote === mirror) return;
-    await git(['ls-remote', '--quiet', '--', remote, `refs/heads/${branch}`], anywhere);
+    await git(['ls-remote', '--quiet', '--', remote, `refs/heads/${branch}`], { signal });
     rmSync(mirror, { recursive: true, force: true });
   }
 

@@ -3,27 +3,12 @@ import { expect, test } from 'vitest';
 import { driftEvents } from '../../reconciler/pins/told.ts';
 import { eventsOf } from '../../reconciler/record/events.ts';
 import type { Status } from '../../schemas/status.ts';
-import { AUDIT_KINDS, type AuditDraft, type AuditSink } from '../../schemas/audit.ts';
+import { AUDIT_KINDS } from '../../schemas/audit.ts';
 import type { Control, ControlRequest } from '../../schemas/control.ts';
 import { MCP_HEADERS, principal, raw, session, snapshot, start } from '../gateway/helpers/gateway.ts';
 import { modernClient } from '../gateway/helpers/modern.ts';
 import { socketUpstream } from '../gateway/helpers/upstreams.ts';
-
-/** Keeps what it is given. */
-class Kept implements AuditSink {
-  readonly events: AuditDraft[] = [];
-  blocked = false;
-
-  record(draft: AuditDraft): void {
-    this.events.push(draft);
-  }
-
-  /** The last one; asked for after the answer came, for events are recorded when it was sent. */
-  async last(count: number): Promise<AuditDraft | undefined> {
-    while (this.events.length < count) await new Promise(setImmediate);
-    return this.events.at(-1);
-  }
-}
+import { Kept } from './helpers/kept.ts';
 
 test('a session and its calls: who, what, where, how long, how much, under which commit', async () => {
   const audit = new Kept();

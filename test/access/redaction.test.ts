@@ -7,11 +7,12 @@ import { httpUpstream, socketUpstream } from '../gateway/helpers/upstreams.ts';
 
 const of = (length: number, letters = 'aB3dE6'): string => letters.repeat(length).slice(0, length);
 const pem = (body: string): string => `-----BEGIN RSA ${'PRIVATE'} KEY-----${body}-----END RSA ${'PRIVATE'} KEY-----`;
+const pgp = `-----BEGIN PGP ${'PRIVATE'} KEY BLOCK-----\nVersion: GnuPG v2\nComment: mine\n\nlQcYBGVcut+off/`;
 const jwt = ['eyJ' + of(20), 'eyJ' + of(40), of(43)].join('.');
 
 /** Kind → examples. */
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
-  'private-key': [pem('\nMIIE\n'), pem('\\nMIIE\\n'), `-----BEGIN ${'PRIVATE'} KEY-----\nMIIEcut+off/`],
+  'private-key': [pem('\nMIIE\n'), pem('\\nMIIE\\n'), `-----BEGIN ${'PRIVATE'} KEY-----\nMIIEcut+off/`, pgp],
   'aws-access-key': ['AKIA' + of(16, 'ABCD23')],
   'aws-secret': [],
   'github-token': ['ghp_' + of(36), 'github_pat_' + of(60)],
@@ -55,6 +56,8 @@ describe('shapes', () => {
         ['{"a":"', '"}'],
         ['line\\n', '\\n'],
         ['%3D', '&b'],
+        ['\u001b[1;31m', '\u001b[0m'],
+        ['\u001b[K', ''],
       ]) {
         const [before = '', after = ''] = around;
         const { text, count } = redactText(before + secret + after);

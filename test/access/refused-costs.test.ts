@@ -1,0 +1,76 @@
+/** Who is refused has used up nothing, and stands in the log as refused. */
+import { expect, test } from 'vitest';
+import { budget } from './helpers/budget.ts';
+import { Kept } from './helpers/kept.ts';
+import { ask } from '../gateway/helpers/modern.ts';
+import { principal, session, start } from '../gateway/helpers/gateway.ts';
+import { httpUpstream, socketUpstream } from '../gateway/helpers/upstreams.ts';
+
+/** A token in so long that it is none. */
+const NEVER = 0.001;
+const rate = (burst: number) => ({ rate: { perSecond: NEVER, burst } });
+const people = [principal('ada', 'tok-ada'), principal('eve', 'tok-eve')];
+const echo = { name: 'up__echo', arguments: { text: 'hi' } };
+
+test('requests beyond what one may have at once use up nothing of the rate that all share', async () => {
+  await using up = await socketUpstream('up');
+  const limits = { gateway: rate(8), perPrincipal: { concurrency: 1 } };
+  await using gateway = await start({ servers: { up: up.endpoint }, principals: people, limits });
+  const call = async (token: string): Promise<number> => (await ask(gateway.url, 'tools/call', echo, { token })).status;
+  const slow = ask(gateway.url, 'tools/call', { name: 'up__slow', arguments: { ms: 800 } }, { token: 'tok-ada' });
+  await up.saw('tools/call');
+  for (let n = 0; n < 12; n++) expect(await call('tok-ada')).toBe(429);
+  for (let n = 0; n < 5; n++) expect(await call('tok-eve')).toBe(200);
+  await slow;
+});
+
+test('calls that a tool refuses use up nothing of what their caller may do elsewhere', async () => {
+  await using up = await socketUpstream('up');
+  const limits = { perPrincipal: rate(4), tools: { up: [{ pattern: 'echo', limits: rate(1) }] } };
+  await using gateway = await start({ servers: { up: up.endpoint }, principals: people, limits });
+  const call = async (name: string): Promise<number> =>
+    (await ask(gateway.url, 'tools/call', { ...echo, name }, { token: 'tok-ada' })).status;
+  expect(await call('up__echo')).toBe(200);
+  for (let n = 0; n < 6; n++) expect(await call('up__echo')).toBe(429);
+  expect([await call('up__who'), await call('up__who'), await call('up__who')]).toEqual([200, 200, 200]);
+  expect(await call('up__who')).toBe(429);
+});
+
+test('what nobody lists is one call, however many servers are asked for it', async () => {
+  await using one = await httpUpstream('one', { all: true });
+  await using two = await httpUpstream('two', { all: true });
+  const audit = new Kept();
+  await using gateway = await start(
+    { servers: { one: one.endpoint, two: two.endpoint }, budgets: [budget({ calls: 2 })] },
+    { audit },
+  );
+  const mine = await session(gateway.url);
+  const read = async (uri: string) => (await mine.rpc('resources/read', { uri })).json;
+  expect((await read('mem://two/unlisted')).result).toBeDefined();
+  expect((await read('mem://none/unlisted')).error?.data).not.toMatchObject({ error_code: 'budget-exhausted' });
+  expect((await read('mem://two/unlisted')).error?.data).toMatchObject({ error_code: 'budget-exhausted' });
+});
+
+test('a call of what its caller may not even know is refused on record, and looks like one of nothing', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  await using hush = await socketUpstream('hush', { all: true });
+  const audit = new Kept();
+  const at = { file: 'roles.yaml', line: 1 };
+  const rules = [{ verbs: ['run', 'view'], resources: ['servers'], names: ['up'], ...at }];
+  const access = { roles: { runner: { rules, operations: [], scopes: [], ...at } } };
+  const principals = [principal('ada', 'tok-ada', { roles: ['runner'] })];
+  const servers = { up: up.endpoint, hush: hush.endpoint };
+  await using gateway = await start({ servers, principals, access }, { audit });
+  const mine = await session(gateway.url, { token: 'tok-ada' });
+  const words = async (method: string, name: string) => {
+    const { error } = (await mine.rpc(method, { name })).json;
+    return JSON.stringify(error).replaceAll(name, 'NAME');
+  };
+  expect(await words('tools/call', 'hush__echo')).toBe(await words('tools/call', 'none__echo'));
+  expect(await words('prompts/get', 'hush__greet')).toBe(await words('prompts/get', 'none__greet'));
+  const known = audit.events.filter(({ tool }) => tool === 'echo' || tool === 'greet');
+  expect(known.map(({ server, allowed, outcome, deniedReason }) => [server, allowed, outcome, deniedReason])).toEqual([
+    ['hush', false, 'denied', 'forbidden'],
+    ['hush', false, 'denied', 'forbidden'],
+  ]);
+});
