@@ -1,8 +1,18 @@
 /** The state directory: where things are, who owns it, and how it is written so that a crash leaves the old or the new. */
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { SlipwayError } from '../schemas/errors.ts';
 import { statePaths, type StatePaths } from './state-dir.ts';
 import { tryLock } from './lock-file.ts';
@@ -32,7 +42,7 @@ export function openState(root: string): StateDir {
       paths.sealed,
       paths.sockets,
     ]) {
-      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      makeDir(dir);
     }
     checkOwn(paths.sockets);
     const held = lock(join(root, 'lock'));
@@ -43,6 +53,17 @@ export function openState(root: string): StateDir {
   } catch (error) {
     if (error instanceof SlipwayError) throw error;
     throw unwritable(root, error);
+  }
+}
+
+/** With what is above it. By hand: where a folder can hold none (`/proc`), Node's own `recursive` tries for ever. @throws as `mkdirSync` */
+function makeDir(dir: string): void {
+  if (existsSync(dir)) return;
+  makeDir(dirname(dir));
+  try {
+    mkdirSync(dir, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // Somebody else was faster.
   }
 }
 

@@ -1,5 +1,15 @@
 /** Puts one entry into a file that belongs to somebody else: everything but the entry stays as it is, comments too. Pure. */
-import { applyEdits, modify, parse, type FormattingOptions, type ParseError } from 'jsonc-parser';
+import {
+  applyEdits,
+  findNodeAtLocation,
+  modify,
+  parse,
+  parseTree,
+  type EditResult,
+  type FormattingOptions,
+  type Node,
+  type ParseError,
+} from 'jsonc-parser';
 import { parse as parseToml, stringify as stringifyToml } from 'smol-toml';
 import { SlipwayError } from '../../schemas/errors.ts';
 
@@ -7,16 +17,32 @@ type Value = Readonly<Record<string, unknown>>;
 
 /** JSON, also with comments and trailing commas. @throws SlipwayError `invalid-value` for a file that is no such thing */
 export function mergeJson(text: string, path: readonly string[], value: Value): string {
-  const source = text.trim() === '' ? '{}\n' : text;
+  const source = text.trim() === '' ? '{}\n' : text.replace(/^\ufeff/, '');
   const errors: ParseError[] = [];
   const root: unknown = parse(source, errors, { allowTrailingComma: true });
   if (errors.length > 0 || typeof root !== 'object' || root === null || Array.isArray(root))
     throw broken('JSON object');
   const formattingOptions = formatOf(source);
   // A new entry goes first: behind the last one there may be a comment, which would become that of the new one.
-  const edits = modify(source, [...path], value, { formattingOptions, getInsertionIndex: () => 0 });
-  const changed = applyEdits(source, edits);
+  const changed = applyEdits(source, editsOf(source, path, value, formattingOptions));
   return changed.endsWith('\n') ? changed : `${changed}\n`;
+}
+
+/** @throws SlipwayError `invalid-value` where something else stands in its place */
+function editsOf(
+  text: string,
+  path: readonly string[],
+  value: Value,
+  formattingOptions: FormattingOptions,
+): EditResult {
+  for (let depth = 1; depth < path.length; depth++) {
+    const node = findNodeAtLocation(parseTree(text) as Node, path.slice(0, depth));
+    if (node && node.type !== 'object')
+      throw new SlipwayError('invalid-value', `${path.slice(0, depth).join('.')} is no object there.`, {
+        hint: 'Remove it by hand, then try again.',
+      });
+  }
+  return modify(text, [...path], value, { formattingOptions, getInsertionIndex: () => 0 });
 }
 
 /** As the file is indented already. */

@@ -10,6 +10,8 @@ import { age, table } from './table.ts';
 
 /** What fits on a screen beside the servers. */
 const MAX_ISSUES = 5;
+/** Why a change of a server is not made yet. */
+const WAITING: ReadonlySet<string> = new Set(['OutsideWindow', 'DependencyNotReady']);
 const MAX_ERRORS = 3;
 const MAX_REQUESTS = 5;
 
@@ -40,6 +42,7 @@ export function statusText(status: Status, warnings: readonly EventRow[], { pain
     ...reviewLines(status),
     ...workspaces.flatMap(({ name, error }) => (error === undefined ? [] : [`Files    workspace ${name}: ${error}`])),
     ...llmLines(status),
+    ...waitingLines(status),
     ...driftLines(status),
     ...toolDriftLines(status),
     ...findingLines(status),
@@ -119,6 +122,20 @@ export function reviewLines({ review }: Pick<Status, 'review'>): string[] {
   ];
 }
 
+/** What is left as it is for now: suspended, outside of its window, or because of what it depends on. */
+export function waitingLines(status: Status): string[] {
+  const line = (who: string, message: string): string => `Waits    ${who}${message}`;
+  const whole = conditionOf(status, 'Suspended');
+  return [
+    ...(whole?.status === 'True' ? [line('', whole.message)] : []),
+    ...status.servers.flatMap((server) => {
+      const [held, step] = [conditionOf(server, 'Suspended'), conditionOf(server, 'Reconciling')];
+      if (held?.status === 'True') return whole?.status === 'True' ? [] : [line(`${server.name}: `, held.message)];
+      return step && WAITING.has(step.reason) ? [line(`${server.name}: `, step.message)] : [];
+    }),
+  ];
+}
+
 /** What somebody changed by hand, and nobody heals. */
 export function driftLines({ servers }: Pick<Status, 'servers'>): string[] {
   return servers.flatMap((server) => {
@@ -147,6 +164,18 @@ function findingLines({ servers }: Pick<Status, 'servers'>): string[] {
 }
 
 /** One line for a server, shared with `get servers`. */
+/** Why it is ready or not, and what else one should know who looks for it. */
+function reasonsOf(server: ServerStatus): string[] {
+  const step = conditionOf(server, 'Reconciling')?.reason;
+  const reasons = [
+    conditionOf(server, 'Ready')?.reason,
+    conditionOf(server, 'Pinned')?.status === 'False' ? 'ToolDrift' : undefined,
+    conditionOf(server, 'Suspended')?.status === 'True' ? 'Suspended' : undefined,
+    step !== undefined && WAITING.has(step) ? step : undefined,
+  ];
+  return [...new Set(reasons.filter((reason) => reason !== undefined))];
+}
+
 export function serverRow(server: ServerStatus): string[] {
   const ready = conditionOf(server, 'Ready');
   return [
@@ -154,6 +183,6 @@ export function serverRow(server: ServerStatus): string[] {
     ready?.status ?? 'Unknown',
     countBy(server.instances.map(({ state }) => state)) || server.runtime,
     String(server.tools?.length ?? '-'),
-    [ready?.reason, conditionOf(server, 'Pinned')?.status === 'False' && 'ToolDrift'].filter(Boolean).join(', '),
+    reasonsOf(server).join(', '),
   ];
 }

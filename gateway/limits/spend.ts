@@ -8,7 +8,7 @@ import { policyResult } from './allowance.ts';
 import type { Budgets, Charged, Spending } from './budgets.ts';
 
 /** What brings something from a server before a model. */
-const COUNTED: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
+const COUNTED: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read', 'tasks/result']);
 
 /** A call that budgets are about. */
 export class Spend {
@@ -26,8 +26,9 @@ export class Spend {
     this.refusal = over && refusalOf(call, over);
   }
 
-  /** It is made. */
+  /** It is made. What a task has done is no call of its own: only what it brings is counted. */
   take(): void {
+    if (this.#call.request.method === 'tasks/result') return;
     this.#budgets.take(this.#charges, this.#spending);
   }
 

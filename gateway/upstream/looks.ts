@@ -12,7 +12,8 @@ import { NotDelivered } from './link.ts';
 import type { Fetched, Item } from './listing.ts';
 import { LISTS } from './lists.ts';
 import type { Server } from './server.ts';
-import { within, type Upstream } from './upstream.ts';
+import type { Upstream } from './upstream.ts';
+import { within } from './within.ts';
 
 /** A tool turned out to be held when its call was on its way. The server never hears of it. */
 export class Held extends SlipwayError {

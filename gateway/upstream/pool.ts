@@ -21,11 +21,7 @@ export interface PoolOptions {
   authorize(door: Door): Authorization;
   /** Which client began a task. */
   taskOwner(server: string, id: string): string | undefined;
-  /**
-   * A server's list became another one.
-   * @param method what MCP's notice of it is called
-   * @param principal whose list it is, where everybody has their own
-   */
+  /** A server's list became another one. @param method what MCP's notice of it is called @param principal whose list it is, where everybody has their own */
   onChanged(server: string, method: string, principal: string | undefined): void;
   /** A server's tools are others than before, or known for the first time. */
   onListed(): void;
@@ -279,6 +275,7 @@ export class Pool {
       version: this.#options.version,
       principal,
       taskOwner: (id) => this.#options.taskOwner(server, id),
+      isAwaited: () => (this.#part(server, principal)?.wishes.uris.size ?? 0) > 0,
       onOpen: (welcome) => this.#part(server, principal)?.opened(upstream, welcome),
       onNotification: (notification, audience) => {
         this.#part(server, principal)?.heard(notification, upstream);

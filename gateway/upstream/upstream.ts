@@ -19,9 +19,13 @@ import { NeedsAuthorization } from './auth/needs.ts';
 import { NotDelivered, Refused, type Audience, type Open, type Welcome } from './link.ts';
 import { Pace } from './pace.ts';
 import { count, failed, isFault, isVerdict } from './tally.ts';
+import { within } from './within.ts';
 
 /** How long a server may take from the first byte to its answer to `initialize`; a sleeping one has to start (ms). */
 const OPEN_TIMEOUT = 60_000;
+/** Between two attempts to reach one that is waited for, on average (ms). */
+const COME_BACK = 2_000;
+
 export interface UpstreamOptions {
   readonly endpoint: Endpoint;
   readonly open: Open;
@@ -31,6 +35,8 @@ export interface UpstreamOptions {
   readonly principal?: string | undefined;
   /** Which client began a task, by the server's own id for it. */
   taskOwner(id: string): string | undefined;
+  /** Whether somebody waits for what it tells unasked. */
+  isAwaited?(): boolean;
   onOpen(welcome: Welcome): void;
   onNotification(notification: RpcNotification, audience: Audience): void;
 }
@@ -197,6 +203,14 @@ export class Upstream {
     else if (error instanceof SlipwayError && error.code === 'upstream-unavailable') this.#breaker.failed(error);
   }
 
+  /** Clients wait for what it tells unasked, and no call may ever come to connect it again. */
+  async #comeBack(): Promise<void> {
+    while (!this.#closed && !this.#connection && this.#options.isAwaited?.()) {
+      await sleep(COME_BACK * (0.5 + Math.random()), undefined, { ref: false });
+      if (!this.#closed) await this.connect().catch(() => {});
+    }
+  }
+
   /** One opening at a time, however many wait for it. */
   #open(): Promise<Connection> {
     this.#opening ??= this.#dial().finally(() => (this.#opening = undefined));
@@ -220,6 +234,7 @@ export class Upstream {
         onClose: () => {
           gone = true;
           if (this.#connection === connection) this.#connection = undefined;
+          void this.#comeBack();
         },
       });
       this.#half = connection;
@@ -273,15 +288,4 @@ function tooSlow(): SlipwayError {
 function wordsFor(error: unknown): string {
   if (error instanceof RpcFailure) return `The server refused to initialize: ${error.message}`;
   return error instanceof SlipwayError ? error.message : 'The server could not be initialized.';
-}
-
-/** Waits for what others wait for too, but no longer than one's own signal. */
-export function within<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

@@ -18,7 +18,6 @@ export async function resolveRef(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Resolved> {
   if (ref !== undefined && COMMIT_ID.test(ref)) return { id: ref, ref };
-  const wanted = ref ?? 'HEAD';
   const candidates =
     ref === undefined ? ['HEAD'] : ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
   const output = await git(['ls-remote', '--quiet', '--', url, ...candidates.flatMap((name) => [name, `${name}^{}`])], {
@@ -37,6 +36,11 @@ export async function resolveRef(
     const id = found.get(`${name}^{}`) ?? found.get(name);
     if (id !== undefined) return { id, ref: name };
   }
-  const empty = ref === undefined ? 'The repository is empty.' : `There is no branch or tag ${wanted}.`;
-  throw new SlipwayError('ref-not-found', empty);
+  if (ref !== undefined) throw new SlipwayError('ref-not-found', `There is no branch or tag ${ref}.`);
+  const heads = (await git(['ls-remote', '--quiet', '--heads', '--', url], { signal, env })).trim();
+  const branches = [...heads.matchAll(/\trefs\/heads\/(.+)$/gm)].map(([, name]) => name);
+  if (branches.length === 0) throw new SlipwayError('ref-not-found', 'The repository is empty.');
+  throw new SlipwayError('ref-not-found', 'The HEAD of the repository names no branch that is there.', {
+    hint: `Say which one is meant, with --ref: ${branches.slice(0, 10).join(', ')}.`,
+  });
 }

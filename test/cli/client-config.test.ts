@@ -34,6 +34,12 @@ describe('an entry in a client’s file', () => {
     expect(mergeJson(after, ['mcpServers', 'slipway'], value)).toBe(after);
   });
 
+  test('takes a file that begins with a mark of its byte order', () => {
+    expect(JSON.parse(mergeJson('\ufeff{}\n', ['mcpServers', 'slipway'], value))).toEqual({
+      mcpServers: { slipway: value },
+    });
+  });
+
   test('begins a file that is not there', () => {
     expect(JSON.parse(mergeJson('', ['mcpServers', 'slipway'], value))).toEqual({ mcpServers: { slipway: value } });
     expect(parseToml(mergeToml('', ['mcp_servers', 'slipway'], value))).toEqual({ mcp_servers: { slipway: value } });
@@ -51,6 +57,8 @@ describe('an entry in a client’s file', () => {
 
   test.each([
     ['JSON that is cut off', () => mergeJson('{ "mcpServers": {', ['mcpServers', 'slipway'], value)],
+    ['JSON with something else there', () => mergeJson('{ "mcpServers": null }', ['mcpServers', 'slipway'], value)],
+    ['JSON with a list there', () => mergeJson('{ "mcp": [] }', ['mcp', 'slipway'], value)],
     ['JSON that is a list', () => mergeJson('[]', ['mcpServers', 'slipway'], value)],
     ['TOML that is none', () => mergeToml('a = = 1', ['mcp_servers', 'slipway'], value)],
     [

@@ -1,6 +1,6 @@
 /** What people read, for states that are hard to bring about on every host. */
 import { expect, test } from 'vitest';
-import { driftLines } from '../../cli/print/status.ts';
+import { driftLines, serverRow, waitingLines } from '../../cli/print/status.ts';
 import { serverSections } from '../../cli/print/server.ts';
 import { plain } from '../../cli/print/plain.ts';
 import { bytesText, secondsText } from '../../cli/print/size.ts';
@@ -43,6 +43,8 @@ const SERVER: ServerStatus = {
     },
   ],
 };
+
+const STATUS = { servers: [SERVER], tokens: [], workspaces: [] } as unknown as Status;
 
 test('describe tells what an instance runs and uses, its limit, what ails it, and what is not in force', () => {
   const text = serverSections(SERVER, { egress: 'none' }, ['10:00 stderr no more memory']).join('\n\n');
@@ -103,6 +105,41 @@ test('status tells what drifted', () => {
   expect(driftLines({ servers: [{ ...SERVER, conditions: [] }] })).toEqual([]);
 });
 
+test('status tells what waits, and for what', () => {
+  const told = (type: Condition['type'], reason: string, message: string): Condition => ({
+    type,
+    status: 'True',
+    reason,
+    message,
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+  });
+  const ready = told('Ready', 'Succeeded', 'it serves');
+  const server = (name: string, ...conditions: Condition[]): ServerStatus => ({ ...SERVER, name, conditions });
+  const servers = [
+    server('db', ready, told('Suspended', 'Suspended', 'suspended by Server/db (db.yaml:6): what runs is left alone')),
+    server('web', ready, told('Reconciling', 'OutsideWindow', 'it waits for its window at 22:00')),
+    server('app', told('Reconciling', 'DependencyNotReady', 'it waits for db to be ready')),
+    server('new', told('Reconciling', 'Progressing', 'it is starting')),
+  ];
+  expect(waitingLines({ ...STATUS, conditions: [], servers })).toEqual([
+    'Waits    db: suspended by Server/db (db.yaml:6): what runs is left alone',
+    'Waits    web: it waits for its window at 22:00',
+    'Waits    app: it waits for db to be ready',
+  ]);
+  expect(servers.map((each) => serverRow(each).at(-1))).toEqual([
+    'Succeeded, Suspended',
+    'Succeeded, OutsideWindow',
+    'DependencyNotReady',
+    '',
+  ]);
+  const whole = told('Suspended', 'Suspended', 'suspended by Gateway/main (g.yaml:5): what runs is left alone');
+  expect(waitingLines({ ...STATUS, conditions: [whole], servers })).toEqual([
+    'Waits    suspended by Gateway/main (g.yaml:5): what runs is left alone',
+    'Waits    web: it waits for its window at 22:00',
+    'Waits    app: it waits for db to be ready',
+  ]);
+});
+
 test('terminal injection: names from servers and clients are printed, not obeyed', () => {
   const name = '\u001B[2Jx\u202Etxt.\u001B]0;title\u0007\r\nyes';
   expect(plain(name)).toBe('\\u{1b}[2Jx\\u{202e}txt.\\u{1b}]0;title\\u{7}\\u{d}\\u{a}yes');
@@ -141,8 +178,6 @@ spec: ${spec}\n`,
   expect(issues).toEqual([]);
   return found;
 }
-
-const STATUS = { servers: [SERVER], tokens: [], workspaces: [] } as unknown as Status;
 
 test('a table of servers has a row for each, also for one that is switched off', () => {
   const found = resources(

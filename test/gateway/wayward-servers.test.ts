@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { expect, test, vi } from 'vitest';
 import type { RpcRequest } from '../../schemas/jsonrpc.ts';
 import { opened } from '../helpers/opened.ts';
-import { listen, session, start } from './helpers/gateway.ts';
-import { httpUpstream, listening } from './helpers/upstreams.ts';
+import { listen, raw, session, start } from './helpers/gateway.ts';
+import { httpUpstream, listening, socketUpstream } from './helpers/upstreams.ts';
 
 const PATIENT = { timeout: 15_000, interval: 20 };
 
@@ -206,4 +206,33 @@ test('who subscribed to a folder hears of what is in it; others do not', async (
   expect(await heard.next()).toEqual(updated('mem://up/a/part/of'));
   expect(await unheard.next()).toEqual(updated('mem://up/ab'));
   for (const stream of [heard, unheard]) stream.close();
+});
+
+test('who subscribed goes on hearing of a server that hung up and is back, although nobody calls', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const mine = await session(gateway.url);
+  await mine.rpc('resources/subscribe', { uri: 'mem://up/a' });
+  const stream = await listen(gateway.url, mine.id);
+  up.drop();
+  const again = () => up.seen.filter((message) => 'method' in message && message.method === 'resources/subscribe');
+  await vi.waitFor(() => expect(again()).toHaveLength(2), PATIENT);
+  const updated = { jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri: 'mem://up/a' } };
+  up.say(updated);
+  expect(await stream.next()).toEqual(updated);
+  stream.close();
+  // Nobody waits any more: it is left alone.
+  await mine.rpc('resources/unsubscribe', { uri: 'mem://up/a' });
+  await vi.waitFor(() => expect(up.listeners).toBe(1), PATIENT);
+});
+
+test('the calls of a session end with it', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const mine = await session(gateway.url);
+  const hanging = mine.rpc('tools/call', { name: 'up__hang' });
+  await up.saw('tools/call');
+  await raw(gateway.url, { method: 'DELETE', path: '/mcp', headers: { 'Mcp-Session-Id': mine.id } });
+  expect((await hanging).json.error?.message).toContain('The session was ended');
+  await up.saw('notifications/cancelled');
 });

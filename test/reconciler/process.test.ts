@@ -133,6 +133,19 @@ test('what a killed Slipway left behind is ended by the next start, and nothing 
   expect(await survivors([kept])).toEqual([]);
 });
 
+test('what a server started and let go ends with its instance, and another version’s does not', async () => {
+  await using rig = await processRig();
+  const start = (hash: string) => rig.driver.ensure({ ...workload({ argv: program('lets-go') }), hash }, 0, never());
+  const [old, fresh] = [await start('11111111'), await start('22222222')];
+  const strayOf = async ({ id }: { id: string }) => Number(await callTool(await connected(rig.driver, id), 'stray'));
+  const [gone, kept] = [await strayOf(old), await strayOf(fresh)];
+  expect([isAlive(gone), isAlive(kept)]).toEqual([true, true]);
+  await rig.driver.remove(old.id, never());
+  expect([isAlive(gone), isAlive(kept)]).toEqual([false, true]);
+  await rig.driver[Symbol.asyncDispose]();
+  expect(isAlive(kept)).toBe(false);
+});
+
 test('a program that cannot be executed says so', async () => {
   await using rig = await processRig();
   const { id } = await rig.driver.ensure(workload({ argv: ['/nonexistent/program'] }), 0, never());

@@ -20,7 +20,7 @@ import { removeHalfInstalled, type Installs } from './npm.ts';
 import { checkAccepted, npmArtifact } from './npm-artifact.ts';
 import { freePort } from './port.ts';
 import { prepare, type Prepared } from './prepare.ts';
-import { orphansBeside, pruneBeside, reapLeftovers } from './reap.ts';
+import { orphansBeside, pruneBeside, reapLeftovers, reapStrays } from './reap.ts';
 import { sandboxMaker } from './sandbox.ts';
 import { ProcessSecrets, removeOthers } from './secrets.ts';
 import { processStats } from './stats.ts';
@@ -96,6 +96,7 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
         const instance = held.get(id);
         if (!instance) return;
         await instance[Symbol.asyncDispose]();
+        await reapStrays(state.owner, [id], log);
         note(journal, { op: 'removed', instance: id }, log);
         await secrets.remove(id);
         beside.delete(id);
@@ -122,6 +123,7 @@ export async function processDriver(options: ProcessDriverOptions): Promise<Driv
     async [Symbol.asyncDispose]() {
       const ids = held.values().map((instance) => instance.observe().id);
       await held.close('end');
+      await reapStrays(state.owner, ids, log);
       for (const instance of ids) note(journal, { op: 'removed', instance }, log);
       await secrets.sweep();
     },

@@ -23,6 +23,15 @@ export async function reapLeftovers(journal: Journal, owner: string, log: Log): 
   for (const { instance } of journal.leftovers) journal.append({ op: 'removed', instance });
 }
 
+/** What instances of ours leave behind that has left their groups: on Linux it still carries our marks. */
+export async function reapStrays(owner: string, instances: readonly string[], log: Log): Promise<void> {
+  if (instances.length === 0) return;
+  const strays = markedProcesses().filter((marked) => marked.owner === owner && instances.includes(marked.instance));
+  for (const { identity, instance } of strays)
+    log('warn', 'ending a process that a server left behind', { pid: identity.pid, instance });
+  await end(strays.map(({ identity }) => identity));
+}
+
 /** Instances of other Slipways on this host. Two of them may have instances of one name, so the id tells the owner too. */
 export function orphansBeside(owner: string): Orphan[] {
   return [...othersBeside(owner)].map(([id, processes]): Orphan => {
