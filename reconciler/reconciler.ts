@@ -130,7 +130,7 @@ export class Reconciler implements AsyncDisposable {
     const status = summarize(facts, before, now);
     this.#status = status;
     this.events.note(before, status, now);
-    for (const event of driftEvents(before, status)) world.audit?.record(event);
+    for (const event of driftEvents(before, status, world.compiled.draft.servers)) world.audit?.record(event);
     this.changes.note(status);
     this.#options.onStatus?.(status);
     return status;

@@ -1,5 +1,5 @@
 /** JWT access tokens (RFC 7519, RFC 9068): whose they are, checked as RFC 8725 asks. */
-import type { JWTPayload } from 'jose';
+import type { JWTPayload, JWTVerifyOptions, JWTVerifyResult } from 'jose';
 import { canonicalEmail } from '../../schemas/email.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Provider } from '../../schemas/snapshot.ts';
@@ -40,13 +40,13 @@ export async function readAccessToken(
   token: string,
   providers: ReadonlyMap<string, { readonly provider: Provider; readonly keys: Keys }>,
 ): Promise<AccessToken> {
-  const { decodeJwt, errors, jwtVerify } = await import('jose');
+  const { decodeJwt, errors } = await import('jose');
   try {
     // Only to find out whose keys to check it with: nothing is believed before it is verified.
     const found = providers.get(decodeJwt(token).iss ?? '');
     if (!found) throw refused('The token comes from no identity provider that is known here.');
     const { provider, keys } = found;
-    const { payload, protectedHeader } = await jwtVerify(token, keys.find, {
+    const { payload, protectedHeader } = await verify(token, keys, {
       issuer: provider.issuer,
       algorithms: provider.algorithms,
       clockTolerance: provider.clockSkewMs / 1000,
@@ -60,6 +60,27 @@ export async function readAccessToken(
     if (error instanceof errors.JOSEError) throw refused('The token is not valid.', error);
     throw error;
   }
+}
+
+/** A token need not say which key it was signed with: then it may be any that fits, or one that has come in the place of another. */
+async function verify(token: string, keys: Keys, options: JWTVerifyOptions): Promise<JWTVerifyResult> {
+  const { decodeProtectedHeader, errors, jwtVerify } = await import('jose');
+  const once = (): Promise<JWTVerifyResult> =>
+    jwtVerify(token, keys.find, options).catch(async (error: unknown) => {
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+      for await (const key of error) {
+        const found = await jwtVerify(token, key, options).catch((wrong: unknown) => {
+          if (!(wrong instanceof errors.JWSSignatureVerificationFailed)) throw wrong;
+        });
+        if (found) return found;
+      }
+      throw new errors.JWSSignatureVerificationFailed();
+    });
+  return once().catch(async (error: unknown) => {
+    const isUnnamed = decodeProtectedHeader(token).kid === undefined;
+    if (!(error instanceof errors.JWSSignatureVerificationFailed) || !isUnnamed || !(await keys.renewed())) throw error;
+    return once();
+  });
 }
 
 function read(payload: JWTPayload, provider: Provider): AccessToken {

@@ -41,6 +41,13 @@ export class Keys {
     }
   };
 
+  /** Asks the provider again, unless it was asked a moment ago. @returns whether it was asked */
+  async renewed(): Promise<boolean> {
+    if (this.#coolsDown) return false;
+    await this.#refresh();
+    return true;
+  }
+
   async #usable(): Promise<JWTVerifyGetKey> {
     const { refreshMs, keepMs } = this.#source.keys;
     const age = performance.now() - this.#had;

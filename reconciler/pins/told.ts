@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { AuditDraft } from '../../schemas/audit.ts';
 import { inWords } from '../../schemas/lock/differences.ts';
 import { driftOf, type Pinned } from '../../schemas/lock/pinned.ts';
-import type { Tool } from '../../schemas/snapshot.ts';
+import type { ServerEntry, Tool } from '../../schemas/snapshot.ts';
 import type { ServerStatus, Status } from '../../schemas/status.ts';
 import type { Draft } from '../status.ts';
 
@@ -24,8 +24,12 @@ export function pinnedCondition(pins: ServerStatus['pins'], pinned: Pinned | und
   return [{ type: 'Pinned', status: 'False', reason: 'ToolDrift', message }];
 }
 
-/** An event for each tool that differs now and did not before, or not in this way. */
-export function driftEvents(before: Status | undefined, { servers, lastApplied }: Status): AuditDraft[] {
+/** An event for each tool that differs now and did not before, or not in this way. @param entries say how much of each is recorded */
+export function driftEvents(
+  before: Status | undefined,
+  { servers, lastApplied }: Status,
+  entries: Readonly<Record<string, Pick<ServerEntry, 'audit'>>>,
+): AuditDraft[] {
   const earlier = new Map(before?.servers.map(({ name, pins }) => [name, new Set(pins?.differences.map(textOf))]));
   return servers.flatMap(({ name, pins }) =>
     (pins?.differences ?? [])
@@ -40,6 +44,7 @@ export function driftEvents(before: Status | undefined, { servers, lastApplied }
           requestId: randomUUID(),
           server: name,
           tool: one.tool,
+          level: entries[name]?.audit,
           method: 'tools/list',
           allowed: !isHeld,
           ...(isHeld ? { deniedReason: 'tool-drift' } : {}),

@@ -63,7 +63,11 @@ export const GATEWAY_ERRORS = {
     'Wait until it begins anew, or raise it: see `slipway describe budget <name>`.',
     { http: 429, next: 'retry' },
   ),
-  'bad-request': row('The request is malformed.', 'Send one JSON-RPC message as application/json.', { http: 400 }),
+  'bad-request': row(
+    'The request is malformed.',
+    'Correct what it names. MCP takes one JSON-RPC message as application/json.',
+    { http: 400 },
+  ),
   'not-found': row(
     'There is nothing at this address.',
     'See `slipway get projects` and `slipway get servers` for the routes.',

@@ -19,7 +19,7 @@ import {
 import { httpUpstream } from '../gateway/helpers/upstreams.ts';
 import { eventually } from '../helpers/until.ts';
 import { bound, provider } from './helpers/identities.ts';
-import { Issuer, json, redirect, signer } from './helpers/issuer.ts';
+import { Issuer, json, redirect, signer, type Signer } from './helpers/issuer.ts';
 
 const AUDIENCE = 'https://mcp.example.com';
 
@@ -176,6 +176,21 @@ describe('keys', () => {
     issuer.keys = [await signer('two')];
     expect(await status(gateway, await issuer.token({ aud: AUDIENCE }))).toBe(200);
     expect(issuer.questions).toBe(2);
+  });
+
+  test('tokens that name no key: each of several is tried, and one that came in the place of another is asked for', async () => {
+    await using issuer = await Issuer.make();
+    const keys = { refreshMs: 600_000, cooldownMs: 0, keepMs: 600_000 };
+    await using gateway = await start(wish(issuer, { keys }));
+    const unnamed = (by: Signer, jti: string) => issuer.token({ aud: AUDIENCE, jti }, { kid: undefined }, by);
+    const [one, two, thief] = [issuer.keys[0] as Signer, await signer('two'), await signer('one')];
+    expect(await status(gateway, await unnamed(one, 'a'))).toBe(200);
+    issuer.keys = [two];
+    expect(await status(gateway, await unnamed(two, 'b'))).toBe(200);
+    issuer.keys = [two, one];
+    expect(await status(gateway, await unnamed(one, 'c'))).toBe(200);
+    expect([await status(gateway, await unnamed(two, 'd')), issuer.questions]).toEqual([200, 3]);
+    expect(await status(gateway, await unnamed(thief, 'e'))).toBe(401);
   });
 
   test('a key that the provider took back opens nothing any more, for tokens that are known neither', async () => {

