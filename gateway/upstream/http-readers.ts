@@ -3,7 +3,7 @@ import { isRequest, type Id, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { offersOurs } from '../../schemas/modern.ts';
 import type { Peer } from '../../schemas/peer.ts';
 import type { Head } from './http1/response.ts';
-import { MessageReader } from './message-reader.ts';
+import { MessageReader, SESSION } from './message-reader.ts';
 import { findResult } from './raw-result.ts';
 
 /** Reads what the server says unasked. */
@@ -58,7 +58,7 @@ export class AnswerReader extends MessageReader {
   /** The SDKs answer a session that is none of theirs with 400, and tell nothing about the request. */
   #isForgotten(message: RpcMessage): boolean {
     if (this.status !== 400 || 'method' in message || typeof message.id === 'number') return false;
-    return /session|not initialized/i.test(message.error?.message ?? '');
+    return SESSION.test(message.error?.message ?? '');
   }
 
   /** @returns whether it is an answer whose result can be passed on as it came */

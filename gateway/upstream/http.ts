@@ -20,8 +20,6 @@ const RESUME_PAUSE_MAX = 30_000;
 const MAX_VAIN_RESUMES = 5;
 /** How long an upstream may take to take us up again (ms). */
 const REOPEN_TIMEOUT = 30_000;
-/** How a server answers in a session that it does not know: 404 says MCP, 400 many an SDK. */
-const FORGOTTEN: ReadonlySet<number> = new Set([400, 404]);
 
 /**
  * A Peer does the conversation (ids, progress, cancellation); each message it sends is a POST, whose answers it receives.
@@ -164,7 +162,7 @@ export class HttpConnection implements Connection {
   async #unanswered(message: RpcMessage, options: RequestOptions, reader: AnswerReader, status: number): Promise<void> {
     if (reader.foreign) throw this.#leave();
     const { session } = reader;
-    if (session !== undefined && FORGOTTEN.has(status) && !isIntroduction(message)) {
+    if (session !== undefined && reader.forgot && !isIntroduction(message)) {
       await this.#reopen(session);
       return this.#send(message, options, true);
     }
@@ -251,8 +249,7 @@ export class HttpConnection implements Connection {
         .catch(() => {});
       if (reader.status === 405) return;
       // It started anew. Who waits for its updates sends nothing that would notice.
-      if (session !== undefined && session === known && FORGOTTEN.has(reader.status))
-        await this.#reopen(session).catch(() => {});
+      if (session !== undefined && session === known && reader.forgot) await this.#reopen(session).catch(() => {});
       const { resume } = reader;
       if (resume?.lastEventId !== place?.lastEventId || performance.now() - began > pause) pause = LISTEN_PAUSE;
       if (reader.status !== 200) reader = new ListenReader(this.#peer);

@@ -9,6 +9,10 @@ import { LARGE } from './raw-result.ts';
 /** How long a stream may go on that has brought its answer; MCP says that it should end then (ms). */
 const LINGER = 1000;
 
+/** What is read of the words of a refusal (characters), and those that speak of the session. */
+const LONGEST_REFUSAL = 1000;
+export const SESSION = /session|not initialized/i;
+
 /** A place in an event stream, and the pause that the server wants before it is taken up again there (ms). */
 export interface Place {
   readonly lastEventId: string;
@@ -28,6 +32,7 @@ export class MessageReader implements Reader {
   status = 0;
   cut: (() => void) | undefined = undefined;
   #lingering: NodeJS.Timeout | undefined;
+  #refusal = '';
 
   constructor(onMessage: (message: RpcMessage) => void) {
     this.#onMessage = onMessage;
@@ -35,6 +40,7 @@ export class MessageReader implements Reader {
 
   onHead(head: Head): void {
     this.status = head.status;
+    this.#refusal = '';
     this.#place = this.resume;
     const type = head.headers['content-type']?.toLowerCase() ?? '';
     this.#json = type.startsWith('application/json');
@@ -44,8 +50,14 @@ export class MessageReader implements Reader {
   }
 
   onData(chunk: Buffer): void {
+    if (this.status === 400 && this.#refusal.length < LONGEST_REFUSAL) this.#refusal += chunk.toString('latin1');
     if (this.#events) return this.#events.push(chunk);
     if (this.#json) this.#body.onData(chunk);
+  }
+
+  /** Whether it says that the session is not known: 404 means it (MCP), and with 400 many an SDK does, in words. */
+  get forgot(): boolean {
+    return this.status === 404 || (this.status === 400 && SESSION.test(this.#refusal));
   }
 
   /** Connection exhaustion: nothing more is due, so that a server which keeps the stream open must not keep a connection with it. */

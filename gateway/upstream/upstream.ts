@@ -23,8 +23,9 @@ import { within } from './within.ts';
 
 /** How long a server may take from the first byte to its answer to `initialize`; a sleeping one has to start (ms). */
 const OPEN_TIMEOUT = 60_000;
-/** Between two attempts to reach one that is waited for, on average (ms). */
-const COME_BACK = 2_000;
+/** Between two attempts to reach one that is waited for: on average at first, and at most (ms). */
+const COME_BACK = 1_000;
+const COME_BACK_MAX = 30_000;
 
 export interface UpstreamOptions {
   readonly endpoint: Endpoint;
@@ -205,9 +206,12 @@ export class Upstream {
 
   /** Clients wait for what it tells unasked, and no call may ever come to connect it again. */
   async #comeBack(): Promise<void> {
-    while (!this.#closed && !this.#connection && this.#options.isAwaited?.()) {
-      await sleep(COME_BACK * (0.5 + Math.random()), undefined, { ref: false });
-      if (!this.#closed) await this.connect().catch(() => {});
+    for (let pause = COME_BACK; this.#options.isAwaited?.(); pause = Math.min(pause * 2, COME_BACK_MAX)) {
+      await sleep(pause * (0.5 + Math.random()), undefined, { ref: false });
+      if (this.#closed || this.#connection) return;
+      const error = await this.connect().catch((reason: unknown) => reason);
+      // Only a person can help there.
+      if (error instanceof NeedsAuthorization) return;
     }
   }
 

@@ -112,6 +112,19 @@ test.each([
   await vi.waitFor(async () => expect(textOf(await who())).toBe('in s2'), PATIENT);
 });
 
+test('a refusal that does not speak of the session begins no other one', async () => {
+  const up = await wayward(({ method, params }, response) => {
+    if (method !== 'tools/call' || params?.['arguments'] === undefined) return false;
+    response.writeHead(400, { 'Content-Type': 'text/plain' }).end('Bad Request: no such thing');
+    return true;
+  });
+  await using gateway = await start({ servers: { up: endpoint(up) } });
+  const mine = await session(gateway.url);
+  const { error } = (await mine.rpc('tools/call', { name: 'up__who', arguments: {} })).json;
+  expect(error?.message).toContain('HTTP 400');
+  expect(textOf((await mine.rpc('tools/call', { name: 'up__who' })).json.result)).toBe('in s1');
+});
+
 test('who waits for updates is heard of again by a server that restarted, although nobody calls', async () => {
   const up = await wayward();
   await using gateway = await start({ servers: { up: endpoint(up) } });
