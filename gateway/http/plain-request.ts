@@ -7,6 +7,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 
 /** A head is that long at most (bytes). */
 export const MAX_HEAD_BYTES = 16 * 1024;
+const BEGIN = Buffer.from('POST /');
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 /** RFC 9112 §3 and §5, of printable ASCII only: without tabs, bare line ends, or lines that go on. */
@@ -54,7 +55,7 @@ export interface Found {
 /** @returns `partial` where it may be one when more is there; `other` where it is none */
 export function readPlain(bytes: Buffer, socket: PlainRequest['socket']): Found | 'partial' | 'other' {
   const end = bytes.indexOf(HEAD_END);
-  if (end < 0) return bytes.length <= MAX_HEAD_BYTES ? 'partial' : 'other';
+  if (end < 0) return bytes.length <= MAX_HEAD_BYTES && mayBegin(bytes) ? 'partial' : 'other';
   const [, url, lines] = (end <= MAX_HEAD_BYTES && HEAD.exec(bytes.toString('latin1', 0, end))) || [];
   const headers = lines === undefined ? undefined : headersOf(lines);
   const length = headers?.['content-length'];
@@ -65,6 +66,12 @@ export function readPlain(bytes: Buffer, socket: PlainRequest['socket']): Found 
   return { request: new PlainRequest(url, headers, bytes.subarray(from, to), socket), end: to };
 }
 
+/** Whether these can be the first bytes of one: what speaks TLS, or something else, is to hear so at once. */
+function mayBegin(bytes: Buffer): boolean {
+  const length = Math.min(bytes.length, BEGIN.length);
+  return BEGIN.compare(bytes, 0, length, 0, length) === 0;
+}
+
 /** Clients write the same names again and again: a look-up costs a fifth of what it takes to make them small. */
 const small = new Map<string, string>();
 const MAX_SMALL = 200;
@@ -72,9 +79,11 @@ const MAX_SMALL = 200;
 function lower(name: string): string {
   const known = small.get(name);
   if (known !== undefined) return known;
-  const made = name.toLowerCase();
-  if (small.size < MAX_SMALL) small.set(name, made);
-  return made;
+  // A part of a text holds on to all of it, and what strangers make up must not stay.
+  const own = Buffer.from(name, 'latin1').toString('latin1');
+  if (small.size >= MAX_SMALL) small.clear();
+  small.set(own, own.toLowerCase());
+  return own.toLowerCase();
 }
 
 /** @returns `undefined` where one is special, or stands there twice, or where there are too many */

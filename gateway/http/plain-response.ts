@@ -46,7 +46,7 @@ export class PlainResponse extends EventEmitter<{ close: []; drain: [] }> implem
     if (this.headersSent) throw new Error('The head of this answer has been sent.');
     const all = this.#set === undefined ? headers : { ...this.#set, ...headers };
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`;
-    for (const name in all) head += lineOf(name, all[name]);
+    for (const name in all) if (all[name] !== undefined) head += lineOf(name, all[name]);
     if (this.requestId !== undefined) head += lineOf('X-Request-Id', this.requestId);
     if (all['Connection'] === 'close') this.shouldKeepAlive = false;
     else head += this.shouldKeepAlive ? this.#keepAlive : 'Connection: close\r\n';

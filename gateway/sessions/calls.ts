@@ -36,12 +36,6 @@ export class Calls {
     for (const { controller } of found) controller.abort(new SlipwayError('cancelled'));
   }
 
-  /** A session has ended, and nobody is left to hear of what it asked. */
-  end(sessionId: string): void {
-    const found = this.#running.filter((call) => call.sessionId === sessionId);
-    for (const { controller } of found) controller.abort(new SlipwayError('cancelled', 'The session was ended.'));
-  }
-
   abortAll(reason: SlipwayError): void {
     for (const { controller } of this.#running.slice()) controller.abort(reason);
   }

@@ -43,7 +43,6 @@ export const primes = ({ version }: Session): boolean => version >= '2025-11-25'
 
 export function endSession({ state, generation }: Caller, session: Session): void {
   state.ended.add(session.id, expiryOf(session, generation.snapshot.gateway.sessionTtlMs));
-  state.calls.end(session.id);
   state.streams.end(session.id);
   state.replays.end(session.id);
   state.levels.end(session.id);

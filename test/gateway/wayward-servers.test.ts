@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { expect, test, vi } from 'vitest';
 import type { RpcRequest } from '../../schemas/jsonrpc.ts';
 import { opened } from '../helpers/opened.ts';
-import { listen, raw, session, start } from './helpers/gateway.ts';
+import { listen, session, start } from './helpers/gateway.ts';
 import { httpUpstream, listening, socketUpstream } from './helpers/upstreams.ts';
 
 const PATIENT = { timeout: 15_000, interval: 20 };
@@ -237,15 +237,4 @@ test('who subscribed goes on hearing of a server that hung up and is back, altho
   // Nobody waits any more: it is left alone.
   await mine.rpc('resources/unsubscribe', { uri: 'mem://up/a' });
   await vi.waitFor(() => expect(up.listeners).toBe(1), PATIENT);
-});
-
-test('the calls of a session end with it', async () => {
-  await using up = await socketUpstream('up', { all: true });
-  await using gateway = await start({ servers: { up: up.endpoint } });
-  const mine = await session(gateway.url);
-  const hanging = mine.rpc('tools/call', { name: 'up__hang' });
-  await up.saw('tools/call');
-  await raw(gateway.url, { method: 'DELETE', path: '/mcp', headers: { 'Mcp-Session-Id': mine.id } });
-  expect((await hanging).json.error?.message).toContain('The session was ended');
-  await up.saw('notifications/cancelled');
 });

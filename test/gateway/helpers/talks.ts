@@ -227,7 +227,10 @@ export async function asked({ half = false, text = HELLO } = {}) {
   const talk = await Talk.with(door, half);
   await talk.ask(text);
   expect(door.seen.map(isPlain)).toEqual([true]);
-  return { door, talk, responses, response: responses[0] as HttpResponse };
+  const response = responses[0] as HttpResponse;
+  const [closed, drained] = [vi.fn<() => void>(), vi.fn<() => void>()];
+  response.on('close', closed).on('drain', drained);
+  return { door, talk, responses, response, closed, drained };
 }
 
 const PLAIN = { 'Content-Type': 'text/plain' };
