@@ -77,8 +77,9 @@ async function verify(token: string, keys: Keys, options: JWTVerifyOptions): Pro
       throw new errors.JWSSignatureVerificationFailed();
     });
   return once().catch(async (error: unknown) => {
-    const isUnnamed = decodeProtectedHeader(token).kid === undefined;
-    if (!(error instanceof errors.JWSSignatureVerificationFailed) || !isUnnamed || !(await keys.renewed())) throw error;
+    // Only then is it known that there is a header to read.
+    if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+    if (decodeProtectedHeader(token).kid !== undefined || !(await keys.renewed())) throw error;
     return once();
   });
 }

@@ -76,7 +76,8 @@ describe('tokens', () => {
     const own = await issuer.token({ aud: AUDIENCE }, { jwk: embedded.jwk }, embedded);
     const good = (await issuer.token({ aud: AUDIENCE, sub: 'eve' })).split('.');
     const changed = [good[0], encode(claims), good[2]].join('.');
-    for (const token of [none, hmac, stolen, own, changed, `${good[0]}.${good[1]}.`, 'a.b.c'])
+    const headless = ['x', encode(claims), good[2]].join('.');
+    for (const token of [none, hmac, stolen, own, changed, headless, `${good[0]}.${good[1]}.`, 'a.b.c'])
       expect(await status(gateway, token)).toBe(401);
     expect(await status(gateway, await issuer.token({ aud: AUDIENCE }))).toBe(200);
   });
