@@ -1,6 +1,6 @@
 /** Limits before it is known who calls: by the address that a request comes from. */
-import type { HttpRequest } from '../http/message.ts';
 import { isIP, type Socket } from 'node:net';
+import type { HttpRequest } from '../http/message.ts';
 import { bareAddress, networkOf } from '../../schemas/address.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { AddressLimits, Rate } from '../../schemas/limits.ts';

@@ -1,10 +1,9 @@
 /** What one call to a server may take: what its caller may, and what the server and the tool allow besides. */
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Call } from '../era/era.ts';
-import type { Caller } from '../exchange.ts';
 import { sizeOf, type Json } from '../rpc/json.ts';
 import type { Server } from '../upstream/server.ts';
-import { wordsFor, type Bound, type Level, type Permit } from './limiter.ts';
+import { wordsFor, type Bound, type Permit } from './limiter.ts';
 
 export interface Allowance {
   /** Absent: as long as the server's own timeout says. */
@@ -19,24 +18,15 @@ export interface Allowance {
  * @throws SlipwayError `concurrency-limited`, `rate-limited`, `body-too-large`
  */
 export function allowanceFor({ caller }: Call, server: Server, tool: string | undefined): Allowance {
-  const { generation, course, trace } = caller;
+  const { state, generation, course, trace } = caller;
   const own = generation.limits.ofCall(server.name, tool);
   if (!own) return course;
   if ((trace.bodyBytes ?? 0) > own.bodyBytes) throw new SlipwayError('body-too-large');
   return {
     timeout: narrower(course.timeout, own.timeout),
     result: narrower(course.result, own.result),
-    permit: own.counted.length > 0 ? admitted(caller, own.counted) : undefined,
+    permit: own.counted.length > 0 ? state.limiter.admit(own.counted, 'concurrency') : undefined,
   };
-}
-
-function admitted({ state, permit }: Caller, levels: readonly Level[]): Permit {
-  try {
-    return state.limiter.admit(levels, 'concurrency');
-  } catch (error) {
-    permit?.refuse();
-    throw error;
-  }
 }
 
 function narrower(one: Bound | undefined, other: Bound | undefined): Bound | undefined {

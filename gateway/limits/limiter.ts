@@ -127,7 +127,6 @@ export class Permit {
   readonly #limiter: Limiter;
   readonly #levels: readonly Level[];
   #slot: Slot | undefined;
-  #isRefused = false;
 
   constructor(limiter: Limiter, levels: readonly Level[]) {
     this.#limiter = limiter;
@@ -140,21 +139,14 @@ export class Permit {
    */
   hold(slot: Slot): void {
     if (this.#slot === slot) return;
-    try {
-      this.#limiter.checkRoom(this.#levels, slot);
-    } catch (error) {
-      this.refuse();
-      throw error;
-    }
+    this.#limiter.checkRoom(this.#levels, slot);
     this.release();
     for (const level of this.#levels) this.#limiter.meterOf(level).open[slot]++;
     this.#slot = slot;
   }
 
-  /** It came to nothing, for another limit refused it: what it took of rates is given back. Safe to call twice. */
-  refuse(): void {
-    if (this.#isRefused) return;
-    this.#isRefused = true;
+  /** The request came to nothing, for another limit refused it: what it took of rates is given back. To be called once. */
+  refund(): void {
     for (const level of this.#levels) if (level.limits.rate) this.#limiter.meterOf(level).giveBack();
   }
 

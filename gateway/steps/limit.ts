@@ -3,6 +3,10 @@ import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { Holder, Limited } from '../exchange.ts';
 import type { Slot } from '../limits/meter.ts';
+import type { ErrorCode } from '../../schemas/errors.ts';
+
+/** Why a request came to nothing that was let in by the limits of its caller. */
+const REFUSALS: ReadonlySet<string | undefined> = new Set<ErrorCode>(['rate-limited', 'concurrency-limited']);
 
 /** What is larger is no notice, and hardly an answer to a question (bytes). */
 const MAX_NOTICE = 64 * 1024;
@@ -24,8 +28,10 @@ export function limit(holder: Holder, { key }: Identity, project: string | undef
 }
 
 /** When a request is answered to the end: a response that is still streamed is still work. */
-export function giveBack({ held, response }: Holder): void {
+export function giveBack({ held, response, trace }: Holder): void {
   if (!held) return;
+  // As a whole: one whose parts were refused has had the others.
+  if (!trace.allowed && REFUSALS.has(trace.deniedReason)) held.refund();
   if (isOut(response)) held.release();
   else response.once('close', () => held.release());
 }

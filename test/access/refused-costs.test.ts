@@ -36,6 +36,19 @@ test('calls that a tool refuses use up nothing of what their caller may do elsew
   expect(await call('up__who')).toBe(429);
 });
 
+test('a request that was served is not given back, although one of the servers that it was for refused it', async () => {
+  await using one = await httpUpstream('one', { all: true });
+  await using two = await httpUpstream('two', { all: true });
+  const limits = { perPrincipal: rate(4), servers: { one: rate(1) } };
+  const servers = { one: one.endpoint, two: two.endpoint };
+  await using gateway = await start({ servers, principals: people, limits });
+  const mine = await session(gateway.url, { token: 'tok-ada' });
+  const statuses = [];
+  for (let n = 0; n < 4; n++) statuses.push((await mine.rpc('resources/read', { uri: 'mem://two/unlisted' })).status);
+  // What a session begins with takes one.
+  expect(statuses).toEqual([200, 200, 200, 429]);
+});
+
 test('what nobody lists is one call, however many servers are asked for it', async () => {
   await using one = await httpUpstream('one', { all: true });
   await using two = await httpUpstream('two', { all: true });
