@@ -163,7 +163,6 @@ function findingLines({ servers }: Pick<Status, 'servers'>): string[] {
   });
 }
 
-/** One line for a server, shared with `get servers`. */
 /** Why it is ready or not, and what else one should know who looks for it. */
 function reasonsOf(server: ServerStatus): string[] {
   const step = conditionOf(server, 'Reconciling')?.reason;
@@ -176,6 +175,7 @@ function reasonsOf(server: ServerStatus): string[] {
   return [...new Set(reasons.filter((reason) => reason !== undefined))];
 }
 
+/** One line for a server, shared with `get servers`. */
 export function serverRow(server: ServerStatus): string[] {
   const ready = conditionOf(server, 'Ready');
   return [

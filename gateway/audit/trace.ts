@@ -1,6 +1,6 @@
 /** What is known of one request, gathered on its way by whoever learns it. The audit event and the spans are made of it. */
-import type { HttpRequest } from '../http/message.ts';
 import { randomBytes } from 'node:crypto';
+import type { HttpRequest } from '../http/message.ts';
 import { toSlipwayError, type ErrorCode } from '../../schemas/errors.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { outcomeOf } from '../metrics.ts';

@@ -1,6 +1,6 @@
 /** Carries the control API between a listener and whoever answers it. */
-import type { HttpResponse } from '../http/message.ts';
 import { once } from 'node:events';
+import type { HttpResponse } from '../http/message.ts';
 import type { ControlResponse } from '../../schemas/control.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { RpcFailure } from '../../schemas/jsonrpc.ts';

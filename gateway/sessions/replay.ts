@@ -2,8 +2,8 @@
  * Event streams that outlive their connection (MCP 2025-03-26 … 2025-11-25, "Resumability and Redelivery"): each event has
  * an id, and a client that lost the connection asks for what came after the last one that it saw.
  */
-import type { HttpResponse } from '../http/message.ts';
 import { randomBytes } from 'node:crypto';
+import type { HttpResponse } from '../http/message.ts';
 import { SseWriter, type EventWriter } from '../rpc/sse-writer.ts';
 
 /** How long a stream waits for its client, and how long the end of one is kept for a client that missed it (ms). */

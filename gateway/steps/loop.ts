@@ -1,6 +1,6 @@
 /** A server that is this gateway itself, by whatever name: each request would make another. */
-import type { HttpRequest } from '../http/message.ts';
 import { randomBytes } from 'node:crypto';
+import type { HttpRequest } from '../http/message.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 
 /** Names this process in requests to servers (`Via`, RFC 9110 §7.6.3), as a proxy is asked to. */

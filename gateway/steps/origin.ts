@@ -1,6 +1,6 @@
 /** Who is being talked to, and from which web page: the guard against DNS rebinding. Runs first, on every route. */
-import type { HttpRequest } from '../http/message.ts';
 import { isIP } from 'node:net';
+import type { HttpRequest } from '../http/message.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 
