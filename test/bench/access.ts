@@ -1,12 +1,13 @@
 /** What knowing who calls, what they may, how much, and that they did, costs: the same call on a bare gateway and on a guarded one. */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Limiter } from '../../gateway/limits/limiter.ts';
 import { Limits } from '../../gateway/limits/limits.ts';
 import { GATEWAY } from '../helpers/configs.ts';
-import { Desk, Running } from '../helpers/slipway.ts';
+import { Running } from '../helpers/slipway.ts';
+import { BenchDesk } from './bench-desk.ts';
 import { callOf, load } from './load.ts';
 import { cpuMs, median, printRows, type Row } from './measure.ts';
 
@@ -70,10 +71,8 @@ interface Side extends AsyncDisposable {
 }
 
 async function start(program: string, files: Readonly<Record<string, string>>): Promise<Side> {
-  const desk = new Desk();
+  const desk = new BenchDesk();
   desk.push(files);
-  // The remote is most often another machine. Here it shares ours: it keeps what it gets as it comes, which takes least.
-  spawnSync('git', ['-C', desk.remote, 'config', 'receive.unpackLimit', '1']);
   const args = [program, 'up', '--repo', desk.remote, '--state-dir', desk.state, '--listen', '127.0.0.1:0'];
   const running = new Running(
     spawn(process.execPath, args, { cwd: desk.home, env: desk.env(), stdio: ['ignore', 'pipe', 'pipe'] }),

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GATEWAY, helloServer, HELLO_PROGRAM } from '../helpers/configs.ts';
 import { Desk, Running } from '../helpers/slipway.ts';
+import { BenchDesk } from './bench-desk.ts';
 import { afterRest, compare, serving } from './calls.ts';
 import { callOf, load } from './load.ts';
 import { cpuMs, peakOf, printRows, rssMb, type Row } from './measure.ts';
@@ -22,7 +23,7 @@ const HUGE_MB = 50;
 const MANY = Array.from({ length: 10 }, (_, at) => `many${at}`);
 
 export async function gatewayBench(program: string): Promise<Row[]> {
-  await using desk = new Desk();
+  await using desk = new BenchDesk();
   const upstreams: ChildProcess[] = [];
   try {
     const direct = await echo(upstreams, '0');

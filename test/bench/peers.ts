@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../reconciler/drivers/process/port.ts';
 import { GATEWAY, helloServer, HELLO_PROGRAM } from '../helpers/configs.ts';
-import { Desk, Running } from '../helpers/slipway.ts';
+import { Running } from '../helpers/slipway.ts';
+import { BenchDesk } from './bench-desk.ts';
 import { callOf, load, warmUp, type Load } from './load.ts';
 import { cpuMs, median, printRows, type Row } from './measure.ts';
 import { HERE, PEERS, type Params, type Peer, type Site } from './others.ts';
@@ -21,7 +22,7 @@ const CONNECTIONS = 16;
 
 export async function peersBench(program: string): Promise<Row[]> {
   install();
-  await using desk = new Desk();
+  await using desk = new BenchDesk();
   const upstream = spawn(process.execPath, [ECHO], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [chunk] = (await once(upstream.stdout, 'data')) as [Buffer];
   const direct = chunk.toString().trim();
