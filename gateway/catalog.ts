@@ -213,7 +213,7 @@ export class Catalog {
       const state = states[at];
       const decide = isTools ? this.#decide(server) : undefined;
       const drift = isTools ? drifted(server, state) : undefined;
-      if (state && !state.items) unavailable[server.name] = state.failure;
+      if (state?.failure !== undefined) unavailable[server.name] = state.failure;
       for (const item of itemsOf(this.#list, server, state)) {
         const own = String(item[key]);
         const name = isTools ? this.#naming.nameOf(server.name, own) : this.prefixOf(server) + own;

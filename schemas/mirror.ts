@@ -2,6 +2,7 @@
  * `x-mcp-header`: which arguments of a tool are repeated in HTTP headers
  * (MCP 2026-07-28, basic/transports/streamable-http, "Custom Headers from Tool Parameters"). Pure.
  */
+import { isVerbatim, rounded } from './exact-json.ts';
 import { toHeader } from './modern.ts';
 
 /** One argument that is repeated. */
@@ -85,7 +86,7 @@ function valueAt({ path }: Mirror, args: unknown): unknown {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
     value = (value as Record<string, unknown>)[name];
   }
-  return value;
+  return isVerbatim(value) ? rounded(value) : value;
 }
 
 /** The headers for a call. */

@@ -6,6 +6,7 @@
  * its characters, what has no upper bound begins only where such a run begins, and keys are found by a scan: the time is
  * proportional to the text.
  */
+import { isVerbatim } from './exact-json.ts';
 
 /** Kind → what it looks like. Prefixes are the makers' own, as their documentation gives them. */
 const SHAPES: Readonly<Record<string, RegExp>> = {
@@ -138,7 +139,7 @@ export function redactValue(
         each,
         each.map((inner) => walk(inner, isData)),
       );
-    if (typeof each !== 'object' || each === null) return each;
+    if (typeof each !== 'object' || each === null || isVerbatim(each)) return each;
     const entries = Object.entries(each);
     const after = entries.map(([key, inner]) =>
       !isData && isBytes(each, key) ? inner : walk(inner, isData || DATA.has(key)),

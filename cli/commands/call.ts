@@ -1,4 +1,5 @@
 import { SlipwayError } from '../../schemas/errors.ts';
+import { parseExact } from '../../schemas/exact-json.ts';
 import { outputOption, TARGET_OPTIONS, type Command } from '../command.ts';
 import { connectMcp, type CallResult } from '../mcp.ts';
 import { findTarget } from '../target.ts';
@@ -21,7 +22,7 @@ export const command: Command = {
 
 function parseArguments(json: string): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(json);
+    const value: unknown = parseExact(json);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   } catch {
     // Said below.

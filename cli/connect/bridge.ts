@@ -3,6 +3,7 @@
  * own revision of MCP, and what comes back is written. It survives restarts of the gateway.
  */
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
+import { parseExact } from '../../schemas/exact-json.ts';
 import { asMessage, isNotification, isRequest, RPC, type Id, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { META, MODERN_VERSION } from '../../schemas/modern.ts';
 import { LegacyRoute } from './legacy.ts';
@@ -57,7 +58,7 @@ export class Bridge implements AsyncDisposable {
   #read(line: string): RpcMessage | undefined {
     let value: unknown;
     try {
-      value = JSON.parse(line);
+      value = parseExact(line);
     } catch {
       return this.#refuse(RPC.parseError, 'Parse error: the line is not JSON.');
     }

@@ -1,6 +1,7 @@
 /** One request of Streamable HTTP, and the messages that its answer brings. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../../schemas/errors.ts';
+import { parseExact } from '../../schemas/exact-json.ts';
 import { asMessage, type RpcMessage, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import { SseParser } from '../../schemas/sse.ts';
 
@@ -100,7 +101,7 @@ async function readEvents(response: Response, answer: Answer, take: (data: strin
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return parseExact(text);
   } catch {
     return undefined;
   }

@@ -1,11 +1,12 @@
 /** One text for one value: where objects differ in the order of their fields alone, they are the same. */
+import { isVerbatim } from '../../schemas/exact-json.ts';
 
 /** Deeper than this nobody asks for anything; it would only fill the stack. */
 const MAX_DEPTH = 64;
 
-/** @param value what JSON.parse gave @returns JSON with sorted fields; `undefined` for what is nested too deep */
+/** @param value what `parseExact` gave @returns JSON with sorted fields; `undefined` for what is nested too deep */
 export function canonical(value: unknown, depth = 0): string | undefined {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  if (typeof value !== 'object' || value === null || isVerbatim(value)) return JSON.stringify(value) ?? 'null';
   if (depth >= MAX_DEPTH) return undefined;
   if (Array.isArray(value))
     return joined(

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { LRUCache } from 'lru-cache';
+import { parseExact } from '../../schemas/exact-json.ts';
 import { glob } from '../../schemas/glob.ts';
 import type { Log } from '../../schemas/log.ts';
 import type { ServerEntry, Snapshot } from '../../schemas/snapshot.ts';
@@ -188,7 +189,7 @@ function isResult(result: unknown): result is Result {
 
 /** With its age, for whoever cares. */
 function again({ json, at }: Kept): Result {
-  const result = JSON.parse(json) as Result;
+  const result = parseExact(json) as Result;
   const ageMs = Math.round(performance.now() - at);
   const { ttlMs } = result;
   return {

@@ -2,6 +2,7 @@
  * The gate of a route (after mcpctl): a session first says what it is about, and gets the Prompts that fit and the tools. It guides a
  * model and is no boundary: a call that comes before that goes through, and brings the Prompts with its result.
  */
+import { parseExact } from '../../schemas/exact-json.ts';
 import { variablesIn, withVariables, type OwnText } from '../../schemas/kinds/fields/own-texts.ts';
 import type { Route } from '../../schemas/snapshot.ts';
 import type { Catalog } from '../catalog.ts';
@@ -127,7 +128,7 @@ export class Gate {
    */
   async after(call: Call, tool: string, answer: Promise<Json>): Promise<Json> {
     const json = await answer;
-    const result = JSON.parse(lineOf(json)) as { content?: unknown; resultType?: unknown };
+    const result = parseExact(lineOf(json)) as { content?: unknown; resultType?: unknown };
     const isResult = Array.isArray(result.content) && [undefined, 'complete'].includes(result.resultType as undefined);
     if (!isResult || !this.isClosed(call.caller, call.trace.session)) return json;
     this.#open(call, 'call');

@@ -1,5 +1,6 @@
 /** What a call has to do with budgets: whether it may be made, what it is charged, and who is told. */
 import type { SlipwayError } from '../../schemas/errors.ts';
+import { parseExact } from '../../schemas/exact-json.ts';
 import { AMOUNTS, type BudgetStatus } from '../../schemas/budgets.ts';
 import type { Call } from '../era/era.ts';
 import { lineOf, type Json } from '../rpc/json.ts';
@@ -48,7 +49,7 @@ export class Spend {
     const notices = unsaid.map((charge) => noticeOf(this.#budgets.status(charge)));
     for (const { account } of unsaid) account.unsaid = false;
     trace.detail = { ...trace.detail, budgets: notices };
-    const result = JSON.parse(json) as { _meta?: object };
+    const result = parseExact(json) as { _meta?: object };
     return JSON.stringify({ ...result, _meta: { ...result._meta, 'slipway/budgets': notices } });
   }
 }

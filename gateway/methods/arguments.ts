@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createContext, Script } from 'node:vm';
 import type { ErrorObject, ValidateFunction } from 'ajv';
+import { rounded } from '../../schemas/exact-json.ts';
 import type { Item } from '../upstream/listing.ts';
 
 /** A schema larger than this is not looked at (characters of JSON, levels, objects and arrays). */
@@ -24,12 +25,12 @@ const byTool = new WeakMap<Item, Promise<Check>>();
 export async function problemWith(tool: Item, args: unknown): Promise<string | undefined> {
   let check = byTool.get(tool);
   if (!check) byTool.set(tool, (check = checkFor(tool['inputSchema'])));
-  return (await check)(args ?? {});
+  return (await check)(rounded(args ?? {}));
 }
 
 /** The same for the `structuredContent` of a result. Equal schemas are prepared once. */
 export async function resultProblem(tool: Item, value: unknown): Promise<string | undefined> {
-  return (await checkFor(tool['outputSchema']))(value);
+  return (await checkFor(tool['outputSchema']))(rounded(value));
 }
 
 /** Equal schemas share one check, also after a list was fetched again. */

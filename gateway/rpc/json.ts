@@ -1,4 +1,5 @@
 /** JSON text on its way to a client. */
+import { parseExact } from '../../schemas/exact-json.ts';
 
 /** As a string, or as bytes that go out as they are: what is large or always the same is not encoded for every client. */
 export type Json = string | JsonBytes;
@@ -17,7 +18,7 @@ export class JsonBytes {
   /** The same on one line, as event streams need it. */
   line(): string {
     const text = Buffer.concat(this.parts).toString('utf8');
-    return /[\r\n]/.test(text) ? JSON.stringify(JSON.parse(text)) : text;
+    return /[\r\n]/.test(text) ? JSON.stringify(parseExact(text)) : text;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Reads a request body, and not a byte more than allowed. */
 import { SlipwayError } from '../../schemas/errors.ts';
+import { parseExact } from '../../schemas/exact-json.ts';
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import { PlainRequest } from '../http/plain-request.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
@@ -44,7 +45,7 @@ const OBJECT_END = 0x7d;
 export function parseJson(bytes: Buffer): unknown {
   if (tooDeep(bytes)) throw new RpcFailure({ code: RPC.parseError, message: 'Parse error: nested too deeply.' });
   try {
-    return JSON.parse(decoder.decode(bytes)) as unknown;
+    return parseExact(decoder.decode(bytes));
   } catch {
     throw new RpcFailure({ code: RPC.parseError, message: 'Parse error: the body is not JSON in UTF-8.' });
   }

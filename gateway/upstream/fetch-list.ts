@@ -1,5 +1,6 @@
 /** Fetches a whole list from a server, page by page. */
 import { SlipwayError } from '../../schemas/errors.ts';
+import { rounded } from '../../schemas/exact-json.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import type { RequestOptions } from '../../schemas/peer.ts';
 import type { Fetched, Item } from './listing.ts';
@@ -39,7 +40,12 @@ export async function fetchList(
     if (error instanceof RpcFailure && error.error.code === RPC.methodNotFound) return { items, ttlMs: 0 };
     throw signal.aborted ? new SlipwayError('upstream-timeout', `${method} took too long.`) : error;
   }
-  return { items, ttlMs: Number.isFinite(ttlMs) ? ttlMs : 0 };
+  return {
+    // Schemas are read by many, and what they say of numbers is as JavaScript has them.
+    items: rounded(items) as Item[],
+    ttlMs: Number.isFinite(ttlMs) ? ttlMs : 0,
+    ...(typeof cursor === 'string' ? { cut: `It has more than ${MAX_PAGES} pages; what follows is left out.` } : {}),
+  };
 }
 
 /** Servers of older revisions promise nothing. */

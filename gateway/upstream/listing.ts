@@ -15,11 +15,13 @@ export type Item = Readonly<Record<string, unknown>>;
 export interface Fetched {
   readonly items: readonly Item[];
   readonly ttlMs: number;
+  /** Why it is not all of it. */
+  readonly cut?: string;
 }
 
 /** An immutable finding: a new one replaces it, so that two equal references mean "nothing changed". */
 export type ListState =
-  | { readonly items: readonly Item[] }
+  | { readonly items: readonly Item[]; readonly failure?: string }
   | {
       readonly items?: undefined;
       readonly failure: string;
@@ -50,9 +52,9 @@ export class Listing {
     return state && !state.items && state.until <= performance.now() ? undefined : state;
   }
 
-  /** Why it was not there when it was last wanted. */
+  /** Why it was not there, or not all of it, when it was last wanted. */
   get missing(): string | undefined {
-    return this.#state?.items ? undefined : this.#state?.failure;
+    return this.#state?.failure;
   }
 
   /** Whether anybody ever wanted it. */
@@ -88,9 +90,7 @@ export class Listing {
   async take(fetch: () => Promise<Fetched>): Promise<void> {
     // What is being fetched right now may be the list of before.
     if (this.#loading) this.#again = true;
-    const { items, ttlMs } = await fetch();
-    this.freshUntil = ttlMs > 0 ? performance.now() + ttlMs : 0;
-    this.#listed(items);
+    this.#fetched(await fetch());
   }
 
   #fetch(fetch: () => Promise<Fetched>): Promise<void> {
@@ -102,25 +102,24 @@ export class Listing {
     do {
       this.#again = false;
       try {
-        const { items, ttlMs } = await fetch();
-        this.freshUntil = ttlMs > 0 ? performance.now() + ttlMs : 0;
-        this.#listed(items);
+        this.#fetched(await fetch());
       } catch (error) {
         this.#failed(error);
       }
     } while (this.#again);
   }
 
-  #listed(items: readonly Item[]): void {
+  #fetched({ items, ttlMs, cut }: Fetched): void {
+    this.freshUntil = ttlMs > 0 ? performance.now() + ttlMs : 0;
     this.#loadedAt = performance.now();
     const before = this.#state;
     const text = JSON.stringify(items);
-    if (before?.items && text === (this.#text ?? JSON.stringify(before.items))) {
+    if (before?.items && before.failure === cut && text === (this.#text ?? JSON.stringify(before.items))) {
       this.#text = text;
       return;
     }
     this.#text = text;
-    this.#state = { items };
+    this.#state = cut === undefined ? { items } : { items, failure: cut };
     this.#onChange(before !== undefined);
   }
 

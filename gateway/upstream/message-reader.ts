@@ -1,4 +1,5 @@
 /** Reads the messages in what an upstream answers over HTTP. */
+import { parseExact } from '../../schemas/exact-json.ts';
 import { asMessage, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { SseParser, type SseEvent } from '../../schemas/sse.ts';
 import { Body } from './http1/body.ts';
@@ -86,7 +87,7 @@ export class MessageReader implements Reader {
   }
 
   #take(json: string): void {
-    const message = asMessage(JSON.parse(json));
+    const message = asMessage(parseExact(json));
     if (message) this.#onMessage(message);
   }
 }

@@ -1,6 +1,7 @@
 /** A large result as the bytes that a server sent: what nobody needs to look into is not taken apart and put together again. */
 import { isUtf8 } from 'node:buffer';
 import { SlipwayError } from '../../schemas/errors.ts';
+import { parseExact } from '../../schemas/exact-json.ts';
 import type { Id } from '../../schemas/jsonrpc.ts';
 import { JsonBytes } from '../rpc/json.ts';
 
@@ -46,7 +47,7 @@ export class RawResult {
   /** Taken apart after all. @throws SlipwayError `upstream-unavailable` for what is no JSON inside */
   value(): unknown {
     try {
-      return JSON.parse(this.#bytes.toString('utf8')) as unknown;
+      return parseExact(this.#bytes.toString('utf8'));
     } catch (cause) {
       throw new SlipwayError('upstream-unavailable', 'The server sent an answer that cannot be read.', { cause });
     }

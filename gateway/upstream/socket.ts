@@ -1,6 +1,7 @@
 /** An instance's stdio, served by the bridge on a unix socket: one JSON message per line. */
 import { connect, type Socket } from 'node:net';
 import { SlipwayError } from '../../schemas/errors.ts';
+import { parseExact } from '../../schemas/exact-json.ts';
 import { asMessage } from '../../schemas/jsonrpc.ts';
 import { LineSplitter } from '../../schemas/lines.ts';
 import { Peer, type Connection } from '../../schemas/peer.ts';
@@ -70,7 +71,7 @@ function uncork(socket: Socket): void {
 function receive(peer: Peer, line: string): void {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = parseExact(line);
   } catch {
     return;
   }

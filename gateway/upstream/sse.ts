@@ -1,5 +1,6 @@
 /** An upstream over HTTP+SSE (MCP 2024-11-05): one GET stream for what it says, POSTs for what we say. */
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
+import { parseExact } from '../../schemas/exact-json.ts';
 import { asMessage, isRequest, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
 import type { Http } from './http1/client.ts';
@@ -84,7 +85,7 @@ function openStream({ url, client, signal, peer, gone }: Opening): Promise<URL> 
         if (endpoint.origin === url.origin) resolve(endpoint);
         else reject(new Error('endpoint of another origin'));
       } else if (event === 'message') {
-        const message = asMessage(JSON.parse(data));
+        const message = asMessage(parseExact(data));
         if (message) peer.receive(message);
       }
     }, MAX_MESSAGE_BYTES);

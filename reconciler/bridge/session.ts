@@ -1,6 +1,7 @@
 /** One run of a stdio server: its process, and the conversation that the bridge holds with it. */
 import type { Writable } from 'node:stream';
 import { SlipwayError } from '../../schemas/errors.ts';
+import { parseExact } from '../../schemas/exact-json.ts';
 import { asMessage, isRequest, RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { LineSplitter } from '../../schemas/lines.ts';
 import { isDiscovered, MODERN_RPC, MODERN_VERSION, type Era } from '../../schemas/modern.ts';
@@ -72,7 +73,7 @@ function uncork(stdin: Writable): void {
 function receive(line: string, peer: Peer, log: LogFile): void {
   let message;
   try {
-    message = asMessage(JSON.parse(line));
+    message = asMessage(parseExact(line));
   } catch {
     message = undefined;
   }

@@ -2,6 +2,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { SlipwayError } from '../../schemas/errors.ts';
+import { parseExact } from '../../schemas/exact-json.ts';
 import { asMessage } from '../../schemas/jsonrpc.ts';
 import { LineSplitter } from '../../schemas/lines.ts';
 import {
@@ -80,7 +81,7 @@ function optionsFor(params: Record<string, unknown> | undefined, { signal, progr
 
 function receive(line: string, peer: Peer): void {
   try {
-    const message = asMessage(JSON.parse(line));
+    const message = asMessage(parseExact(line));
     if (message) peer.receive(message);
   } catch {
     // Not JSON: there is no id to answer to, and the next line may be fine.

@@ -1,5 +1,6 @@
 /** What “ready” means: the MCP handshake works, the tools can be listed, and the probes for it, if there are any, pass. */
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
+import { rounded } from '../../schemas/exact-json.ts';
 import { RpcFailure } from '../../schemas/jsonrpc.ts';
 import type { Channel, Connection } from '../../schemas/peer.ts';
 import { toolSchema, type Tool } from '../../schemas/snapshot.ts';
@@ -67,7 +68,7 @@ async function listTools(channel: Channel, signal: AbortSignal): Promise<Tool[]>
     };
     for (const tool of Array.isArray(result.tools) ? result.tools : [undefined]) tools.push(checked(tool));
     cursor = result.nextCursor;
-    if (cursor === undefined) return tools;
+    if (cursor === undefined) return rounded(tools) as Tool[];
   }
   throw new SlipwayError('not-ready', `Its list of tools has more than ${MAX_PAGES} pages.`);
 }

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GATEWAY, helloServer, HELLO_PROGRAM } from '../helpers/configs.ts';
-import { Desk, Running } from '../helpers/slipway.ts';
+import { Running, type Desk } from '../helpers/slipway.ts';
 import { BenchDesk } from './bench-desk.ts';
 import { afterRest, compare, serving } from './calls.ts';
 import { callOf, load } from './load.ts';

@@ -1,8 +1,10 @@
 /** Lists come from those that answer within `listTimeout`; the missing are named, and there as soon as they have answered. */
 import { expect, test } from 'vitest';
+import type { RpcRequest } from '../../schemas/jsonrpc.ts';
 import { eventually } from '../helpers/until.ts';
 import { listen, session, start } from './helpers/gateway.ts';
 import { ask } from './helpers/modern.ts';
+import { modernServer } from './helpers/modern-upstream.ts';
 import { holdingUpstream, socketUpstream } from './helpers/upstreams.ts';
 
 const named = (tools: unknown): string[] => (tools as { name: string }[]).map(({ name }) => name.split('__')[0] ?? '');
@@ -54,4 +56,29 @@ test('a server may be given another time than the gateway gives', async () => {
   const { result } = (await listed).json;
   expect(result?.['_meta']).toEqual({ 'slipway/unavailable': { other: late(100) } });
   other.letGo();
+});
+
+test('a list that never ends is cut, and says so', async () => {
+  const page = ({ params }: RpcRequest): number => Number(params?.['cursor'] ?? 0);
+  const tool = (name: string): object => ({ name, inputSchema: { type: 'object' } });
+  const ended = { after: Infinity };
+  await using up = await modernServer((request) => {
+    if (request.method !== 'tools/list') return undefined;
+    const at = page(request);
+    const more = at < ended.after ? { nextCursor: String(at + 1) } : {};
+    return { result: { resultType: 'complete', tools: [tool(`t${at}`)], ttlMs: 1, cacheScope: 'public', ...more } };
+  });
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const mine = await session(gateway.url);
+  const list = async () => (await mine.rpc('tools/list')).json.result;
+  const cut = 'It has more than 100 pages; what follows is left out.';
+  const first = await list();
+  expect(first?.['tools']).toHaveLength(100);
+  expect(first?.['_meta']).toEqual({ 'slipway/unavailable': { up: cut } });
+  expect(gateway.unlisted('up')).toEqual({ tools: cut });
+  // The same hundred tools, and the end: it is another list.
+  ended.after = 99;
+  await eventually(async () => (await list())?.['_meta'] === undefined);
+  expect((await list())?.['tools']).toHaveLength(100);
+  expect(gateway.unlisted('up')).toEqual({});
 });

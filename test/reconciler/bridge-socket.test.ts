@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
+import { parseExact } from '../../schemas/exact-json.ts';
 import { connected, logged, processRig, untilState } from '../helpers/process-driver.ts';
 import { callTool } from '../helpers/mcp.ts';
 import { program } from '../helpers/processes.ts';
@@ -141,4 +142,14 @@ test('clients live through a crash of the server', async () => {
   client.send(call(3, 'pid'));
   expect(textOf(await client.answer(3))).not.toBe(first);
   await untilState(it.driver, it.id, 'running');
+});
+
+test('numbers that JavaScript cannot hold pass both ways as they were written', async () => {
+  await using it = await socketOf('verbatim');
+  using client = await dial(it.address);
+  let text = '';
+  client.socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  client.send(call('one', 'any', parseExact('{"id":9007199254740993}') as object));
+  expect(textOf(await client.answer('one'))).toContain('"arguments":{"id":9007199254740993}');
+  expect(text).toContain('"structuredContent":{"id":9223372036854775807}');
 });

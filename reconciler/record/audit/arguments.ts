@@ -1,6 +1,7 @@
 /** Hashes of what a client sent, over its canonical JSON (RFC 8785), so that key order and white space make no difference. */
 import { createHash, hash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isVerbatim } from '../../../schemas/exact-json.ts';
 
 export interface ArgumentHashes {
   /** For compatibility with the team server. */
@@ -25,7 +26,7 @@ export function hashArguments(value: unknown): ArgumentHashes {
  * (§3.2.2). The library for it, which a test compares this with, checks for more than can come here, and costs twice as much.
  */
 function canonical(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? '';
+  if (typeof value !== 'object' || value === null || isVerbatim(value)) return JSON.stringify(value) ?? '';
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
   const keys = Object.keys(value);
   // Most have one, and sorting makes copies.
@@ -62,7 +63,7 @@ function* parts(value: unknown): Generator<string> {
       yield* parts(item);
     }
     yield ']';
-  } else if (typeof value === 'object' && value !== null) {
+  } else if (typeof value === 'object' && value !== null && !isVerbatim(value)) {
     yield '{';
     for (const [index, key] of Object.keys(value).sort().entries()) {
       yield `${index > 0 ? ',' : ''}${JSON.stringify(key)}:`;
