@@ -20,6 +20,7 @@ import {
 import { refuse } from './rpc/errors.ts';
 import { authenticate, type Identity } from './steps/authenticate.ts';
 import { authorize, authorizeControl, authorizeScope } from './steps/authorize.ts';
+import { welcome } from './steps/cors.ts';
 import { giveBack, limit } from './steps/limit.ts';
 import { checkLoop } from './steps/loop.ts';
 import { checkOrigin } from './steps/origin.ts';
@@ -72,6 +73,7 @@ function route(exchange: Holder): void | Promise<void> {
 function serveClient(exchange: Holder, row: McpRow): void | Promise<void> {
   const { state, generation } = exchange;
   if (row.when?.(generation) === false) throw new SlipwayError('not-found');
+  if (welcome(exchange, row)) return undefined;
   // What could not be recorded must not happen, where the config says so. Operators may look in any case.
   if (state.audit.blocked) throw new SlipwayError('audit-unavailable');
   const found = identify(exchange);

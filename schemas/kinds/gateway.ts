@@ -59,7 +59,9 @@ export const gateway = defineKind({
     allowedOrigins: z
       .array(origin)
       .default([])
-      .describe('Browser origins to accept besides the gateway itself (DNS rebinding guard).'),
+      .describe(
+        'Browser origins to accept besides the gateway itself (DNS rebinding guard). Their pages may use MCP routes (CORS).',
+      ),
     maxBodySize: size.default('4Mi').describe('Largest request body.'),
     limits: gatewayLimits,
     budget: budget.describe('The same as Project.spec.budget, for the route /mcp with all servers.'),
