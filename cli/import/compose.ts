@@ -63,9 +63,17 @@ function environmentOf(raw: unknown): Record<string, unknown> {
   return Object.fromEntries(pairs);
 }
 
-/** Compose splits a text like a shell; only what needs no quotes is certain. */
+/** A list of words, or a text that Compose splits as a shell does (POSIX, XCU §2.2 "Quoting"). */
 function wordsOf(raw: unknown): string[] {
-  return typeof raw === 'string' ? raw.split(/\s+/).filter(Boolean) : textsOf(raw);
+  if (typeof raw !== 'string') return textsOf(raw);
+  const words = raw.match(/(?:\\.|"(?:\\.|[^"\\])*"|'[^']*'|[^\s\\"'])+/gs) ?? [];
+  return words.map((word) =>
+    word.replaceAll(
+      /\\(.)|"((?:\\.|[^"\\])*)"|'([^']*)'/gs,
+      (_whole, escaped?: string, double?: string, single?: string) =>
+        escaped ?? double?.replaceAll(/\\(["\\$`])/g, '$1') ?? single ?? '',
+    ),
+  );
 }
 
 /** The port inside: `8080:3000/tcp` → 3000. */

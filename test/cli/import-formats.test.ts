@@ -138,6 +138,23 @@ describe('formats', () => {
     expect(err).toContain('built: has no image');
   });
 
+  test('docker compose: a command in one text is split as a shell does', async () => {
+    const split = async (command: string) => {
+      const yaml = `services: { web: { image: example/web:1, command: ${JSON.stringify(command)} } }`;
+      return ((await imported('compose.yaml', yaml)).specs['Server/web'] as { args?: string[] }).args;
+    };
+    expect(await split('serve  --root /srv')).toEqual(['serve', '--root', '/srv']);
+    expect(await split(String.raw`--name "Ada \"L\" \n" --greeting='it is' a\ b "" x'y'"z"`)).toEqual([
+      '--name',
+      String.raw`Ada "L" \n`,
+      '--greeting=it is',
+      'a b',
+      '',
+      'xyz',
+    ]);
+    expect(await split('   ')).toBeUndefined();
+  });
+
   test.each([
     ['x.json', '{ "a": '],
     ['x.json', '{ "a": 1 }'],
