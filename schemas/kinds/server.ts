@@ -18,7 +18,8 @@ import { redact } from './fields/redact.ts';
 import { rollout } from './fields/rollout.ts';
 import { maxInstances, sessions, warm } from './fields/sessions.ts';
 import { toolDrift } from './fields/tool-drift.ts';
-import { defineKind, type Reference } from './kind.ts';
+import type { Resource } from '../resource.ts';
+import { defineKind, type Problem, type Reference } from './kind.ts';
 
 const ways = ['package', 'command', 'image', 'url', 'template'] as const;
 
@@ -253,6 +254,21 @@ function references(spec: ServerSpec): Reference[] {
   return [...secrets, ...mounted, ...doors, ...credentials, ...servers, ...engines, ...templates, ...pipelines];
 }
 
+/** One port of this host is one program's; in containers each has ports of its own. */
+function samePort(servers: readonly Resource<ServerSpec>[]): Problem[] {
+  const taken = new Map<number, string>();
+  return servers.flatMap((resource): Problem[] => {
+    const { http, image, runtime } = resource.spec;
+    if (http?.port === undefined || image !== undefined || runtime !== undefined) return [];
+    const first = taken.get(http.port);
+    taken.set(http.port, first ?? resource.metadata.name);
+    if (first === undefined) return [];
+    const message = `Port ${http.port} is that of Server ${first} already.`;
+    const hint = 'Give each a port of its own, or none: then a free one is found.';
+    return [{ resource, path: ['http', 'port'], code: 'conflicting-fields', message, hint }];
+  });
+}
+
 export const server = defineKind({
   kind: 'Server',
   plural: 'servers',
@@ -261,7 +277,7 @@ export const server = defineKind({
   reserved: { slipway: 'it stands for Slipway’s own tools', all: '`get all` means every kind' },
   spec: serverSpec,
   references,
-  together: maintenanceProblems,
+  together: (servers) => [...maintenanceProblems(servers), ...samePort(servers)],
   cited: (spec) => [
     ...citedPermissions(spec.permissions),
     ...(spec.template
