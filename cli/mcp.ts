@@ -2,7 +2,12 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import { CallToolResultSchema, McpError, type CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import {
+  CallToolResultSchema,
+  ErrorCode as ErrorCodes,
+  McpError,
+  type CallToolResult,
+} from '@modelcontextprotocol/sdk/types.js';
 import { ERRORS, SlipwayError, type ErrorCode } from '../schemas/errors.ts';
 import type { Target } from './target.ts';
 import { VERSION } from './version.ts';
@@ -46,8 +51,12 @@ export async function connectMcp(target: Target, path: string): Promise<McpClien
 /** What the gateway answered with, in its own words. */
 function asSlipwayError(error: unknown): unknown {
   if (error instanceof SlipwayError || !(error instanceof Error)) return error;
-  if (error instanceof McpError)
-    return new SlipwayError('upstream-unavailable', error.message.replace(/^MCP error -?\d+: /, ''));
+  if (error instanceof McpError) {
+    const said = error.message.replace(/^MCP error -?\d+: /, '');
+    if (error.code !== ErrorCodes.InvalidParams) return new SlipwayError('upstream-unavailable', said);
+    const hint = 'Look at the name of the tool and at its arguments: `slipway describe server <name>`.';
+    return new SlipwayError('usage', said, { hint });
+  }
   const answered = /\{.*"error".*\}/s.exec(error.message)?.[0];
   return (answered === undefined ? undefined : refusalIn(answered)) ?? error;
 }

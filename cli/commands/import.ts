@@ -40,7 +40,9 @@ function read(path: string): string {
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    throw new SlipwayError('invalid-value', `${path} cannot be read: ${(error as NodeJS.ErrnoException).code}.`);
+    throw new SlipwayError('path-not-found', `${path} cannot be read: ${(error as NodeJS.ErrnoException).code}.`, {
+      hint: 'Name a file that is there and may be read.',
+    });
   }
   if (bytes.length > MAX_BYTES) throw new SlipwayError('invalid-value', `${path} is too large for a config.`);
   return bytes.toString('utf8').replace(/^\uFEFF/, '');

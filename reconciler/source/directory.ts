@@ -117,7 +117,9 @@ const isGone = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes((erro
 function unreadable(root: string, path: string, error: unknown): SlipwayError {
   const code = path === '' ? 'path-not-found' : 'source-unreachable';
   const why = (error as NodeJS.ErrnoException).code ?? 'unknown';
-  return new SlipwayError(code, `${join(root, path)} cannot be read (${why}).`, { cause: error });
+  // Of the folder itself, which is a place that somebody named.
+  const hint = path === '' ? { hint: 'Name a folder that is there: --repo, and --path below it.' } : {};
+  return new SlipwayError(code, `${join(root, path)} cannot be read (${why}).`, { cause: error, ...hint });
 }
 
 /** git's own blob id, so that a plan of a working tree and one of its commit name the same content alike. */

@@ -210,7 +210,11 @@ test('reading commands against a running Slipway', { timeout: 120_000 }, async (
   expect(status.code).toBe(1);
   expect(status.out).toContain('failed: box');
   expect((await slipway('call', 'hello', 'hello', '{"name":"Ada"}')).out).toBe('Hello, Ada!');
-  expect((await slipway('call', 'hello', 'goodbye')).err).toContain('Unknown tool');
+  const unknown = await slipway('call', 'hello', 'goodbye');
+  expect([unknown.code, unknown.err]).toEqual([
+    64,
+    expect.stringMatching(/Unknown tool.*\[usage\]\n.*describe server/),
+  ]);
   expect((await slipway('call', 'nobody', 'hello')).code).toBe(1);
 
   // The plan knows that box was tried and failed, and no output of any command holds the secret.

@@ -155,6 +155,11 @@ describe('formats', () => {
     expect(await split('   ')).toBeUndefined();
   });
 
+  test('a file that is not there', async () => {
+    const { code, err } = await imported('nope.json', undefined);
+    expect([code, err]).toEqual([1, expect.stringMatching(/ENOENT.*\[path-not-found\]\n.*may be read/)]);
+  });
+
   test.each([
     ['x.json', '{ "a": '],
     ['x.json', '{ "a": 1 }'],

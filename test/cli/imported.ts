@@ -16,11 +16,13 @@ export interface Imported {
   readonly specs: Record<string, unknown>;
 }
 
+/** @param content none: there is no such file */
 export async function imported(file: string, content: unknown): Promise<Imported> {
   const folder = mkdtempSync(join(tmpdir(), 'slipway-import-'));
   const said = { out: '', err: '' };
   try {
-    writeFileSync(join(folder, file), typeof content === 'string' ? content : JSON.stringify(content));
+    if (content !== undefined)
+      writeFileSync(join(folder, file), typeof content === 'string' ? content : JSON.stringify(content));
     const code = await run(['import', file], {
       input: Readable.from([]),
       out: (text) => void (said.out += `${text}\n`),
