@@ -52,7 +52,6 @@ export async function handle(
   }
   giveBack(exchange);
   finish(state, exchange);
-  if (!trace.allowed) state.denials.add(trace, generation.snapshot.commit);
 }
 
 function route(exchange: Holder): void | Promise<void> {

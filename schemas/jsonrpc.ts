@@ -75,6 +75,11 @@ export function asMessage(value: unknown): RpcMessage | undefined {
   return 'result' in message || isError(message['error']) ? (value as RpcMessage) : undefined;
 }
 
+/** One message, or several at once, as MCP 2025-03-26 alone has them; what is none is left out. */
+export function messagesIn(value: unknown): RpcMessage[] {
+  return (Array.isArray(value) ? value : [value]).flatMap((each) => asMessage(each) ?? []);
+}
+
 function isError(value: unknown): value is RpcError {
   if (typeof value !== 'object' || value === null) return false;
   const { code, message } = value as Partial<RpcError>;

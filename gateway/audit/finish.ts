@@ -3,9 +3,10 @@ import type { Exchange, State } from '../exchange.ts';
 import { addressOf } from '../limits/addresses.ts';
 import { HOOKS_PATH } from '../routes/hooks.ts';
 
+type Told = Pick<State, 'audit' | 'tracing' | 'log' | 'denials'>;
 type Finished = Pick<Exchange, 'generation' | 'request' | 'response' | 'trace'>;
 
-export function finish({ audit, tracing, log }: Pick<State, 'audit' | 'tracing' | 'log'>, finished: Finished): void {
+export function finish({ audit, tracing, log, denials }: Told, finished: Finished): void {
   const { generation, request, response, trace } = finished;
   if (generation.snapshot.gateway.logging?.level === 'debug') log('debug', 'request', accessFields(finished));
   if (tracing.spans && trace.method !== '') {
@@ -21,6 +22,7 @@ export function finish({ audit, tracing, log }: Pick<State, 'audit' | 'tracing' 
   // For what was refused before it was read.
   trace.method ||= `${request.method ?? ''} ${shownPath(request)}`;
   audit.record(trace);
+  if (!trace.allowed) denials.add(trace, trace.commit);
 }
 
 /** Without what is nobody's business: the path that hooks come to may be a secret. */

@@ -71,7 +71,7 @@ export function checkVersion(header: string | string[] | undefined): void {
   );
 }
 
-/** @throws RpcFailure invalid request; also for batches: one body could then run any number of calls past every limit */
+/** @throws RpcFailure invalid request; also for batches, which most revisions do not have (`routes/batch.ts`) */
 export function decode(body: unknown): RpcMessage {
   const message = asMessage(body);
   if (message) return message;

@@ -62,6 +62,5 @@ export class InnerCall implements Call {
   finish(): void {
     const { state, generation, request, response } = this.caller;
     finish(state, { generation, request, response, trace: this.trace });
-    if (!this.trace.allowed) state.denials.add(this.trace, generation.snapshot.commit);
   }
 }

@@ -10,6 +10,7 @@ import type { Caller } from '../exchange.ts';
 import { sendEmpty } from '../rpc/respond.ts';
 import { endSession, expiryOf, lastingStream, sessionOf } from '../sessions/session.ts';
 import { parseJson, readBody } from '../steps/body.ts';
+import { serveBatch } from './batch.ts';
 
 const MCP_PATH = /^\/(?:mcp|projects\/[^/]+\/mcp|servers\/[^/]+\/mcp)$/;
 
@@ -36,7 +37,9 @@ async function post(caller: Caller): Promise<void> {
     checkAccept(request, ['application/json', 'text/event-stream']);
     const body = await readBody(request, response, course.bodyBytes);
     trace.bodyBytes = body.length;
-    const message = decode(parseJson(body));
+    const said = parseJson(body);
+    if (Array.isArray(said)) return await serveBatch(caller, said);
+    const message = decode(said);
     if (isRequest(message)) permit?.hold('concurrency');
     if (isModern(request.headers, message)) return await serveModern(caller, message);
     checkVersion(request.headers['mcp-protocol-version']);

@@ -2,7 +2,9 @@
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { Holder, Limited } from '../exchange.ts';
+import type { Permit } from '../limits/limiter.ts';
 import type { Slot } from '../limits/meter.ts';
+import type { Trace } from '../audit/trace.ts';
 import type { ErrorCode } from '../../schemas/errors.ts';
 
 /** Why a request came to nothing that was let in by the limits of its caller. */
@@ -30,10 +32,14 @@ export function limit(holder: Holder, { key }: Identity, project: string | undef
 /** When a request is answered to the end: a response that is still streamed is still work. */
 export function giveBack({ held, response, trace }: Holder): void {
   if (!held) return;
-  // As a whole: one whose parts were refused has had the others.
-  if (!trace.allowed && REFUSALS.has(trace.deniedReason)) held.refund();
+  settle(held, trace);
   if (isOut(response)) held.release();
   else response.once('close', () => held.release());
+}
+
+/** What came to nothing has taken nothing of rates. As a whole: a request whose parts were refused has had the others. */
+export function settle(held: Permit, { allowed, deniedReason }: Trace): void {
+  if (!allowed && REFUSALS.has(deniedReason)) held.refund();
 }
 
 /** Whether all of it is the system's to send, as it is at once with most answers; or nothing more of it will be. */

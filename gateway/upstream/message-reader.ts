@@ -1,6 +1,6 @@
 /** Reads the messages in what an upstream answers over HTTP. */
 import { parseExact } from '../../schemas/exact-json.ts';
-import { asMessage, type RpcMessage } from '../../schemas/jsonrpc.ts';
+import { messagesIn, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { SseParser, type SseEvent } from '../../schemas/sse.ts';
 import { Body } from './http1/body.ts';
 import type { Head, Reader } from './http1/response.ts';
@@ -87,7 +87,6 @@ export class MessageReader implements Reader {
   }
 
   #take(json: string): void {
-    const message = asMessage(parseExact(json));
-    if (message) this.#onMessage(message);
+    for (const message of messagesIn(parseExact(json))) this.#onMessage(message);
   }
 }

@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { parseExact } from '../../schemas/exact-json.ts';
-import { asMessage } from '../../schemas/jsonrpc.ts';
+import { messagesIn } from '../../schemas/jsonrpc.ts';
 import { LineSplitter } from '../../schemas/lines.ts';
 import { Peer, type Connection } from '../../schemas/peer.ts';
 import { MAX_MESSAGE_BYTES, NotDelivered, type LinkHandlers } from './link.ts';
@@ -75,6 +75,5 @@ function receive(peer: Peer, line: string): void {
   } catch {
     return;
   }
-  const message = asMessage(value);
-  if (message) peer.receive(message);
+  for (const message of messagesIn(value)) peer.receive(message);
 }

@@ -1,7 +1,7 @@
 /** An upstream over HTTP+SSE (MCP 2024-11-05): one GET stream for what it says, POSTs for what we say. */
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import { parseExact } from '../../schemas/exact-json.ts';
-import { asMessage, isRequest, type RpcMessage } from '../../schemas/jsonrpc.ts';
+import { isRequest, messagesIn, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { Peer, type Connection, type RequestOptions } from '../../schemas/peer.ts';
 import type { Http } from './http1/client.ts';
 import type { Head } from './http1/response.ts';
@@ -85,8 +85,7 @@ function openStream({ url, client, signal, peer, gone }: Opening): Promise<URL> 
         if (endpoint.origin === url.origin) resolve(endpoint);
         else reject(new Error('endpoint of another origin'));
       } else if (event === 'message') {
-        const message = asMessage(parseExact(data));
-        if (message) peer.receive(message);
+        for (const message of messagesIn(parseExact(data))) peer.receive(message);
       }
     }, MAX_MESSAGE_BYTES);
     const reader = {

@@ -2,7 +2,7 @@
 import type { Writable } from 'node:stream';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { parseExact } from '../../schemas/exact-json.ts';
-import { asMessage, isRequest, RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
+import { isRequest, messagesIn, RPC, RpcFailure, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { LineSplitter } from '../../schemas/lines.ts';
 import { isDiscovered, MODERN_RPC, MODERN_VERSION, type Era } from '../../schemas/modern.ts';
 import { Peer, type ConnectionHandlers } from '../../schemas/peer.ts';
@@ -71,15 +71,15 @@ function uncork(stdin: Writable): void {
 
 /** Servers print banners where they should not; what is no message goes to the log. */
 function receive(line: string, peer: Peer, log: LogFile): void {
-  let message;
+  let messages: readonly RpcMessage[] = [];
   try {
-    message = asMessage(parseExact(line));
+    messages = messagesIn(parseExact(line));
   } catch {
-    message = undefined;
+    // Said below.
   }
-  if (!message) return log.write('stdout', line.slice(0, 4096));
+  if (messages.length === 0) return log.write('stdout', line.slice(0, 4096));
   try {
-    peer.receive(message);
+    for (const message of messages) peer.receive(message);
   } catch (error) {
     // Nothing that one server says may end the program that serves all the others.
     log.write('slipway', `a message could not be taken in: ${String(error)}`);

@@ -153,3 +153,10 @@ test('numbers that JavaScript cannot hold pass both ways as they were written', 
   expect(textOf(await client.answer('one'))).toContain('"arguments":{"id":9007199254740993}');
   expect(text).toContain('"structuredContent":{"id":9223372036854775807}');
 });
+
+test('a server that says several things in one line is heard', async () => {
+  await using it = await socketOf('together');
+  using client = await dial(it.address);
+  client.send(call(1, 'any'));
+  expect(textOf(await client.answer(1))).toBe('together');
+});
