@@ -123,7 +123,7 @@ export class IsolatedUpstreams {
     for (const { upstream } of this.#warm.splice(0)) upstream.close();
   }
 
-  /** One that waits, or a new one. Where all are taken, the one that was idle the longest makes room. */
+  /** One that waits, or a new one. Where all are taken, the one that was idle the longest makes room, if its client does not listen. */
   #give(client: string): Place {
     const waiting = this.#warm.shift();
     if (waiting) {
@@ -132,7 +132,7 @@ export class IsolatedUpstreams {
     }
     const { max, server } = this.#options;
     if (this.#byClient.size >= max) {
-      const idle = [...this.#byClient].find(([, { upstream }]) => upstream.busy === 0);
+      const idle = [...this.#byClient].find(([, place]) => place.upstream.busy === 0 && !isHeard(place));
       if (!idle)
         throw new SlipwayError('upstream-unavailable', `${server}: all of its ${max} instances are in use.`, {
           hint: 'Try again later, or raise maxInstances in its spec.',
@@ -152,9 +152,11 @@ export class IsolatedUpstreams {
   #watch(client: string, place: Place): void {
     clearTimeout(place.timer);
     place.timer = setTimeout(() => {
-      const wanted = place.uris.size > 0 && Date.now() < place.until;
-      if (place.upstream.busy > 0 || wanted) this.#watch(client, place);
+      if (place.upstream.busy > 0 || isHeard(place)) this.#watch(client, place);
       else this.end(client);
     }, this.#options.idleMs).unref();
   }
 }
+
+/** Whether its client has subscribed to something that it tells of. */
+const isHeard = ({ uris, until }: Place): boolean => uris.size > 0 && Date.now() < until;
