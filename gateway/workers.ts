@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { SlipwayError } from '../schemas/errors.ts';
+import { rounded } from '../schemas/exact-json.ts';
 import type { FromWorker, TaskName, ToWorker } from './worker-main.ts';
 
 /** Few: they compute, and what they do is short. */
@@ -150,6 +151,15 @@ export class Workers implements AsyncDisposable {
     return worker;
   }
 
+  /** Numbers in their own words have no clone: there they are as JavaScript has them. */
+  #hand({ name, input }: Task, send: (message: ToWorker) => void): void {
+    try {
+      send({ type: 'start', name, input });
+    } catch {
+      send({ type: 'start', name, input: rounded(input) });
+    }
+  }
+
   async #work(worker: Worker, { task }: Waiting): Promise<unknown> {
     const over = Promise.withResolvers<unknown>();
     const send = (message: ToWorker): void => worker.postMessage(message, []);
@@ -172,7 +182,7 @@ export class Workers implements AsyncDisposable {
     const timer = setTimeout(() => stop(new TaskLost('time')), task.timeoutMs);
     try {
       task.onStarted?.();
-      send({ type: 'start', name: task.name, input: task.input });
+      this.#hand(task, send);
       return await over.promise;
     } finally {
       clearTimeout(timer);

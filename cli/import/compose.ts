@@ -47,6 +47,9 @@ export function fromCompose(root: Record<string, unknown>, drafts: Drafts): void
       ...(env.length > 0 ? { env } : {}),
     };
     const about = `Server/${name}`;
+    for (const field of ['entrypoint', 'command'])
+      if (typeof service[field] === 'string' && service[field].replaceAll(WORD, '').trim() !== '')
+        drafts.lose(about, `${field} has a quote that is not closed: look at its words`);
     if (port !== undefined)
       drafts.note(about, `speaks MCP over HTTP on port ${port}, at /mcp; if not, change transport and http`);
     for (const field of Object.keys(service)) if (!KNOWN.has(field)) drafts.lose(about, `${field} was left out`);
@@ -63,10 +66,12 @@ function environmentOf(raw: unknown): Record<string, unknown> {
   return Object.fromEntries(pairs);
 }
 
+const WORD = /(?:\\.|"(?:\\.|[^"\\])*"|'[^']*'|[^\s\\"'])+/gs;
+
 /** A list of words, or a text that Compose splits as a shell does (POSIX, XCU §2.2 "Quoting"). */
 function wordsOf(raw: unknown): string[] {
   if (typeof raw !== 'string') return textsOf(raw);
-  const words = raw.match(/(?:\\.|"(?:\\.|[^"\\])*"|'[^']*'|[^\s\\"'])+/gs) ?? [];
+  const words = raw.replaceAll(/\\\n/g, '').match(WORD) ?? [];
   return words.map((word) =>
     word.replaceAll(
       /\\(.)|"((?:\\.|[^"\\])*)"|'([^']*)'/gs,

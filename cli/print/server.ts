@@ -90,9 +90,9 @@ function whomFor({ principal, for: client }: Pick<UpstreamStatus, 'principal' | 
 
 const WHOM = { client: 'one client', next: 'the next client' };
 
-/** Lists that clients did without. */
+/** Lists that clients did without, or did not get whole. */
 function missing(unlisted: Readonly<Record<string, string>>): string[] {
-  return Object.entries(unlisted).map(([list, why]) => `no ${list}: ${why}`);
+  return Object.entries(unlisted).map(([list, why]) => `${list}: ${why}`);
 }
 
 /** What is worth a line of its own. */

@@ -38,7 +38,10 @@ async function post(caller: Caller): Promise<void> {
     const body = await readBody(request, response, course.bodyBytes);
     trace.bodyBytes = body.length;
     const said = parseJson(body);
-    if (Array.isArray(said)) return await serveBatch(caller, said);
+    if (Array.isArray(said)) {
+      checkVersion(request.headers['mcp-protocol-version']);
+      return await serveBatch(caller, said);
+    }
     const message = decode(said);
     if (isRequest(message)) permit?.hold('concurrency');
     if (isModern(request.headers, message)) return await serveModern(caller, message);

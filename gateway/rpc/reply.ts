@@ -8,6 +8,8 @@ import { SseWriter, type EventWriter } from './sse-writer.ts';
 
 /** An event stream that goes on without its connection, until nobody comes back for it. */
 export interface LastingWriter extends EventWriter {
+  /** Whether not even an answer may be added to what waits for its client. */
+  readonly overflows: boolean;
   onAbandoned(listener: (() => void) | undefined): void;
 }
 

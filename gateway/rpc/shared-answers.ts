@@ -22,7 +22,8 @@ export class SharedAnswers {
   /** Where the answer to this one goes. */
   to(id: Id): Answer {
     const send = (message: RpcMessage): boolean => {
-      if (!this.#writer.keepsUp) return false;
+      // For a client that is away answers are kept, and so many of these would push them out.
+      if (!this.#writer.keepsUp || !this.#writer.attached) return false;
       this.#writer.event(JSON.stringify(message));
       return true;
     };
@@ -41,7 +42,9 @@ export class SharedAnswers {
     };
   }
 
+  /** Memory exhaustion: a client that reads none of many large answers is cut off; what comes then is kept within bounds. */
   #answered(json: string): void {
+    if (this.#writer.overflows) this.#writer.destroy();
     this.#writer.event(json);
     if (--this.#due > 0) return;
     this.#writer.onAbandoned(undefined);

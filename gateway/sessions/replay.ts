@@ -59,6 +59,10 @@ export class ResumableStream implements EventWriter {
     return this.#writer?.keepsUp ?? true;
   }
 
+  get overflows(): boolean {
+    return this.#writer?.overflows ?? false;
+  }
+
   /** Called once, when nobody has come back in time, or the session has ended. */
   onAbandoned(listener: (() => void) | undefined): void {
     this.#onAbandoned = listener;

@@ -3,6 +3,7 @@
  * bound to who may come back with it, where, with which request, and until when.
  */
 import { createHash } from 'node:crypto';
+import { isVerbatim } from '../../schemas/exact-json.ts';
 import { RPC, RpcFailure, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Caller } from '../exchange.ts';
 import { PARKING_TIME } from './parked.ts';
@@ -59,7 +60,7 @@ export function badState(): RpcFailure {
 function digestOf({ method, params = {} }: RpcRequest): string {
   const { _meta, requestState: _state, inputResponses: _responses, ...rest } = params;
   const text = JSON.stringify([method, rest], (_key, value: unknown) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !isVerbatim(value)
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
       : value,
   );

@@ -10,7 +10,8 @@ import { sendEmpty } from '../rpc/respond.ts';
 /** Of an answer, what an MCP client has to see. */
 const SHOWN = 'Mcp-Session-Id, WWW-Authenticate, Retry-After, X-Request-Id';
 /** Of a request, what one may say: names of MCP, and of what goes with it. */
-const SAID = /^(?:accept|authorization|content-type|last-event-id|mcp-[\w-]+|traceparent|tracestate|baggage)$/i;
+const SAID =
+  /^(?:accept|authorization|content-type|last-event-id|mcp-[\w-]+|x-request-id|traceparent|tracestate|baggage)$/i;
 /** How long a browser need not ask again (s). */
 const MAX_AGE = '600';
 

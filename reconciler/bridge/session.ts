@@ -78,8 +78,12 @@ function receive(line: string, peer: Peer, log: LogFile): void {
     // Said below.
   }
   if (messages.length === 0) return log.write('stdout', line.slice(0, 4096));
+  for (const message of messages) take(message, peer, log);
+}
+
+function take(message: RpcMessage, peer: Peer, log: LogFile): void {
   try {
-    for (const message of messages) peer.receive(message);
+    peer.receive(message);
   } catch (error) {
     // Nothing that one server says may end the program that serves all the others.
     log.write('slipway', `a message could not be taken in: ${String(error)}`);

@@ -258,8 +258,8 @@ function references(spec: ServerSpec): Reference[] {
 function samePort(servers: readonly Resource<ServerSpec>[]): Problem[] {
   const taken = new Map<number, string>();
   return servers.flatMap((resource): Problem[] => {
-    const { http, image, runtime } = resource.spec;
-    if (http?.port === undefined || image !== undefined || runtime !== undefined) return [];
+    const { enabled, http, image, runtime } = resource.spec;
+    if (!enabled || http?.port === undefined || image !== undefined || runtime !== undefined) return [];
     const first = taken.get(http.port);
     taken.set(http.port, first ?? resource.metadata.name);
     if (first === undefined) return [];

@@ -97,7 +97,7 @@ test('describe tells what it speaks, how the gateway stands with it, and which l
   expect(text).toContain('Protocol\n  MCP 2026-07-28, over stdio');
   expect(text).toMatch(/db-0 +http +with a session +2 +7 \(1 failed\) +closed +-\n/);
   expect(text).toMatch(/db-1 for the next client +http +no +0 +3 \(3 failed\) +open +It cannot be reached\.\n/);
-  expect(text).toContain('no prompts: It did not answer within 10000 ms.');
+  expect(text).toContain('prompts: It did not answer within 10000 ms.');
 });
 
 test('status tells what drifted', () => {

@@ -1,12 +1,13 @@
 /** Several messages in one body: for clients and servers of MCP 2025-03-26, and for nobody else. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, request } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import type { AuditDraft } from '../../schemas/audit.ts';
 import type { RpcRequest } from '../../schemas/jsonrpc.ts';
 import { Kept } from '../access/helpers/kept.ts';
-import { MCP_HEADERS, principal, raw, session, start } from './helpers/gateway.ts';
+import { eventually } from '../helpers/until.ts';
+import { events as eventsOf, MCP_HEADERS, principal, raw, session, start } from './helpers/gateway.ts';
 import { ask } from './helpers/modern.ts';
 import { holdingUpstream, socketUpstream } from './helpers/upstreams.ts';
 
@@ -119,6 +120,105 @@ test('limit evasion: to limits and the audit log each is a request of its own', 
   expect(told.every((event) => event.method === 'tools/call' && event.principal === 'token:ada')).toBe(true);
 });
 
+test('limit evasion: notices, addresses and bodies are counted one by one as well', async () => {
+  await using up = await socketUpstream('up');
+  const rate = { perSecond: 0.001, burst: 4 };
+  const perAddress = { connections: 100, failures: rate, trustedHops: 0, requests: rate };
+  const notice = { jsonrpc: '2.0', method: 'notifications/custom' };
+  const servers = { up: up.endpoint };
+  {
+    await using gateway = await start({ servers, limits: { perPrincipal: { rate } } });
+    const { id } = await session(gateway.url, { path: '/servers/up/mcp', version: VERSION });
+    const headers = { ...MCP_HEADERS, 'Mcp-Session-Id': id };
+    const body = JSON.stringify(Array.from({ length: 10 }, () => notice));
+    const path = '/servers/up/mcp';
+    expect((await raw(gateway.url, { method: 'POST', path, headers, body })).status).toBe(202);
+    // They arrive before what is asked after them.
+    await up.saw('notifications/custom');
+    expect(up.seen.filter((message) => 'method' in message && message.method === notice.method)).toHaveLength(3);
+  }
+  {
+    await using gateway = await start({ servers, limits: { perAddress } });
+    const send = await batches(gateway.url);
+    const { events } = await send([1, 2, 3, 4, 5].map((id) => call(id, 'x')));
+    expect(events.filter(({ result }) => result)).toHaveLength(3);
+  }
+  {
+    await using gateway = await start({ servers, limits: { servers: { up: { bodyBytes: 500 } } } });
+    const send = await batches(gateway.url);
+    const { byId } = await send([...[1, 2, 3, 4, 5].map((id) => call(id, 'x')), call(6, 'x'.repeat(500))]);
+    expect([1, 2, 3, 4, 5].every((id) => byId.get(id)?.result)).toBe(true);
+    expect(byId.get(6)?.error?.data?.error_code).toBe('body-too-large');
+  }
+});
+
+test('memory exhaustion: answers that nobody reads keep what they took, and are not piled up', async () => {
+  const large = { content: [{ type: 'text', text: 'y'.repeat(8 * 2 ** 20) }] };
+  await using up = await bySaying(() => large);
+  const limits = { perPrincipal: { concurrency: 2 } };
+  await using gateway = await start({ servers: { up: up.endpoint }, limits });
+  const { id } = await session(gateway.url, { version: VERSION });
+  const { host, hostname, port } = new URL(gateway.url);
+  const body = JSON.stringify([call(1, 'x'), call(2, 'x')]);
+  const socket = connect(Number(port), hostname).pause();
+  const head = `Host: ${host}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream`;
+  const length = Buffer.byteLength(body);
+  socket.write(`POST /mcp HTTP/1.1\r\n${head}\r\nMcp-Session-Id: ${id}\r\nContent-Length: ${length}\r\n\r\n${body}`);
+  await eventually(() => up.asked.filter((method) => method === 'tools/call').length === 2);
+  const list = { method: 'POST', path: '/mcp', headers: { ...MCP_HEADERS, 'Mcp-Session-Id': id } };
+  const next = () => raw(gateway.url, { ...list, body: JSON.stringify({ jsonrpc: '2.0', id: 9, method: 'ping' }) });
+  expect((await next()).status).toBe(429);
+  socket.destroy();
+  await eventually(async () => (await next()).status === 200);
+});
+
+test('a client that comes back finds all answers, however much else was said meanwhile', async () => {
+  const go = Promise.withResolvers<void>();
+  await using up = await bySaying(async ({ params }, say) => {
+    const { name, _meta } = params as { name: string; _meta?: { progressToken: unknown } };
+    const tell = (progress: number): void => {
+      const said = { progressToken: _meta?.progressToken, progress };
+      say({ jsonrpc: '2.0', method: 'notifications/progress', params: said });
+    };
+    const isChatty = name === 'chatty';
+    if (isChatty) tell(0);
+    await go.promise;
+    if (isChatty) for (let at = 1; at <= 1100; at++) tell(at);
+    return { content: [{ type: 'text', text: name }] };
+  });
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const { id } = await session(gateway.url, { version: VERSION });
+  const quick = { ...call(1, 'x'), params: { name: 'up__quick', arguments: {} } };
+  const chatty = { ...call(2, 'x'), params: { name: 'up__chatty', arguments: {}, _meta: { progressToken: 'p' } } };
+  const headers = { ...MCP_HEADERS, 'Mcp-Session-Id': id };
+  const sent = request(`${gateway.url}/mcp`, { method: 'POST', headers, agent: false }).on('error', () => {});
+  sent.end(JSON.stringify([quick, chatty]));
+  const stream = await eventsOf(sent);
+  await stream.next();
+  const after = stream.lastId;
+  stream.close();
+  go.resolve();
+  await eventually(() => up.answered === 2);
+  const back = { Accept: 'text/event-stream', 'Mcp-Session-Id': id, 'Last-Event-ID': after };
+  const { text: all } = await raw(gateway.url, { path: '/mcp', headers: back });
+  expect([...all.matchAll(/"id":(\d),"result"/g)].map(([, answered]) => answered).sort()).toEqual(['1', '2']);
+});
+
+test('what is on record of one is found by what its answer says it is', async () => {
+  const audit = new Kept();
+  await using up = await socketUpstream('up');
+  await using gateway = await start({ servers: { up: up.endpoint } }, { audit });
+  const send = await batches(gateway.url);
+  const before = audit.events.length;
+  const { headers } = await send([call(1, 'x'), call(2, 'x')]);
+  await audit.last(before + 2);
+  const found = audit.events.filter(({ correlationId }) => correlationId === headers['x-request-id']);
+  expect(found.map(({ method, session: of }) => [method, typeof of])).toEqual([
+    ['tools/call', 'string'],
+    ['tools/call', 'string'],
+  ]);
+});
+
 test('a client that ends its session and hangs up takes all of it back', async () => {
   await using up = await holdingUpstream('up', 'tools/call');
   await using gateway = await start({ servers: { up: up.endpoint } });
@@ -138,37 +238,61 @@ test('a client that ends its session and hangs up takes all of it back', async (
   up.letGo();
 });
 
-test('a server may say several things at once, too', async () => {
-  const listener = createServer(async (request, response) => {
-    const body = await text(request);
-    if (request.method !== 'POST') return void response.writeHead(405).end();
-    const { id, method, params } = JSON.parse(body) as RpcRequest;
+type Call = (request: RpcRequest, say: (message: object) => void) => unknown;
+
+/** A server over HTTP that answers calls on a stream, as it is told. */
+async function bySaying(called: Call) {
+  const asked: string[] = [];
+  let answered = 0;
+  const listener = createServer(async (incoming, response) => {
+    const body = await text(incoming);
+    if (incoming.method !== 'POST') return void response.writeHead(405).end();
+    const message = JSON.parse(body) as RpcRequest;
+    asked.push(message.method);
+    const { id, method } = message;
     if (id === undefined) return void response.writeHead(202).end();
-    const results: Record<string, object> = {
+    const known: Readonly<Record<string, object>> = {
       initialize: { protocolVersion: VERSION, capabilities: { tools: {} }, serverInfo: { name: 'up', version: '1' } },
-      'tools/list': { tools: [{ name: 'echo', inputSchema: { type: 'object' } }] },
-      'tools/call': { content: [{ type: 'text', text: 'together' }] },
+      'tools/list': { tools: ['echo', 'quick', 'chatty'].map((name) => ({ name, inputSchema: { type: 'object' } })) },
     };
-    const answer = results[method]
-      ? { jsonrpc: '2.0', id, result: results[method] }
-      : { jsonrpc: '2.0', id, error: { code: -32_601, message: '?' } };
-    if (method !== 'tools/call') {
+    if (method === 'tools/call') {
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      const say = (said: object): void => void response.write(`data: ${JSON.stringify(said)}\n\n`);
+      say({ jsonrpc: '2.0', id, result: await called(message, say) });
+      response.end(() => answered++);
+    } else {
+      const out = known[method] ? { result: known[method] } : { error: { code: -32_601, message: '?' } };
       response.writeHead(200, { 'Content-Type': 'application/json' });
-      return void response.end(JSON.stringify(answer));
+      response.end(JSON.stringify({ jsonrpc: '2.0', id, ...out }));
     }
-    const { progressToken } = (params as { _meta: { progressToken: unknown } })._meta;
-    const progress = { jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken, progress: 1 } };
-    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-    response.end(`data: ${JSON.stringify([progress, answer])}\n\n`);
   });
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
   const address = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`;
-  await using gateway = await start({ servers: { up: { id: 'up', transport: 'http', address } } });
+  return {
+    endpoint: { id: 'up', transport: 'http' as const, address },
+    asked,
+    /** How many calls were answered to the end. */
+    get answered() {
+      return answered;
+    },
+    [Symbol.asyncDispose]: async () => {
+      listener.closeAllConnections();
+      listener.close();
+    },
+  };
+}
+
+test('a server may say several things at once, too', async () => {
+  await using up = await bySaying(({ id, params }, say) => {
+    const { progressToken } = (params as { _meta: { progressToken: unknown } })._meta;
+    const progress = { jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken, progress: 1 } };
+    say([progress, { jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'together' }] } }]);
+    return { content: [] };
+  });
+  await using gateway = await start({ servers: { up: up.endpoint } });
   const send = await batches(gateway.url);
   const asked = call(1, 'x');
-  const { events } = await send([{ ...asked, params: { ...asked.params, _meta: { progressToken: 'p' } } }]);
-  expect(events.map(({ method, id }) => method ?? id)).toEqual(['notifications/progress', 1]);
-  expect(events[1]?.result?.content[0]?.text).toBe('together');
-  listener.closeAllConnections();
-  listener.close();
+  const { events: said } = await send([{ ...asked, params: { ...asked.params, _meta: { progressToken: 'p' } } }]);
+  expect(said.map(({ method, id }) => method ?? id)).toEqual(['notifications/progress', 1]);
+  expect(said[1]?.result?.content[0]?.text).toBe('together');
 });

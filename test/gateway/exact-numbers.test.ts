@@ -15,7 +15,7 @@ import type { Endpoint, ServerEntry } from '../../schemas/snapshot.ts';
 import { session, start } from './helpers/gateway.ts';
 import { ask } from './helpers/modern.ts';
 
-const NUMBERS = '{"id":12345678901234567891,"deep":[{"ratio":0.12345678901234567891,"huge":1e999}],"rawJSON":"7"}';
+const NUMBERS = '{"id":12345678901234567891,"deep":[{"ratio":0.5,"less":-9007199254740993}],"rawJSON":"7"}';
 const schema = { type: 'object', properties: { id: { type: 'integer', maximum: 1e19 } } };
 
 /** The text of an answer: what a program that knows nothing of JavaScript would say. */
@@ -88,7 +88,6 @@ async function overStdio(first: string): Promise<Up> {
 
 const args = parseExact(NUMBERS) as Record<string, unknown>;
 const call = { name: 'up__echo', arguments: args };
-const kept = NUMBERS.replace('1e999', 'null'); // Beyond any number: JSON has no word for what JavaScript makes of it.
 
 const clients: Readonly<Record<string, (url: string) => Promise<string>>> = {
   legacy: async (url) => (await (await session(url)).rpc('tools/call', call)).text,
@@ -101,8 +100,8 @@ for (const [over, serve] of Object.entries({ http: overHttp, stdio: overStdio })
       test(`a ${by} client and a ${era} server over ${over}`, async () => {
         await using up = await serve(first);
         await using gateway = await start({ servers: { up: up.endpoint } });
-        expect(await answered(gateway.url)).toContain(`"structuredContent":${kept}`);
-        expect(up.asked.at(-1)).toContain(`"arguments":${kept}`);
+        expect(await answered(gateway.url)).toContain(`"structuredContent":${NUMBERS}`);
+        expect(up.asked.at(-1)).toContain(`"arguments":${NUMBERS}`);
       });
 
 describe('what looks into arguments and results', () => {
@@ -152,6 +151,31 @@ describe('what looks into arguments and results', () => {
     expect(up.asked.some((body) => body.includes('tools/call'))).toBe(false);
   });
 
+  test('code of the config repo, and pipelines, get them as JavaScript has them, and none gets past them', async () => {
+    const bounds = { config: {}, timeoutMs: 5000, memoryBytes: 32 * 2 ** 20 };
+    const code = `export const onToolCallAfter = ({ result: { structuredContent: { id } } }) =>
+      ({ result: { content: [{ type: 'text', text: 'seen ' + id }] } });`;
+    const hooks = { onToolCallAfter: ['p'] };
+    const stages = [{ type: 'redact' as const, patterns: ['[0-9]{15,}'] }];
+    const routes = {
+      '/mcp': { servers: ['up'], separator: '__', plugin: 'p' },
+      '/servers/up/mcp': { servers: ['up'], separator: '__', pipeline: 'r' },
+    };
+    await using up = await overHttp('initialize');
+    await using gateway = await start({
+      servers: { up: up.endpoint },
+      plugins: { p: { ...bounds, file: 'p.js', code, hooks } },
+      pipelines: { r: { appliesTo: ['toolResult'], minBytes: 0, stages } },
+      routes,
+    });
+    const asked = with64('9223372036854775807');
+    const plugged = await (await session(gateway.url)).rpc('tools/call', asked);
+    expect(plugged.json.result?.['content']).toEqual([{ type: 'text', text: 'seen 9223372036854776000' }]);
+    const piped = await session(gateway.url, { path: '/servers/up/mcp' });
+    const { result } = (await piped.rpc('tools/call', asked)).json;
+    expect(result).toMatchObject({ structuredContent: { id: 2 ** 63, rawJSON: '7' } });
+  });
+
   test('hashes and cache keys tell two of them apart, and from an object of that look', async () => {
     const [one, other] = ['9223372036854775807', '9223372036854775806'].map((id) => parseExact(`{"b":1,"a":${id}}`));
     const fake = { b: 1, a: { rawJSON: '9223372036854775807' } };
@@ -170,12 +194,18 @@ describe('parseExact', () => {
   const again = (json: string): string => JSON.stringify(parseExact(json));
 
   test('keeps what JavaScript would change, and nothing else', () => {
-    for (const json of ['9007199254740993', '-9007199254740993', '12345678901234567890123', '0.12345678901234567891'])
+    for (const json of ['9007199254740993', '-9007199254740993', '12345678901234567890123'])
       expect(again(`[${json}]`)).toBe(`[${json}]`);
-    for (const same of ['1700000000000000000', '9007199254740991', '0.30000000000000004', '"9007199254740993"'])
+    const doubles = ['0.30000000000000004', '1.0000000000000000', '1234567890123456.0', '1.2345678901234567e-05'];
+    for (const same of ['1700000000000000000', '9007199254740991', '"9007199254740993"', ...doubles])
       expect((parseExact(`[${same}]`) as unknown[])[0]).toBe(JSON.parse(same));
     expect(rounded(parseExact('{"a":[9007199254740993]}'))).toEqual({ a: [9007199254740992] });
     expect(() => parseExact('{"a":9007199254740993')).toThrow(SyntaxError);
+  });
+
+  test('a value that is deep is read as ever, too', () => {
+    const deep = `${'['.repeat(3000)}9007199254740993${']'.repeat(3000)}`;
+    expect(parseExact(deep)).toHaveLength(1);
   });
 
   test('what is very long is read as ever: a look at each of a million numbers would hold everybody up', () => {

@@ -70,14 +70,14 @@ test('beyond the limit one whose client listens is not taken away either', async
   await using up = await httpUpstream('up', { all: true });
   const few = { maxInstances: 2, idleMs: 60_000 };
   await using gateway = await start({ servers: { up: { endpoints: [up.endpoint], timeoutMs: 5_000, isolated: few } } });
-  const [listening, idle, other, last] = await Promise.all(Array.from({ length: 4 }, () => session(gateway.url)));
+  const [hearing, idle, other, last] = await Promise.all(Array.from({ length: 4 }, () => session(gateway.url)));
   const call = async (client = other) => (await client?.rpc('tools/call', { name: 'up__who' }))?.json;
-  expect((await listening?.rpc('resources/subscribe', { uri: 'mem://up' }))?.json.result).toEqual({});
+  expect((await hearing?.rpc('resources/subscribe', { uri: 'mem://up' }))?.json.result).toEqual({});
   await call(idle);
   expect((await call(other))?.result).toBeDefined();
   await other?.rpc('resources/subscribe', { uri: 'mem://up' });
   expect((await call(last))?.error?.message).toContain('all of its 2 instances are in use');
-  await listening?.rpc('resources/unsubscribe', { uri: 'mem://up' });
+  await hearing?.rpc('resources/unsubscribe', { uri: 'mem://up' });
   expect((await call(last))?.result).toBeDefined();
 });
 
