@@ -90,11 +90,7 @@ export function serve(caller: Caller, message: RpcMessage): void | Promise<void>
     if (session) heard(caller, session, message);
     return sendEmpty(caller.response, 202);
   }
-  const reply = new Reply(
-    caller.response,
-    message.id,
-    session && ((response) => lastingStream(caller, session, response)),
-  );
+  const reply = new Reply(caller.response, message.id, session && (() => lastingStream(caller, session, [message.id])));
   return answer(caller, session, message, reply);
 }
 

@@ -37,8 +37,8 @@ interface Part {
 export async function serveBatch(caller: Caller, body: readonly unknown[]): Promise<void> {
   const session = sessionOf(caller);
   const messages = readBatch(session, body);
-  const due = messages.filter(isRequest).length;
-  const answers = due === 0 ? undefined : new SharedAnswers(lastingStream(caller, session, caller.response), due);
+  const due = messages.filter(isRequest).map(({ id }) => id);
+  const answers = due.length === 0 ? undefined : new SharedAnswers(lastingStream(caller, session, due), due.length);
   // What the body was let in with is the first's.
   const late: Permit[] = [];
   caller.response.once('close', () => late.forEach((permit) => permit.release()));

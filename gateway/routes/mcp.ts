@@ -1,13 +1,16 @@
 /** MCP's Streamable HTTP: what POST, GET and DELETE mean, and which headers they need. */
-import type { HttpRequest } from '../http/message.ts';
+import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
-import { isRequest } from '../../schemas/jsonrpc.ts';
+import { isRequest, type Id } from '../../schemas/jsonrpc.ts';
 import { MODERN_VERSION } from '../../schemas/modern.ts';
+import { toRpcError } from '../../schemas/peer.ts';
 import { checkVersion, decode, serve as serveLegacy } from '../era/legacy.ts';
 import { isModern } from '../era/modern-request.ts';
 import { serve as serveModern } from '../era/modern.ts';
 import type { Caller } from '../exchange.ts';
 import { sendEmpty } from '../rpc/respond.ts';
+import { SseWriter } from '../rpc/sse-writer.ts';
+import { placeOf } from '../sessions/event-names.ts';
 import { endSession, expiryOf, lastingStream, sessionOf } from '../sessions/session.ts';
 import { parseJson, readBody } from '../steps/body.ts';
 import { serveBatch } from './batch.ts';
@@ -60,10 +63,12 @@ function get(caller: Caller): void {
   checkVersion(request.headers['mcp-protocol-version']);
   const session = sessionOf(caller);
   const { 'last-event-id': last } = request.headers;
-  const missed = typeof last === 'string' ? state.replays.find(session.id, last) : undefined;
+  const place = typeof last === 'string' ? placeOf(last) : undefined;
+  const missed = place && state.replays.find(session.id, place);
   if (missed) return missed.stream.attach(response, missed);
+  if (place?.about) return tellLost(response, place.about);
   state.streams.claim(session.id, identity);
-  const writer = lastingStream(caller, session, response);
+  const writer = lastingStream(caller, session);
   const stream = {
     sessionId: session.id,
     route: route.path,
@@ -74,6 +79,15 @@ function get(caller: Caller): void {
   };
   state.streams.add(stream);
   writer.onAbandoned(() => state.streams.remove(stream));
+}
+
+/** Who comes back for answers that nobody has any more hears that, or would wait for them until it tires. */
+function tellLost(response: HttpResponse, about: readonly Id[]): void {
+  const lost = new SlipwayError('answer-lost');
+  if (about.length === 0) throw lost;
+  const writer = new SseWriter(response);
+  for (const id of about) writer.event(JSON.stringify({ jsonrpc: '2.0', id, error: toRpcError(lost) }));
+  writer.end();
 }
 
 /** Ends the session. */

@@ -34,13 +34,13 @@ const END = Buffer.from('}');
 export class Reply implements Answer {
   readonly #response: HttpResponse;
   readonly #id: Id;
-  readonly #lasting: ((response: HttpResponse) => LastingWriter) | undefined;
+  readonly #lasting: (() => LastingWriter) | undefined;
   #stream: EventWriter | undefined;
   #abandonable: LastingWriter | undefined;
   #ended = false;
 
   /** @param lasting makes its event stream one that the client can come back to */
-  constructor(response: HttpResponse, id: Id, lasting?: (response: HttpResponse) => LastingWriter) {
+  constructor(response: HttpResponse, id: Id, lasting?: () => LastingWriter) {
     this.#response = response;
     this.#id = id;
     this.#lasting = lasting;
@@ -85,7 +85,7 @@ export class Reply implements Answer {
   }
 
   #open(): EventWriter {
-    this.#abandonable = this.#lasting?.(this.#response);
+    this.#abandonable = this.#lasting?.();
     return this.#abandonable ?? new SseWriter(this.#response);
   }
 

@@ -2,9 +2,10 @@
  * Event streams that outlive their connection (MCP 2025-03-26 … 2025-11-25, "Resumability and Redelivery"): each event has
  * an id, and a client that lost the connection asks for what came after the last one that it saw.
  */
-import { randomBytes } from 'node:crypto';
 import type { HttpResponse } from '../http/message.ts';
+import type { Id } from '../../schemas/jsonrpc.ts';
 import { SseWriter, type EventWriter } from '../rpc/sse-writer.ts';
+import { eventName, streamName, type Place } from './event-names.ts';
 
 /** How long a stream waits for its client, and how long the end of one is kept for a client that missed it (ms). */
 const WAIT = 30_000;
@@ -160,7 +161,7 @@ export class ResumableStream implements EventWriter {
   }
 
   #name(number: number): string {
-    return `${this.id}-${number}`;
+    return eventName(this.id, number);
   }
 }
 
@@ -189,8 +190,9 @@ export class Replays {
     return this.#sessions.get(sessionId)?.streams.size ?? 0;
   }
 
-  open(sessionId: string): ResumableStream {
-    const stream = new ResumableStream(this, randomBytes(6).toString('hex'), sessionId);
+  /** @param about the requests that it is to answer; absent for what is said unasked */
+  open(sessionId: string, about?: readonly Id[]): ResumableStream {
+    const stream = new ResumableStream(this, streamName(about), sessionId);
     const held = this.#sessions.get(sessionId) ?? { streams: new Map<string, ResumableStream>(), bytes: 0 };
     // A client that makes many calls must not leave behind as many streams that it has read to their end.
     if (held.streams.size >= MAX_STREAMS) [...held.streams.values()].find(({ ended }) => ended)?.abandon();
@@ -199,14 +201,10 @@ export class Replays {
     return stream;
   }
 
-  /**
-   * @param lastEventId what the client sent in `Last-Event-ID`
-   * @returns the stream of the same session that the event was on, and the event's number
-   */
-  find(sessionId: string, lastEventId: string): { stream: ResumableStream; after: number } | undefined {
-    const match = /^([0-9a-f]{12})-(\d{1,9})$/.exec(lastEventId);
-    const stream = this.#sessions.get(sessionId)?.streams.get(match?.[1] ?? '');
-    return stream && { stream, after: Number(match?.[2]) };
+  /** @returns the stream of the same session that the event was on, and the event's number */
+  find(sessionId: string, { stream: name, number }: Place): { stream: ResumableStream; after: number } | undefined {
+    const stream = this.#sessions.get(sessionId)?.streams.get(name);
+    return stream && { stream, after: number };
   }
 
   end(sessionId: string): void {

@@ -1,6 +1,6 @@
 /** Which session a request belongs to, and how one ends. */
-import type { HttpResponse } from '../http/message.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
+import type { Id } from '../../schemas/jsonrpc.ts';
 import type { Caller } from '../exchange.ts';
 import type { ResumableStream } from './replay.ts';
 import type { Session } from './seal.ts';
@@ -31,9 +31,9 @@ export function expiryOf(session: Session, ttlMs: number): number {
   return session.createdAt + ttlMs;
 }
 
-/** Opens an event stream of the session on a connection, and beyond it. */
-export function lastingStream({ state }: Caller, session: Session, response: HttpResponse): ResumableStream {
-  const stream = state.replays.open(session.id);
+/** Opens an event stream of the session on a connection, and beyond it. @param about the requests that it is to answer, if any */
+export function lastingStream({ state, response }: Caller, session: Session, about?: readonly Id[]): ResumableStream {
+  const stream = state.replays.open(session.id, about);
   stream.attach(response, { prime: primes(session) });
   return stream;
 }

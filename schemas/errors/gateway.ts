@@ -82,6 +82,11 @@ export const GATEWAY_ERRORS = {
     { http: 406 },
   ),
   'session-not-found': row('The session has ended or belongs to somebody else.', 'Initialize again.', { http: 404 }),
+  'answer-lost': row(
+    'The answer was lost with its stream: the gateway was restarted, or the client was away for too long.',
+    'Whether the call was made is not known. Look before you make it again.',
+    { http: 410 },
+  ),
   'unsupported-version': row('The protocol version is not supported.', 'Use one of the versions listed.', {
     http: 400,
   }),

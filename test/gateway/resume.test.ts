@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, get, type IncomingMessage } from 'node:http';
 import { expect, test, vi } from 'vitest';
+import { eventName, placeOf } from '../../gateway/sessions/event-names.ts';
 import { Replays } from '../../gateway/sessions/replay.ts';
 import { converse, type Events, listen, principal, raw, session, start } from './helpers/gateway.ts';
 import { socketUpstream } from './helpers/upstreams.ts';
@@ -100,9 +101,53 @@ test('the first event has an id, no message, and says when to come back; older c
     const mine = await session(gateway.url, { version });
     const params = { name: 'up__progress', arguments: {}, _meta: { progressToken: 't' } };
     const { text } = await mine.rpc('tools/call', params);
-    expect(/^id: [0-9a-f]{12}-0\nretry: \d+\ndata: \n\n/.test(text)).toBe(primed);
-    expect(text).toMatch(/^id: [0-9a-f]{12}-1\nevent: message\ndata: \{/m);
+    expect(/^id: [0-9a-f]{12}\.[\w-]+-0\nretry: \d+\ndata: \n\n/.test(text)).toBe(primed);
+    expect(text).toMatch(/^id: [0-9a-f]{12}\.[\w-]+-1\nevent: message\ndata: \{/m);
   }
+});
+
+test('who comes back for an answer that a restart lost is told so, and listens to nothing else in its place', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  const wish = { servers: { up: up.endpoint }, gateway: { shutdownTimeoutMs: 10 } };
+  const before = await start(wish);
+  const mine = await session(before.url, { capabilities: { roots: {} } });
+  const listened = await listen(before.url, mine.id);
+  const long = 'x'.repeat(600);
+  const lost: Events[] = [];
+  for (const id of [1, '"1"', long]) {
+    const stream = await converse(before.url, mine.id, { ...call, id });
+    await stream.next();
+    lost.push(stream);
+  }
+  await before[Symbol.asyncDispose]();
+  await using gateway = await start(wish);
+  const back = (last: string) => {
+    const headers = { Accept: 'text/event-stream', 'Mcp-Session-Id': mine.id, 'Last-Event-ID': last };
+    return raw(gateway.url, { path: '/mcp', headers });
+  };
+  for (const [at, id] of [1, '"1"'].entries()) {
+    const { status, text } = await back(lost[at]?.lastId ?? '');
+    const told = JSON.parse(/^data: (.*)$/m.exec(text)?.[1] ?? '{}') as unknown;
+    expect([status, told]).toMatchObject([200, { id, error: { data: { error_code: 'answer-lost' } } }]);
+  }
+  // There was no room for its id in the names of its events.
+  expect(await back(lost[2]?.lastId ?? '')).toMatchObject({ status: 410 });
+  // Whoever listened listens on, and its place was taken by none of these.
+  const again = await listen(gateway.url, mine.id, '/mcp', listened.lastId);
+  expect(again.answer.statusCode).toBe(200);
+  for (const stream of [...lost, listened, again]) stream.close();
+});
+
+test('made-up names of events are none', () => {
+  const place = { stream: '0123456789ab.WzFd', number: 2, about: [1] };
+  expect(placeOf(eventName(place.stream, 2))).toEqual(place);
+  expect(placeOf('0123456789ab-7')).toEqual({ stream: '0123456789ab', number: 7, about: undefined });
+  for (const odd of ['{}', 'x', '[{"a":1}]', '']) {
+    const name = `0123456789ab.${Buffer.from(odd).toString('base64url')}-1`;
+    expect(placeOf(name)?.about).toEqual([]);
+  }
+  for (const none of ['', '-1', '0123456789AB-1', '0123456789ab-', '0123456789ab.W z-1', '0123456789ab-1\n'])
+    expect(placeOf(none)).toBeUndefined();
 });
 
 test("session hijack: another session's event id brings nothing of that session", async () => {
