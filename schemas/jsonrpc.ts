@@ -86,6 +86,12 @@ function isError(value: unknown): value is RpcError {
   return typeof code === 'number' && typeof message === 'string';
 }
 
+/** What a requester wants its progress to be told under; `undefined` if it wants to hear of none. */
+export function progressTokenOf(params: Record<string, unknown> | undefined): Id | undefined {
+  const token = (params?.['_meta'] as { progressToken?: unknown } | null | undefined)?.progressToken;
+  return typeof token === 'string' || typeof token === 'number' ? token : undefined;
+}
+
 /** An error that a JSON-RPC peer answered with; `error` is passed on as it came. */
 export class RpcFailure extends Error {
   readonly error: RpcError;

@@ -9,6 +9,7 @@ import { META } from './modern.ts';
 import {
   isNotification,
   isRequest,
+  progressTokenOf,
   RPC,
   RpcFailure,
   type Id,
@@ -45,6 +46,8 @@ export interface Asked {
   readonly signal: AbortSignal;
   /** Whom it is meant for, where the transport tells: a stream of its own for each of our requests. */
   readonly client?: Client | undefined;
+  /** Where it does not tell, and the client may have asked for several things: until when any of them runs. */
+  readonly until?: AbortSignal;
   /** Tells the other side of progress, if it asked for it. */
   progress(params: Record<string, unknown>): void;
 }
@@ -269,12 +272,6 @@ export function toRpcError(error: unknown): RpcError {
     return { code, message: error.message, data: { error_code: error.code, hint: error.hint, ...error.details } };
   }
   return { code: RPC.internalError, message: 'Internal error' };
-}
-
-/** What a requester wants its progress to be told under; `undefined` if it wants to hear of none. */
-export function progressTokenOf(params: Record<string, unknown> | undefined): Id | undefined {
-  const token = (params?.['_meta'] as { progressToken?: unknown } | null | undefined)?.progressToken;
-  return typeof token === 'string' || typeof token === 'number' ? token : undefined;
 }
 
 function cancelled(signal: AbortSignal | undefined): SlipwayError {

@@ -1,7 +1,7 @@
 /** A request on its way to the server that it is for, and back. */
 import { SlipwayError } from '../../schemas/errors.ts';
-import { RpcFailure } from '../../schemas/jsonrpc.ts';
-import { progressTokenOf, type RequestOptions } from '../../schemas/peer.ts';
+import { progressTokenOf, RpcFailure } from '../../schemas/jsonrpc.ts';
+import type { RequestOptions } from '../../schemas/peer.ts';
 import { traceServer } from '../audit/requests.ts';
 import type { Keeping } from '../cache/results.ts';
 import type { Call } from '../era/era.ts';
@@ -42,6 +42,9 @@ interface How {
 }
 
 const AS_USUAL: How = {};
+
+/** What a timer can wait for (ms): the task's own time to live is shorter, and so is the patience of clients. */
+const LONGEST = 2 ** 31 - 1;
 
 /**
  * Sends the call's request, with `params` in place of its own, to one of the server's instances.
@@ -121,7 +124,8 @@ async function pass(
   let span: UpstreamSpan | undefined;
   let good: unknown;
   let hasAsked = false;
-  const { timeoutMs } = server.entry;
+  // It waits for the end of a task, as it must (MCP 2025-11-25, "Result Retrieval"), which is no call that is slow.
+  const timeoutMs = request.method === 'tasks/result' ? LONGEST : server.entry.timeoutMs;
   const narrow = bound && bound.value < timeoutMs ? bound : undefined;
   // Progress does not extend it: a server cannot hold a call for ever by claiming to advance.
   const timeOut = (): void => controller.abort(narrow ? tooLate(call, narrow) : tooSlow(server));

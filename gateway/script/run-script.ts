@@ -1,7 +1,7 @@
 /** `run_script`: one call in which an agent calls many tools, and puts only what it needs before its model. */
+import { progressTokenOf } from '../../schemas/jsonrpc.ts';
 import { setMaxListeners } from 'node:events';
 import { SlipwayError } from '../../schemas/errors.ts';
-import { progressTokenOf } from '../../schemas/peer.ts';
 import type { Route } from '../../schemas/snapshot.ts';
 import type { Call } from '../era/era.ts';
 import { outcomeOf, type CallOutcome } from '../metrics.ts';

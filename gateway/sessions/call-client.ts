@@ -1,6 +1,6 @@
 /** The client's end of a call that is in flight: what the server asks or says meanwhile goes out on the call's stream. */
-import { RPC, RpcFailure, type RpcNotification, type RpcRequest } from '../../schemas/jsonrpc.ts';
-import { progressTokenOf, type Asked, type Peer } from '../../schemas/peer.ts';
+import { progressTokenOf, RPC, RpcFailure, type RpcNotification, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import type { Asked, Peer } from '../../schemas/peer.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { related } from './tasks.ts';
 import type { CallEnd } from '../era/era.ts';
@@ -46,11 +46,10 @@ export class CallClient implements CallEnd {
     return caller.state.levels.of(session.id);
   }
 
-  async request({ method, params = {} }: RpcRequest, { signal, progress }: Asked): Promise<unknown> {
+  async request({ method, params = {} }: RpcRequest, { signal, progress, until }: Asked): Promise<unknown> {
     const { caller, session, reply } = this.#call;
     checkCapabilities(session.capabilities, method, params);
     if (this.#ended) throw new SlipwayError('cancelled', 'The call has ended.');
-    this.#over ??= new AbortController();
     this.#peer ??= caller.state.asks.open(session.id, (message) => reply.send(message));
     if (this.#peer.inFlight >= MAX_WAITING)
       throw new RpcFailure({ code: RPC.invalidRequest, message: 'Too many questions of one call wait for an answer' });
@@ -58,6 +57,7 @@ export class CallClient implements CallEnd {
     const wanted = progressTokenOf(params) !== undefined;
     const { tasks } = caller.state;
     const server = this.#server;
+    const over = until ?? (this.#over ??= new AbortController()).signal;
     const asked = related(params, (id) => tasks.nameFor(caller.identity, { server, id }));
     this.#onWaiting(true);
     try {
@@ -65,7 +65,7 @@ export class CallClient implements CallEnd {
         method,
         { ...asked },
         {
-          signal: AbortSignal.any([signal, this.#over.signal, AbortSignal.timeout(ANSWER_TIMEOUT)]),
+          signal: AbortSignal.any([signal, over, AbortSignal.timeout(ANSWER_TIMEOUT)]),
           ...(wanted ? { onProgress: progress } : {}),
         },
       );
@@ -83,7 +83,7 @@ export class CallClient implements CallEnd {
     reply.notify(method, params);
   }
 
-  /** Takes back what is still unanswered. To be called before the answer of the call goes out. */
+  /** Takes back what is still unanswered, unless it may be about another call. To be called before the answer of the call goes out. */
   end(): void {
     this.#ended = true;
     this.#over?.abort(new SlipwayError('cancelled', 'The call has ended.'));

@@ -5,8 +5,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { SlipwayError } from '../../schemas/errors.ts';
-import { RPC, RpcFailure, type RpcNotification, type RpcRequest } from '../../schemas/jsonrpc.ts';
-import { progressTokenOf, type Asked, type Client } from '../../schemas/peer.ts';
+import { progressTokenOf, RPC, RpcFailure, type RpcNotification, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import type { Asked, Client } from '../../schemas/peer.ts';
 import type { CallEnd } from '../era/era.ts';
 import type { Asker } from '../era/modern-request.ts';
 import type { Trace } from '../audit/trace.ts';

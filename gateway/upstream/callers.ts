@@ -2,6 +2,7 @@
  * Those whose calls a server has, and whom it may mean when it asks or says something without telling for whose sake. Cross-client leak:
  * on a shared server what is meant for one client must reach no other, so it is the only one that it can be for, or nobody: never a guess.
  */
+import { SlipwayError } from '../../schemas/errors.ts';
 import type { Client } from '../../schemas/peer.ts';
 import type { Audience } from './link.ts';
 
@@ -15,6 +16,8 @@ export class Callers {
   readonly #inFlight: Client[] = [];
   /** By principal: until when calls of theirs may go on that nobody waits for. */
   readonly #givenUp = new Map<string, number>();
+  /** By client: aborted when the last of its calls has ended. Of those only that were asked something. */
+  readonly #idle = new Map<string, AbortController>();
   /** The principal who was answered last, and when; and when it was last another one than before. */
   #last: string | undefined;
   #lastAt = -Infinity;
@@ -26,6 +29,7 @@ export class Callers {
 
   answered(client: Client, now: number): void {
     this.#inFlight.splice(this.#inFlight.indexOf(client), 1);
+    if (this.#idle.size > 0) this.#ended(client.id);
     if (this.#last !== client.principal && now - this.#lastAt < AFTERWORDS) this.#changedAt = now;
     this.#last = client.principal;
     this.#lastAt = now;
@@ -42,6 +46,13 @@ export class Callers {
   asked(owner?: string): Client | undefined {
     if (owner !== undefined) return this.#inFlight.findLast(({ id }) => id === owner);
     return this.#only(performance.now());
+  }
+
+  /** Aborts when none of a client's calls runs here any more: which of them a question was about, only the server knows. */
+  whileBusy(id: string): AbortSignal {
+    const idle = this.#idle.get(id) ?? new AbortController();
+    this.#idle.set(id, idle);
+    return idle.signal;
   }
 
   /** Why {@link asked} knew nobody. */
@@ -63,6 +74,12 @@ export class Callers {
     for (const [principal, until] of this.#givenUp) if (until > now) about.add(principal);
     const [only] = about;
     return { client: undefined, busy: isMixed || about.size > 1, ...(only === undefined ? {} : { after: only }) };
+  }
+
+  #ended(id: string): void {
+    if (this.#inFlight.some((other) => other.id === id)) return;
+    this.#idle.get(id)?.abort(new SlipwayError('cancelled', 'The call has ended.'));
+    this.#idle.delete(id);
   }
 
   #only(now: number): Client | undefined {

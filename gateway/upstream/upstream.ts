@@ -265,8 +265,9 @@ export class Upstream {
   async #ask(request: RpcRequest, asked: Asked): Promise<unknown> {
     const task = relatedTask(request.params);
     const owner = task === undefined ? undefined : (this.#options.taskOwner(task) ?? '');
-    const client = asked.client ?? this.#callers.asked(owner);
-    if (client) return client.request(request, asked);
+    if (asked.client) return asked.client.request(request, asked);
+    const client = this.#callers.asked(owner);
+    if (client) return client.request(request, { ...asked, until: this.#callers.whileBusy(client.id) });
     const why = task === undefined ? this.#callers.why : 'who has the task does not wait for it';
     throw new RpcFailure({
       code: RPC.invalidRequest,

@@ -3,16 +3,9 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { parseExact } from '../../schemas/exact-json.ts';
-import { asMessage } from '../../schemas/jsonrpc.ts';
+import { asMessage, progressTokenOf } from '../../schemas/jsonrpc.ts';
 import { LineSplitter } from '../../schemas/lines.ts';
-import {
-  Peer,
-  progressTokenOf,
-  type Asked,
-  type Connection,
-  type ConnectionHandlers,
-  type RequestOptions,
-} from '../../schemas/peer.ts';
+import { Peer, type Asked, type Connection, type ConnectionHandlers, type RequestOptions } from '../../schemas/peer.ts';
 
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024;

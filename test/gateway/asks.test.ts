@@ -258,3 +258,27 @@ test('a question that is still open when its call ends starts no clock that nobo
     vi.restoreAllMocks();
   }
 });
+
+test('a question outlives the call that it came with, where it may be about another one of the same client', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  await using gateway = await start({ servers: { up: up.endpoint } });
+  const mine = await session(gateway.url, { capabilities: { elicitation: {} } });
+  const asking = mine.rpc('tools/call', { name: 'up__hang' }, 1);
+  await up.saw('tools/call');
+  const slow = { name: 'up__slow', arguments: { ms: 300 } };
+  const other = converse(gateway.url, mine.id, { id: 2, method: 'tools/call', params: slow });
+  await vi.waitFor(() => expect(gateway.busy('up')).toBe(2), { timeout: 20_000, interval: 1 });
+  // Over stdio it does not say for which of the two.
+  const requestedSchema = { type: 'object', properties: { name: { type: 'string' } } };
+  up.say({ jsonrpc: '2.0', id: 'q', method: 'elicitation/create', params: { message: 'Who?', requestedSchema } });
+  const stream = await other;
+  const { id } = (await stream.next()) as Asked;
+  expect(await stream.next()).toMatchObject({ id: 2, result: {} });
+  await mine.send({ id, result: { action: 'accept', content: { name: 'Ada' } } });
+  expect(await up.answered('q')).toMatchObject({ result: { action: 'accept', content: { name: 'Ada' } } });
+  // The next one goes when the last of them does.
+  up.say({ jsonrpc: '2.0', id: 'r', method: 'elicitation/create', params: { message: 'Why?', requestedSchema } });
+  await mine.send({ method: 'notifications/cancelled', params: { requestId: 1 } });
+  await asking;
+  expect(await up.answered('r')).toMatchObject({ error: { data: { error_code: 'cancelled' } } });
+});

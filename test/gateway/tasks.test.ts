@@ -12,8 +12,11 @@ import { opened } from '../helpers/opened.ts';
 const RELATED = 'io.modelcontextprotocol/related-task';
 const EXTENSION = 'io.modelcontextprotocol/tasks';
 
-/** A server of MCP 2025-11-25 with tasks, which it calls t1, t2 … as every other one of these does. */
-async function taskServer(name: string) {
+/**
+ * A server of MCP 2025-11-25 with tasks, which it calls t1, t2 … as every other one of these does.
+ * @param takes how long one takes (ms): results are waited for
+ */
+async function taskServer(name: string, takes = 0) {
   const seen: { method: string; taskId: unknown }[] = [];
   const tasks = new Map<string, { taskId: string; status: string }>();
   const answers: RpcMessage[] = [];
@@ -59,7 +62,9 @@ async function taskServer(name: string) {
     const result = methods[method]?.(params);
     const out = result ? { result } : { error: { code: -32_601, message: 'Method not found' } };
     response.writeHead(200, { 'Content-Type': 'application/json' });
-    response.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, ...out }));
+    const done = (): unknown => response.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, ...out }));
+    if (method === 'tasks/result') setTimeout(done, takes);
+    else done();
   });
   const address = `${await opened(listener)}/mcp`;
   return {
@@ -87,6 +92,15 @@ async function begin(mine: Session, tool: string): Promise<string> {
   expect(status).toBe('working');
   return taskId;
 }
+
+test('a result is waited for as long as the task takes, which may be longer than a call', async () => {
+  const slow = await taskServer('slow', 400);
+  await using gateway = await start({ servers: { slow: { endpoints: [slow.endpoint], timeoutMs: 100 } }, principals });
+  const mine = await session(gateway.url, { token: 'sesame' });
+  const taskId = await begin(mine, 'slow__work');
+  const { json } = await mine.rpc('tasks/result', { taskId });
+  expect(json.result).toMatchObject({ content: [{ text: 'slow' }] });
+});
 
 test('two servers give the same id: each task is asked for, fetched and cancelled where it is, and all are listed', async () => {
   const { one, other, wish } = await two();
