@@ -92,6 +92,15 @@ export function progressTokenOf(params: Record<string, unknown> | undefined): Id
   return typeof token === 'string' || typeof token === 'number' ? token : undefined;
 }
 
+/** More is passed on of no reason (characters). */
+const LONGEST_REASON = 512;
+
+/** Why a request is taken back, in the words of who does. */
+export function reasonIn(params: Record<string, unknown> | undefined): string | undefined {
+  const reason = params?.['reason'];
+  return typeof reason === 'string' && reason !== '' ? reason.slice(0, LONGEST_REASON) : undefined;
+}
+
 /** An error that a JSON-RPC peer answered with; `error` is passed on as it came. */
 export class RpcFailure extends Error {
   readonly error: RpcError;

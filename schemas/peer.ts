@@ -10,6 +10,7 @@ import {
   isNotification,
   isRequest,
   progressTokenOf,
+  reasonIn,
   RPC,
   RpcFailure,
   type Id,
@@ -202,8 +203,11 @@ export class Peer implements Channel {
   #cancel(id: Id): void {
     const pending = this.#take(id);
     if (!pending) return;
-    this.notify('notifications/cancelled', { requestId: id, reason: 'cancelled by the caller' });
-    pending.reject(cancelled(pending.options.signal));
+    const why = cancelled(pending.options.signal);
+    // Other reasons may say of callers what is no business of a server.
+    const reason = why.code === 'cancelled' ? why.message : 'It is not waited for any more.';
+    this.notify('notifications/cancelled', { requestId: id, reason });
+    pending.reject(why);
   }
 
   #settle(id: Id | null, message: { result?: unknown; error?: RpcError }): void {
@@ -215,7 +219,7 @@ export class Peer implements Channel {
   #notified(notification: RpcNotification, client: Client | undefined): void {
     const { method, params } = notification;
     if (method === 'notifications/cancelled')
-      return this.#asked.get(params?.['requestId'] as Id)?.abort(new SlipwayError('cancelled'));
+      return this.#asked.get(params?.['requestId'] as Id)?.abort(new SlipwayError('cancelled', reasonIn(params)));
     const { [META.subscription]: subscription } = (params?.['_meta'] ?? {}) as { [META.subscription]?: Id };
     const listening = subscription === undefined ? undefined : this.#pending.get(subscription)?.options.onNotification;
     if (listening) return listening(notification);

@@ -4,6 +4,7 @@ import {
   asMessage,
   isNotification,
   isRequest,
+  reasonIn,
   LEGACY_VERSIONS,
   RPC,
   RpcFailure,
@@ -53,7 +54,7 @@ const methods: ReadonlyMap<string, Method<Call>> = new Map<string, Method<Call>>
 /** A client's notice reaches what it is about, or the servers of its route; what is for nobody is ignored. */
 function notified({ state, route }: Caller, session: Session, notification: RpcNotification): void {
   const { method, params } = notification;
-  if (method === 'notifications/cancelled') state.calls.cancel(session.id, params?.['requestId']);
+  if (method === 'notifications/cancelled') state.calls.cancel(session.id, params?.['requestId'], reasonIn(params));
   else if (method === 'notifications/progress') state.asks.receive(session.id, notification);
   // `initialized` was said to servers by the gateway itself, once for all of its clients.
   else if (method === 'notifications/roots/list_changed' || (route.single && method !== 'notifications/initialized'))

@@ -30,10 +30,10 @@ export class Calls {
     this.#running[at] = last;
   }
 
-  /** Cancels a call of the same session only: a request id is no secret. `1` and `"1"` are two ids. */
-  cancel(sessionId: string, id: unknown): void {
+  /** Cancels a call of the same session only: a request id is no secret. `1` and `"1"` are two ids. @param reason in the client's words */
+  cancel(sessionId: string, id: unknown, reason?: string): void {
     const found = this.#running.filter((call) => call.id === id && call.sessionId === sessionId);
-    for (const { controller } of found) controller.abort(new SlipwayError('cancelled'));
+    for (const { controller } of found) controller.abort(new SlipwayError('cancelled', reason));
   }
 
   abortAll(reason: SlipwayError): void {

@@ -24,9 +24,10 @@ for (const [kind, open] of Object.entries(kinds)) {
     const call = sdk.callTool({ name: 'up__hang' }, undefined, { signal: stop.signal });
     const begun = await up.saw('tools/call');
     expect(gateway.busy('up')).toBe(1);
-    stop.abort();
+    stop.abort('Nobody wants it any more.');
     await expect(call).rejects.toThrow();
     const cancelled = await up.saw('notifications/cancelled');
+    expect('params' in cancelled && cancelled.params?.['reason']).toBe('Nobody wants it any more.');
     expect('params' in cancelled && cancelled.params?.['requestId']).toBe('id' in begun && begun.id);
     expect((await sdk.callTool({ name: 'up__who' })).content).toEqual([{ type: 'text', text: 'up' }]);
     expect(gateway.busy('up')).toBe(0);
@@ -41,7 +42,8 @@ for (const [kind, open] of Object.entries(kinds)) {
       200,
       { code: -32010, message: 'up did not answer in time.', data: { error_code: 'upstream-timeout' } },
     ]);
-    await up.saw('notifications/cancelled');
+    const cancelled = await up.saw('notifications/cancelled');
+    expect('params' in cancelled && cancelled.params?.['reason']).toBe('It is not waited for any more.');
   });
 
   test(`an upstream that dropped us serves the next call (${kind})`, async () => {
