@@ -25,9 +25,10 @@ export class Known {
   /** Until when nobody waits for a server that would not say what it can do (`performance.now()`). */
   silentUntil = 0;
 
-  constructor(entry: ServerEntry, { changed, listed }: Heard) {
+  /** @param before what was known of the version before */
+  constructor(entry: ServerEntry, { changed, listed }: Heard, before?: Known) {
     const listing = (list: ListName, known?: ServerEntry['tools']): Listing =>
-      new Listing(known, (isNews) => (listed(list), isNews ? changed(list) : undefined));
+      new Listing(known, (isNews) => (listed(list), isNews ? changed(list) : undefined), before?.lists[list]);
     this.lists = {
       tools: listing('tools', entry.tools),
       prompts: listing('prompts'),

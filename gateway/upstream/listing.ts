@@ -34,15 +34,21 @@ export class Listing {
   readonly #onChange: (isNews: boolean) => void;
   #state: ListState | undefined;
   #text: string | undefined;
+  /** What the version before listed, until it is known whether this one lists the same. */
+  #before: string | undefined;
   #loading: Promise<void> | undefined;
   #again = false;
   #loadedAt = -Infinity;
   /** Until when the server promised that it stays as it is (`performance.now()`); 0 where it promised nothing. */
   freshUntil = 0;
 
-  /** @param onChange called when the list became another one, or there at last after a failure; `isNews` is false for the first */
-  constructor(known: readonly Item[] | undefined, onChange: (isNews: boolean) => void) {
+  /**
+   * @param onChange called when the list became another one, or there at last after a failure; `isNews` is false for the first
+   * @param before the same list of the version before, which clients may have seen
+   */
+  constructor(known: readonly Item[] | undefined, onChange: (isNews: boolean) => void, before?: Listing) {
     this.#onChange = onChange;
+    this.#before = before?.shown;
     if (known) this.#state = { items: known };
   }
 
@@ -55,6 +61,17 @@ export class Listing {
   /** Why it was not there, or not all of it, when it was last wanted. */
   get missing(): string | undefined {
     return this.#state?.failure;
+  }
+
+  /** Whether clients may have seen another one, of the version before. */
+  get doubtful(): boolean {
+    return this.#before !== undefined;
+  }
+
+  /** What clients may have seen, as JSON. */
+  get shown(): string | undefined {
+    const { items } = this.#state ?? {};
+    return items ? (this.#text ?? JSON.stringify(items)) : this.#before;
   }
 
   /** Whether anybody ever wanted it. */
@@ -114,13 +131,13 @@ export class Listing {
     this.#loadedAt = performance.now();
     const before = this.#state;
     const text = JSON.stringify(items);
-    if (before?.items && before.failure === cut && text === (this.#text ?? JSON.stringify(before.items))) {
-      this.#text = text;
-      return;
-    }
+    const isSame = before?.items && before.failure === cut && text === (this.#text ?? JSON.stringify(before.items));
+    const isOther = this.#before !== undefined && this.#before !== text;
+    this.#before = undefined;
     this.#text = text;
+    if (isSame && !isOther) return;
     this.#state = cut === undefined ? { items } : { items, failure: cut };
-    this.#onChange(before !== undefined);
+    this.#onChange(before !== undefined || isOther);
   }
 
   /** What was known stays known: a server that stumbles does not lose it. */

@@ -8,7 +8,7 @@ import { isGone, namedIn } from '../auth/identity.ts';
 import { isPersonal, type Door } from './auth/authorizer.ts';
 import { Known, Wishes, type Heard } from './known.ts';
 import type { Audience, Open } from './link.ts';
-import { LISTS } from './lists.ts';
+import { LIST_NAMES, LISTS } from './lists.ts';
 import { IsolatedUpstreams, type Holder } from './isolated.ts';
 import { partOf, partsOf, Personal, reopen } from './personal.ts';
 import { Server } from './server.ts';
@@ -64,7 +64,10 @@ export class Pool {
     this.#servers = servers;
     for (const key of this.#wishes.keys()) if (!servers.has(nameIn(key))) this.#wishes.delete(key);
     // A new instance must know at once what clients wait for: no call may ever come to connect it.
-    for (const { upstreams, wishes, isolated } of servers.values()) {
+    for (const server of servers.values()) {
+      const { upstreams, wishes, isolated, known, entry } = server;
+      for (const list of LIST_NAMES)
+        if (known.lists[list].doubtful && !(list === 'tools' && entry.pinned)) void server.refresh(list);
       isolated?.prepare();
       if (wishes.uris.size > 0) for (const upstream of upstreams) upstream.connect().catch(() => {});
     }
@@ -184,7 +187,7 @@ export class Pool {
         [entry.tools, entry.endpoints, entry.capabilities, entry.auth],
       );
     if (keep) return before.known;
-    return new Known(entry, this.#heardOf(name));
+    return new Known(entry, this.#heardOf(name), before?.known);
   }
 
   #heardOf(name: string, principal?: string): Heard {
