@@ -15,21 +15,29 @@ const CHECK_TIMEOUT = 100;
 /** Prepared schemas that are kept; the oldest goes first. */
 const MAX_KEPT = 500;
 
-/** @returns what is wrong, in words that name the field; `undefined` for arguments that fit */
-type Check = (args: unknown) => string | undefined;
+/** What is wrong with a value. */
+export interface Misfit {
+  /** They name the field. */
+  readonly words: string;
+  /** It is the schema that is wrong: no value could be right. */
+  readonly isSchema?: true;
+}
+
+/** @returns `undefined` for a value that fits */
+type Check = (args: unknown) => Misfit | undefined;
 
 const bySchema = new Map<string, Promise<Check>>();
 const byTool = new WeakMap<Item, Promise<Check>>();
 
-/** @returns what is wrong with the arguments, in words that name the field; `undefined` if they fit */
-export async function problemWith(tool: Item, args: unknown): Promise<string | undefined> {
+/** @returns what is wrong with the arguments; `undefined` if they fit */
+export async function problemWith(tool: Item, args: unknown): Promise<Misfit | undefined> {
   let check = byTool.get(tool);
   if (!check) byTool.set(tool, (check = checkFor(tool['inputSchema'])));
   return (await check)(rounded(args ?? {}));
 }
 
 /** The same for the `structuredContent` of a result. Equal schemas are prepared once. */
-export async function resultProblem(tool: Item, value: unknown): Promise<string | undefined> {
+export async function resultProblem(tool: Item, value: unknown): Promise<Misfit | undefined> {
   return (await checkFor(tool['outputSchema']))(rounded(value));
 }
 
@@ -39,7 +47,10 @@ function checkFor(schema: unknown): Promise<Check> {
   const key = createHash('sha256').update(text).digest('base64');
   const known = bySchema.get(key);
   if (known) return known;
-  const made = prepare(schema, text).catch((error: unknown) => () => `its schema cannot be used: ${String(error)}`);
+  const made = prepare(schema, text).catch((error: unknown): Check => {
+    const misfit: Misfit = { words: `its schema cannot be used: ${String(error)}`, isSchema: true };
+    return () => misfit;
+  });
   bySchema.set(key, made);
   for (const oldest of bySchema.keys()) {
     if (bySchema.size <= MAX_KEPT) break;
@@ -57,13 +68,13 @@ async function prepare(schema: unknown, text: string): Promise<Check> {
   const ajv = new Ajv.default({ strict: false, validateFormats: false, ownProperties: true, logger: false });
   const { $schema: _, ...rest } = schema as Record<string, unknown>;
   const validate = within(COMPILE_TIMEOUT, () => ajv.compile(rest)) as ValidateFunction;
-  const run = (args: unknown): string | undefined => (validate(args) ? undefined : inWords(validate.errors?.[0]));
+  const run: Check = (args) => (validate(args) ? undefined : { words: inWords(validate.errors?.[0]) });
   if (!found.risky) return run;
   return (args) => {
     try {
-      return within(CHECK_TIMEOUT, () => run(args)) as string | undefined;
+      return within(CHECK_TIMEOUT, () => run(args)) as Misfit | undefined;
     } catch {
-      return 'they could not be checked in time';
+      return { words: 'they could not be checked in time' };
     }
   };
 }

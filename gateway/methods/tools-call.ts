@@ -98,7 +98,11 @@ async function checked(call: Call, params: Record<string, unknown>, target: Targ
   const problem = await problemWith(target.item, params['arguments']);
   if (problem === undefined) return pass(call, params, target);
   call.caller.trace.toolFailed('invalid_arguments');
-  const text = `Invalid arguments for ${String(params['name'])}: ${problem}.`;
+  const name = String(params['name']);
+  const { words, isSchema } = problem;
+  const text = isSchema
+    ? `The arguments of ${name} cannot be checked: ${words}. Whoever runs Slipway can leave that out: validateArguments of Server ${target.server.name}.`
+    : `Invalid arguments for ${name}: ${words}.`;
   return call.encode({ content: [{ type: 'text', text }], isError: true }, target.server);
 }
 

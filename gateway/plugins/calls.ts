@@ -102,5 +102,5 @@ const toolOf = (server: Server | undefined, name: unknown): Item | undefined =>
 async function checkSchema(tool: Item, result: Fields): Promise<void> {
   if (result['isError'] === true || tool['outputSchema'] === undefined) return;
   const problem = await resultProblem(tool, result['structuredContent']);
-  if (problem !== undefined) throw new Error(`structuredContent is not what the outputSchema says: ${problem}`);
+  if (problem !== undefined) throw new Error(`structuredContent is not what the outputSchema says: ${problem.words}`);
 }

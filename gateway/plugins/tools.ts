@@ -44,7 +44,7 @@ async function answer(call: Call, plugin: RoutePlugin, tool: RouteTool, args: Ar
   const { caller, trace } = call;
   const { item, step } = tool;
   const problem = await problemWith(item, args);
-  if (problem !== undefined) return mistaken(call, `Invalid arguments for ${item.name}: ${problem}.`);
+  if (problem !== undefined) return mistaken(call, `Invalid arguments for ${item.name}: ${problem.words}.`);
   const spend = spendOf(call, OWN, item.name);
   if (spend?.refusal) return refused(call, undefined, spend.refusal);
   spend?.take();

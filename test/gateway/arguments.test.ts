@@ -124,6 +124,15 @@ for (const [attack, schema, args, words] of hostile)
     expect(calls(rig.up).length).toBeLessThanOrEqual(1);
   });
 
+test('a schema that cannot be used is no fault of the arguments, and the answer says whose it is', async () => {
+  await using rig = await calling({ type: 'object', properties: { a: { type: 'string', pattern: '^(?i)abc$' } } });
+  const { text } = (await rig.call({ a: 'abc' })).content[0] as { text: string };
+  expect(text).toMatch(
+    /^The arguments of \S+ cannot be checked: its schema cannot be used: .* validateArguments of Server up\.$/s,
+  );
+  expect(text).not.toContain('Invalid arguments');
+});
+
 test('a schema of an older draft is read as such', async () => {
   const items = [{ type: 'string' }, { type: 'integer' }];
   const $schema = 'http://json-schema.org/draft-07/schema#';
