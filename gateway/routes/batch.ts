@@ -39,9 +39,9 @@ export async function serveBatch(caller: Caller, body: readonly unknown[]): Prom
   const messages = readBatch(session, body);
   const due = messages.filter(isRequest).map(({ id }) => id);
   const answers = due.length === 0 ? undefined : new SharedAnswers(lastingStream(caller, session, due), due.length);
-  // What the body was let in with is the first's.
   const late: Permit[] = [];
   caller.response.once('close', () => late.forEach((permit) => permit.release()));
+  // What the body was let in with is the first's.
   const parts = messages.map((message, at) =>
     serve({ caller, session, message, answers, late }, at === 0 ? caller : undefined),
   );

@@ -57,7 +57,7 @@ describe('mistakes', () => {
     ['get servers githb --local', 'not-found', 'Did you mean github?'],
     ['status', 'not-running', 'slipway up'],
     ['validate nowhere', '', ''],
-    ['import nothing.json', 'invalid-value', ''],
+    ['import nothing.json', 'path-not-found', ''],
   ])('%s: exit 1, a code, and what to do', async (line, code, next) => {
     const result = await said(...line.split(' '));
     expect({ code: result.code, out: result.out }).toEqual({ code: 1, out: '' });
@@ -166,7 +166,7 @@ describe('talk', () => {
     expect(quiet.out).toBe(talk.out);
     expect(talk.err).toContain('Read as the config of an MCP client');
     expect(quiet.err).toBe('');
-    expect((await said('--quiet', 'import', 'none.json')).err).toContain('[invalid-value]');
+    expect((await said('--quiet', 'import', 'none.json')).err).toContain('[path-not-found]');
   });
 
   test('--verbose says what is done, whatever the level of the log', () => {
