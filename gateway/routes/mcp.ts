@@ -81,7 +81,7 @@ function get(caller: Caller): void {
   writer.onAbandoned(() => state.streams.remove(stream));
 }
 
-/** Who comes back for answers that nobody has any more hears that, or would wait for them until it tires. */
+/** Answers an attempt to resume a stream that is forgotten: each request that it was to answer fails, and nobody waits for them in vain. */
 function tellLost(response: HttpResponse, about: readonly Id[]): void {
   const lost = new SlipwayError('answer-lost');
   if (about.length === 0) throw lost;

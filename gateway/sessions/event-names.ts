@@ -1,6 +1,6 @@
 /**
- * What events are called (`Last-Event-ID`): their stream, their number on it, and which requests the stream is to answer. So who comes back
- * for an answer that nobody has any more, after a restart for one, is told so, and does not listen for ever.
+ * What events are called (`Last-Event-ID`): their stream, their number on it, and which requests the stream is to answer. A gateway that has
+ * forgotten the stream, in a restart for one, can so fail these requests instead of leaving their client to listen for ever.
  */
 import { randomBytes } from 'node:crypto';
 import type { Id } from '../../schemas/jsonrpc.ts';

@@ -1,11 +1,11 @@
 /** How many requests a caller may have, and how many at once. */
+import type { ErrorCode } from '../../schemas/errors.ts';
+import type { Trace } from '../audit/trace.ts';
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { Holder, Limited } from '../exchange.ts';
 import type { Permit } from '../limits/limiter.ts';
 import type { Slot } from '../limits/meter.ts';
-import type { Trace } from '../audit/trace.ts';
-import type { ErrorCode } from '../../schemas/errors.ts';
 
 /** Why a request came to nothing that was let in by the limits of its caller. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set<ErrorCode>(['rate-limited', 'concurrency-limited']);

@@ -1,6 +1,6 @@
 /** Another version of a server takes over: clients are told of the lists that became others, and of no other. */
 import { expect, test } from 'vitest';
-import { listen, session, snapshot, start } from './helpers/gateway.ts';
+import { listen, type Events, session, snapshot, start } from './helpers/gateway.ts';
 import { socketUpstream, type Upstream } from './helpers/upstreams.ts';
 
 const TOOLS = [{ name: 'echo', inputSchema: { type: 'object' as const } }];
@@ -9,6 +9,14 @@ const CAPABILITIES = { tools: { listChanged: true }, prompts: { listChanged: tru
 /** As readiness found it, which knows tools and capabilities. */
 const served = ({ endpoint }: Upstream) =>
   snapshot({ servers: { up: { endpoints: [endpoint], timeoutMs: 5000, tools: TOOLS, capabilities: CAPABILITIES } } });
+
+async function version(name: string): Promise<Upstream> {
+  const up = await socketUpstream(name, { all: true });
+  up.tools.splice(0, Infinity, ...TOOLS);
+  return up;
+}
+
+const noticeOn = async (stream: Events): Promise<string> => ((await stream.next()) as { method: string }).method;
 
 async function seen(url: string) {
   const mine = await session(url);
@@ -22,24 +30,22 @@ async function seen(url: string) {
 }
 
 test('prompts that are others, behind the same tools', async () => {
-  await using first = await socketUpstream('first', { all: true });
-  await using second = await socketUpstream('second', { all: true });
-  for (const up of [first, second]) up.tools.splice(0, Infinity, ...TOOLS);
+  await using first = await version('first');
+  await using second = await version('second');
   second.prompts.push({ name: 'new' });
   await using gateway = await start(served(first));
   const { names, before, stream } = await seen(gateway.url);
   await gateway.swap(served(second));
   // Nobody called: the new version is asked at once, for what was asked of the old one.
-  const heard = [await stream.next(), await stream.next()].map((notice) => (notice as { method: string }).method);
+  const heard = [await noticeOn(stream), await noticeOn(stream)];
   expect(heard.sort()).toEqual(['notifications/prompts/list_changed', 'notifications/resources/list_changed']);
   expect(await names('prompts')).toEqual([...before.prompts, 'up__new']);
   stream.close();
 });
 
 test('a tool that was there while the old version ran, and is no more', async () => {
-  await using first = await socketUpstream('first', { all: true });
-  await using second = await socketUpstream('second', { all: true });
-  for (const up of [first, second]) up.tools.splice(0, Infinity, ...TOOLS);
+  await using first = await version('first');
+  await using second = await version('second');
   await using gateway = await start(served(first));
   const { names, before, stream } = await seen(gateway.url);
   first.tools.push({ name: 'later', inputSchema: { type: 'object' } });
@@ -47,7 +53,7 @@ test('a tool that was there while the old version ran, and is no more', async ()
   expect(await stream.next()).toMatchObject({ method: 'notifications/tools/list_changed' });
   expect(await names('tools')).toEqual([...before.tools, 'up__later']);
   await gateway.swap(served(second));
-  const heard = [await stream.next(), await stream.next()].map((notice) => (notice as { method: string }).method);
+  const heard = [await noticeOn(stream), await noticeOn(stream)];
   // Its resources are its own as well.
   expect(heard.sort()).toEqual(['notifications/resources/list_changed', 'notifications/tools/list_changed']);
   expect(await names('tools')).toEqual(before.tools);
@@ -55,9 +61,8 @@ test('a tool that was there while the old version ran, and is no more', async ()
 });
 
 test('the same lists are no news', async () => {
-  await using first = await socketUpstream('up', { all: true });
-  await using second = await socketUpstream('up', { all: true });
-  for (const up of [first, second]) up.tools.splice(0, Infinity, ...TOOLS);
+  await using first = await version('up');
+  await using second = await version('up');
   await using gateway = await start(served(first));
   const { stream } = await seen(gateway.url);
   await gateway.swap(served(second));
