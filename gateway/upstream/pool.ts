@@ -6,6 +6,7 @@ import type { UpstreamStatus } from '../../schemas/status.ts';
 import type { Authorization } from './auth/authorization.ts';
 import { isGone, namedIn } from '../auth/identity.ts';
 import { isPersonal, type Door } from './auth/authorizer.ts';
+import { Connections } from './connections.ts';
 import { Known, Wishes, type Heard } from './known.ts';
 import type { Audience, Open } from './link.ts';
 import { LIST_NAMES, LISTS } from './lists.ts';
@@ -31,12 +32,10 @@ export interface PoolOptions {
 
 export class Pool {
   readonly #options: PoolOptions;
-  readonly #upstreams = new Map<string, Upstream>();
+  readonly #connections = new Connections();
   readonly #wishes = new Map<string, Wishes>();
   /** What is known where everybody has lists of their own. */
   readonly #knownTo = new Map<string, Known>();
-  /** Instances that clients do not share, by server. */
-  readonly #isolated = new Map<string, IsolatedUpstreams>();
   #servers: ReadonlyMap<string, Server> = new Map();
 
   constructor(options: PoolOptions) {
@@ -76,18 +75,7 @@ export class Pool {
   /** Closes the connections that none of `living` uses. */
   prune(living: readonly ReadonlyMap<string, Server>[]): void {
     const servers = living.flatMap((each) => [...each.values()].flatMap((server) => [server, ...partsOf(server)]));
-    const used = new Set(servers.flatMap(({ upstreams }) => upstreams));
-    for (const [key, upstream] of this.#upstreams) {
-      if (used.has(upstream)) continue;
-      upstream.close();
-      this.#upstreams.delete(key);
-    }
-    const inUse = new Set(servers.map(({ isolated }) => isolated));
-    for (const [key, isolated] of this.#isolated) {
-      if (inUse.has(isolated)) continue;
-      isolated.close();
-      this.#isolated.delete(key);
-    }
+    this.#connections.keep(servers);
     const known = new Set(servers.map((server) => server.known));
     for (const [key, each] of this.#knownTo) if (!known.has(each)) this.#knownTo.delete(key);
   }
@@ -100,17 +88,11 @@ export class Pool {
 
   /** A session has ended: what was its own goes with it. */
   endSession(id: string): void {
-    for (const isolated of this.#isolated.values()) isolated.end(id);
-  }
-
-  /** Those to some endpoints, shared or not. */
-  #to(endpointIds: readonly string[]): Upstream[] {
-    const all = [...this.#upstreams.values(), ...[...this.#isolated.values()].flatMap((isolated) => isolated.all)];
-    return all.filter(({ endpoint }) => endpointIds.includes(endpoint.id));
+    this.#connections.endSession(id);
   }
 
   busy(endpointId: string): number {
-    return this.#to([endpointId]).reduce((sum, upstream) => sum + upstream.busy, 0);
+    return this.#connections.to([endpointId]).reduce((sum, upstream) => sum + upstream.busy, 0);
   }
 
   status(server: string): UpstreamStatus[] {
@@ -144,12 +126,12 @@ export class Pool {
 
   /** Resolves when no request runs on any of these endpoints. */
   async idle(endpointIds: readonly string[]): Promise<void> {
-    await Promise.all(this.#to(endpointIds).map((upstream) => upstream.idle()));
+    await Promise.all(this.#connections.to(endpointIds).map((upstream) => upstream.idle()));
   }
 
   tally(endpointId: string): Tally {
     const sum = { calls: 0, errors: 0 };
-    for (const { tally } of this.#to([endpointId])) {
+    for (const { tally } of this.#connections.to([endpointId])) {
       sum.calls += tally.calls;
       sum.errors += tally.errors;
     }
@@ -211,13 +193,7 @@ export class Pool {
 
   /** A principal has not come for long. What it had is opened again when it does. */
   #drop(server: Server): void {
-    server.isolated?.close();
-    for (const [key, isolated] of this.#isolated) if (isolated === server.isolated) this.#isolated.delete(key);
-    for (const [key, upstream] of this.#upstreams) {
-      if (!server.upstreams.includes(upstream)) continue;
-      upstream.close();
-      this.#upstreams.delete(key);
-    }
+    this.#connections.drop(server);
     for (const [key, known] of this.#knownTo) if (known === server.known) this.#knownTo.delete(key);
   }
 
@@ -234,8 +210,6 @@ export class Pool {
   ): IsolatedUpstreams | undefined {
     if (!isolated || endpoints.length === 0) return undefined;
     const key = JSON.stringify([server, endpoints, isolated, auth, principal]);
-    const known = this.#isolated.get(key);
-    if (known) return known;
     let turn = 0;
     const make = (holder: Holder): Upstream => {
       const endpoint = endpoints[turn++ % endpoints.length] as Endpoint;
@@ -256,9 +230,7 @@ export class Pool {
       return upstream;
     };
     const { maxInstances: max, warm = 0, idleMs } = isolated;
-    const apart = new IsolatedUpstreams({ server, max, warm, idleMs, make });
-    this.#isolated.set(key, apart);
-    return apart;
+    return this.#connections.isolated(key, () => new IsolatedUpstreams({ server, max, warm, idleMs, make }));
   }
 
   #opener({ auth, ...door }: Omit<Door, 'auth'> & Pick<ServerEntry, 'auth'>, isolated = false): Open {
@@ -270,23 +242,22 @@ export class Pool {
   #upstream(server: string, endpoint: Endpoint, { auth }: ServerEntry, principal?: string): Upstream {
     const { transport, address, publicOnly } = endpoint;
     const key = JSON.stringify([server, endpoint.id, transport, address, publicOnly, auth, principal]);
-    const known = this.#upstreams.get(key);
-    if (known) return known;
-    const upstream: Upstream = new Upstream({
-      endpoint,
-      open: this.#opener({ server, endpoint, auth, principal }),
-      version: this.#options.version,
-      principal,
-      taskOwner: (id) => this.#options.taskOwner(server, id),
-      isAwaited: () => (this.#part(server, principal)?.wishes.uris.size ?? 0) > 0,
-      onOpen: (welcome) => this.#part(server, principal)?.opened(upstream, welcome),
-      onNotification: (notification, audience) => {
-        this.#part(server, principal)?.heard(notification, upstream);
-        this.#options.onNotification(server, notification, { ...audience, principal });
-      },
+    return this.#connections.shared(key, () => {
+      const upstream: Upstream = new Upstream({
+        endpoint,
+        open: this.#opener({ server, endpoint, auth, principal }),
+        version: this.#options.version,
+        principal,
+        taskOwner: (id) => this.#options.taskOwner(server, id),
+        isAwaited: () => (this.#part(server, principal)?.wishes.uris.size ?? 0) > 0,
+        onOpen: (welcome) => this.#part(server, principal)?.opened(upstream, welcome),
+        onNotification: (notification, audience) => {
+          this.#part(server, principal)?.heard(notification, upstream);
+          this.#options.onNotification(server, notification, { ...audience, principal });
+        },
+      });
+      return upstream;
     });
-    this.#upstreams.set(key, upstream);
-    return upstream;
   }
 }
 
