@@ -94,7 +94,7 @@ export class RunningGateway implements Gateway {
       open: opener(options.connect, version),
       version,
       authorize: (door) => authorizer.authorization(door),
-      taskOwner: (server, id) => this.#state.tasks.of(server, id)?.client,
+      taskOwner: (task) => this.#state.tasks.of(task)?.client,
       onChanged: (server, method, principal) => this.#unasked.changed(server, method, principal),
       onListed: () => options.listed?.(),
       onNotification: (server, notification, audience) => this.#unasked.said(server, notification, audience),
@@ -277,7 +277,7 @@ export class RunningGateway implements Gateway {
       await this.#idleWithin(LAST_WORDS);
     }
     state.streams.close();
-    this.#pool.prune([]);
+    this.#pool.close();
     const traced = this.#state.tracing[Symbol.asyncDispose]();
     await state.authorizer.settled();
     this.#doors.cut();

@@ -3,7 +3,8 @@ import type { RpcNotification } from '../schemas/jsonrpc.ts';
 import type { Client } from '../schemas/peer.ts';
 import type { State } from './exchange.ts';
 import type { Stream } from './sessions/streams.ts';
-import { renamed } from './sessions/tasks.ts';
+import { renamed, TASK_STATUS } from '../schemas/tasks.ts';
+import type { TaskRef } from './sessions/tasks.ts';
 import { viewOf } from './steps/authorize.ts';
 import type { Audience } from './upstream/link.ts';
 import { LISTS } from './upstream/lists.ts';
@@ -13,7 +14,6 @@ import { holderOf } from './upstream/isolated.ts';
 const GATHER = 20;
 
 const ELICITATION_DONE = 'notifications/elicitation/complete';
-const TASK_STATUS = 'notifications/tasks/status';
 const LIST_NOTICES: ReadonlySet<string> = new Set(Object.values(LISTS).map(({ changed }) => changed));
 
 export class Unasked {
@@ -43,7 +43,7 @@ export class Unasked {
     if (isList) return;
     if (isUpdate) return this.#updated(server, notification, audience);
     if (method === ELICITATION_DONE) return this.#done(server, notification, client);
-    if (method === TASK_STATUS) return this.#task(server, notification);
+    if (method === TASK_STATUS) return this.#task({ server, instance: audience.instance }, notification);
     if (client) return client.notify(notification);
     if (method !== 'notifications/message' || busy) return;
     const { levels } = this.#state;
@@ -64,13 +64,13 @@ export class Unasked {
   }
 
   /** To who began the task, under the id that it knows; on none but its own session's stream. */
-  #task(server: string, { params = {}, ...rest }: RpcNotification): void {
+  #task(at: Omit<TaskRef, 'id'>, { params = {}, ...rest }: RpcNotification): void {
     const { tasks } = this.#state;
-    const owner = tasks.of(server, params['taskId']);
+    const owner = tasks.of({ ...at, id: String(params['taskId']) });
     if (!owner) return;
-    const nameOf = (id: string): string => tasks.nameFor({ key: owner.principal }, { server, id });
+    const nameOf = (id: string): string => tasks.nameFor({ key: owner.principal }, { ...at, id });
     const notification = { ...rest, params: renamed(params, nameOf) };
-    this.#notify(server, notification, ({ sessionId }) => sessionId === owner.client);
+    this.#notify(at.server, notification, ({ sessionId }) => sessionId === owner.client);
   }
 
   /** A person has given the consent that a call of a client asked for. */

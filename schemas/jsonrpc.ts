@@ -1,4 +1,5 @@
 /** JSON-RPC 2.0 as MCP uses it (https://modelcontextprotocol.io/specification): the shapes of messages and error codes. */
+import { SlipwayError } from './errors.ts';
 
 export type Id = string | number;
 
@@ -110,4 +111,14 @@ export class RpcFailure extends Error {
     this.name = 'RpcFailure';
     this.error = error;
   }
+}
+
+/** What a peer is told about a failure: its own error passed on, a foreseen one by code, nothing of an unforeseen one. */
+export function toRpcError(error: unknown): RpcError {
+  if (error instanceof RpcFailure) return error.error;
+  if (error instanceof SlipwayError) {
+    const code = error.row.http >= 500 ? RPC.upstream : RPC.invalidRequest;
+    return { code, message: error.message, data: { error_code: error.code, hint: error.hint, ...error.details } };
+  }
+  return { code: RPC.internalError, message: 'Internal error' };
 }

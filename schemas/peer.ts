@@ -13,6 +13,7 @@ import {
   reasonIn,
   RPC,
   RpcFailure,
+  toRpcError,
   type Id,
   type RpcError,
   type RpcMessage,
@@ -60,6 +61,8 @@ export interface RequestOptions {
   resume?: Readonly<Record<string, unknown>> | undefined;
   /** Whether a large result may come as the bytes it was sent in, where the transport can (gateway/upstream/raw-result.ts). */
   bytes?: boolean | undefined;
+  /** Which of a server's instances it is for, if it still runs, or else went to: noted there. */
+  at?: { instance: string | undefined } | undefined;
   /** Asked before it is sent on a connection that was opened meanwhile, or a session: what to wait for; rejects where it must not be sent. */
   admit?: (() => Promise<void> | undefined) | undefined;
   /** Called for progress on this request, in arrival order and never after its answer. */
@@ -266,16 +269,6 @@ export class Peer implements Channel {
     if (progressToken === undefined) return () => {};
     return (progress) => this.notify('notifications/progress', { ...progress, progressToken });
   }
-}
-
-/** What a peer is told about a failure: its own error passed on, a foreseen one by code, nothing of an unforeseen one. */
-export function toRpcError(error: unknown): RpcError {
-  if (error instanceof RpcFailure) return error.error;
-  if (error instanceof SlipwayError) {
-    const code = error.row.http >= 500 ? RPC.upstream : RPC.invalidRequest;
-    return { code, message: error.message, data: { error_code: error.code, hint: error.hint, ...error.details } };
-  }
-  return { code: RPC.internalError, message: 'Internal error' };
 }
 
 function cancelled(signal: AbortSignal | undefined): SlipwayError {

@@ -17,6 +17,7 @@ export class LegacyCall implements Call {
   readonly request: RpcRequest;
   readonly session: Session;
   readonly reply: Answer;
+  instance: string | undefined;
 
   constructor(caller: Caller, request: RpcRequest, session: Session, reply: Answer) {
     this.caller = caller;

@@ -27,6 +27,7 @@ export class ModernCall implements Call {
   readonly #original: RpcRequest;
   readonly round: Round;
   readonly until = Infinity;
+  instance: string | undefined;
   readonly #return: Return | undefined;
 
   constructor(caller: Caller, original: RpcRequest, request: RpcRequest, round: Round, back: Return | undefined) {

@@ -15,6 +15,7 @@ export class InnerCall implements Call {
   readonly caller: Caller;
   readonly request: RpcRequest;
   readonly trace: Trace;
+  instance: string | undefined;
   /** It cannot be begun again with what a person answers, so the client is asked while it waits. */
   readonly takesUrls = false;
   protected readonly outer: Call;

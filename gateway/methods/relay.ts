@@ -142,7 +142,7 @@ async function pass(
   const began = performance.now();
   try {
     const bytes = !way && !keeping && !redacts(caller, server);
-    const options: RequestOptions = { signal: controller.signal, client, bytes };
+    const options: RequestOptions = { signal: controller.signal, client, bytes, at: call };
     const progressToken = progressTokenOf(params);
     if (progressToken !== undefined) {
       options.progressToken = progressToken;

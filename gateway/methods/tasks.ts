@@ -4,7 +4,8 @@ import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import { introduceAll, newTasksOf, oldTasksOf } from '../capabilities.ts';
 import type { Call } from '../era/era.ts';
 import type { Json } from '../rpc/json.ts';
-import { begunIn, renamed, unknownTask } from '../sessions/tasks.ts';
+import { begunIn, renamed } from '../../schemas/tasks.ts';
+import { unknownTask } from '../sessions/tasks.ts';
 import { fetchList, type Request } from '../upstream/fetch-list.ts';
 import type { Server } from '../upstream/server.ts';
 import { relay } from './relay.ts';
@@ -26,6 +27,7 @@ export function aboutTask(kind: Kind): (call: Call) => Promise<Json> {
     const task = caller.state.tasks.find(caller.identity, request.params?.['taskId']);
     const server = able.find(({ name }) => name === task.server);
     if (!server) throw unknownTask();
+    call.instance = task.instance;
     const answer = await relay(call, server, { ...request.params, taskId: task.id });
     // What it has done by now may have changed what was read before.
     if (server.entry.cache) caller.state.results.void(server.name);
@@ -42,31 +44,46 @@ export async function listTasks(call: Call): Promise<Json> {
   if (call.request.params?.['cursor'] !== undefined)
     throw new RpcFailure({ code: RPC.invalidParams, message: 'Unknown cursor' });
   const unavailable: Record<string, string> = {};
-  const lists = able.map(async (server) => {
-    const client = call.open(server, () => {});
-    const request: Request = (method, params, options) => server.request(method, params, { ...options, client });
-    try {
-      const { items } = await fetchList(LIST, request, server.patience);
-      // Cross-client leak: a shared server lists everybody's.
-      const own = items.filter(({ taskId }) => state.tasks.of(server.name, taskId)?.principal === identity.key);
-      return own.map((task) => renamed(task, (id) => state.tasks.nameFor(identity, { server: server.name, id })));
-    } catch (error) {
-      unavailable[server.name] = toSlipwayError(error).message;
-      return [];
-    } finally {
-      client.end();
-    }
-  });
+  const lists = able.flatMap((server) =>
+    state.tasks.instances(identity, server.name).map((instance) =>
+      listed(call, server, instance).catch((error: unknown) => {
+        unavailable[server.name] = toSlipwayError(error).message;
+        return [];
+      }),
+    ),
+  );
   const tasks = (await Promise.all(lists)).flat();
   const _meta = Object.keys(unavailable).length > 0 ? { _meta: { 'slipway/unavailable': unavailable } } : {};
   return JSON.stringify({ tasks, ..._meta });
 }
 
+/** Those of the caller on one instance, which knows of no other's. */
+async function listed(call: Call, server: Server, instance: string | undefined): Promise<object[]> {
+  const { state, identity } = call.caller;
+  const client = call.open(server, () => {});
+  const request: Request = (method, params, options) =>
+    server.request(method, params, { ...options, client, at: { instance } });
+  try {
+    const { items } = await fetchList(LIST, request, server.patience);
+    const at = { server: server.name, instance };
+    // Cross-client leak: a shared server lists everybody's.
+    const own = items.filter(({ taskId }) => state.tasks.of({ ...at, id: String(taskId) })?.principal === identity.key);
+    return own.map((task) => renamed(task, (id) => state.tasks.nameFor(identity, { ...at, id })));
+  } finally {
+    client.end();
+  }
+}
+
 /** A server's result with the ids that its client knows. A task that it has begun is remembered. */
-export function withTasks({ caller, id: client }: Call, result: unknown, server: Server): Record<string, unknown> {
+export function withTasks(
+  { caller, id: client, instance }: Call,
+  result: unknown,
+  server: Server,
+): Record<string, unknown> {
   const { state, identity } = caller;
+  const at = { server: server.name, instance };
   const begun = begunIn(result);
-  if (begun !== undefined) state.tasks.begun(identity, client, { server: server.name, id: begun });
-  const nameOf = (id: string): string => state.tasks.nameFor(identity, { server: server.name, id });
+  if (begun !== undefined) state.tasks.begun(identity, client, { ...at, id: begun });
+  const nameOf = (id: string): string => state.tasks.nameFor(identity, { ...at, id });
   return renamed((result ?? {}) as Record<string, unknown>, nameOf);
 }

@@ -3,7 +3,7 @@ import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { isRequest, type Id } from '../../schemas/jsonrpc.ts';
 import { MODERN_VERSION } from '../../schemas/modern.ts';
-import { toRpcError } from '../../schemas/peer.ts';
+import { toRpcError } from '../../schemas/jsonrpc.ts';
 import { checkVersion, decode, serve as serveLegacy } from '../era/legacy.ts';
 import { isModern } from '../era/modern-request.ts';
 import { serve as serveModern } from '../era/modern.ts';

@@ -4,7 +4,7 @@ import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import { SlipwayError, toSlipwayError } from '../../schemas/errors.ts';
 import { RpcFailure, type RpcError } from '../../schemas/jsonrpc.ts';
 import type { Log } from '../../schemas/log.ts';
-import { toRpcError } from '../../schemas/peer.ts';
+import { toRpcError } from '../../schemas/jsonrpc.ts';
 import type { Trace } from '../audit/trace.ts';
 
 /** How long a refused client may go on sending, so that it reads the refusal instead of a reset (ms). */

@@ -2,7 +2,7 @@
 import { progressTokenOf, RPC, RpcFailure, type RpcNotification, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Asked, Peer } from '../../schemas/peer.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
-import { related } from './tasks.ts';
+import { related } from '../../schemas/tasks.ts';
 import type { CallEnd } from '../era/era.ts';
 import type { LegacyCall } from '../era/legacy-call.ts';
 import { capabilitiesFrom, checkCapabilities } from './capabilities.ts';
@@ -56,9 +56,9 @@ export class CallClient implements CallEnd {
     caller.state.elicitations.add(this.#server, params['elicitationId'], session.id);
     const wanted = progressTokenOf(params) !== undefined;
     const { tasks } = caller.state;
-    const server = this.#server;
+    const at = { server: this.#server, instance: this.#call.instance };
     const over = until ?? (this.#over ??= new AbortController()).signal;
-    const asked = related(params, (id) => tasks.nameFor(caller.identity, { server, id }));
+    const asked = related(params, (id) => tasks.nameFor(caller.identity, { ...at, id }));
     this.#onWaiting(true);
     try {
       const answer = await this.#peer.request(

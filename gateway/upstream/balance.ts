@@ -35,6 +35,12 @@ export function choose({ upstreams, canary, tried, session, sticky, turn }: Choi
   return best;
 }
 
+/** Whether one of them remembers something of its clients. Until it is known, they stay where they are: what is left there may be all they have. */
+export function keepSessions(upstreams: readonly Upstream[]): boolean {
+  const known = upstreams.map((upstream) => upstream.keepsSessions).filter((keeps) => keeps !== undefined);
+  return known.length === 0 || known.includes(true);
+}
+
 /** Where a session stands among a hundred: always the same, whatever gateway asks, so that it stays with one version. */
 function share(session: string): number {
   return (hash(session) / 2 ** 32) * 100;

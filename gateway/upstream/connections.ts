@@ -1,5 +1,6 @@
 /** All connections of a gateway, by what they are opened with: what stays the same is not opened again. */
-import type { IsolatedUpstreams } from './isolated.ts';
+import { IsolatedUpstreams } from './isolated.ts';
+import { settled } from './settled.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Something that leads to upstreams: of one client each, or the same for all. */
@@ -8,18 +9,34 @@ interface User {
   readonly isolated: IsolatedUpstreams | undefined;
 }
 
+/** Whom a task belongs to: the instance, whose credentials it was reached with, and who has it, where clients share none. */
+export interface TaskPlace {
+  readonly instance: string;
+  readonly principal: string | undefined;
+  readonly holder: string | undefined;
+}
+
 export class Connections {
   readonly #shared = new Map<string, Upstream>();
   /** To instances that clients do not share, by server. */
   readonly #isolated = new Map<string, IsolatedUpstreams>();
+  /** Those that nobody uses any more, but for tasks that their instances work on. */
+  readonly #leaving = new Set<Upstream | IsolatedUpstreams>();
 
   /** The one that is opened with these, made where there is none. */
   shared(key: string, make: () => Upstream): Upstream {
-    return found(this.#shared, key, make);
+    return this.#found(this.#shared, key, make);
   }
 
   isolated(key: string, make: () => IsolatedUpstreams): IsolatedUpstreams {
-    return found(this.#isolated, key, make);
+    return this.#found(this.#isolated, key, make);
+  }
+
+  /** The one to the instance that has a task, whether or not a snapshot still names it. */
+  at({ instance, principal, holder }: TaskPlace): Upstream | undefined {
+    const own = holder === undefined ? [] : [...this.#isolated.values()].map((isolated) => isolated.known(holder));
+    const all = [...this.#shared.values(), ...own];
+    return all.findLast((each) => each?.instance === instance && each.principal === principal);
   }
 
   /** Those to some endpoints, shared or not. */
@@ -33,41 +50,51 @@ export class Connections {
     for (const isolated of this.#isolated.values()) isolated.end(id);
   }
 
-  /** Closes those that none of these uses. */
+  /** Closes those that none of these uses; where tasks go on, when they have come to their end. */
   keep(users: readonly User[]): void {
-    const shared = new Set(users.flatMap(({ upstreams }) => upstreams));
-    this.#close((upstream) => !shared.has(upstream));
-    const isolated = new Set(users.map((user) => user.isolated));
-    this.#closeIsolated((each) => !isolated.has(each));
+    const used = new Set<unknown>(users.flatMap(({ upstreams, isolated }) => [...upstreams, isolated]));
+    for (const all of [this.#shared, this.#isolated])
+      for (const [key, each] of all) if (!used.has(each)) this.#leave(all, key, each);
   }
 
   /** Closes those that only this one uses. */
   drop({ upstreams, isolated }: User): void {
-    this.#close((upstream) => upstreams.includes(upstream));
-    this.#closeIsolated((each) => each === isolated);
+    for (const all of [this.#shared, this.#isolated])
+      for (const [key, each] of all)
+        if (each === isolated || upstreams.includes(each as Upstream)) close(all, key, each);
   }
 
-  #close(fits: (upstream: Upstream) => boolean): void {
-    for (const [key, upstream] of this.#shared) {
-      if (!fits(upstream)) continue;
-      upstream.close();
-      this.#shared.delete(key);
-    }
+  close(): void {
+    for (const all of [this.#shared, this.#isolated]) for (const [key, each] of all) close(all, key, each);
   }
 
-  #closeIsolated(fits: (isolated: IsolatedUpstreams) => boolean): void {
-    for (const [key, isolated] of this.#isolated) {
-      if (!fits(isolated)) continue;
-      isolated.close();
-      this.#isolated.delete(key);
+  #leave<T extends Upstream | IsolatedUpstreams>(all: Map<string, T>, key: string, one: T): void {
+    const upstreams: Upstream[] = one instanceof IsolatedUpstreams ? one.all : [one as Upstream];
+    const inUse = upstreams.filter(({ tasks }) => tasks.any);
+    if (inUse.length === 0) return close(all, key, one);
+    if (this.#leaving.has(one)) return;
+    this.#leaving.add(one);
+    const closed = async (): Promise<void> => {
+      await Promise.all(inUse.map(settled));
+      // A later snapshot may have come back to it.
+      if (this.#leaving.delete(one)) close(all, key, one);
+    };
+    void closed();
+  }
+
+  #found<T extends Upstream | IsolatedUpstreams>(all: Map<string, T>, key: string, make: () => T): T {
+    const known = all.get(key);
+    if (known !== undefined) {
+      this.#leaving.delete(known);
+      return known;
     }
+    const made = make();
+    all.set(key, made);
+    return made;
   }
 }
 
-function found<T>(all: Map<string, T>, key: string, make: () => T): T {
-  const known = all.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  all.set(key, made);
-  return made;
+function close<T extends Upstream | IsolatedUpstreams>(all: Map<string, T>, key: string, one: T): void {
+  all.delete(key);
+  one.close();
 }

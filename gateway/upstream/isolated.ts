@@ -4,6 +4,7 @@
  */
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { UpstreamStatus } from '../../schemas/status.ts';
+import { checked } from './settled.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Whose an instance is; nobody's, for now, where it waits for the next client. */
@@ -132,7 +133,7 @@ export class IsolatedUpstreams {
     }
     const { max, server } = this.#options;
     if (this.#byClient.size >= max) {
-      const idle = [...this.#byClient].find(([, place]) => place.upstream.busy === 0 && !isHeard(place));
+      const idle = [...this.#byClient].find(([, place]) => !place.upstream.inUse && !isHeard(place));
       if (!idle)
         throw new SlipwayError('upstream-unavailable', `${server}: all of its ${max} instances are in use.`, {
           hint: 'Try again later, or raise maxInstances in its spec.',
@@ -152,8 +153,10 @@ export class IsolatedUpstreams {
   #watch(client: string, place: Place): void {
     clearTimeout(place.timer);
     place.timer = setTimeout(() => {
-      if (place.upstream.busy > 0 || isHeard(place)) this.#watch(client, place);
-      else this.end(client);
+      if (!place.upstream.inUse && !isHeard(place)) return this.end(client);
+      this.#watch(client, place);
+      // Its client may never ask what became of them.
+      void checked(place.upstream);
     }, this.#options.idleMs).unref();
   }
 }

@@ -28,6 +28,8 @@ export interface Audience {
   readonly after?: string;
   /** The one client that has the instance, where clients share none. */
   readonly holder?: string;
+  /** Which of the server's instances says it (`Upstream.instance`). */
+  readonly instance?: string;
   /** Whose credentials the instance was reached with, where everybody has their own. */
   readonly principal?: string | undefined;
 }

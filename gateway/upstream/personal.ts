@@ -47,7 +47,7 @@ export class Personal {
     for (const [principal, { server, usedAt }] of this.#byPrincipal) {
       const old = performance.now() - usedAt > IDLE;
       if (!old && this.#byPrincipal.size <= MAX_KEPT) return;
-      if (upstreamsOf(server).some((upstream) => upstream.busy > 0)) continue;
+      if (upstreamsOf(server).some((upstream) => upstream.inUse)) continue;
       this.#byPrincipal.delete(principal);
       this.#options.onDropped(server);
     }

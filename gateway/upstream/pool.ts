@@ -6,6 +6,7 @@ import type { UpstreamStatus } from '../../schemas/status.ts';
 import type { Authorization } from './auth/authorization.ts';
 import { isGone, namedIn } from '../auth/identity.ts';
 import { isPersonal, type Door } from './auth/authorizer.ts';
+import type { TaskRef } from '../sessions/tasks.ts';
 import { Connections } from './connections.ts';
 import { Known, Wishes, type Heard } from './known.ts';
 import type { Audience, Open } from './link.ts';
@@ -13,6 +14,7 @@ import { LIST_NAMES, LISTS } from './lists.ts';
 import { IsolatedUpstreams, type Holder } from './isolated.ts';
 import { partOf, partsOf, Personal, reopen } from './personal.ts';
 import { Server } from './server.ts';
+import { settled } from './settled.ts';
 import { Upstream } from './upstream.ts';
 
 export interface PoolOptions {
@@ -21,7 +23,7 @@ export interface PoolOptions {
   /** How to get into a server that wants to know who comes. */
   authorize(door: Door): Authorization;
   /** Which client began a task. */
-  taskOwner(server: string, id: string): string | undefined;
+  taskOwner(task: TaskRef): string | undefined;
   /** A server's list became another one. @param method what MCP's notice of it is called @param principal whose list it is, where everybody has their own */
   onChanged(server: string, method: string, principal: string | undefined): void;
   /** A server's tools are others than before, or known for the first time. */
@@ -80,6 +82,10 @@ export class Pool {
     for (const [key, each] of this.#knownTo) if (!known.has(each)) this.#knownTo.delete(key);
   }
 
+  close(): void {
+    this.#connections.close();
+  }
+
   /** There are new credentials for a server. @param principal whose, where everybody has their own */
   reauthorized(name: string, principal: string | undefined): void {
     const part = this.#part(name, principal);
@@ -124,9 +130,9 @@ export class Pool {
     return whole && [whole, ...partsOf(whole)].find(({ era }) => era !== undefined)?.era;
   }
 
-  /** Resolves when no request runs on any of these endpoints. */
+  /** Resolves when no request runs on any of these endpoints, and no task. */
   async idle(endpointIds: readonly string[]): Promise<void> {
-    await Promise.all(this.#connections.to(endpointIds).map((upstream) => upstream.idle()));
+    await Promise.all(this.#connections.to(endpointIds).map(settled));
   }
 
   tally(endpointId: string): Tally {
@@ -157,7 +163,8 @@ export class Pool {
       const server = this.#servers.get(name);
       return server && principal !== undefined ? partOf(server, principal) : server;
     };
-    return new Server({ name, entry, upstreams, isolated, personal, known, wishes, listTimeoutMs, latest });
+    const at: Server['at'] = (instance, holder) => this.#connections.at({ instance, principal, holder });
+    return new Server({ name, entry, upstreams, isolated, personal, known, wishes, listTimeoutMs, latest, at });
   }
 
   #known(name: string, entry: ServerEntry): Known {
@@ -218,7 +225,7 @@ export class Pool {
         open: this.#opener({ server, endpoint, auth, principal }, true),
         version: this.#options.version,
         principal,
-        taskOwner: (id) => this.#options.taskOwner(server, id),
+        taskOwner: (id) => this.#options.taskOwner({ server, instance: upstream.instance, id }),
         onOpen: (welcome) => this.#part(server, principal)?.openedIsolated(upstream, holder.client, welcome),
         // What it says before it has a client is for nobody.
         onNotification: (notification, audience) => {
@@ -248,7 +255,7 @@ export class Pool {
         open: this.#opener({ server, endpoint, auth, principal }),
         version: this.#options.version,
         principal,
-        taskOwner: (id) => this.#options.taskOwner(server, id),
+        taskOwner: (id) => this.#options.taskOwner({ server, instance: upstream.instance, id }),
         isAwaited: () => (this.#part(server, principal)?.wishes.uris.size ?? 0) > 0,
         onOpen: (welcome) => this.#part(server, principal)?.opened(upstream, welcome),
         onNotification: (notification, audience) => {

@@ -1,11 +1,10 @@
 /** One MCP server as a snapshot describes it: its upstreams, what is known of it, and what is wanted of it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SlipwayError } from '../../schemas/errors.ts';
 import type { RpcNotification } from '../../schemas/jsonrpc.ts';
 import type { RequestOptions } from '../../schemas/peer.ts';
 import type { Era } from '../../schemas/modern.ts';
 import type { ServerEntry } from '../../schemas/snapshot.ts';
-import { choose } from './balance.ts';
+import { choose, keepSessions } from './balance.ts';
 import { fetchList, type Request } from './fetch-list.ts';
 import { NeedsAuthorization } from './auth/needs.ts';
 import type { Capabilities, Known, Wishes } from './known.ts';
@@ -15,6 +14,7 @@ import type { Fetched, ListState } from './listing.ts';
 import { LIST_NAMES, LISTS, type ListName } from './lists.ts';
 import { holderOf, type IsolatedUpstreams } from './isolated.ts';
 import { partsOf, type Personal } from './personal.ts';
+import { named, unavailable, whyNone } from './unavailable.ts';
 import type { Upstream } from './upstream.ts';
 
 /** How long a client waits to hear what a server can do of which nothing is known (ms). */
@@ -40,6 +40,8 @@ export interface ServerParts {
   readonly listTimeoutMs: number | undefined;
   /** The server of that name in the snapshot that is served now. */
   readonly latest: () => Server | undefined;
+  /** The connection to the instance that has a task. @param holder whose it is, where clients share none */
+  at(instance: string, holder: string | undefined): Upstream | undefined;
 }
 
 export class Server {
@@ -52,12 +54,13 @@ export class Server {
   readonly wishes: Wishes;
   /** How long a client waits for one of its lists (ms). */
   readonly patience: number;
+  readonly at: ServerParts['at'];
   readonly #latest: () => Server | undefined;
   readonly #now = (): Server => this.#latest() ?? this;
   #missing: ListState | undefined;
   #turn = 0;
 
-  constructor({ name, entry, upstreams, isolated, personal, known, wishes, listTimeoutMs, latest }: ServerParts) {
+  constructor({ name, entry, upstreams, isolated, personal, known, wishes, listTimeoutMs, latest, at }: ServerParts) {
     this.name = name;
     this.entry = entry;
     this.upstreams = upstreams;
@@ -67,6 +70,7 @@ export class Server {
     this.wishes = wishes;
     this.patience = entry.listTimeoutMs ?? listTimeoutMs ?? LIST_TIMEOUT;
     this.#latest = latest;
+    this.at = at;
   }
 
   get instructions(): string | undefined {
@@ -97,7 +101,7 @@ export class Server {
     const { capabilities } = this.known;
     if (capabilities && capabilities[LISTS[list].capability] === undefined) return NOTHING;
     if (this.upstreams.length > 0) return this.known.lists[list].state;
-    this.#missing ??= { failure: this.entry.unavailable?.message ?? 'It has no running instance.', until: Infinity };
+    this.#missing ??= { failure: whyNone(this), until: Infinity };
     return this.#missing;
   }
 
@@ -144,16 +148,21 @@ export class Server {
    * @throws RpcFailure as the server answered, SlipwayError otherwise
    */
   async request(method: string, params: Record<string, unknown>, options: RequestOptions): Promise<unknown> {
+    const { at, client } = options;
+    const wish = at?.instance;
+    // An instance that has a task keeps it, whatever is served now; without it, another may know of it.
+    const own = wish === undefined ? undefined : this.at(wish, client && holderOf(client.id));
     let tried = NONE;
     for (;;) {
-      const upstream = this.#pick(options, tried);
-      if (!upstream) throw this.#unavailable();
+      const upstream = tried === NONE && own ? own : this.#pick(options, tried);
+      if (!upstream) throw unavailable(this);
+      if (at && wish === undefined) at.instance = upstream.instance;
       options.admit = admission(this.#latest() ?? this, upstream, method, params, this.#now);
       try {
         return await upstream.request(method, params, options);
       } catch (error) {
         const last = tried.size >= Math.max(this.upstreams.length - 1, 1);
-        if (!(error instanceof NotDelivered) || error instanceof NeedsAuthorization || last) throw this.#named(error);
+        if (!(error instanceof NotDelivered) || error instanceof NeedsAuthorization || last) throw named(this, error);
         tried = new Set([...tried, upstream]);
         if (error.resume) options.resume = error.resume;
       }
@@ -165,12 +174,12 @@ export class Server {
    * @throws what went wrong, if it went wrong with all of them
    */
   async requestAll(method: string, params: Record<string, unknown>, options: RequestOptions): Promise<unknown> {
-    if (this.upstreams.length === 0) throw this.#unavailable();
+    if (this.upstreams.length === 0) throw unavailable(this);
     // What one client wants is no matter of the others' instances.
     if (this.isolated && options.client) return this.request(method, params, options);
     const sent = this.upstreams.map((upstream) => upstream.request(method, params, options));
     return Promise.any(sent).catch((error: AggregateError) => {
-      throw this.#named(error.errors[0]);
+      throw named(this, error.errors[0]);
     });
   }
 
@@ -275,26 +284,11 @@ export class Server {
 
   #pick({ client }: RequestOptions, tried: ReadonlySet<Upstream>): Upstream | undefined {
     const server = this.#latest() ?? this;
-    const { upstreams, isolated, entry, capabilities } = server;
+    const { upstreams, isolated, entry } = server;
     if (isolated && client) return isolated.of(holderOf(client.id));
     if (upstreams.length === 1) return upstreams[0];
-    const known = upstreams.map((upstream) => upstream.keepsSessions).filter((keeps) => keeps !== undefined);
-    // Until it is known, a client stays where it is: what it leaves there may be all that it has.
-    const sticky = capabilities?.['tasks'] !== undefined || known.length === 0 || known.includes(true);
     const session = client && holderOf(client.id);
+    const sticky = keepSessions(upstreams);
     return choose({ upstreams, canary: entry.canary, tried, session, sticky, turn: server.#turn++ });
-  }
-
-  #unavailable(
-    reason = this.entry.unavailable?.message ?? 'It has no running instance.',
-    cause?: unknown,
-  ): SlipwayError {
-    const hint = `See \`slipway describe server ${this.name}\`.`;
-    return new SlipwayError('upstream-unavailable', `${this.name}: ${reason}`, { hint, cause });
-  }
-
-  #named(error: unknown): unknown {
-    if (!(error instanceof SlipwayError) || error.code !== 'upstream-unavailable') return error;
-    return this.#unavailable(error.message, error);
   }
 }

@@ -1,28 +1,21 @@
 /** The gateway's connection to one instance or remote server: opened when first needed, opened again when it ends. */
+import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  CLIENT_CAPABILITIES,
-  LEGACY_VERSIONS,
-  RPC,
-  RpcFailure,
-  type RpcNotification,
-  type RpcRequest,
-} from '../../schemas/jsonrpc.ts';
+import { RPC, RpcFailure, type RpcNotification, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Asked, Client, Connection, RequestOptions } from '../../schemas/peer.ts';
 import type { Endpoint, Tally } from '../../schemas/snapshot.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { UpstreamStatus } from '../../schemas/status.ts';
-import { relatedTask } from '../sessions/tasks.ts';
+import { OpenTasks, relatedTask } from '../../schemas/tasks.ts';
 import { Breaker } from './breaker.ts';
 import { Callers } from './callers.ts';
 import { NeedsAuthorization } from './auth/needs.ts';
 import { NotDelivered, Refused, type Audience, type Open, type Welcome } from './link.ts';
+import { hello, OPEN_TIMEOUT, tooSlow, wordsFor } from './opening.ts';
 import { Pace } from './pace.ts';
 import { count, failed, isFault, isVerdict } from './tally.ts';
 import { within } from './within.ts';
 
-/** How long a server may take from the first byte to its answer to `initialize`; a sleeping one has to start (ms). */
-const OPEN_TIMEOUT = 60_000;
 /** Between two attempts to reach one that is waited for: on average at first, and at most (ms). */
 const COME_BACK = 1_000;
 const COME_BACK_MAX = 30_000;
@@ -44,6 +37,12 @@ export interface UpstreamOptions {
 
 export class Upstream {
   readonly endpoint: Endpoint;
+  /** Names the instance in what clients keep: always the same, and telling nothing of where it is. */
+  readonly instance: string;
+  /** Those that it works on for clients. */
+  readonly tasks = new OpenTasks();
+  /** Whose credentials it is reached with, where everybody has their own. */
+  readonly principal: string | undefined;
   readonly #options: UpstreamOptions;
   #connection: Connection | undefined;
   #opening: Promise<Connection> | undefined;
@@ -61,6 +60,8 @@ export class Upstream {
 
   constructor(options: UpstreamOptions) {
     this.endpoint = options.endpoint;
+    this.principal = options.principal;
+    this.instance = hash('sha256', options.endpoint.id, 'base64url').slice(0, 8);
     this.#options = options;
   }
 
@@ -84,12 +85,14 @@ export class Upstream {
       const connection = options.admit || !this.#connection ? await this.#admitted(options) : this.#connection;
       asked = true;
       const result = await connection.request(method, params, options);
+      this.tasks.answered(method, params, result);
       this.#locked = undefined;
       this.#breaker.succeeded();
       if (client) count(this.#tally, failed(result));
       return result;
     } catch (error) {
       if (asked) this.#judge(error);
+      this.tasks.refused(method, params, error);
       // Cancelled, or too late: the server may not know that, or not care.
       over = !asked || error instanceof RpcFailure || error instanceof NotDelivered || error instanceof Refused;
       this.#locked = error instanceof NeedsAuthorization ? error.message : undefined;
@@ -117,6 +120,11 @@ export class Upstream {
       await within(wait, signal);
       if (this.#connection === connection) return connection;
     }
+  }
+
+  /** Whether somebody waits for an answer of it, or for what a task of it will bring. */
+  get inUse(): boolean {
+    return this.#busy > 0 || this.tasks.any;
   }
 
   /** Resolves when no request waits for it. */
@@ -161,7 +169,7 @@ export class Upstream {
       breaker: state,
       ...(lastError === undefined ? {} : { lastError }),
       ...(this.#locked === undefined ? {} : { needsAuthorization: this.#locked }),
-      ...(this.#options.principal === undefined ? {} : { principal: this.#options.principal }),
+      ...(this.principal === undefined ? {} : { principal: this.principal }),
     };
   }
 
@@ -193,6 +201,7 @@ export class Upstream {
     this.#half?.close();
     this.#connection?.close();
     this.#connection = undefined;
+    this.tasks.clear();
   }
 
   /**
@@ -232,17 +241,20 @@ export class Upstream {
       if (this.#closed) throw new NotDelivered('The connection was closed.');
       connection = await this.#options.open(this.endpoint, {
         onRequest: (request, asked) => this.#ask(request, asked),
-        onNotification: (notification, client) =>
-          this.#options.onNotification(notification, client ? { client, busy: true } : this.#callers.told()),
+        onNotification: (notification, client) => this.#said(notification, client),
         onReopen: this.#options.onOpen,
         onClose: () => {
           gone = true;
           if (this.#connection === connection) this.#connection = undefined;
+          // Over HTTP, a connection comes and goes without its server.
+          if (this.endpoint.transport === 'stdio') this.tasks.clear();
           void this.#comeBack();
         },
       });
       this.#half = connection;
-      const welcome = (await connection.request('initialize', this.#hello(), { signal: late.signal })) as Welcome;
+      const welcome = (await connection.request('initialize', hello(this.#options.version), {
+        signal: late.signal,
+      })) as Welcome;
       if (gone || this.#closed) throw new NotDelivered('The connection was closed.');
       connection.notify('notifications/initialized');
       this.#connection = connection;
@@ -261,6 +273,12 @@ export class Upstream {
     }
   }
 
+  #said(notification: RpcNotification, client: Client | undefined): void {
+    this.tasks.told(notification);
+    const audience = client ? { client, busy: true } : this.#callers.told();
+    this.#options.onNotification(notification, { ...audience, instance: this.instance });
+  }
+
   /** A question that a client is meant to answer: whose call it is for, the transport tells, or the task that it belongs to. */
   async #ask(request: RpcRequest, asked: Asked): Promise<unknown> {
     const task = relatedTask(request.params);
@@ -274,23 +292,6 @@ export class Upstream {
       message: `${request.method} was refused: ${why}, so it is not known whom it is meant for`,
     });
   }
-
-  #hello(): Record<string, unknown> {
-    return {
-      protocolVersion: LEGACY_VERSIONS[0],
-      capabilities: CLIENT_CAPABILITIES,
-      clientInfo: { name: 'slipway', version: this.#options.version },
-    };
-  }
 }
 
 const rounded = (value: number): number => Number(value.toPrecision(3));
-
-function tooSlow(): SlipwayError {
-  return new SlipwayError('upstream-timeout', 'The server did not initialize in time.');
-}
-
-function wordsFor(error: unknown): string {
-  if (error instanceof RpcFailure) return `The server refused to initialize: ${error.message}`;
-  return error instanceof SlipwayError ? error.message : 'The server could not be initialized.';
-}

@@ -10,7 +10,7 @@ import { BridgeConnection, handlersFor, tellOfRestart } from './connection.ts';
 import { CrashBackoff, isOutage } from './crash-backoff.ts';
 import { Requests, watches } from './requests.ts';
 import { Unprobed } from './handshake.ts';
-import { answerFrom, openSession, type Session } from './session.ts';
+import { answerFrom, openSession, worksOn, type Session } from './session.ts';
 import type { StdioInstanceOptions } from './stdio.ts';
 
 export class StdioInstance implements AsyncDisposable {
@@ -47,8 +47,7 @@ export class StdioInstance implements AsyncDisposable {
   }
 
   /** Takes over settings that need no restart. */
-  adjust(settings: Pick<StdioInstanceOptions, 'lifecycle' | 'idleTimeoutMs'>): void {
-    const { lifecycle, idleTimeoutMs } = settings;
+  adjust({ lifecycle, idleTimeoutMs }: Pick<StdioInstanceOptions, 'lifecycle' | 'idleTimeoutMs'>): void {
     this.#options = { ...this.#options, lifecycle, idleTimeoutMs };
     if (lifecycle === 'always' && !this.#session) this.#startSoon(this.#crashes.waitMs());
     if (lifecycle === 'onDemand' && this.#inFlight === 0 && this.#session) this.#sleepWhenIdle();
@@ -79,6 +78,7 @@ export class StdioInstance implements AsyncDisposable {
       const session = this.#open ?? (await this.#admitted(options));
       if (method === 'initialize' || method === 'server/discover') return answerFrom(session, method);
       const result = await session.peer.request(method, params, options);
+      session.tasks.answered(method, params, result);
       this.#wanted.note(method, params);
       return result;
     } finally {
@@ -127,9 +127,7 @@ export class StdioInstance implements AsyncDisposable {
       session.process.detach?.(); // It may run on: whoever takes it over must be alone with it.
       throw error;
     });
-    this.#stopping = stop.finally(() => {
-      this.#stopping = undefined;
-    });
+    this.#stopping = stop.finally(() => void (this.#stopping = undefined));
     this.#failed(reason);
     await this.#stopping;
   }
@@ -254,13 +252,15 @@ export class StdioInstance implements AsyncDisposable {
     this.#idleTimer = setTimeout(
       () => this.#sleep().catch((error: unknown) => this.#stillThere(error)),
       this.#options.idleTimeoutMs,
-    );
-    this.#idleTimer.unref();
+    ).unref();
   }
 
   async #sleep(): Promise<void> {
+    const session = this.#open;
     // Asleep, it could not tell of the changes that somebody wants to hear of.
-    if (this.#inFlight > 0 || !this.#session || this.#wanted.subscribed) return;
+    if (this.#inFlight > 0 || !session || this.#wanted.subscribed) return;
+    if (await worksOn(session)) return this.#sleepWhenIdle();
+    if (this.#inFlight > 0 || session !== this.#open) return;
     this.#options.log.write('slipway', 'stopped after being idle');
     await this.#stop();
     this.#become('sleeping');

@@ -6,6 +6,7 @@ import { isRequest, messagesIn, RPC, RpcFailure, type RpcMessage } from '../../s
 import { LineSplitter } from '../../schemas/lines.ts';
 import { isDiscovered, MODERN_RPC, MODERN_VERSION, type Era } from '../../schemas/modern.ts';
 import { Peer, type ConnectionHandlers } from '../../schemas/peer.ts';
+import { OpenTasks } from '../../schemas/tasks.ts';
 import { handshake, type HandshakeOptions } from './handshake.ts';
 import type { LogFile } from './log-file.ts';
 import { logStream } from './log-stream.ts';
@@ -21,6 +22,8 @@ export interface Session {
   readonly peer: Peer;
   readonly agreed: Agreed;
   readonly era: Era;
+  /** Those that it works on for clients: they end with it. */
+  readonly tasks: OpenTasks;
 }
 
 /** Wires a process's stdio to a peer and performs MCP's handshake. @throws SlipwayError not-ready */
@@ -34,8 +37,13 @@ export async function openSession(
   // Answers to what an earlier Slipway asked may still come: its ids must never be ours.
   const epoch = `${Date.now().toString(36)}-`;
   let next = 1;
+  const tasks = new OpenTasks();
   const peer = new Peer({
     ...handlers,
+    onNotification: (notification, client) => {
+      tasks.told(notification);
+      handlers.onNotification?.(notification, client);
+    },
     ...(process.remember ? { newId: () => `${epoch}${next++}` } : {}),
     send: (message) => {
       const full = stdin.writableLength > MAX_UNREAD_BYTES;
@@ -62,7 +70,7 @@ export async function openSession(
   const agreed = process.agreed ?? (await handshake(peer, process, log, options));
   if (!process.agreed) process.remember?.(agreed);
   void process.ended.then((why) => peer.close(new SlipwayError('upstream-unavailable', `The server ended: ${why}.`)));
-  return { process, peer, agreed, era: isDiscovered(agreed) ? 'modern' : 'legacy' };
+  return { process, peer, agreed, era: isDiscovered(agreed) ? 'modern' : 'legacy', tasks };
 }
 
 function uncork(stdin: Writable): void {
@@ -88,6 +96,12 @@ function take(message: RpcMessage, peer: Peer, log: LogFile): void {
     // Nothing that one server says may end the program that serves all the others.
     log.write('slipway', `a message could not be taken in: ${String(error)}`);
   }
+}
+
+/** Whether a client still expects something of a task there. Its client may not ask for long, so the server is asked. */
+export async function worksOn({ tasks, peer }: Session): Promise<boolean> {
+  if (tasks.any) await tasks.check((method, params, options) => peer.request(method, params, options));
+  return tasks.any;
 }
 
 /** What server and bridge agreed on, for one who asks again. @throws RpcFailure as the server would refuse to talk like that */

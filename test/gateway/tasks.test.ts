@@ -1,81 +1,12 @@
 /** Tasks of many servers on one route: each goes to the server that has it, and is its principal's alone. */
-import { createServer, type ServerResponse } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
-import type { RpcMessage } from '../../schemas/jsonrpc.ts';
-import { converse, listen, principal, session, start, type Session } from './helpers/gateway.ts';
+import { converse, listen, principal, session, start } from './helpers/gateway.ts';
 import { ask } from './helpers/modern.ts';
 import { modernServer } from './helpers/modern-upstream.ts';
+import { begin, RELATED, taskServer } from './helpers/tasks.ts';
 import { budget } from '../access/helpers/budget.ts';
-import { opened } from '../helpers/opened.ts';
 
-const RELATED = 'io.modelcontextprotocol/related-task';
 const EXTENSION = 'io.modelcontextprotocol/tasks';
-
-/**
- * A server of MCP 2025-11-25 with tasks, which it calls t1, t2 … as every other one of these does.
- * @param takes how long one takes (ms): results are waited for
- */
-async function taskServer(name: string, takes = 0) {
-  const seen: { method: string; taskId: unknown }[] = [];
-  const tasks = new Map<string, { taskId: string; status: string }>();
-  const answers: RpcMessage[] = [];
-  let stream: ServerResponse | undefined;
-  let held: { response: ServerResponse; id: unknown; taskId: string } | undefined;
-  const event = (to: ServerResponse | undefined, message: object): void =>
-    void to?.write(`data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`);
-  const create = (): object => {
-    const taskId = `t${tasks.size + 1}`;
-    tasks.set(taskId, { taskId, status: 'working' });
-    return { task: tasks.get(taskId) };
-  };
-  const capabilities = { tools: {}, tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } } };
-  const methods: Record<string, (params: Record<string, unknown>) => object | undefined> = {
-    initialize: ({ protocolVersion }) => ({ protocolVersion, capabilities, serverInfo: { name, version: '1' } }),
-    'tools/list': () => ({ tools: [{ name: 'work', inputSchema: { type: 'object' } }] }),
-    'tools/call': ({ task }) => (task ? create() : { content: [{ type: 'text', text: name }] }),
-    'tasks/get': ({ taskId }) => tasks.get(String(taskId)),
-    'tasks/list': () => ({ tasks: [...tasks.values()] }),
-    'tasks/result': ({ taskId }) => ({ content: [{ type: 'text', text: name }], _meta: { [RELATED]: { taskId } } }),
-    'tasks/cancel': ({ taskId }) => ({ taskId, status: 'cancelled' }),
-  };
-  const listener = createServer(async (request, response) => {
-    if (request.method === 'GET')
-      return void (stream = response.writeHead(200, { 'Content-Type': 'text/event-stream' })).write(': open\n\n');
-    const message = JSON.parse(await text(request)) as RpcMessage;
-    if (!('method' in message)) {
-      answers.push(message);
-      event(held?.response, { id: held?.id, result: { content: [], _meta: { [RELATED]: { taskId: held?.taskId } } } });
-      held?.response.end();
-      return void response.writeHead(202).end();
-    }
-    const { method, params = {} } = message;
-    if (!('id' in message)) return void response.writeHead(202).end();
-    if (method.startsWith('tasks/')) seen.push({ method, taskId: params['taskId'] });
-    if (method === 'tasks/result' && tasks.get(String(params['taskId']))?.status === 'input_required') {
-      held = { response, id: message.id, taskId: String(params['taskId']) };
-      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-      const _meta = { [RELATED]: { taskId: held.taskId } };
-      const question = { message: 'Who?', requestedSchema: { type: 'object', properties: {} }, _meta };
-      return event(response, { id: 'q', method: 'elicitation/create', params: question });
-    }
-    const result = methods[method]?.(params);
-    const out = result ? { result } : { error: { code: -32_601, message: 'Method not found' } };
-    response.writeHead(200, { 'Content-Type': 'application/json' });
-    const done = (): unknown => response.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, ...out }));
-    if (method === 'tasks/result') setTimeout(done, takes);
-    else done();
-  });
-  const address = `${await opened(listener)}/mcp`;
-  return {
-    endpoint: { id: name, transport: 'http' as const, address },
-    seen,
-    tasks,
-    answers,
-    listening: () => stream !== undefined,
-    say: (message: object) => event(stream, message),
-  };
-}
 
 const principals = [principal('ada', 'sesame'), principal('eve', 'thief')];
 
@@ -85,16 +16,8 @@ async function two() {
   return { one, other, wish };
 }
 
-/** Begins a task. @returns its id, as the client knows it */
-async function begin(mine: Session, tool: string): Promise<string> {
-  const { json } = await mine.rpc('tools/call', { name: tool, arguments: {}, task: { ttl: 60_000 } });
-  const { taskId, status } = (json.result?.['task'] ?? {}) as { taskId: string; status: string };
-  expect(status).toBe('working');
-  return taskId;
-}
-
 test('a result is waited for as long as the task takes, which may be longer than a call', async () => {
-  const slow = await taskServer('slow', 400);
+  const slow = await taskServer('slow', { takes: 400 });
   await using gateway = await start({ servers: { slow: { endpoints: [slow.endpoint], timeoutMs: 100 } }, principals });
   const mine = await session(gateway.url, { token: 'sesame' });
   const taskId = await begin(mine, 'slow__work');

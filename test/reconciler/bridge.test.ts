@@ -61,6 +61,19 @@ test('a server that works is not idle, however long it takes', async () => {
   await done;
 });
 
+test('a server that works on a task is not idle either, and sleeps when its client has what it brought', async () => {
+  await using it = await bridge('tasks', { idleTimeoutMs: 40 });
+  const connection = await it.connect();
+  const { task } = (await connection.request('tools/call', { name: 'work', task: {} })) as { task: { taskId: string } };
+  const { taskId } = task;
+  // The bridge asks each time that it would put it to sleep.
+  await expect.poll(async () => Number(await callTool(connection, 'asked')), { interval: 60 }).toBeGreaterThan(2);
+  expect(await connection.request('tasks/get', { taskId })).toMatchObject({ status: 'working' });
+  const pid = await callTool(connection, 'finish');
+  expect(await connection.request('tasks/result', { taskId })).toMatchObject({ content: [{ text: `done by ${pid}` }] });
+  await untilState(it.driver, it.id, 'sleeping');
+});
+
 test('after a crash the next call works soon: after the pause of a second and its own start', async () => {
   await using it = await bridge('crash-on-call');
   const connection = await it.connect();

@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { asMessage, RPC, RpcFailure, type RpcMessage } from '../../schemas/jsonrpc.ts';
-import { Peer, toRpcError } from '../../schemas/peer.ts';
+import { toRpcError } from '../../schemas/jsonrpc.ts';
+import { Peer } from '../../schemas/peer.ts';
 import { failure, open, settled } from './one-end.ts';
 
 const request = (id: number | string, method: string): RpcMessage => ({ jsonrpc: '2.0', id, method });
