@@ -18,6 +18,8 @@ export class SseParser {
   #started = false;
   #event = '';
   #data: string[] = [];
+  /** Of the event that is being read: one that is cut off was not received, and its stream goes on before it. */
+  #id: string | undefined;
   /** The id of the last event, and the pause that the server wants before a new attempt (ms). */
   lastId: string | undefined;
   retry: number | undefined;
@@ -55,11 +57,12 @@ export class SseParser {
     const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
     if (field === 'data') this.#data.push(value);
     else if (field === 'event') this.#event = value;
-    else if (field === 'id' && !value.includes('\0')) this.lastId = value;
+    else if (field === 'id' && !value.includes('\0')) this.#id = value;
     else if (field === 'retry' && /^\d{1,9}$/.test(value)) this.retry = Number(value);
   }
 
   #dispatch(): void {
+    this.lastId = this.#id;
     const event = this.#event || 'message';
     const data = this.#data;
     this.#event = '';

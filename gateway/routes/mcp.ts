@@ -65,8 +65,9 @@ function get(caller: Caller): void {
   const { 'last-event-id': last } = request.headers;
   const place = typeof last === 'string' ? placeOf(last) : undefined;
   const missed = place && state.replays.find(session.id, place);
+  const isLost = place?.about && (!missed || missed.stream.lost(missed.after));
+  if (isLost) return tellLost(response, place.about);
   if (missed) return missed.stream.attach(response, missed);
-  if (place?.about) return tellLost(response, place.about);
   state.streams.claim(session.id, identity);
   const writer = lastingStream(caller, session);
   const stream = {

@@ -32,6 +32,8 @@ export class ResumableStream implements EventWriter {
   #count = 0;
   #bytes = 0;
   #ended = false;
+  /** Whether its client was there until the end: it has most likely read it. */
+  #delivered = false;
   /** Whether its client may still come back. */
   #lasts = true;
   #gone = false;
@@ -50,6 +52,15 @@ export class ResumableStream implements EventWriter {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  get delivered(): boolean {
+    return this.#delivered;
+  }
+
+  /** Whether the end of it, which comes after this event, is not kept any more. */
+  lost(after: number): boolean {
+    return this.#ended && this.#count > after && this.#kept.at(-1)?.number !== this.#count;
   }
 
   get bytes(): number {
@@ -129,6 +140,7 @@ export class ResumableStream implements EventWriter {
   }
 
   #close(): void {
+    this.#delivered ||= this.#writer !== undefined;
     this.#writer?.end();
     this.#writer = undefined;
     this.#wait();
@@ -153,7 +165,8 @@ export class ResumableStream implements EventWriter {
   }
 
   #keep(event: Kept): void {
-    if (this.#gone) return;
+    // What is larger than all that is kept would only push out the rest.
+    if (this.#gone || event.json.length > MAX_SESSION_BYTES) return;
     this.#kept.push(event);
     this.#bytes += event.json.length;
     this.#replays.grown(this, event.json.length);
@@ -195,7 +208,9 @@ export class Replays {
     const stream = new ResumableStream(this, streamName(about), sessionId);
     const held = this.#sessions.get(sessionId) ?? { streams: new Map<string, ResumableStream>(), bytes: 0 };
     // A client that makes many calls must not leave behind as many streams that it has read to their end.
-    if (held.streams.size >= MAX_STREAMS) [...held.streams.values()].find(({ ended }) => ended)?.abandon();
+    const all = [...held.streams.values()];
+    if (all.length >= MAX_STREAMS)
+      (all.find(({ delivered }) => delivered) ?? all.find(({ ended }) => ended))?.abandon();
     this.#sessions.set(sessionId, held);
     held.streams.set(stream.id, stream);
     return stream;
@@ -224,7 +239,10 @@ export class Replays {
     if (held.streams.size === 0) this.#sessions.delete(stream.sessionId);
   }
 
-  /** @internal Memory exhaustion: the oldest events go first, of the session, then of whichever came first. */
+  /**
+   * @internal Memory exhaustion: what was read goes first, then the oldest events; of the session, then of whichever came first. Who
+   * comes back for what is gone is told so.
+   */
   grown({ sessionId }: ResumableStream, bytes: number): void {
     const own = this.#sessions.get(sessionId);
     if (!own) return;
@@ -244,6 +262,8 @@ export class Replays {
   }
 
   #thin({ streams }: Held, tooMuch: () => boolean): void {
-    for (const stream of streams.values()) while (stream.bytes > 0 && tooMuch()) this.shrink(stream);
+    for (const delivered of [true, false])
+      for (const stream of streams.values())
+        while (stream.delivered === delivered && stream.bytes > 0 && tooMuch()) this.shrink(stream);
   }
 }

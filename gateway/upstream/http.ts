@@ -16,7 +16,9 @@ const GOODBYE_TIMEOUT = 1_000;
 /** Pauses before a stream that broke off is taken up again, if the server names none, and at most (ms). */
 const RESUME_PAUSE = 1_000;
 const RESUME_PAUSE_MAX = 30_000;
-/** Attempts that bring nothing new before it is given up. */
+/** The least between two attempts of which the first brought nothing (ms). */
+const POLL_PAUSE = 250;
+/** Attempts that fail, one after another, before it is given up. */
 const MAX_VAIN_RESUMES = 5;
 /** How long an upstream may take to take us up again (ms). */
 const REOPEN_TIMEOUT = 30_000;
@@ -186,8 +188,10 @@ export class HttpConnection implements Connection {
 
   /** A call's stream broke off, or the server closed it to be asked again later (SEP-1699): taken up where it was left. */
   async #resume(reader: AnswerReader, signal: AbortSignal | undefined): Promise<void> {
+    let isPolled = false;
     for (let vain = 0; reader.resume && !reader.answered && vain < MAX_VAIN_RESUMES;) {
-      const { lastEventId, pause = RESUME_PAUSE } = reader.resume;
+      const { lastEventId, pause: wanted = RESUME_PAUSE } = reader.resume;
+      const pause = isPolled ? Math.max(wanted, POLL_PAUSE) : wanted;
       await sleep(Math.min(pause, RESUME_PAUSE_MAX), undefined, { ...(signal ? { signal } : {}), ref: false });
       const headers = { ...this.#headers, 'Last-Event-ID': lastEventId };
       const broken = { status: 0 };
@@ -195,7 +199,9 @@ export class HttpConnection implements Connection {
         .send(this.#url, { method: 'GET', headers, signal }, reader)
         .catch(() => broken);
       if (status >= 300) return;
-      vain = reader.resume.lastEventId === lastEventId ? vain + 1 : 0;
+      // A stream that ends in order without the answer may be asked again for as long as the call may take.
+      isPolled = status === 200 && reader.resume.lastEventId === lastEventId;
+      vain = status === 200 ? 0 : vain + 1;
     }
   }
 

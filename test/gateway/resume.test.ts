@@ -170,7 +170,7 @@ test("session hijack: another session's event id brings nothing of that session"
   stream.close();
 });
 
-test('a server may close the stream of a call, and is asked for the rest when it wants to be', async () => {
+test('a server may close the stream of a call, and is asked for the rest when it wants to be, as often as it takes', async () => {
   const asked: (string | undefined)[] = [];
   const listener = createServer(async (request, response) => {
     let body = '';
@@ -183,8 +183,14 @@ test('a server may close the stream of a call, and is asked for the rest when it
       if (last === undefined) return void response.writeHead(405).end();
       asked.push(String(last));
       const result = { content: [{ type: 'text', text: 'late' }] };
+      const answer = `id: c\ndata: ${JSON.stringify({ jsonrpc: '2.0', id: callId, result })}\n\n`;
       if (asked.length === 1) return events('id: b\nretry: 1\ndata: \n\n');
-      return events(`id: c\ndata: ${JSON.stringify({ jsonrpc: '2.0', id: callId, result })}\n\n`);
+      // It may have nothing to say for as often as it likes.
+      if (asked.length < 8) return events('');
+      // What is cut off before its end was not received, whatever its name.
+      if (asked.length > 8) return events(answer);
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      return void response.write(answer.slice(0, -20), () => response.destroy());
     }
     if (message.method === 'tools/call') {
       callId = message.id;
@@ -204,7 +210,74 @@ test('a server may close the stream of a call, and is asked for the rest when it
   const mine = await session(gateway.url);
   const { json } = await mine.rpc('tools/call', { name: 'lazy__late' });
   expect(json.result).toEqual({ content: [{ type: 'text', text: 'late' }] });
-  expect(asked).toEqual(['a', 'b']);
+  expect(asked).toEqual(['a', ...Array.from({ length: 8 }, () => 'b')]);
+});
+
+/** A server of which each call says that it goes on, and is answered when the test says so. */
+async function slowServer() {
+  const answers = new Map<string, (text: string) => void>();
+  const listener = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += String(chunk);
+    if (request.method === 'GET') return void response.writeHead(405).end();
+    const { id, method, params } = JSON.parse(body) as { id?: number; method: string; params?: typeof call.params };
+    if (id === undefined) return void response.writeHead(202).end();
+    if (method !== 'tools/call') {
+      const welcome = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'up', version: '1' } };
+      response.writeHead(200, { 'Content-Type': 'application/json' });
+      const tools = ['small', 'big'].map((name) => ({ name, inputSchema: { type: 'object' } }));
+      const result = method === 'initialize' ? { ...welcome, capabilities: { tools: {} } } : { tools };
+      return void response.end(JSON.stringify({ jsonrpc: '2.0', id, result }));
+    }
+    const { progressToken } = (params as unknown as { _meta: { progressToken: unknown } })._meta;
+    const event = (message: object): string => `data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`;
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    response.write(event({ method: 'notifications/progress', params: { progressToken, progress: 1 } }));
+    const name = String(params?.name);
+    answers.set(name, (text) => response.end(event({ id, result: { content: [{ type: 'text', text }] } })));
+  });
+  const address = `${await opened(listener)}/mcp`;
+  return { endpoint: { id: 'up', transport: 'http' as const, address }, answers };
+}
+
+const begin = (url: string, id: string, number: number, name: string): Promise<Events> =>
+  converse(url, id, {
+    id: number,
+    method: 'tools/call',
+    params: { name: `up__${name}`, _meta: { progressToken: number } },
+  });
+
+test('an answer that waits for its client is pushed out by none that others have read', async () => {
+  const { endpoint, answers } = await slowServer();
+  await using gateway = await start({ servers: { up: endpoint } });
+  const mine = await session(gateway.url);
+  const small = await begin(gateway.url, mine.id, 7, 'small');
+  await small.next();
+  await breakOff(small);
+  await mine.rpc('ping'); // What it hears after this, it knows after that.
+  answers.get('small')?.('small');
+  for (const size of [3_000_000, 3_000_000, 5_000_000]) {
+    const big = await begin(gateway.url, mine.id, 8, 'big');
+    await big.next();
+    answers.get('big')?.('x'.repeat(size));
+    expect(await big.next()).toMatchObject({ id: 8 });
+  }
+  const again = await listen(gateway.url, mine.id, '/mcp', small.lastId);
+  expect(await again.next()).toMatchObject({ id: 7, result: { content: [{ text: 'small' }] } });
+});
+
+test('an answer that is too large to be kept is lost when its client was away, and its client is told so', async () => {
+  const { endpoint, answers } = await slowServer();
+  await using gateway = await start({ servers: { up: endpoint } });
+  const mine = await session(gateway.url);
+  const big = await begin(gateway.url, mine.id, 7, 'big');
+  await big.next();
+  await breakOff(big);
+  await mine.rpc('ping');
+  answers.get('big')?.('x'.repeat(5_000_000));
+  await gateway.idle(['up']);
+  const again = await listen(gateway.url, mine.id, '/mcp', big.lastId);
+  expect(await again.next()).toMatchObject({ id: 7, error: { data: { error_code: 'answer-lost' } } });
 });
 
 test('what is kept is bounded for a session and for all, and given back', () => {

@@ -151,6 +151,12 @@ test('event streams read the same however they are cut', () => {
       },
     ),
   );
+  const ids = new SseParser(() => {}, 100);
+  const known = ['id: 1\ndata: a\n\n', 'id: 2\ndata: b', '\n\n', 'id: 3\n', '\n'].map((part) => {
+    ids.push(Buffer.from(part));
+    return ids.lastId;
+  });
+  expect(known).toEqual(['1', '1', '2', '2', '3']);
   const parser = new SseParser(() => {}, 100);
   expect(() => Array.from({ length: 20 }, () => parser.push(Buffer.from('data: xxxx')))).toThrow(RangeError);
 });

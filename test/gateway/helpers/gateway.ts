@@ -223,7 +223,13 @@ export async function events(call: ClientRequest): Promise<Events> {
   const arrived: unknown[] = [];
   const waiting: ((message: unknown) => void)[] = [];
   let lastId = '';
-  answer.on('data', (part: string) => {
+  let rest = '';
+  answer.on('data', (chunk: string) => {
+    // Only what ends with an empty line is an event.
+    const end = chunk.lastIndexOf('\n\n');
+    if (end < 0) return void (rest += chunk);
+    const part = rest + chunk.slice(0, end + 2);
+    rest = chunk.slice(end + 2);
     for (const [, id] of part.matchAll(/^id: (.+)$/gm)) lastId = String(id);
     for (const [, data] of part.matchAll(/^data: (.+)$/gm)) {
       const message: unknown = JSON.parse(String(data));
