@@ -7,6 +7,7 @@ import { ALL, type EventRow, type Usage } from '../schemas/operate.ts';
 import type { Resource } from '../schemas/resource.ts';
 import type { Tool } from '../schemas/snapshot.ts';
 import type { Status } from '../schemas/status.ts';
+import type { PassResult } from './run.ts';
 
 /** @throws SlipwayError `forbidden` @param server where it is about one; else it is about all */
 export function checkOperation(grant: Grant, operation: Operation, server?: string): void {
@@ -51,7 +52,8 @@ function maySee(grant: Grant, { kind, metadata }: Resource): boolean {
 
 const isWord = (word: string | undefined): word is ResourceWord => (RESOURCES as readonly unknown[]).includes(word);
 
-const seesEverything = (grant: Grant): boolean => RESOURCES.every((word) => grant.may('view', word));
+/** What is about all of the config, and may name anything in it, is for these. */
+export const seesEverything = (grant: Grant): boolean => RESOURCES.every((word) => grant.may('view', word));
 
 /** What a caller's share of the status depends on besides what it may. */
 export interface Offer {
@@ -125,6 +127,15 @@ function unnamed(upstream: Upstream): Upstream {
 
 /** What commits are called tells of resources that the caller may not see. */
 export const changeFor = (grant: Grant, commit: Commit): Commit => (seesEverything(grant) ? commit : bare(commit));
+
+/** What a pass came to, as far as the status would tell it. */
+export function passedFor(grant: Grant, passed: PassResult): PassResult {
+  if (seesEverything(grant)) return passed;
+  const { commit, changed, outcomes } = passed;
+  const own = outcomes.filter(({ address }) => grant.may('view', 'servers', nameIn(address)));
+  // Which tools a version lost or changed is named there.
+  return { commit: bare(commit), changed, outcomes: own.map(({ surface: _, ...outcome }) => outcome) };
+}
 
 /** As with the status: what is about all is for who may see all, and instances are for who may view those. */
 export function maySeeEvent(grant: Grant, { about, instance }: EventRow): boolean {

@@ -5,7 +5,16 @@ import { pruneSchema, type PruneRequest } from '../schemas/operate.ts';
 import type { InstanceStatus, Status } from '../schemas/status.ts';
 import { audit, type AuditDesk } from './audit-control.ts';
 import { changes, events, history, logs, resources } from './control-reading.ts';
-import { checkAuditor, checkEditor, checkOperation, statusFor, usageFor, type Offer } from './control-access.ts';
+import {
+  checkAuditor,
+  checkEditor,
+  checkOperation,
+  passedFor,
+  seesEverything,
+  statusFor,
+  usageFor,
+  type Offer,
+} from './control-access.ts';
 import { proposals, propose } from './proposals/control.ts';
 import { toolsIn } from './facts.ts';
 import { offers } from './pins/offers.ts';
@@ -80,7 +89,8 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   },
   'POST workspaces': async (reconciler, { body, caller: { grant } }) => {
     checkOperation(grant, 'sync');
-    const synced = await reconciler.syncWorkspaces(namesIn(body));
+    const all = await reconciler.syncWorkspaces(namesIn(body));
+    const synced = all.filter(({ name }) => grant.may('view', 'workspaces', name));
     return ok(synced.map(({ error, ...rest }) => ({ ...rest, ...(error ? { error: error.toJSON() } : {}) })));
   },
   'POST sync': async (reconciler, { query, caller: { grant } }) => {
@@ -90,10 +100,9 @@ const ROUTES: Readonly<Record<string, Handler>> = {
       passing.catch(() => {}); // Its outcome is in the status.
       return { status: 202, body: { accepted: true } };
     }
-    const { commit, changed, outcomes } = await passing;
+    const { outcomes, ...passed } = passedFor(grant, await passing);
     return ok({
-      commit,
-      changed,
+      ...passed,
       outcomes: outcomes.map(({ error, ...outcome }) => ({ ...outcome, ...(error ? { error: error.toJSON() } : {}) })),
     });
   },
@@ -112,7 +121,8 @@ export function control(reconciler: Reconciler, desk?: AuditDesk): Control {
       return await handler(reconciler, request, parts, desk);
     } catch (error) {
       const known = toSlipwayError(error);
-      const issues = known.code === 'invalid-config' ? { issues: reconciler.world.issues } : {};
+      const isTold = known.code === 'invalid-config' && seesEverything(request.caller.grant);
+      const issues = isTold ? { issues: reconciler.world.issues } : {};
       return { status: known.row.http, body: { ...known.toJSON(), ...issues } };
     }
   };
