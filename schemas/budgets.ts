@@ -38,7 +38,7 @@ export type Amounts = Record<(typeof AMOUNTS)[number], number>;
 /** A window that moves is counted in so many parts, and moves on by one of them. */
 export const WINDOW_PARTS = 60;
 
-const account = z.strictObject({
+export const accountSchema = z.strictObject({
   /** What the window was, as text: another one begins at zero. */
   window: z.string(),
   /** What is forgotten together, and until when it is added to (unix time, ms). */
@@ -51,12 +51,12 @@ const account = z.strictObject({
   warned: z.boolean(),
 });
 
-/** What a {@link BudgetStore} keeps: accounts by the name of the budget, and of whoever has it for itself. */
+/** What a {@link BudgetStore} keeps: accounts ({@link accountSchema}) by the name of the budget, and of whoever has it for itself. */
 export const savedBudgetsSchema = z.strictObject({
   formatVersion: z.literal(1),
-  accounts: z.record(z.string(), account),
+  accounts: z.record(z.string(), z.unknown()),
 });
-export type SavedAccount = z.output<typeof account>;
+export type SavedAccount = z.output<typeof accountSchema>;
 
 /** How it stands with a budget, or with one of those who each have it for themselves. */
 export interface BudgetStatus {

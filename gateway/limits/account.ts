@@ -82,7 +82,7 @@ export class Account {
 
 function spanAt(window: BudgetWindow, now: number): Span {
   if ('period' in window) return spanOf(window.period, window.timeZone, now);
-  const width = Math.max(1, Math.floor(window.slidingMs / WINDOW_PARTS));
+  const width = Math.max(1, Math.ceil(window.slidingMs / WINDOW_PARTS));
   const start = Math.floor(now / width) * width;
   return { start, end: start + width };
 }

@@ -29,6 +29,12 @@ export function allowanceFor({ caller }: Call, server: Server, tool: string | un
   };
 }
 
+/** The same for a request about a task: it is no call of the tool, but what it brings is what the tool gave. */
+export function allowanceForTask(call: Call, server: Server, tool: string | undefined): Allowance {
+  const { result, ...rest } = allowanceFor(call, server, undefined);
+  return { ...rest, result: narrower(result, call.caller.generation.limits.ofCall(server.name, tool)?.result) };
+}
+
 function narrower(one: Bound | undefined, other: Bound | undefined): Bound | undefined {
   if (!one || !other) return one ?? other;
   return other.value < one.value ? other : one;

@@ -1,6 +1,7 @@
 /** Budgets: what may be used in a window of time, counted call by call and kept over restarts. */
 import {
   AMOUNTS,
+  accountSchema,
   savedBudgetsSchema,
   type Amounts,
   type BudgetEntry,
@@ -221,7 +222,13 @@ function savedIn(file: unknown, log: Log): Map<string, SavedAccount> {
   if (file === undefined) return new Map();
   const { success, data } = savedBudgetsSchema.safeParse(file);
   if (!success) log('warn', 'what was used of budgets cannot be read: all begin anew');
-  return new Map(Object.entries(data?.accounts ?? {}));
+  const accounts = new Map<string, SavedAccount>();
+  for (const [key, saved] of Object.entries(data?.accounts ?? {})) {
+    const account = accountSchema.safeParse(saved);
+    if (account.success) accounts.set(key, account.data);
+    else log('warn', 'what was used of a budget cannot be read: it begins anew', { budget: key });
+  }
+  return accounts;
 }
 
 /** Nothing can begin again in a window that cannot be read, either. */

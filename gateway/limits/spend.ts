@@ -8,8 +8,14 @@ import type { Server } from '../upstream/server.ts';
 import { policyResult } from './allowance.ts';
 import type { Budgets, Charged, Spending } from './budgets.ts';
 
-/** What brings something from a server before a model. */
-const COUNTED: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read', 'tasks/result']);
+/** What brings something from a server before a model. A status of a task may bring what the task came to. */
+const COUNTED: ReadonlySet<string> = new Set([
+  'tools/call',
+  'prompts/get',
+  'resources/read',
+  'tasks/result',
+  'tasks/get',
+]);
 
 /** A call that budgets are about. */
 export class Spend {
@@ -29,7 +35,7 @@ export class Spend {
 
   /** It is made. What a task has done is no call of its own: only what it brings is counted. */
   take(): void {
-    if (this.#call.request.method === 'tasks/result') return;
+    if (this.#call.request.method.startsWith('tasks/')) return;
     this.#budgets.take(this.#charges, this.#spending);
   }
 
@@ -54,7 +60,7 @@ export class Spend {
   }
 }
 
-/** `undefined` where no budget is about it. @param tool its own name at the server; none for what is no call of a tool */
+/** `undefined` where no budget is about it. @param tool its own name at the server; none for what is no call of a tool, nor a task of one */
 export function spendOf(call: Call, server: Pick<Server, 'name'>, tool: string | undefined): Spend | undefined {
   if (!COUNTED.has(call.request.method)) return undefined;
   const { state, identity, route } = call.caller;

@@ -82,6 +82,7 @@ function* piecesOf(text: string): Generator<string> {
   }
 }
 
+type Values = Readonly<Record<string, unknown>>;
 type Block = { text?: unknown; resource?: { text?: unknown } } | null;
 
 /**
@@ -89,7 +90,9 @@ type Block = { text?: unknown; resource?: { text?: unknown } } | null;
  * text as well, as the protocol asks; only where there is no text it counts itself. Pictures and sound have no tokens here.
  */
 export function textsOf(result: unknown): string[] {
-  const { content, contents, messages, structuredContent } = (result ?? {}) as Record<string, unknown>;
+  const { content, contents, messages, structuredContent, taskId, result: brought } = (result ?? {}) as Values;
+  // Since 2026-07-28, what a task came to stands in its status.
+  if (taskId !== undefined) return brought === undefined ? [] : textsOf(brought);
   const blocks = [
     ...list(content),
     ...list(contents),

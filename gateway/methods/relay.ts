@@ -5,7 +5,7 @@ import type { RequestOptions } from '../../schemas/peer.ts';
 import { traceServer } from '../audit/requests.ts';
 import type { Keeping } from '../cache/results.ts';
 import type { Call } from '../era/era.ts';
-import { allowanceFor, tooLate, withinSize, type Allowance } from '../limits/allowance.ts';
+import { allowanceFor, allowanceForTask, tooLate, withinSize, type Allowance } from '../limits/allowance.ts';
 import type { Bound } from '../limits/limiter.ts';
 import { clean, cleanError, redacts } from '../limits/redact.ts';
 import { refused, spendOf, type Spend } from '../limits/spend.ts';
@@ -39,6 +39,14 @@ interface How {
   readonly keeping?: Keeping;
   /** Another server was asked before for the same request, which was charged then. */
   readonly charged?: boolean;
+  /** It is about a task that a call of this tool has begun, if that is known. */
+  readonly task?: AboutTask;
+}
+
+interface AboutTask {
+  readonly tool: string | undefined;
+  /** Whether the answer can hold what the task came to. */
+  readonly brings: boolean;
 }
 
 const AS_USUAL: How = {};
@@ -53,10 +61,10 @@ const LONGEST = 2 ** 31 - 1;
 export function relay(call: Call, server: Server, params: Record<string, unknown>, how = AS_USUAL): Promise<Json> {
   const { request } = call;
   traceServer(call.trace, server);
-  const tool = request.method === 'tools/call' ? String(params['name']) : undefined;
-  const spend = spendOf(call, server, tool);
+  const tool = request.method === 'tools/call' ? String(params['name']) : how.task?.brings ? how.task.tool : undefined;
+  const spend = how.task?.brings === false ? undefined : spendOf(call, server, tool);
   if (spend?.refusal) return refused(call, server, spend.refusal);
-  const allowance = allowanceFor(call, server, tool);
+  const allowance = (how.task ? allowanceForTask : allowanceFor)(call, server, tool);
   if (!how.charged) spend?.take();
   const { pipelines, plugin } = call.caller.route;
   const pipeline = pipelines?.get(server.name);

@@ -28,7 +28,9 @@ export function aboutTask(kind: Kind): (call: Call) => Promise<Json> {
     const server = able.find(({ name }) => name === task.server);
     if (!server) throw unknownTask();
     call.instance = task.instance;
-    const answer = await relay(call, server, { ...request.params, taskId: task.id });
+    const { tool } = caller.state.tasks.of(task) ?? {};
+    const brings = request.method === (kind === 'legacy' ? 'tasks/result' : 'tasks/get');
+    const answer = await relay(call, server, { ...request.params, taskId: task.id }, { task: { tool, brings } });
     // What it has done by now may have changed what was read before.
     if (server.entry.cache) caller.state.results.void(server.name);
     return answer;
@@ -75,15 +77,12 @@ async function listed(call: Call, server: Server, instance: string | undefined):
 }
 
 /** A server's result with the ids that its client knows. A task that it has begun is remembered. */
-export function withTasks(
-  { caller, id: client, instance }: Call,
-  result: unknown,
-  server: Server,
-): Record<string, unknown> {
-  const { state, identity } = caller;
+export function withTasks(call: Call, result: unknown, server: Server): Record<string, unknown> {
+  const { instance, trace } = call;
+  const { state, identity } = call.caller;
   const at = { server: server.name, instance };
   const begun = begunIn(result);
-  if (begun !== undefined) state.tasks.begun(identity, client, { ...at, id: begun });
+  if (begun !== undefined) state.tasks.begun(identity, { ...at, id: begun }, { client: call.id, tool: trace.tool });
   const nameOf = (id: string): string => state.tasks.nameFor(identity, { ...at, id });
   return renamed((result ?? {}) as Record<string, unknown>, nameOf);
 }

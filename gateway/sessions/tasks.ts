@@ -29,6 +29,8 @@ interface Kept extends Omit<TaskRef, 'id'> {
   readonly principal: string;
   /** Who began it: a session, or one request. */
   readonly client: string;
+  /** What was called, under the server's own name. */
+  readonly tool: string | undefined;
 }
 
 export class Tasks {
@@ -59,7 +61,7 @@ export class Tasks {
    * A server has begun one for a client.
    * @throws RpcFailure for an id that is another principal's: a server that repeats itself must not hand one user's task to another
    */
-  begun({ key }: Pick<Identity, 'key'>, client: string, task: TaskRef): void {
+  begun({ key }: Pick<Identity, 'key'>, task: TaskRef, by: Pick<Kept, 'client' | 'tool'>): void {
     const at = placeOf(task);
     const before = this.#kept.get(at);
     if (before && before.principal !== key)
@@ -67,7 +69,7 @@ export class Tasks {
     this.#forget(at);
     if (this.#count(key) >= MAX_PER_PRINCIPAL) this.#forgetOldest(({ principal }) => principal === key);
     if (this.#kept.size >= MAX_TASKS) this.#forgetOldest(() => true);
-    this.#kept.set(at, { server: task.server, instance: task.instance, principal: key, client });
+    this.#kept.set(at, { server: task.server, instance: task.instance, principal: key, ...by });
     this.#counts.set(key, this.#count(key) + 1);
   }
 

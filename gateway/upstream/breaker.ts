@@ -1,4 +1,5 @@
 /** Keeps a server that is down from being knocked at by every request, and its callers from waiting for nothing. */
+import { redactText } from '../../schemas/secret-shapes.ts';
 import type { UpstreamStatus } from '../../schemas/status.ts';
 import { NotDelivered } from './link.ts';
 
@@ -48,6 +49,6 @@ export class Breaker {
     const longest = this.#failures < OPEN_AFTER ? PAUSE_MAX : OPEN_MAX;
     const pause = Math.min(PAUSE_MIN * 2 ** this.#failures++, longest) * (1 + Math.random());
     this.#notBefore = performance.now() + pause;
-    this.lastError = error instanceof Error ? error.message : String(error);
+    this.lastError = redactText(error instanceof Error ? error.message : String(error)).text;
   }
 }

@@ -1,6 +1,6 @@
 /** What is known of one list of one server: its tools, say. */
 import { setTimeout as sleep } from 'node:timers/promises';
-
+import { redactText } from '../../schemas/secret-shapes.ts';
 import { NeedsAuthorization } from './auth/needs.ts';
 
 /** How long a failed listing is remembered, so that a bad server is not asked by every client (ms). */
@@ -143,7 +143,8 @@ export class Listing {
   /** What was known stays known: a server that stumbles does not lose it. */
   #failed(error: unknown): void {
     if (this.#state?.items) return;
-    const failure = error instanceof Error ? error.message : String(error);
+    // All see it, whatever their route: what a server says of its credentials is for nobody.
+    const failure = redactText(error instanceof Error ? error.message : String(error)).text;
     const locked = error instanceof NeedsAuthorization;
     this.#state = { failure, until: performance.now() + FAILURE_TTL, ...(locked ? { locked } : {}) };
   }

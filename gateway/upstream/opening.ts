@@ -1,5 +1,6 @@
 /** The first words to a server, and what to say when they lead to nothing. */
 import { SlipwayError } from '../../schemas/errors.ts';
+import { redactText } from '../../schemas/secret-shapes.ts';
 import { CLIENT_CAPABILITIES, LEGACY_VERSIONS, RpcFailure } from '../../schemas/jsonrpc.ts';
 
 /** How long a server may take from the first byte to its answer to `initialize`; a sleeping one has to start (ms). */
@@ -19,6 +20,6 @@ export function tooSlow(): SlipwayError {
 }
 
 export function wordsFor(error: unknown): string {
-  if (error instanceof RpcFailure) return `The server refused to initialize: ${error.message}`;
+  if (error instanceof RpcFailure) return `The server refused to initialize: ${redactText(error.message).text}`;
   return error instanceof SlipwayError ? error.message : 'The server could not be initialized.';
 }

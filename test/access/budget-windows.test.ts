@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { Account } from '../../gateway/limits/account.ts';
 import { Budgets } from '../../gateway/limits/budgets.ts';
 import { spanOf } from '../../gateway/limits/calendar.ts';
-import type { Period } from '../../schemas/budgets.ts';
+import { accountSchema, type Period } from '../../schemas/budgets.ts';
+import { silent } from '../../schemas/log.ts';
 import { budget } from './helpers/budget.ts';
 
 const at = (text: string): number => Date.parse(text);
@@ -89,4 +90,24 @@ test('a clock that was put back does not hold what was counted in its future', (
   const account = new Account({ period: 'hour', timeZone: 'UTC' });
   account.add(at('2036-01-01T00:00:00Z'), { calls: 5 });
   expect(account.used(at('2026-01-01T00:00:00Z')).calls).toBe(0);
+});
+
+test('what is kept of a window that moves can be read again, however long it is, and one that cannot costs no other', async () => {
+  for (const slidingMs of [1_000, 2_000, 5_000, 61_000, 90_000, 3_700_000]) {
+    const account = new Account({ slidingMs });
+    for (let now = 1_800_000_000_000, turn = 0; turn < 400; turn++, now += slidingMs / 97)
+      account.add(now, { calls: 1 });
+    expect(accountSchema.safeParse(account.toJSON()).error).toBeUndefined();
+  }
+  const month = budget({ name: 'month', calls: 10 });
+  const kept = new Account(month.window);
+  kept.add(Date.now(), { calls: 7 });
+  const accounts = { month: kept.toJSON(), burst: { window: '{}', parts: 'none' } };
+  const budgets = new Budgets({
+    store: { read: () => ({ formatVersion: 1, accounts }), write: async () => {} },
+    log: silent,
+  });
+  budgets.configure([month]);
+  expect(budgets.statuses()).toMatchObject([{ budget: 'month', used: { calls: 7 } }]);
+  await budgets.close();
 });

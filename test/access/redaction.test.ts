@@ -1,9 +1,12 @@
 /** What has the shape of a secret does not leave with results. The secrets here are made up, and put together so that no scanner minds. */
+import { createServer } from 'node:http';
+import { text as wholeText } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { redactText, redactValue, SECRET_KINDS } from '../../schemas/secret-shapes.ts';
 import { ask } from '../gateway/helpers/modern.ts';
 import { raw, session, start } from '../gateway/helpers/gateway.ts';
 import { httpUpstream, socketUpstream } from '../gateway/helpers/upstreams.ts';
+import { opened } from '../helpers/opened.ts';
 
 const of = (length: number, letters = 'aB3dE6'): string => letters.repeat(length).slice(0, length);
 const pem = (body: string): string => `-----BEGIN RSA ${'PRIVATE'} KEY-----${body}-----END RSA ${'PRIVATE'} KEY-----`;
@@ -181,5 +184,30 @@ describe('through the gateway', () => {
     await using plain = await start({ servers: { up: up.endpoint } });
     const free = await session(plain.url);
     expect(JSON.stringify((await free.rpc('tools/call', said)).json)).toContain(secret);
+  });
+
+  test('what a server says when it lets nobody in, or lists nothing, is looked through whatever the config says', async () => {
+    const listener = createServer(async (request, response) => {
+      const { id } = JSON.parse(await wholeText(request)) as { id?: number };
+      const error = { code: -32_000, message: `bad credentials ${secret}` };
+      response.writeHead(200, { 'Content-Type': 'application/json' });
+      response.end(JSON.stringify({ jsonrpc: '2.0', id, error }));
+    });
+    const endpoint = { id: 'up', transport: 'http' as const, address: `${await opened(listener)}/mcp` };
+    await using gateway = await start({ servers: { up: endpoint } });
+    const mine = await session(gateway.url);
+    const requests: [string, object][] = [
+      ['tools/list', {}],
+      ['tools/call', { name: 'up__x', arguments: {} }],
+      ['prompts/get', { name: 'up__x' }],
+    ];
+    // The last rounds find the breaker open.
+    for (let round = 0; round < 7; round++)
+      for (const [method, params] of requests) {
+        const answer = await mine.rpc(method, params);
+        expect([method, answer.text.includes(secret)]).toEqual([method, false]);
+        if (method === 'tools/list') expect(answer.text).toContain('[redacted:gitlab-token]');
+      }
+    expect(JSON.stringify(gateway.upstreams('up'))).toMatch(/redacted:gitlab-token/);
   });
 });

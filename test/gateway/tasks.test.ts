@@ -4,7 +4,6 @@ import { converse, listen, principal, session, start } from './helpers/gateway.t
 import { ask } from './helpers/modern.ts';
 import { modernServer } from './helpers/modern-upstream.ts';
 import { begin, RELATED, taskServer } from './helpers/tasks.ts';
-import { budget } from '../access/helpers/budget.ts';
 
 const EXTENSION = 'io.modelcontextprotocol/tasks';
 
@@ -161,17 +160,4 @@ test('the extension of 2026-07-28: two servers, one id, each asked for its own',
     await using next = await start({ servers: wish, principals });
     expect((await ask(next.url, 'tasks/get', { taskId }, by)).json.result).toMatchObject({ taskId, by: name });
   }
-});
-
-test('what a task brings is counted like what a call brings at once, and is no call of its own', async () => {
-  const up = await taskServer('one');
-  const agents = budget({ tokens: 5, calls: 5 });
-  await using gateway = await start({ servers: { one: up.endpoint }, budgets: [agents] });
-  const mine = await session(gateway.url);
-  const taskId = await begin(mine, 'one__work');
-  const used = () => gateway.budgets().map(({ used: { calls, tokens } }) => ({ calls, tokens }))[0];
-  const before = used();
-  expect((await mine.rpc('tasks/result', { taskId })).json.result).toBeDefined();
-  expect(used()?.calls).toBe(before?.calls);
-  expect(used()?.tokens).toBeGreaterThan(before?.tokens ?? 0);
 });
