@@ -24,7 +24,7 @@ function fingerprintOf(generation: Generation, view: RouteView): string {
 /** What decides which tools and the like a client sees on a route. */
 function fingerprint(
   { snapshot }: Generation,
-  { servers, separator, project, key, own, prompts, plugin }: RouteView,
+  { path, servers, separator, project, key, own, prompts, plugin }: RouteView,
 ): string {
   const { access } = snapshot;
   const members = servers.map(({ name }) => {
@@ -33,7 +33,8 @@ function fingerprint(
     const listed = running && [entry?.tools ?? entry?.endpoints, entry?.capabilities];
     // Not where it is written.
     const { drift, tools } = entry?.pinned ?? {};
-    return [name, access.servers[name], listed, drift, tools];
+    const { pipeline: _, ...shown } = snapshot.routes[path]?.overrides?.[name] ?? {};
+    return [name, access.servers[name], listed, drift, tools, shown];
   });
   const common = [access.floor, access.global, access.projects[project ?? '']];
   return JSON.stringify([separator, key, common, members, own?.fingerprint, prompts?.fingerprint, plugin?.fingerprint]);

@@ -88,7 +88,8 @@ function serveKnown(exchange: Holder, row: McpRow, identity: Identity): void | P
   const shared = withScopes(identity, there, () => authorize(identity, target, there));
   const view = personal(exchange, identity, shared);
   allow(exchange, row);
-  const { course, permit } = limit(exchange, identity, there?.project);
+  const slot = row.listens && request.method === 'GET' ? 'streams' : 'concurrency';
+  const { course, permit } = limit(exchange, identity, there?.project, slot);
   // Spelled out: what V8 knows of copies with more fields it can forget, as it does of ticks (cli/heap.ts).
   return row.serve({
     state,
@@ -105,6 +106,9 @@ function serveKnown(exchange: Holder, row: McpRow, identity: Identity): void | P
   });
 }
 
+/** An operator who waits for what comes. */
+const FOLLOWS = /[?&]follow=true(?:&|$)/;
+
 async function serveOperator(exchange: Holder, row: CallerRow | ControlRow | ScopeRow): Promise<void> {
   const { request, trace, path, source } = exchange;
   const { access } = row;
@@ -116,8 +120,10 @@ async function serveOperator(exchange: Holder, row: CallerRow | ControlRow | Sco
     else if (access !== 'caller') authorizeScope(identity, access.scope);
   });
   allow(exchange, row);
-  // Whatever clients do, it can be seen, and whoever sits at this machine can see to it.
-  if (source.kind !== 'unix' && typeof access === 'string') limit(exchange, identity, undefined);
+  // Whatever clients do, whoever sits at this machine can see to it.
+  const isFree = source.kind === 'unix' || ('unlimited' in row && row.unlimited);
+  const slot = FOLLOWS.test(request.url ?? '') ? 'streams' : 'concurrency';
+  if (!isFree) limit(exchange, identity, undefined, slot);
   await row.serve({ ...exchange, identity });
 }
 

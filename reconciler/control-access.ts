@@ -128,13 +128,18 @@ function unnamed(upstream: Upstream): Upstream {
 /** What commits are called tells of resources that the caller may not see. */
 export const changeFor = (grant: Grant, commit: Commit): Commit => (seesEverything(grant) ? commit : bare(commit));
 
+/** Without the names of those that a version lost or changed. */
+function withoutTools(outcome: PassResult['outcomes'][0]): PassResult['outcomes'][0] {
+  const { surface: _, ...rest } = outcome;
+  return rest;
+}
+
 /** What a pass came to, as far as the status would tell it. */
 export function passedFor(grant: Grant, passed: PassResult): PassResult {
   if (seesEverything(grant)) return passed;
   const { commit, changed, outcomes } = passed;
   const own = outcomes.filter(({ address }) => grant.may('view', 'servers', nameIn(address)));
-  // Which tools a version lost or changed is named there.
-  return { commit: bare(commit), changed, outcomes: own.map(({ surface: _, ...outcome }) => outcome) };
+  return { commit: bare(commit), changed, outcomes: own.map(withoutTools) };
 }
 
 /** As with the status: what is about all is for who may see all, and instances are for who may view those. */

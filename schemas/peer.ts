@@ -61,7 +61,9 @@ export interface RequestOptions {
   resume?: Readonly<Record<string, unknown>> | undefined;
   /** Whether a large result may come as the bytes it was sent in, where the transport can (gateway/upstream/raw-result.ts). */
   bytes?: boolean | undefined;
-  /** Which of a server's instances it is for, if it still runs, or else went to: noted there. */
+  /** Which of a server's instances it is for, if that still runs. */
+  instance?: string | undefined;
+  /** Where it is noted to which of them it went. */
   at?: { instance: string | undefined } | undefined;
   /** Asked before it is sent on a connection that was opened meanwhile, or a session: what to wait for; rejects where it must not be sent. */
   admit?: (() => Promise<void> | undefined) | undefined;

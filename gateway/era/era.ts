@@ -18,7 +18,7 @@ export interface Call {
   readonly trace: Trace;
   /** Names whom it belongs to where that must be remembered: a session, or this one request. */
   readonly id: string;
-  /** Which of the server's instances its request is for, or went to (`Upstream.instance`). */
+  /** Which of the server's instances its request went to, or the task that it is about (`Upstream.instance`). */
   instance: string | undefined;
   /** Until when what is remembered for it counts (unix time, ms). */
   readonly until: number;

@@ -2,6 +2,7 @@
 import { SlipwayError } from '../../schemas/errors.ts';
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
 import type { Target } from '../catalog.ts';
+import { traceServer } from '../audit/requests.ts';
 import type { Call } from '../era/era.ts';
 import { traceHidden } from './blocked.ts';
 import { OWN } from '../results/of-route.ts';
@@ -21,6 +22,7 @@ export async function promptsGet(call: Call): Promise<Json> {
   const own = call.caller.route.prompts?.get(String(params['name']));
   if (own) return readOn(call, params['arguments'], { name: own.name }, 'prompt') ?? ownPrompt(call, own);
   const { server, name } = await promptOf(call, params['name']);
+  traceServer(call.trace, server, name);
   return readOn(call, params['arguments'], { server, name }, 'prompt') ?? relay(call, server, { ...params, name });
 }
 

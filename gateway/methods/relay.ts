@@ -119,7 +119,7 @@ async function pass(
   server: Server,
   params: Record<string, unknown>,
   bound: Bound | undefined,
-  { send, keeping }: How,
+  { send, keeping, task }: How,
   way: Way | undefined,
 ): Promise<Json> {
   const { caller, request } = call;
@@ -150,7 +150,10 @@ async function pass(
   const began = performance.now();
   try {
     const bytes = !way && !keeping && !redacts(caller, server);
-    const options: RequestOptions = { signal: controller.signal, client, bytes, at: call };
+    const options: RequestOptions = { signal: controller.signal, client, bytes };
+    // What is asked about a task keeps the name that its client knows, wherever it is asked.
+    if (task) options.instance = call.instance;
+    else options.at = call;
     const progressToken = progressTokenOf(params);
     if (progressToken !== undefined) {
       options.progressToken = progressToken;

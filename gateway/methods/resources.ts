@@ -3,6 +3,7 @@
  * of them in the route's order. One that nobody lists (a link in a tool's result, say) is read from the first that has it.
  */
 import { RPC, RpcFailure } from '../../schemas/jsonrpc.ts';
+import { traceServer } from '../audit/requests.ts';
 import { introduceAll } from '../capabilities.ts';
 import type { Call } from '../era/era.ts';
 import type { Json } from '../rpc/json.ts';
@@ -21,6 +22,7 @@ export function subscribe(call: Call): Promise<Json> {
   const { subscriptions } = call.caller.state;
   return firstOf(call, async (server, params) => {
     const uri = String(params['uri']);
+    traceServer(call.trace, server);
     subscriptions.add(call.id, server.name, uri, call.until);
     try {
       // Shared: the server hears of the first who wants to know, and of nobody after that.
@@ -38,33 +40,46 @@ export function subscribe(call: Call): Promise<Json> {
 }
 
 /** A client that never subscribed gets the same answer: what it wants is so. */
-export function unsubscribe({ caller, id, request }: Call): string {
+export function unsubscribe({ caller: { route, state }, id, request, trace }: Call): string {
   const uri = request.params?.['uri'];
   if (typeof uri !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The URI is missing' });
-  const { subscriptions } = caller.state;
-  for (const server of subscriptions.serversOf(id, uri)) subscriptions.remove(id, server, uri);
-  for (const server of caller.route.servers) server.unsubscribed(id, uri);
+  const heard = state.subscriptions.serversOf(id, uri);
+  const server = route.servers.find(({ name }) => heard.includes(name)) ?? ownersOf(route, uri)[0];
+  if (server) traceServer(trace, server);
+  for (const name of heard) state.subscriptions.remove(id, name, uri);
+  for (const each of route.servers) each.unsubscribed(id, uri);
   return '{}';
 }
 
-/** The servers that a URI, or a template, may belong to: its owner, or else all that have resources. */
+/** The servers that a URI, or a template, may belong to: those that list it, or else all that have resources. */
 export async function candidatesFor({ caller: { route } }: Call, uri: unknown): Promise<readonly Server[]> {
   if (typeof uri !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The URI is missing' });
   if (route.single) return [route.single];
   await introduceAll(route);
-  const owner = ownerOf(route, uri);
-  if (owner) return [owner];
+  const known = ownersOf(route, uri);
+  if (known.length > 0) return known;
   const { resources, templates } = route.catalogs;
   await Promise.all([resources.load(), templates.load()]);
-  const found = ownerOf(route, uri);
-  return found ? [found] : route.servers.filter((server) => server.capabilities?.['resources'] !== undefined);
+  const found = ownersOf(route, uri);
+  return found.length > 0 ? found : route.servers.filter((server) => server.capabilities?.['resources'] !== undefined);
 }
 
-function ownerOf({ catalogs }: RouteView, uri: string): Server | undefined {
+/**
+ * The one that lists it, or those with a template that it can come from, the closest first: what a template says of a URI is only a
+ * guess, and two servers may have the same one.
+ */
+function ownersOf({ catalogs, servers }: RouteView, uri: string): readonly Server[] {
   const listed = catalogs.resources.known(uri) ?? catalogs.templates.known(uri);
-  if (listed) return listed.server;
-  for (const [template, { server }] of catalogs.templates.targets) if (matches(template, uri)) return server;
-  return undefined;
+  if (listed) return [listed.server];
+  const close = servers.map((server) => [server, closeness(server, uri)] as const).filter(([, how]) => how >= 0);
+  return close.sort(([, a], [, b]) => b - a).map(([server]) => server);
+}
+
+/** How many characters of a server's template a URI has that can come from it; -1 where it can come from none. */
+function closeness(server: Server, uri: string): number {
+  const items = server.state('templates')?.items ?? [];
+  const fitting = items.map(({ uriTemplate }) => String(uriTemplate)).filter((template) => matches(template, uri));
+  return Math.max(-1, ...fitting.map((template) => template.replaceAll(/\{[^{}]*\}/g, '').length));
 }
 
 /** Whether a URI can come from a template (RFC 6570): its literal parts stand in it, in their order, at both ends too. */

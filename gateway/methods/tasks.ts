@@ -64,7 +64,7 @@ async function listed(call: Call, server: Server, instance: string | undefined):
   const { state, identity } = call.caller;
   const client = call.open(server, () => {});
   const request: Request = (method, params, options) =>
-    server.request(method, params, { ...options, client, at: { instance } });
+    server.request(method, params, { ...options, client, instance });
   try {
     const { items } = await fetchList(LIST, request, server.patience);
     const at = { server: server.name, instance };

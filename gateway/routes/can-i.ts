@@ -15,6 +15,7 @@ import type { Abilities, CanI } from '../../schemas/operate.ts';
 import { readQuestion, type Question } from '../auth/question.ts';
 import { somebody, type Asked } from '../auth/subjects.ts';
 import type { Known } from '../exchange.ts';
+import { Naming } from '../naming.ts';
 import { drifted } from '../pins.ts';
 import { sendJson } from '../rpc/respond.ts';
 import type { Generation } from '../snapshot.ts';
@@ -107,6 +108,9 @@ function aboutTool(
   const item = there
     ? there.state('tools')?.items?.find(({ name }) => name === tool)
     : routes.get(pathOf(project))?.plugin?.tools.find((brought) => brought.item.name === tool)?.item;
+  const { overrides } = snapshot.routes[pathOf(project)] ?? {};
+  if (new Naming(undefined, overrides).hides(server, tool))
+    return { allowed: false, reason: `the project ${project} hides it, whoever calls`, cited: [] };
   const decision = standing.decide(tool, item?.['annotations'] as Annotations);
   const missing = item ? '' : `; as far as is known, ${server} has no such tool`;
   if (!decision.allowed) return denied(decision, server, tool, missing);

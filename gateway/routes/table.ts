@@ -43,6 +43,8 @@ export interface ControlRow extends Row {
 /** Whoever has the scope, for all that there is. */
 export interface ScopeRow extends Row {
   readonly access: { readonly scope: Scope };
+  /** Whatever clients do, it can be had. */
+  readonly unlimited?: true;
   serve(known: Known): Served;
 }
 
@@ -57,6 +59,8 @@ export interface McpRow extends Row {
   readonly access: 'mcp';
   /** What the path ends with instead of `/mcp`. */
   readonly end: string;
+  /** Who opens it with GET only listens. */
+  readonly listens?: true;
   /** Whether it is there at all. */
   when?(generation: Generation): boolean;
   serve(caller: Caller): Served;
@@ -71,8 +75,23 @@ const isOld = ({ snapshot }: Generation): boolean => snapshot.gateway.httpSse ==
 
 export const ROUTES: readonly RouteRow[] = [
   ...PLACES.flatMap((place): McpRow[] => [
-    { pattern: `${place}/mcp`, access: 'mcp', end: '/mcp', methods: ['GET', 'POST', 'DELETE'], serve: serveMcp },
-    { pattern: `${place}/sse`, access: 'mcp', end: '/sse', methods: ['GET'], when: isOld, serve: openOld },
+    {
+      pattern: `${place}/mcp`,
+      access: 'mcp',
+      end: '/mcp',
+      methods: ['GET', 'POST', 'DELETE'],
+      listens: true,
+      serve: serveMcp,
+    },
+    {
+      pattern: `${place}/sse`,
+      access: 'mcp',
+      end: '/sse',
+      methods: ['GET'],
+      listens: true,
+      when: isOld,
+      serve: openOld,
+    },
     { pattern: `${place}/messages`, access: 'mcp', end: '/messages', methods: ['POST'], when: isOld, serve: postOld },
   ]),
   {
@@ -126,7 +145,7 @@ export const ROUTES: readonly RouteRow[] = [
     methods: ['POST'],
     serve: serveHook,
   })),
-  { pattern: '/metrics', access: { scope: 'audit' }, methods: ['GET', 'HEAD'], serve: serveMetrics },
+  { pattern: '/metrics', access: { scope: 'audit' }, methods: ['GET', 'HEAD'], unlimited: true, serve: serveMetrics },
   ...['/v1/audit', '/v1/audit/sessions'].map((pattern): ScopeRow => ({
     pattern,
     access: { scope: 'audit' },

@@ -15,16 +15,22 @@ const MAX_NOTICE = 64 * 1024;
 
 /**
  * Lets a request in within the limits of the gateway, of its project, and of who sends it. What it takes of them it holds.
+ * @param slot what it takes while it runs
  * @throws SlipwayError `concurrency-limited`, `rate-limited`
  */
-export function limit(holder: Holder, { key }: Identity, project: string | undefined): Limited {
+export function limit(
+  holder: Holder,
+  { key }: Identity,
+  project: string | undefined,
+  slot: Slot = 'concurrency',
+): Limited {
   const { state, generation, request } = holder;
   const course = generation.limits.ofCaller(key, project);
   if (course.counted.length === 0) return { course, permit: undefined };
   // A client whose calls take up all its room must still be able to answer what they ask, and to take one back. What
   // such a body is shows when it is read, so small ones are read before they are refused.
   const later = mayBeNotice(request) && state.limiter.isFull(course.counted);
-  const permit = state.limiter.admit(course.counted, later ? undefined : slotFor(request));
+  const permit = state.limiter.admit(course.counted, later ? undefined : slot);
   holder.held = permit;
   return { course, permit };
 }
@@ -45,11 +51,6 @@ export function settle(held: Permit, { allowed, deniedReason }: Trace): void {
 /** Whether all of it is the system's to send, as it is at once with most answers; or nothing more of it will be. */
 function isOut(response: HttpResponse): boolean {
   return response.destroyed || (response.writableEnded && response.writableLength === 0);
-}
-
-/** Who opens a stream with GET only listens. */
-function slotFor({ method }: HttpRequest): Slot {
-  return method === 'GET' ? 'streams' : 'concurrency';
 }
 
 function mayBeNotice({ method, headers }: HttpRequest): boolean {

@@ -221,6 +221,7 @@ export class Pool {
     const make = (holder: Holder): Upstream => {
       const endpoint = endpoints[turn++ % endpoints.length] as Endpoint;
       const upstream: Upstream = new Upstream({
+        server,
         endpoint,
         open: this.#opener({ server, endpoint, auth, principal }, true),
         version: this.#options.version,
@@ -251,6 +252,7 @@ export class Pool {
     const key = JSON.stringify([server, endpoint.id, transport, address, publicOnly, auth, principal]);
     return this.#connections.shared(key, () => {
       const upstream: Upstream = new Upstream({
+        server,
         endpoint,
         open: this.#opener({ server, endpoint, auth, principal }),
         version: this.#options.version,

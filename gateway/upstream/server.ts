@@ -148,15 +148,14 @@ export class Server {
    * @throws RpcFailure as the server answered, SlipwayError otherwise
    */
   async request(method: string, params: Record<string, unknown>, options: RequestOptions): Promise<unknown> {
-    const { at, client } = options;
-    const wish = at?.instance;
+    const { at, client, instance } = options;
     // An instance that has a task keeps it, whatever is served now; without it, another may know of it.
-    const own = wish === undefined ? undefined : this.at(wish, client && holderOf(client.id));
+    const own = instance === undefined ? undefined : this.at(instance, client && holderOf(client.id));
     let tried = NONE;
     for (;;) {
       const upstream = tried === NONE && own ? own : this.#pick(options, tried);
       if (!upstream) throw unavailable(this);
-      if (at && wish === undefined) at.instance = upstream.instance;
+      if (at) at.instance = upstream.instance;
       options.admit = admission(this.#latest() ?? this, upstream, method, params, this.#now);
       try {
         return await upstream.request(method, params, options);

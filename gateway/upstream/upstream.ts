@@ -21,6 +21,8 @@ const COME_BACK = 1_000;
 const COME_BACK_MAX = 30_000;
 
 export interface UpstreamOptions {
+  /** Whose instance it leads to. */
+  readonly server: string;
   readonly endpoint: Endpoint;
   readonly open: Open;
   /** For `clientInfo`. */
@@ -61,7 +63,7 @@ export class Upstream {
   constructor(options: UpstreamOptions) {
     this.endpoint = options.endpoint;
     this.principal = options.principal;
-    this.instance = hash('sha256', options.endpoint.id, 'base64url').slice(0, 8);
+    this.instance = hash('sha256', `${options.server} ${options.endpoint.id}`, 'base64url').slice(0, 8);
     this.#options = options;
   }
 

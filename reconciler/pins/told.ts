@@ -5,6 +5,7 @@ import { inWords } from '../../schemas/lock/differences.ts';
 import { driftOf, type Pinned } from '../../schemas/lock/pinned.ts';
 import type { ServerEntry, Tool } from '../../schemas/snapshot.ts';
 import type { ServerStatus, Status } from '../../schemas/status.ts';
+import { nameHash } from '../record/audit/line.ts';
 import type { Draft } from '../status.ts';
 
 /** How what a server lists differs from what was accepted; undefined where it does not, or nobody wants to know. */
@@ -36,6 +37,9 @@ export function driftEvents(
       .filter((one) => !earlier.get(name)?.has(textOf(one)))
       .map((one): AuditDraft => {
         const isHeld = pins?.drift === 'block' && one.change !== 'removed';
+        const level = entries[name]?.audit;
+        // What a tool was called before is a name as well.
+        const told = level === 'hash' && one.from !== undefined ? { ...one, from: nameHash(one.from) } : one;
         return {
           at: Date.now(),
           kind: 'tool_drift',
@@ -44,12 +48,12 @@ export function driftEvents(
           requestId: randomUUID(),
           server: name,
           tool: one.tool,
-          level: entries[name]?.audit,
+          level,
           method: 'tools/list',
           allowed: !isHeld,
           ...(isHeld ? { deniedReason: 'tool-drift' } : {}),
           ...(lastApplied ? { commit: lastApplied.id } : {}),
-          detail: { change: one.change, because: inWords(one), toolDrift: pins?.drift },
+          detail: { change: one.change, because: inWords(told), toolDrift: pins?.drift },
         };
       }),
   );
