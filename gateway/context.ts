@@ -45,6 +45,7 @@ function serversOf({ servers, ...snapshot }: Snapshot, routes: readonly string[]
   });
   const pool = new Pool({
     open: () => Promise.reject(new NotDelivered('Nobody is asked.')),
+    isWanted: () => false,
     taskOwner: () => undefined,
     authorize: () => {
       throw new Error('nobody is let in where nobody is asked');

@@ -94,13 +94,13 @@ export class RunningGateway implements Gateway {
       open: opener(options.connect, version),
       version,
       authorize: (door) => authorizer.authorization(door),
+      isWanted: (server, uri) => this.#state.subscriptions.of(server, uri).length > 0,
       taskOwner: (task) => this.#state.tasks.of(task)?.client,
       onChanged: (server, method, principal) => this.#unasked.changed(server, method, principal),
       onListed: () => options.listed?.(),
       onNotification: (server, notification, audience) => this.#unasked.said(server, notification, audience),
     });
-    const [llm, texts] = [new Llms({ secrets, log }), new TextCache(options.texts)];
-    const seal = new Seal(options.sessionKey);
+    const [llm, texts, seal] = [new Llms({ secrets, log }), new TextCache(options.texts), new Seal(options.sessionKey)];
     this.#state = {
       log,
       version,
@@ -133,7 +133,7 @@ export class RunningGateway implements Gateway {
       tasks: new Tasks(seal),
       parked: new Parked(),
       oldSessions: new Map(),
-      subscriptions: new Subscriptions((server, uri) => this.#pool.server(server)?.forget(uri)),
+      subscriptions: new Subscriptions((server, uri) => this.#pool.server(server)?.interest.forget(uri)),
       streams: new Streams((stream) => viewOf(this.#state.current, stream) !== undefined),
       replays: new Replays(),
       denials: new Denials(),

@@ -25,12 +25,13 @@ export function subscribe(call: Call): Promise<Json> {
     traceServer(call.trace, server);
     subscriptions.add(call.id, server.name, uri, call.until);
     try {
+      await server.interest.settled(uri);
       // Shared: the server hears of the first who wants to know, and of nobody after that.
-      if (server.urisFor(call.id).has(uri)) return '{}';
+      if (server.interest.of(call.id).has(uri)) return '{}';
       const result = await relay(call, server, params, { send: (...sent) => server.requestAll(...sent) });
-      server.subscribed(call.id, uri, call.until);
+      server.interest.begun(call.id, uri, call.until);
       // The session may have ended meanwhile, and with it the last who wanted to know.
-      if (subscriptions.of(server.name, uri).length === 0) server.forget(uri);
+      if (subscriptions.of(server.name, uri).length === 0) server.interest.forget(uri);
       return result;
     } catch (error) {
       subscriptions.remove(call.id, server.name, uri);
@@ -47,7 +48,7 @@ export function unsubscribe({ caller: { route, state }, id, request, trace }: Ca
   const server = route.servers.find(({ name }) => heard.includes(name)) ?? ownersOf(route, uri)[0];
   if (server) traceServer(trace, server);
   for (const name of heard) state.subscriptions.remove(id, name, uri);
-  for (const each of route.servers) each.unsubscribed(id, uri);
+  for (const each of route.servers) each.interest.ended(id, uri);
   return '{}';
 }
 

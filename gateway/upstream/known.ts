@@ -45,4 +45,6 @@ export class Wishes {
   /** The least severe level that somebody wants to hear of. */
   level: string | undefined;
   readonly uris = new Set<string>();
+  /** Which of them the server is being told that nobody wants any more: a new wish must come after that. */
+  readonly ending = new Map<string, Promise<unknown>>();
 }

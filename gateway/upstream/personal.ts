@@ -59,7 +59,7 @@ export function partOf(server: Server, principal: string): Server {
   return server.personal?.of(principal) ?? server;
 }
 
-export function partsOf({ personal }: Server): readonly Server[] {
+export function partsOf({ personal }: Pick<Server, 'personal'>): readonly Server[] {
   return personal?.all ?? [];
 }
 

@@ -22,6 +22,8 @@ export interface PoolOptions {
   readonly version: string;
   /** How to get into a server that wants to know who comes. */
   authorize(door: Door): Authorization;
+  /** Whether a client waits for news of a resource. */
+  isWanted(server: string, uri: string): boolean;
   /** Which client began a task. */
   taskOwner(task: TaskRef): string | undefined;
   /** A server's list became another one. @param method what MCP's notice of it is called @param principal whose list it is, where everybody has their own */
@@ -63,7 +65,13 @@ export class Pool {
   /** From now on, what upstreams say of themselves is told to these. */
   adopt(servers: ReadonlyMap<string, Server>): void {
     this.#servers = servers;
-    for (const key of this.#wishes.keys()) if (!servers.has(nameIn(key))) this.#wishes.delete(key);
+    for (const [key, { uris, level }] of this.#wishes) {
+      const name = nameIn(key);
+      if (servers.has(name)) continue;
+      // It may come back, and clients that live on wait for what it told them of.
+      for (const uri of uris) if (!this.#options.isWanted(name, uri)) uris.delete(uri);
+      if (uris.size === 0 && level === undefined) this.#wishes.delete(key);
+    }
     // A new instance must know at once what clients wait for: no call may ever come to connect it.
     for (const server of servers.values()) {
       const { upstreams, wishes, isolated, known, entry } = server;
@@ -258,7 +266,7 @@ export class Pool {
         version: this.#options.version,
         principal,
         taskOwner: (id) => this.#options.taskOwner({ server, instance: upstream.instance, id }),
-        isAwaited: () => (this.#part(server, principal)?.wishes.uris.size ?? 0) > 0,
+        isAwaited: () => this.#part(server, principal)?.interest.isAwaited === true,
         onOpen: (welcome) => this.#part(server, principal)?.opened(upstream, welcome),
         onNotification: (notification, audience) => {
           this.#part(server, principal)?.heard(notification, upstream);

@@ -12,8 +12,9 @@ import { NotDelivered, type Welcome } from './link.ts';
 import { admission, look, lookAnew } from './looks.ts';
 import type { Fetched, ListState } from './listing.ts';
 import { LIST_NAMES, LISTS, type ListName } from './lists.ts';
+import { Interest, tell } from './interest.ts';
 import { holderOf, type IsolatedUpstreams } from './isolated.ts';
-import { partsOf, type Personal } from './personal.ts';
+import type { Personal } from './personal.ts';
 import { named, unavailable, whyNone } from './unavailable.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -52,6 +53,8 @@ export class Server {
   readonly personal: Personal | undefined;
   readonly known: Known;
   readonly wishes: Wishes;
+  /** In its resources. */
+  readonly interest: Interest;
   /** How long a client waits for one of its lists (ms). */
   readonly patience: number;
   readonly at: ServerParts['at'];
@@ -71,6 +74,7 @@ export class Server {
     this.patience = entry.listTimeoutMs ?? listTimeoutMs ?? LIST_TIMEOUT;
     this.#latest = latest;
     this.at = at;
+    this.interest = new Interest(this);
   }
 
   get instructions(): string | undefined {
@@ -182,37 +186,6 @@ export class Server {
     });
   }
 
-  /** What the instance, or the instances, that a client uses were asked to tell of. */
-  urisFor(client: string): ReadonlySet<string> {
-    return this.isolated?.urisOf(holderOf(client)) ?? this.wishes.uris;
-  }
-
-  /** The instances of a client tell of a resource from now on. @param until Unix time in ms */
-  subscribed(client: string, uri: string, until: number): void {
-    if (this.isolated) this.isolated.subscribed(holderOf(client), uri, until);
-    else this.wishes.uris.add(uri);
-  }
-
-  /** A client with an instance of its own does not want to hear of a resource any more. */
-  unsubscribed(client: string, uri: string): void {
-    const holder = holderOf(client);
-    const upstream = this.isolated?.known(holder);
-    if (upstream && this.isolated?.unsubscribed(holder, uri)) this.#tell(upstream, 'resources/unsubscribe', { uri });
-  }
-
-  /** Nobody wants to hear of a resource any more. */
-  forget(uri: string): void {
-    for (const part of partsOf(this)) part.forget(uri);
-    if (!this.wishes.uris.delete(uri)) return;
-    const connected = this.upstreams.filter((upstream) => upstream.connected);
-    for (const upstream of connected) this.#tell(upstream, 'resources/unsubscribe', { uri });
-  }
-
-  /** Asks for something that no client waits for. */
-  #tell(upstream: Upstream, method: string, params: Record<string, unknown>): void {
-    upstream.request(method, params, { signal: AbortSignal.timeout(this.entry.timeoutMs) }).catch(() => {});
-  }
-
   /** Tells those instances that a connection stands to; nobody is woken for a notice. @param client who says so */
   notify(method: string, params: Record<string, unknown> | undefined, client?: string): void {
     if (this.isolated)
@@ -251,9 +224,9 @@ export class Server {
 
   #repeat(upstream: Upstream, capabilities: Capabilities, uris: Iterable<string>): void {
     const { level } = this.wishes;
-    if (level !== undefined && capabilities['logging']) this.#tell(upstream, 'logging/setLevel', { level });
+    if (level !== undefined && capabilities['logging']) void tell(upstream, this.entry, 'logging/setLevel', { level });
     if (capabilities['resources']?.['subscribe'])
-      for (const uri of uris) this.#tell(upstream, 'resources/subscribe', { uri });
+      for (const uri of uris) void tell(upstream, this.entry, 'resources/subscribe', { uri });
   }
 
   /** The server said something of itself. @param isShared false for an instance of one client: what all see is no matter of it */

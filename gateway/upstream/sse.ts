@@ -23,8 +23,14 @@ export async function connectSse(url: URL, client: Http, handlers: LinkHandlers)
     close();
     handlers.onClose();
   };
+  /** Messages go side by side, but nothing goes before the server knows that the handshake is done. */
+  let introduced: Promise<void> = Promise.resolve();
+  const send = (message: RpcMessage, options?: RequestOptions): void => {
+    if ('method' in message && message.method === 'notifications/initialized') introduced = post(message);
+    else void introduced.then(() => post(message, options));
+  };
   /** A message that is refused is a matter of that message alone; one whose stream is not known any more, of all. */
-  const send = async (message: RpcMessage, options: RequestOptions = {}): Promise<void> => {
+  const post = async (message: RpcMessage, options: RequestOptions = {}): Promise<void> => {
     const own = isRequest(message) ? options.signal : AbortSignal.timeout(NOTICE_TIMEOUT);
     const call = {
       method: 'POST',
@@ -40,7 +46,7 @@ export async function connectSse(url: URL, client: Http, handlers: LinkHandlers)
       if (isRequest(message)) peer.fail(message.id, toSlipwayError(error, 'upstream-unavailable'));
     }
   };
-  const peer = new Peer({ ...handlers, send: (message, options) => void send(message, options) });
+  const peer = new Peer({ ...handlers, send });
   const close = (): void => {
     stop.abort();
     client.close();
