@@ -45,6 +45,7 @@ function serversOf({ servers, ...snapshot }: Snapshot, routes: readonly string[]
   });
   const pool = new Pool({
     open: () => Promise.reject(new NotDelivered('Nobody is asked.')),
+    listener: () => undefined,
     isWanted: () => false,
     taskOwner: () => undefined,
     authorize: () => {

@@ -94,6 +94,7 @@ export class RunningGateway implements Gateway {
       open: opener(options.connect, version),
       version,
       authorize: (door) => authorizer.authorization(door),
+      listener: (server, client) => this.#unasked.listener(server, client),
       isWanted: (server, uri) => this.#state.subscriptions.of(server, uri).length > 0,
       taskOwner: (task) => this.#state.tasks.of(task)?.client,
       onChanged: (server, method, principal) => this.#unasked.changed(server, method, principal),
@@ -165,9 +166,7 @@ export class RunningGateway implements Gateway {
   readonly relist = (server: string): Promise<readonly Tool[] | undefined> => this.#pool.relist(server);
   readonly unlisted = (server: string): Readonly<Record<string, string>> => this.#pool.server(server)?.unlisted ?? {};
 
-  links(): ReadonlyMap<string, LinkState> {
-    return this.#state.prompts.links.states;
-  }
+  readonly links = (): ReadonlyMap<string, LinkState> => this.#state.prompts.links.states;
 
   busy(endpointId: string): number {
     return this.#pool.busy(endpointId);

@@ -4,6 +4,7 @@ import type { Client } from '../schemas/peer.ts';
 import type { State } from './exchange.ts';
 import type { Stream } from './sessions/streams.ts';
 import { renamed, TASK_STATUS } from '../schemas/tasks.ts';
+import { streamClient } from './sessions/stream-client.ts';
 import type { TaskRef } from './sessions/tasks.ts';
 import { viewOf } from './steps/authorize.ts';
 import type { Audience } from './upstream/link.ts';
@@ -76,6 +77,15 @@ export class Unasked {
   /** A person has given the consent that a call of a client asked for. */
   consented(server: string, elicitationId: string): void {
     this.#done(server, { jsonrpc: '2.0', method: ELICITATION_DONE, params: { elicitationId } }, undefined);
+  }
+
+  /** A client that has an instance for itself, as it can be asked between its calls; `undefined` where it does not listen, or may not use the server. */
+  listener(server: string, sessionId: string): Client | undefined {
+    const { current, streams } = this.#state;
+    const stream = streams.of(sessionId);
+    if (!stream?.writer.attached) return undefined;
+    const isOpen = viewOf(current, stream)?.servers.some(({ name }) => name === server);
+    return isOpen ? streamClient(this.#state, stream) : undefined;
   }
 
   /** To whom the elicitation was for, whoever is calling now. */

@@ -72,6 +72,7 @@ function get(caller: Caller): void {
   const writer = lastingStream(caller, session);
   const stream = {
     sessionId: session.id,
+    session,
     route: route.path,
     identity,
     source,

@@ -8,10 +8,10 @@ import type { LegacyCall } from '../era/legacy-call.ts';
 import { capabilitiesFrom, checkCapabilities } from './capabilities.ts';
 
 /** How long a person may think before a question counts as unanswered (ms). */
-const ANSWER_TIMEOUT = 15 * 60_000;
+export const ANSWER_TIMEOUT = 15 * 60_000;
 
 /** Questions that one call may have open: a server must not fill the memory, or a person's screen. */
-const MAX_WAITING = 100;
+export const MAX_WAITING = 100;
 
 export class CallClient implements CallEnd {
   readonly id: string;

@@ -4,6 +4,7 @@ import type { RpcNotification } from '../../schemas/jsonrpc.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { Source } from '../exchange.ts';
 import type { EventWriter } from '../rpc/sse-writer.ts';
+import type { Session } from './seal.ts';
 
 /** Below the idle limits of common proxies (ms). */
 const KEEP_ALIVE = 25_000;
@@ -21,6 +22,8 @@ export interface Stream {
   /** Unix time (ms) at which its session ends. */
   readonly expiresAt: number;
   readonly writer: EventWriter;
+  /** Absent since 2026-07-28, where a client is asked in answers to its calls. */
+  readonly session?: Session;
   /** How its client wants to be told; `undefined` for what is not for it. Without it: as it is. */
   readonly phrase?: (notification: RpcNotification) => string | undefined;
   /** Whether calls are answered on it: a shutdown waits for them before it ends the stream. */
@@ -68,6 +71,10 @@ export class Streams {
     this.#bySession.set(stream.sessionId, stream);
     this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
     stream.writer.comment('open');
+  }
+
+  of(sessionId: string): Stream | undefined {
+    return this.#bySession.get(sessionId);
   }
 
   has(sessionId: string): boolean {

@@ -3,7 +3,9 @@
  * on a shared server what is meant for one client must reach no other, so it is the only one that it can be for, or nobody: never a guess.
  */
 import { SlipwayError } from '../../schemas/errors.ts';
+import { RPC, RpcFailure, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Client } from '../../schemas/peer.ts';
+import { holderOf } from './isolated.ts';
 import type { Audience } from './link.ts';
 
 /** How long a server may still work on a call that we gave up, for all that we know (ms). */
@@ -44,8 +46,12 @@ export class Callers {
 
   /** Whom a question is for, seen through its latest call. @param owner the one client that it can be, where the question tells */
   asked(owner?: string): Client | undefined {
-    if (owner !== undefined) return this.#inFlight.findLast(({ id }) => id === owner);
-    return this.#only(performance.now());
+    return owner === undefined ? this.#only(performance.now()) : this.latest(owner);
+  }
+
+  /** Of those that can only be one. */
+  latest(owner?: string): Client | undefined {
+    return this.#inFlight.findLast(({ id }) => owner === undefined || id === owner);
   }
 
   /** Aborts when none of a client's calls runs here any more: which of them a question was about, only the server knows. */
@@ -55,9 +61,17 @@ export class Callers {
     return idle.signal;
   }
 
-  /** Why {@link asked} knew nobody. */
-  get why(): string {
+  /** What a server hears whose question is for nobody that is known. @param task the one that it belongs to */
+  refusal({ method }: RpcRequest, task: string | undefined): RpcFailure {
+    const why = task === undefined ? this.#why : 'who has the task does not wait for it';
+    const message = `${method} was refused: ${why}, so it is not known whom it is meant for`;
+    return new RpcFailure({ code: RPC.invalidRequest, message });
+  }
+
+  get #why(): string {
     if (this.#inFlight.length === 0) return 'no client has a call in flight here';
+    if (new Set(this.#inFlight.map(({ id }) => holderOf(id))).size === 1 && this.#inFlight.length > 1)
+      return 'a client that keeps no session has more than one call in flight here';
     return 'more than one client has a call in flight here, or had one that may still run';
   }
 

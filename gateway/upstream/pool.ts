@@ -1,6 +1,7 @@
 /** Keeps connections and what is known over snapshot swaps: what did not change is not opened or asked for again. */
 import type { Era } from '../../schemas/modern.ts';
 import type { RpcNotification } from '../../schemas/jsonrpc.ts';
+import type { Client } from '../../schemas/peer.ts';
 import type { Endpoint, ServerEntry, Snapshot, Tally, Tool } from '../../schemas/snapshot.ts';
 import type { UpstreamStatus } from '../../schemas/status.ts';
 import type { Authorization } from './auth/authorization.ts';
@@ -22,6 +23,8 @@ export interface PoolOptions {
   readonly version: string;
   /** How to get into a server that wants to know who comes. */
   authorize(door: Door): Authorization;
+  /** Who has an instance for itself, as it can be asked between its calls. @param client the name of its session */
+  listener(server: string, client: string): Client | undefined;
   /** Whether a client waits for news of a resource. */
   isWanted(server: string, uri: string): boolean;
   /** Which client began a task. */
@@ -235,6 +238,7 @@ export class Pool {
         version: this.#options.version,
         principal,
         taskOwner: (id) => this.#options.taskOwner({ server, instance: upstream.instance, id }),
+        owner: () => (holder.client === undefined ? undefined : this.#options.listener(server, holder.client)),
         onOpen: (welcome) => this.#part(server, principal)?.openedIsolated(upstream, holder.client, welcome),
         // What it says before it has a client is for nobody.
         onNotification: (notification, audience) => {

@@ -5,6 +5,7 @@ import { parseExact } from '../../schemas/exact-json.ts';
 import { messagesIn } from '../../schemas/jsonrpc.ts';
 import { LineSplitter } from '../../schemas/lines.ts';
 import { Peer, type Connection } from '../../schemas/peer.ts';
+import { Turns } from '../../schemas/turns.ts';
 import { MAX_MESSAGE_BYTES, NotDelivered, type LinkHandlers } from './link.ts';
 
 /** What may wait for an upstream that does not read before it counts as gone (bytes). */
@@ -29,18 +30,20 @@ export async function connectSocket(path: string, handlers: LinkHandlers): Promi
       if (socket.writableLength > MAX_UNREAD) socket.destroy();
     },
   });
-  const lines = new LineSplitter((line) => receive(peer, line), { maxBytes: MAX_MESSAGE_BYTES });
   let closing = false;
   let reason = new SlipwayError('upstream-unavailable', 'The server closed the connection.');
-  socket.on('data', (chunk: Buffer) => {
+  /** Nothing that one server says may end the program that serves all the others. */
+  const safely = (take: () => void): void => {
     try {
-      lines.push(chunk);
+      take();
     } catch (cause) {
-      // Nothing that one server says may end the program that serves all the others.
       reason = new SlipwayError('upstream-unavailable', 'The server said what could not be taken in.', { cause });
       socket.destroy();
     }
-  });
+  };
+  const turns = new Turns((message) => safely(() => peer.receive(message)));
+  const lines = new LineSplitter((line) => receive(turns, line), { maxBytes: MAX_MESSAGE_BYTES });
+  socket.on('data', (chunk: Buffer) => safely(() => lines.push(chunk)));
   socket.on('error', () => {});
   socket.on('close', () => {
     peer.close(reason);
@@ -68,12 +71,12 @@ function uncork(socket: Socket): void {
 }
 
 /** Servers print all sorts of things on stdout; what is no message is not for us. */
-function receive(peer: Peer, line: string): void {
+function receive(turns: Turns, line: string): void {
   let value: unknown;
   try {
     value = parseExact(line);
   } catch {
     return;
   }
-  for (const message of messagesIn(value)) peer.receive(message);
+  for (const message of messagesIn(value)) turns.push(message);
 }

@@ -1,7 +1,7 @@
 /** The gateway's connection to one instance or remote server: opened when first needed, opened again when it ends. */
 import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RPC, RpcFailure, type RpcNotification, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import { RpcFailure, type RpcNotification, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Asked, Client, Connection, RequestOptions } from '../../schemas/peer.ts';
 import type { Endpoint, Tally } from '../../schemas/snapshot.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
@@ -31,6 +31,8 @@ export interface UpstreamOptions {
   readonly principal?: string | undefined;
   /** Which client began a task, by the server's own id for it. */
   taskOwner(id: string): string | undefined;
+  /** The one client that has the instance, where it can be asked between its calls; without it, clients share the instance. */
+  owner?(): Client | undefined;
   /** Whether somebody waits for what it tells unasked. */
   isAwaited?(): boolean;
   onOpen(welcome: Welcome): void;
@@ -286,13 +288,11 @@ export class Upstream {
     const task = relatedTask(request.params);
     const owner = task === undefined ? undefined : (this.#options.taskOwner(task) ?? '');
     if (asked.client) return asked.client.request(request, asked);
-    const client = this.#callers.asked(owner);
+    const client = this.#options.owner ? this.#callers.latest(owner) : this.#callers.asked(owner);
     if (client) return client.request(request, { ...asked, until: this.#callers.whileBusy(client.id) });
-    const why = task === undefined ? this.#callers.why : 'who has the task does not wait for it';
-    throw new RpcFailure({
-      code: RPC.invalidRequest,
-      message: `${request.method} was refused: ${why}, so it is not known whom it is meant for`,
-    });
+    const listener = this.#options.owner?.();
+    if (listener) return listener.request(request, asked);
+    throw this.#callers.refusal(request, task);
   }
 }
 

@@ -51,10 +51,11 @@ export function handlersFor(connections: ReadonlySet<BridgeConnection>): Connect
   };
 }
 
-/** On a shared session a server's question goes to the one client whose call is running; never to a guess. */
+/** On a shared session a server's question goes to the one whose call is running, or the only one that there is; never to a guess. */
 async function ask(connections: ReadonlySet<BridgeConnection>, request: RpcRequest, asked: Asked): Promise<unknown> {
   const busy = [...connections].filter((connection) => connection.inFlight > 0);
-  const answer = busy.length === 1 ? busy[0]?.handlers.onRequest : undefined;
+  const likely = busy.length > 0 ? busy : [...connections];
+  const answer = likely.length === 1 ? likely[0]?.handlers.onRequest : undefined;
   if (!answer)
     throw new RpcFailure({ code: RPC.methodNotFound, message: `No client can answer ${request.method} here` });
   return answer(request, asked);

@@ -7,6 +7,7 @@ import { LineSplitter } from '../../schemas/lines.ts';
 import { isDiscovered, MODERN_RPC, MODERN_VERSION, type Era } from '../../schemas/modern.ts';
 import { Peer, type ConnectionHandlers } from '../../schemas/peer.ts';
 import { OpenTasks } from '../../schemas/tasks.ts';
+import { Turns } from '../../schemas/turns.ts';
 import { handshake, type HandshakeOptions } from './handshake.ts';
 import type { LogFile } from './log-file.ts';
 import { logStream } from './log-stream.ts';
@@ -59,7 +60,8 @@ export async function openSession(
       stdin.write(`${JSON.stringify(message)}\n`);
     },
   });
-  const output = new LineSplitter((line) => receive(line, peer, log), {
+  const turns = new Turns((message) => take(message, peer, log));
+  const output = new LineSplitter((line) => receive(line, turns, log), {
     maxBytes: MAX_MESSAGE_BYTES,
     onTooLong: (bytes) =>
       log.write('slipway', `dropped a message of ${bytes} bytes: the limit is ${MAX_MESSAGE_BYTES}`),
@@ -78,7 +80,7 @@ function uncork(stdin: Writable): void {
 }
 
 /** Servers print banners where they should not; what is no message goes to the log. */
-function receive(line: string, peer: Peer, log: LogFile): void {
+function receive(line: string, turns: Turns, log: LogFile): void {
   let messages: readonly RpcMessage[] = [];
   try {
     messages = messagesIn(parseExact(line));
@@ -86,7 +88,7 @@ function receive(line: string, peer: Peer, log: LogFile): void {
     // Said below.
   }
   if (messages.length === 0) return log.write('stdout', line.slice(0, 4096));
-  for (const message of messages) take(message, peer, log);
+  for (const message of messages) turns.push(message);
 }
 
 function take(message: RpcMessage, peer: Peer, log: LogFile): void {
