@@ -1,4 +1,5 @@
-import { API_VERSION, addressOf } from '../../schemas/resource.ts';
+import { referencesOf } from '../../schemas/refs.ts';
+import { API_VERSION, addressOf, type Resource } from '../../schemas/resource.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { name as nameSchema } from '../../schemas/kinds/fields.ts';
 import type { Status } from '../../schemas/status.ts';
@@ -10,6 +11,7 @@ import {
   text,
   type Command,
   type Invocation,
+  type Options,
 } from '../command.ts';
 import { localResources } from '../local.ts';
 import { table } from '../print/table.ts';
@@ -82,7 +84,7 @@ export const command: Command = {
 async function create(name: string, invocation: Invocation): Promise<void> {
   const { options } = invocation;
   const { token, sha256 } = makeToken();
-  const expiresAt = timeIn(options, 'expires');
+  const expiresAt = lifeIn(options);
   await write(invocation, `Add token ${name}`, async (draft) => {
     const before = await draft.find(KIND, name);
     if (before) throw new SlipwayError('exists', `Token ${name} exists already, in ${before.file}.`);
@@ -93,20 +95,46 @@ async function create(name: string, invocation: Invocation): Promise<void> {
   show(token, invocation);
 }
 
-/** Deleting the YAML is all there is to it: a token that is in no commit opens nothing. */
-function revoke(name: string, invocation: Invocation): Promise<void> {
-  return write(invocation, `Revoke token ${name}`, async (draft) => {
+/**
+ * Deleting the YAML is all there is to it: a token that is in no commit opens nothing. One that others name has expired instead: that it is
+ * worth nothing must not wait until nobody names it.
+ */
+async function revoke(name: string, invocation: Invocation): Promise<void> {
+  let naming: readonly Resource[] = [];
+  await write(invocation, `Revoke token ${name}`, async (draft) => {
     const located = await found(draft, kind, name);
+    naming = namingIt(draft, name);
+    if (naming.length > 0) {
+      const spec = { expiresAt: new Date().toISOString(), previous: null };
+      const value = mergePatch(located.document.value, { spec });
+      return { ...(await say(draft, { kind: KIND, name, value })), verb: 'revoked' };
+    }
     await remove(draft, located);
     return { kind: KIND, name, file: located.file, verb: 'revoked' };
   });
+  if (naming.length === 0) return;
+  const who = naming.map((each) => `${addressOf(each)} (${each.source.file}:${each.source.line})`).join(', ');
+  invocation.io.err(
+    `It has expired, and stays because it is named by ${who}. Without these, revoke it again to delete it.`,
+  );
 }
+
+const namingIt = (draft: Draft, name: string): Resource[] =>
+  draft.base.resources.filter((resource) =>
+    referencesOf(resource).some((reference) => reference.kind === KIND && reference.name === name),
+  );
 
 async function rotate(name: string, invocation: Invocation): Promise<void> {
   const { token, sha256 } = makeToken();
-  const [until, expiresAt] = [timeIn(invocation.options, 'overlap'), timeIn(invocation.options, 'expires')];
+  const [until, expiresAt] = [timeIn(invocation.options, 'overlap'), lifeIn(invocation.options)];
   await write(invocation, `Rotate token ${name}`, async (draft) => {
     const { document } = await found(draft, kind, name);
+    const expired = expiryOf(draft, name);
+    if (expiresAt === undefined && expired !== undefined && Date.parse(expired) <= Date.now())
+      throw new SlipwayError(
+        'usage',
+        `Token ${name} has expired, on ${expired}: --expires says how long a new one works.`,
+      );
     const value = mergePatch(document.value, {
       spec: {
         sha256,
@@ -118,6 +146,14 @@ async function rotate(name: string, invocation: Invocation): Promise<void> {
   });
   invocation.io.err(`The token before works until ${until ?? 'this is in force'}.`);
   show(token, invocation);
+}
+
+/** When a token expires that is made now. @throws SlipwayError `usage` for one that would never work */
+function lifeIn(options: Options): string | undefined {
+  const expiresAt = timeIn(options, 'expires');
+  if (expiresAt !== undefined && Date.parse(expiresAt) <= Date.now())
+    throw new SlipwayError('usage', `--expires ${text(options, 'expires')} leaves it no time.`);
+  return expiresAt;
 }
 
 /** As the config says; when they were used, a running Slipway knows. */
@@ -168,7 +204,9 @@ function show(token: string, { options, io }: Invocation): void {
   io.err('The token itself is shown only now.');
 }
 
-function hashOf(draft: Draft, name: string): string | null {
-  const resource = draft.of(KIND).find(({ metadata }) => metadata.name === name);
-  return (resource?.spec as { sha256: string } | undefined)?.sha256 ?? null;
+function specOf(draft: Draft, name: string): { sha256?: string; expiresAt?: string } {
+  return draft.of(KIND).find(({ metadata }) => metadata.name === name)?.spec ?? {};
 }
+
+const hashOf = (draft: Draft, name: string): string | null => specOf(draft, name).sha256 ?? null;
+const expiryOf = (draft: Draft, name: string): string | undefined => specOf(draft, name).expiresAt;

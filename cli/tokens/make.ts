@@ -35,13 +35,18 @@ export function rightsOf(options: Options, draft: Draft): Record<string, string[
   };
 }
 
+/** The last moment that ISO 8601 has four digits for the year of. */
+const LATEST = Date.UTC(9999, 11, 31);
+
 /** `90d` from now, in ISO 8601. @throws SlipwayError `usage` */
 export function timeIn(options: Options, name: string): string | undefined {
   const wanted = text(options, name);
   if (wanted === undefined) return undefined;
   if (!duration.safeParse(wanted).success)
     throw new SlipwayError('usage', `--${name} ${wanted} is no duration such as 90d.`);
-  return new Date(Date.now() + milliseconds(wanted)).toISOString();
+  const time = Date.now() + milliseconds(wanted);
+  if (time > LATEST) throw new SlipwayError('usage', `--${name} ${wanted} ends after the year 9999.`);
+  return new Date(time).toISOString();
 }
 
 const namesOf = (draft: Draft, kind: string): string[] => draft.of(kind).map(({ metadata }) => metadata.name);

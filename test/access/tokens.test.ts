@@ -77,6 +77,8 @@ describe('on the command line', () => {
     expect(await refused('x', '--scopes', 'search,everything')).toMatch(/no scope everything.*\n.*search, graph/);
     expect(await refused('x', '--project', 'deb')).toMatch(/no project deb.*\n.*There is: dev/);
     expect(await refused('x', '--expires', 'soon')).toContain('no duration');
+    expect(await refused('x', '--expires', '999999999d')).toContain('ends after the year 9999');
+    expect(await refused('x', '--expires', '0s')).toContain('leaves it no time');
     expect(await refused('X')).toContain('no name');
     desk.push({
       'odd-place.yaml': `apiVersion: slipway/v1\nkind: Token\nmetadata: { name: taken }\nspec: { sha256: ${'a'.repeat(64)} }\n`,
@@ -110,6 +112,29 @@ describe('on the command line', () => {
     expect(desk.git(desk.config, 'log', '-1', '--format=%s')).toBe('Revoke token a');
     expect((await tokenCommand(desk, 'revoke', 'a')).err).toContain('[not-found]');
     expect((await tokenCommand(desk, 'revoke', 'b')).code).toBe(0);
+    expect(desk.files(desk.config)).not.toContain('tokens.yaml');
+  });
+
+  test('revoke makes one that others name worthless at once, and deletes it when nobody names it any more', async () => {
+    await using desk = new Desk();
+    const group = `apiVersion: slipway/v1\nkind: Group\nmetadata: { name: bots }\nspec: { members: [{ kind: Token, name: ci }] }\n`;
+    const previous = `{ sha256: ${'b'.repeat(64)}, until: 2100-01-01T00:00:00.000Z }`;
+    const spec = `{ sha256: ${'a'.repeat(64)}, previous: ${previous} }`;
+    desk.push({
+      ...hello,
+      'groups.yaml': group,
+      'tokens.yaml': `apiVersion: slipway/v1\nkind: Token\nmetadata: { name: ci }\nspec: ${spec}\n`,
+    });
+    const revoked = await tokenCommand(desk, 'revoke', 'ci');
+    expect([revoked.code, revoked.err]).toEqual([0, expect.stringContaining('named by Group/bots (groups.yaml:1)')]);
+    const written = parse(readFileSync(join(desk.config, 'tokens.yaml'), 'utf8')) as { spec: { expiresAt: string } };
+    expect(written.spec).toEqual({ sha256: 'a'.repeat(64), expiresAt: expect.any(String) });
+    expect(Date.parse(written.spec.expiresAt)).toBeLessThanOrEqual(Date.now());
+    expect(await isValid(desk)).toBe(true);
+    const rotated = await tokenCommand(desk, 'rotate', 'ci');
+    expect([rotated.code, rotated.err]).toEqual([64, expect.stringContaining('has expired')]);
+    desk.push({ 'groups.yaml': group.replace('{ kind: Token, name: ci }', '') });
+    expect((await tokenCommand(desk, 'revoke', 'ci')).code).toBe(0);
     expect(desk.files(desk.config)).not.toContain('tokens.yaml');
   });
 });
