@@ -50,21 +50,25 @@ export async function listen(call: ModernCall): Promise<void> {
   });
   // Listens before it subscribes, so that nothing is missed between the two.
   state.streams.add(stream);
-  const granted = await Promise.all(
-    uris.map((uri) =>
-      subscribe(call.about('resources/subscribe', uri)).then(
-        () => [uri],
-        () => [],
-      ),
-    ),
-  );
-  const resourceSubscriptions = granted.flat();
+  const resourceSubscriptions = (await Promise.all(uris.map((uri) => granted(call, uri)))).flat();
   const notifications = {
     ...Object.fromEntries(lists.map((field) => [field, true])),
     ...(resourceSubscriptions.length > 0 ? { resourceSubscriptions } : {}),
   };
   if (response.destroyed) return state.subscriptions.end(call.id);
   for (const text of channel.acknowledge(notifications)) stream.writer.event(text);
+}
+
+/** Limit evasion: each URI costs what a request costs, or one body could make any number of them. What is refused is left out. */
+async function granted(call: ModernCall, uri: string): Promise<string[]> {
+  const { state, course } = call.caller;
+  try {
+    state.limiter.admit(course.counted, undefined).release();
+    await subscribe(call.about('resources/subscribe', uri));
+    return [uri];
+  } catch {
+    return [];
+  }
 }
 
 /** Says what it says under the id of its request. */

@@ -41,12 +41,14 @@ export async function complete(call: Call): Promise<Json> {
   return relay(call, server, params);
 }
 
-/** @throws SlipwayError upstream-unavailable for a link that cannot be read */
+/** @throws SlipwayError upstream-unavailable for a link that cannot be read, and as a limit or a budget refuses it */
 async function ownPrompt(call: Call, prompt: Prompt): Promise<Json> {
   const read = await call.caller.state.prompts.links.read(call, prompt);
+  if ('problem' in read && read.refusal) throw read.refusal;
   if ('problem' in read)
     throw new SlipwayError('upstream-unavailable', `The prompt ${prompt.name} cannot be read: ${read.problem}.`);
-  const result = { description: summaryOf(prompt), ...messageOf(read.text) };
+  const told = read.budgets === undefined ? {} : { _meta: { 'slipway/budgets': read.budgets } };
+  const result = { description: summaryOf(prompt), ...messageOf(read.text), ...told };
   const { course, route } = call.caller;
   const change = route.plugin && changing(route.plugin, call, undefined, { name: prompt.name });
   const changed = change ? await change(result) : result;

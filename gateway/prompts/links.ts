@@ -1,5 +1,5 @@
 /** Prompts that are resources of servers: read when they are wanted, as who wants them, and how that went. */
-import { toSlipwayError } from '../../schemas/errors.ts';
+import { toSlipwayError, type SlipwayError } from '../../schemas/errors.ts';
 import { RpcFailure } from '../../schemas/jsonrpc.ts';
 import { MAX_PROMPT } from '../../schemas/kinds/prompt.ts';
 import type { LinkState } from '../../schemas/status.ts';
@@ -17,7 +17,17 @@ import type { Prompt } from './prompts.ts';
 const PATIENCE = 10_000;
 
 /** A text, or why there is none. */
-export type Text = { readonly text: string } | { readonly problem: string };
+export type Text =
+  | {
+      readonly text: string;
+      /** What is to be told of the reader's budgets. */
+      readonly budgets?: unknown;
+    }
+  | {
+      readonly problem: string;
+      /** What its reader may not do just now, which says nothing about the link. */
+      readonly refusal?: SlipwayError;
+    };
 
 export class Links {
   readonly #states = new Map<string, LinkState>();
@@ -35,6 +45,7 @@ export class Links {
     // That one caller may not use the server says nothing about the link.
     if (!found) return { problem: 'its server is not open to you' };
     const read = await within(PATIENCE, readThrough(call, link, ...found));
+    if ('refusal' in read) return read;
     const problem = 'problem' in read ? { error: read.problem } : {};
     this.#states.delete(name);
     this.#states.set(name, { at: Date.now(), ...problem });
@@ -50,16 +61,23 @@ export class Links {
 async function readThrough(outer: Call, { uri }: Link, route: RouteView, server: Server): Promise<Text> {
   const call = new InnerCall(outer, route, { method: 'resources/read', params: { uri } });
   try {
-    const result = JSON.parse(lineOf(await relay(call, server, { uri }))) as { contents?: unknown };
+    const result = JSON.parse(lineOf(await relay(call, server, { uri }))) as {
+      contents?: unknown;
+      _meta?: Record<string, unknown>;
+    };
+    const { 'slipway/budgets': budgets } = result._meta ?? {};
     const parts = Array.isArray(result.contents) ? (result.contents as ({ text?: unknown } | null)[]) : [];
     const texts = parts.flatMap((part) => (typeof part?.text === 'string' ? [part.text] : []));
     if (texts.length === 0) return { problem: 'the resource is no text' };
     const text = texts.join('\n\n');
-    return text.length > MAX_PROMPT ? { problem: `the resource is over ${MAX_PROMPT} characters` } : { text };
+    if (text.length > MAX_PROMPT) return { problem: `the resource is over ${MAX_PROMPT} characters` };
+    return { text, ...(budgets === undefined ? {} : { budgets }) };
   } catch (error) {
     call.trace.failed(error);
-    const said = error instanceof RpcFailure ? error.error.message : toSlipwayError(error).message;
-    return { problem: brief(said, 300) };
+    if (error instanceof RpcFailure) return { problem: brief(error.error.message, 300) };
+    const refusal = toSlipwayError(error);
+    const problem = brief(refusal.message, 300);
+    return refusal.row.http === 429 ? { problem, refusal } : { problem };
   } finally {
     call.finish();
   }

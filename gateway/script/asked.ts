@@ -13,6 +13,7 @@ import { cardOf } from '../own/card.ts';
 import type { Front } from '../own/own-tool.ts';
 import { lineOf, sizeOf, type Json } from '../rpc/json.ts';
 import { viewOf } from '../steps/authorize.ts';
+import { settle } from '../steps/limit.ts';
 import type { Question } from './in-worker.ts';
 import { expressionOf, nameFor } from './names.ts';
 import { forScripts, ScriptCall, type Around } from './script-call.ts';
@@ -101,6 +102,7 @@ export class Asked {
       throw error instanceof SlipwayError ? new Error(wordsOf(error)) : error;
     } finally {
       this.#running--;
+      if (permit) settle(permit, inner.trace);
       permit?.release();
       if (inner.trace.outcome !== 'ok') this.failed++;
       inner.finish();

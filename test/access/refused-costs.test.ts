@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { budget } from './helpers/budget.ts';
 import { Kept } from './helpers/kept.ts';
-import { ask } from '../gateway/helpers/modern.ts';
+import { ask, follow } from '../gateway/helpers/modern.ts';
 import { principal, session, start } from '../gateway/helpers/gateway.ts';
 import { httpUpstream, socketUpstream } from '../gateway/helpers/upstreams.ts';
 
@@ -86,4 +86,68 @@ test('a call of what its caller may not even know is refused on record, and look
     ['hush', false, 'denied', 'forbidden'],
     ['hush', false, 'denied', 'forbidden'],
   ]);
+});
+
+test('each resource that one request wants to hear of counts as one that asks for it alone', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  const limits = { perPrincipal: rate(4) };
+  await using gateway = await start({ servers: { up: up.endpoint }, principals: people, limits });
+  const resourceSubscriptions = Array.from({ length: 1000 }, (_, at) => `mem://up/items/${at}`);
+  const wish = { notifications: { resourceSubscriptions } };
+  const stream = await follow(gateway.url, 'subscriptions/listen', wish, { token: 'tok-ada' });
+  expect(await stream.next()).toMatchObject({
+    params: { notifications: { resourceSubscriptions: resourceSubscriptions.slice(0, 3) } },
+  });
+  expect(up.seen.filter((message) => 'method' in message && message.method === 'resources/subscribe')).toHaveLength(3);
+  stream.close();
+});
+
+test('what a script may not call uses up nothing of what its caller may do elsewhere', async () => {
+  await using up = await socketUpstream('up');
+  const codeMode = {
+    timeoutMs: 60_000,
+    cpuMs: 30_000,
+    memoryBytes: 32 * 2 ** 20,
+    maxCalls: 20,
+    maxConcurrentCalls: 4,
+    scriptBytes: 10_000,
+    resultBytes: 5_000,
+    consoleBytes: 1_000,
+  };
+  const path = '/projects/p/mcp';
+  await using gateway = await start({
+    servers: { up: up.endpoint },
+    principals: people,
+    routes: { [path]: { project: 'p', servers: ['up'], separator: '__', codeMode } },
+    limits: { perPrincipal: rate(5), servers: { up: rate(1) } },
+  });
+  const by = { token: 'tok-ada', path };
+  const script = 'let n = 0; for (let i = 0; i < 11; i++) try { await tools.up.who({}); n++ } catch {} return n';
+  const ran = await ask(gateway.url, 'tools/call', { name: 'run_script', arguments: { script } }, by);
+  expect(ran.json.result).toMatchObject({ content: [{ text: '1' }] });
+  // The script itself and its one call took two.
+  const statuses = [];
+  for (let n = 0; n < 4; n++) statuses.push((await ask(gateway.url, 'tools/list', {}, by)).status);
+  expect(statuses).toEqual([200, 200, 200, 429]);
+});
+
+test('a Prompt that is a resource: its reader hears of budgets, and what the reader may not do is no fault of the link', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  await using gateway = await start({
+    servers: { up: up.endpoint },
+    principals: people,
+    prompts: { p1: { link: { server: 'up', uri: 'mem://up/a' }, priority: 5 } as never },
+    budgets: [budget({ calls: 2, per: 'principal' })],
+  });
+  const mine = await session(gateway.url, { path: '/projects/dev/mcp', token: 'tok-ada' });
+  const get = () => mine.rpc('prompts/get', { name: 'p1' });
+  expect((await get()).text).not.toContain('slipway/budgets');
+  expect((await get()).json.result).toMatchObject({ _meta: { 'slipway/budgets': [{ used: { calls: 2 } }] } });
+  const over = await get();
+  expect([over.status, over.json.error?.data]).toEqual([
+    429,
+    expect.objectContaining({ error_code: 'budget-exhausted' }),
+  ]);
+  expect(Number(over.headers['retry-after'])).toBeGreaterThan(0);
+  expect(gateway.links().get('p1')).not.toHaveProperty('error');
 });
