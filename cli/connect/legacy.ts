@@ -7,7 +7,9 @@ import { exchange, patiently, unanswered, type Answer, type Way } from './wire.t
 const PAUSE = 500;
 const PAUSE_MAX = 15_000;
 const GOODBYE_TIMEOUT = 1_000;
-/** Attempts to take up a call's stream that bring nothing new before it is given up. */
+/** A stream that was open for so long did not fail at once: proxies cut those on which nothing is said (ms). */
+const HELD = 5_000;
+/** Attempts to take up a call's stream that bring nothing new at once before it is given up. */
 const MAX_VAIN_RESUMES = 5;
 
 /** What a session was told to remember, by what it replaces: said again to a new one. */
@@ -24,6 +26,7 @@ export class LegacyRoute {
   /** Whose lists the gateway says can change. */
   #lists: readonly string[] = [];
   #opening: Promise<void> | undefined;
+  #greeting: Promise<void> | undefined;
   #listening = false;
   readonly #remembered = new Map<string, RpcRequest>();
   #count = 0;
@@ -34,11 +37,20 @@ export class LegacyRoute {
 
   async send(message: RpcMessage): Promise<void> {
     await this.#opening;
+    if (isRequest(message) && message.method === 'initialize') return this.#greet(message);
+    // A client may ping before it has its answer, which brings the session that everything needs.
+    await this.#greeting;
     if (isRequest(message)) return this.#ask(message, (answer) => this.#way.tell(answer));
     const answer = await this.#post(message, () => {});
     if (answer.status >= 300)
       this.#way.warn(`the gateway did not take a message: ${answer.problem ?? `HTTP ${answer.status}`}`);
     if (isNotification(message) && message.method === 'notifications/initialized') void this.#listen();
+  }
+
+  #greet(hello: RpcRequest): Promise<void> {
+    const asked = this.#ask(hello, (answer) => this.#way.tell(answer));
+    this.#greeting = asked.catch(() => {});
+    return asked;
   }
 
   /** Says goodbye, so that the gateway need not wait for the session to grow old. */
@@ -72,8 +84,9 @@ export class LegacyRoute {
     for (let vain = 0; !reply.came && answer.lastEventId !== undefined && vain < MAX_VAIN_RESUMES;) {
       const before = answer.lastEventId;
       await sleep(Math.min(answer.retry ?? PAUSE, PAUSE_MAX), undefined, { signal: this.#way.closed });
+      const began = performance.now();
       answer = await this.#resume(before, take);
-      vain = answer.lastEventId === before ? vain + 1 : 0;
+      vain = answer.lastEventId !== before || performance.now() - began > HELD ? 0 : vain + 1;
     }
     if (!reply.came) throw unanswered(request, answer);
   }

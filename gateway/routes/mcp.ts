@@ -116,7 +116,7 @@ export function checkContentType(request: HttpRequest): void {
 /** No Accept at all means that anything will do. */
 export function checkAccept({ headers: { accept } }: HttpRequest, types: readonly string[]): void {
   if (accept === undefined || accept.includes('*/*')) return;
-  const lower = accept.toLowerCase();
-  if (!types.every((type) => lower.includes(type)))
+  const ranges = accept.split(',').map((range) => range.split(';', 1)[0]?.trim().toLowerCase());
+  if (!types.every((type) => ranges.includes(type) || ranges.includes(`${type.slice(0, type.indexOf('/'))}/*`)))
     throw new SlipwayError('not-acceptable', `Accept must include ${types.join(' and ')}.`);
 }

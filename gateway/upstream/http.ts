@@ -18,6 +18,8 @@ const RESUME_PAUSE = 1_000;
 const RESUME_PAUSE_MAX = 30_000;
 /** The least between two attempts of which the first brought nothing (ms). */
 const POLL_PAUSE = 250;
+/** A stream that was open for so long did not fail at once: proxies cut those on which nothing is said (ms). */
+const HELD = 5_000;
 /** Attempts that fail, one after another, before it is given up. */
 const MAX_VAIN_RESUMES = 5;
 /** How long an upstream may take to take us up again (ms). */
@@ -195,13 +197,14 @@ export class HttpConnection implements Connection {
       await sleep(Math.min(pause, RESUME_PAUSE_MAX), undefined, { ...(signal ? { signal } : {}), ref: false });
       const headers = { ...this.#headers, 'Last-Event-ID': lastEventId };
       const broken = { status: 0 };
+      const began = performance.now();
       const { status } = await this.#client
         .send(this.#url, { method: 'GET', headers, signal }, reader)
         .catch(() => broken);
       if (status >= 300) return;
       // A stream that ends in order without the answer may be asked again for as long as the call may take.
       isPolled = status === 200 && reader.resume.lastEventId === lastEventId;
-      vain = status === 200 ? 0 : vain + 1;
+      vain = status === 200 || performance.now() - began > HELD ? 0 : vain + 1;
     }
   }
 

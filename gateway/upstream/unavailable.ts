@@ -17,6 +17,9 @@ export function unavailable(server: Named, reason = whyNone(server), cause?: unk
 
 /** An error of one of its connections, with the server's name in it. */
 export function named(server: Named, error: unknown): unknown {
-  if (!(error instanceof SlipwayError) || error.code !== 'upstream-unavailable') return error;
-  return unavailable(server, error.message, error);
+  if (!(error instanceof SlipwayError)) return error;
+  if (error.code === 'upstream-unavailable') return unavailable(server, error.message, error);
+  if (error.code !== 'crash-loop') return error;
+  const hint = error.hint.replace('<server>', server.name);
+  return new SlipwayError('crash-loop', `${server.name}: ${error.message}`, { hint, cause: error });
 }

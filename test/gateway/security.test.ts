@@ -210,7 +210,11 @@ test('bodies: over the limit, announced or not; batches; not JSON; not UTF-8; wr
   expect(await deep(200)).toEqual([400, -32600]);
   expect(await code(`{"jsonrpc":"2.0","id":1,"method":"ping","x":"\\"${'['.repeat(400)}"}`)).toEqual([400, -32600]);
   expect(await code('{}', { 'Content-Type': 'text/plain' })).toEqual([400, -32600]);
-  expect((await post('{}', { Accept: 'application/json' })).status).toBe(406);
+  const taken = async (accept: string): Promise<boolean> => (await post('{}', { Accept: accept })).status !== 406;
+  expect(await taken('application/json')).toBe(false);
+  expect(await taken('application/json, text/plain')).toBe(false);
+  expect(await taken('Application/JSON;q=1, text/event-stream')).toBe(true);
+  expect(await taken('application/*, text/*;q=0.5')).toBe(true);
   const list = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
   const version = await post(list, { 'MCP-Protocol-Version': '1999-01-01' });
   expect([version.status, version.text]).toEqual([400, expect.stringContaining('2025-11-25, 2025-06-18')]);

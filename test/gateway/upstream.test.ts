@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import { SseParser, type SseEvent } from '../../schemas/sse.ts';
 import { Peer, type Connect } from '../../schemas/peer.ts';
+import { named } from '../../gateway/upstream/unavailable.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { server as mind } from './fixtures/tools.mjs';
 import { client, session, start } from './helpers/gateway.ts';
@@ -120,6 +121,15 @@ test('an instance of this process is handed over, and opened again after it ende
   end(peers[0]);
   expect(await who()).toEqual({ content: [{ type: 'text', text: 'here' }] });
   expect(peers).toHaveLength(2);
+});
+
+test('what goes wrong with a server names it: a client sees many servers as one', () => {
+  const error = new SlipwayError('crash-loop', 'The server keeps crashing (exit 3); next try in 9 s.');
+  expect(named({ name: 'up', entry: {} }, error)).toMatchObject({
+    code: 'crash-loop',
+    message: 'up: The server keeps crashing (exit 3); next try in 9 s.',
+    hint: expect.stringContaining('slipway logs up'),
+  });
 });
 
 test('event streams read the same however they are cut', () => {
