@@ -45,16 +45,14 @@ function serversOf({ servers, ...snapshot }: Snapshot, routes: readonly string[]
   });
   const pool = new Pool({
     open: () => Promise.reject(new NotDelivered('Nobody is asked.')),
-    listener: () => undefined,
-    isWanted: () => false,
+    wishesOf: () => ({ uris: [] }),
+    hearers: () => ({ listener: () => undefined, changed: () => {}, said: () => {} }),
     taskOwner: () => undefined,
     authorize: () => {
       throw new Error('nobody is let in where nobody is asked');
     },
     version: '',
-    onChanged: () => {},
     onListed: () => {},
-    onNotification: () => {},
   });
   return pool.servers({ ...snapshot, servers: Object.fromEntries(still) });
 }

@@ -35,16 +35,14 @@ import { Asks } from './sessions/asks.ts';
 import { Calls } from './sessions/calls.ts';
 import { Elicitations } from './sessions/elicitations.ts';
 import { Sections } from './results/sections.ts';
-import { EndedSessions } from './sessions/ended.ts';
 import { Followers } from './sessions/followers.ts';
-import { Levels } from './sessions/levels.ts';
+import { SessionMemory } from './sessions/memory.ts';
 import { Parked } from './sessions/parked.ts';
 import { Replays } from './sessions/replay.ts';
 import { Seal } from './sessions/seal.ts';
 import { Streams } from './sessions/streams.ts';
 import { Tasks } from './sessions/tasks.ts';
-import { Subscriptions } from './sessions/subscriptions.ts';
-import { allIdle, Generation, type Lasting } from './snapshot.ts';
+import { idleWithin, Generation, type Lasting } from './snapshot.ts';
 import { viewOf } from './steps/authorize.ts';
 import { Authorizer } from './upstream/auth/authorizer.ts';
 import { opener } from './upstream/connect.ts';
@@ -60,6 +58,7 @@ const LAST_WORDS = 500;
 export class RunningGateway implements Gateway {
   readonly #options: GatewayOptions;
   readonly #pool: Pool;
+  readonly #memory: SessionMemory;
   readonly #state: State;
   readonly #unasked: Unasked;
   readonly #usage = new Usage();
@@ -90,16 +89,19 @@ export class RunningGateway implements Gateway {
         this.#unasked.consented(server, consentId);
       },
     });
+    this.#memory = new SessionMemory({
+      store: options.sessions,
+      log,
+      onUnused: (server, uri) => this.#pool.server(server)?.interest.forget(uri),
+    });
     this.#pool = new Pool({
       open: opener(options.connect, version),
       version,
       authorize: (door) => authorizer.authorization(door),
-      listener: (server, client) => this.#unasked.listener(server, client),
-      isWanted: (server, uri) => this.#state.subscriptions.of(server, uri).length > 0,
+      wishesOf: (server) => this.#memory.wishesOf(server),
       taskOwner: (task) => this.#state.tasks.of(task)?.client,
-      onChanged: (server, method, principal) => this.#unasked.changed(server, method, principal),
+      hearers: () => this.#unasked,
       onListed: () => options.listed?.(),
-      onNotification: (server, notification, audience) => this.#unasked.said(server, notification, audience),
     });
     const [llm, texts, seal] = [new Llms({ secrets, log }), new TextCache(options.texts), new Seal(options.sessionKey)];
     this.#state = {
@@ -126,15 +128,15 @@ export class RunningGateway implements Gateway {
       authorizer,
       moreMetrics: options.metrics,
       seal,
-      ended: new EndedSessions(),
+      ended: this.#memory.ended,
       calls: new Calls(),
       asks: new Asks(),
-      levels: new Levels(),
+      levels: this.#memory.levels,
       elicitations: new Elicitations(),
       tasks: new Tasks(seal),
       parked: new Parked(),
       oldSessions: new Map(),
-      subscriptions: new Subscriptions((server, uri) => this.#pool.server(server)?.interest.forget(uri)),
+      subscriptions: this.#memory.subscriptions,
       streams: new Streams((stream) => viewOf(this.#state.current, stream) !== undefined),
       replays: new Replays(),
       denials: new Denials(),
@@ -266,14 +268,13 @@ export class RunningGateway implements Gateway {
     await this.#swapping;
     const closed = this.#doors.close();
     state.streams.endIdle();
-    state.subscriptions.close();
     state.replays.close();
     state.parked.close();
     state.followers.close();
     state.monitor[Symbol.dispose]();
-    if (!(await this.#idleWithin(state.current.snapshot.gateway.shutdownTimeoutMs))) {
+    if (!(await idleWithin(this.#living, state.current.snapshot.gateway.shutdownTimeoutMs))) {
       state.calls.abortAll(new SlipwayError('shutting-down'));
-      await this.#idleWithin(LAST_WORDS);
+      await idleWithin(this.#living, LAST_WORDS);
     }
     state.streams.close();
     this.#pool.close();
@@ -282,17 +283,14 @@ export class RunningGateway implements Gateway {
     this.#doors.cut();
     for (const asking of [state.prompts, state.llm, state.plugins]) asking[Symbol.dispose]();
     const stopped = [state.workers, state.askers, state.scripts].map((one) => one[Symbol.asyncDispose]());
-    await Promise.all([...closed, traced, ...stopped, state.budgets.close(), state.texts.settled()]);
-  }
-
-  /** Whether every running request ended in time. */
-  async #idleWithin(ms: number): Promise<boolean> {
-    const timeout = Promise.withResolvers<boolean>();
-    const timer = setTimeout(timeout.resolve, ms, false);
-    const idle = allIdle(this.#living).then(() => true);
-    const result = await Promise.race([idle, timeout.promise]);
-    clearTimeout(timer);
-    return result;
+    await Promise.all([
+      ...closed,
+      traced,
+      ...stopped,
+      state.budgets.close(),
+      this.#memory.close(),
+      state.texts.settled(),
+    ]);
   }
 }
 

@@ -1,7 +1,7 @@
 /** What a gateway is given, and what it gives. */
 import type { Pace } from './lazy/monitor.ts';
 import type { AuditSink } from '../schemas/audit.ts';
-import type { BudgetStatus, BudgetStore } from '../schemas/budgets.ts';
+import type { BudgetStatus } from '../schemas/budgets.ts';
 import type { CacheDesk, TextStore } from '../schemas/cache.ts';
 import type { Control } from '../schemas/control.ts';
 import type { Hooks } from '../schemas/hooks.ts';
@@ -13,6 +13,7 @@ import type { Connect } from '../schemas/peer.ts';
 import type { LinkState, UpstreamStatus } from '../schemas/status.ts';
 import type { Snapshot, Tally, Tool } from '../schemas/snapshot.ts';
 import type { OpenSecret } from '../schemas/upstream-auth.ts';
+import type { Store } from '../schemas/store.ts';
 import type { VaultOptions } from './upstream/auth/vault.ts';
 
 export interface GatewayOptions {
@@ -35,7 +36,9 @@ export interface GatewayOptions {
   /** Where tokens that people consented to are kept, sealed. Absent: in memory only. */
   readonly vault?: VaultOptions;
   /** Keeps what was used of budgets; without one, a restart forgets it. */
-  readonly budgets?: BudgetStore;
+  readonly budgets?: Store;
+  /** Keeps what sessions want to hear of, and which have ended; without one, a restart forgets it, and not the sessions. */
+  readonly sessions?: Store;
   /** Keeps what models made; without one, a restart forgets it. */
   readonly texts?: TextStore;
   /** Takes what is to be remembered of requests. */

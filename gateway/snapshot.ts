@@ -75,7 +75,12 @@ export class Generation {
   }
 }
 
-/** Resolves when no request runs under any of them. */
-export async function allIdle(generations: Iterable<Generation>): Promise<void> {
-  await Promise.all([...generations].map((generation) => generation.idle()));
+/** @returns whether no request runs under any of them within that time */
+export async function idleWithin(generations: Iterable<Generation>, ms: number): Promise<boolean> {
+  const timeout = Promise.withResolvers<boolean>();
+  const timer = setTimeout(timeout.resolve, ms, false);
+  const idle = Promise.all([...generations].map((generation) => generation.idle())).then(() => true);
+  const result = await Promise.race([idle, timeout.promise]);
+  clearTimeout(timer);
+  return result;
 }

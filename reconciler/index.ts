@@ -4,7 +4,7 @@ export { expanded, rendered } from './assemble/template.ts';
 export { Backups, type BackupResult } from './backup/backups.ts';
 export { CONFIG, type Manifest } from './backup/contents.ts';
 export { backupsOn, filesOfCommit, manifestOf, type BackupCommit } from './backup/history.ts';
-export { budgetFile } from './budget-file.ts';
+export { storeFile } from './store-file.ts';
 export { compile, NOTHING, type Desired, type Floor } from './compile.ts';
 export { control } from './control.ts';
 export { maskedResource } from './diff.ts';

@@ -9,6 +9,8 @@ export interface StatePaths {
   readonly applied: string;
   /** What was used of budgets. */
   readonly budgets: string;
+  /** What sessions want to hear of, and which have ended. */
+  readonly sessions: string;
   /** Texts that models made. */
   readonly cache: string;
   readonly journal: string;
@@ -64,6 +66,7 @@ export function statePaths(root: string): StatePaths {
     snapshot: join(root, 'snapshot.json'),
     applied: join(root, 'applied.json'),
     budgets: join(root, 'budgets.json'),
+    sessions: join(root, 'sessions.json'),
     cache: join(root, 'cache'),
     journal: join(root, 'journal.jsonl'),
     parseCache: join(root, 'index.parse.json'),

@@ -51,7 +51,7 @@ export const accountSchema = z.strictObject({
   warned: z.boolean(),
 });
 
-/** What a {@link BudgetStore} keeps: accounts ({@link accountSchema}) by the name of the budget, and of whoever has it for itself. */
+/** What is kept of them: accounts ({@link accountSchema}) by the name of the budget, and of whoever has it for itself. */
 export const savedBudgetsSchema = z.strictObject({
   formatVersion: z.literal(1),
   accounts: z.record(z.string(), z.unknown()),
@@ -71,12 +71,4 @@ export interface BudgetStatus {
   readonly mode: 'enforce' | 'warn';
   /** Unix time (ms): when it begins anew, or when some of what was used is forgotten. */
   readonly resetAt: number;
-}
-
-/** Keeps what was used over restarts. */
-export interface BudgetStore {
-  /** What was written last; `undefined` where there is nothing, or nothing that can be read. */
-  read(): unknown;
-  /** Whole or not at all, also in a crash. */
-  write(json: string): Promise<void>;
 }

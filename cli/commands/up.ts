@@ -5,7 +5,6 @@ import {
   AuditLog,
   AuditReader,
   Backups,
-  budgetFile,
   control,
   emptySnapshot,
   gitRecorder,
@@ -23,6 +22,7 @@ import {
   type Recorder,
   type StateDir,
   Workspaces,
+  storeFile,
 } from '../../reconciler/index.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { duration, timerMs } from '../../schemas/kinds/fields.ts';
@@ -166,7 +166,8 @@ export const command: Command = {
           hooks: reviews.hooks,
           control: control(reconciler, { log: audit, reader }),
           audit,
-          budgets: budgetFile(state.paths.budgets),
+          budgets: storeFile(state.paths.budgets),
+          sessions: storeFile(state.paths.sessions),
           texts: new TextFiles({ dir: state.paths.cache, log: io.log }),
           metrics: reconciler.metrics,
           listed: () => reconciler.world.changed(),

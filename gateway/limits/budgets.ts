@@ -6,12 +6,12 @@ import {
   type Amounts,
   type BudgetEntry,
   type BudgetStatus,
-  type BudgetStore,
   type BudgetWindow,
   type SavedAccount,
 } from '../../schemas/budgets.ts';
 import { glob } from '../../schemas/glob.ts';
 import type { Log } from '../../schemas/log.ts';
+import type { Store } from '../../schemas/store.ts';
 import type { RouteView } from '../route-view.ts';
 import type { Identity } from '../steps/authenticate.ts';
 import { Account, shareOf } from './account.ts';
@@ -39,14 +39,14 @@ export interface Charged {
 }
 
 export interface BudgetsOptions {
-  readonly store: BudgetStore | undefined;
+  readonly store: Store | undefined;
   readonly log: Log;
   /** Unix time (ms): budgets go by the calendar. */
   readonly now?: () => number;
 }
 
 export class Budgets {
-  readonly #store: BudgetStore | undefined;
+  readonly #store: Store | undefined;
   readonly #log: Log;
   readonly #now: () => number;
   readonly #accounts = new Map<string, Account>();

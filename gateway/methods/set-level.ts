@@ -6,14 +6,14 @@ import { isLevel, mostOf } from '../sessions/levels.ts';
 import type { RouteView } from '../route-view.ts';
 
 /** @throws RpcFailure for a level that MCP does not know, or where no server logs */
-export async function setLevel({ caller, id, request }: Call): Promise<string> {
+export async function setLevel({ caller, id, request, until }: Call): Promise<string> {
   const { route, state } = caller;
   const level = request.params?.['level'];
   if (!isLevel(level)) throw new RpcFailure({ code: RPC.invalidParams, message: 'Unknown log level' });
   await introduceAll(route);
   if (!has(route, 'logging'))
     throw new RpcFailure({ code: RPC.methodNotFound, message: 'Method not found: logging/setLevel' });
-  state.levels.set(id, level);
+  state.levels.set(id, level, until);
   await tellServers(route, level);
   return '{}';
 }

@@ -5,6 +5,17 @@ const MAX_REMEMBERED = 10_000;
 
 export class EndedSessions {
   readonly #until = new Map<string, number>();
+  readonly #onChange: () => void;
+
+  /** @param onChange called when there is something else to be kept */
+  constructor(onChange: () => void = () => {}) {
+    this.#onChange = onChange;
+  }
+
+  /** Session, and until when. */
+  get all(): [string, number][] {
+    return [...this.#until];
+  }
 
   get size(): number {
     return this.#until.size;
@@ -17,6 +28,7 @@ export class EndedSessions {
       if (expires > Date.now() && this.#until.size <= MAX_REMEMBERED) break;
       this.#until.delete(old);
     }
+    this.#onChange();
   }
 
   has(id: string): boolean {

@@ -14,31 +14,56 @@ export function reaches(least: string, level: unknown): boolean {
   return !isLevel(level) || LEVELS.indexOf(level) >= LEVELS.indexOf(least);
 }
 
-export class Levels {
-  readonly #bySession = new Map<string, number>();
+interface Wish {
+  readonly least: number;
+  /** When its session ends (unix time, ms). */
+  readonly until: number;
+}
 
-  set(sessionId: string, level: string): void {
+export class Levels {
+  readonly #bySession = new Map<string, Wish>();
+  readonly #onChange: () => void;
+
+  /** @param onChange called when there is something else to be kept */
+  constructor(onChange: () => void = () => {}) {
+    this.#onChange = onChange;
+  }
+
+  set(sessionId: string, level: string, until: number): void {
     this.#bySession.delete(sessionId);
-    this.#bySession.set(sessionId, LEVELS.indexOf(level));
+    this.#bySession.set(sessionId, { least: LEVELS.indexOf(level), until });
     for (const oldest of this.#bySession.keys()) {
       if (this.#bySession.size <= MAX_REMEMBERED) break;
       this.#bySession.delete(oldest);
     }
+    this.#onChange();
+  }
+
+  /** Session, level, and until when. */
+  get all(): [string, string, number][] {
+    return [...this.#bySession].map(([session, { least, until }]) => [session, LEVELS[least] as string, until]);
   }
 
   /** Whether a message of this level is for the session. One that never chose hears all. */
   wants(sessionId: string, level: unknown): boolean {
-    const least = this.#bySession.get(sessionId);
+    const { least } = this.#bySession.get(sessionId) ?? {};
     return least === undefined || !isLevel(level) || LEVELS.indexOf(level) >= least;
   }
 
   /** The level to ask a server for on behalf of a session. One that never chose hears as much as usual. */
   of(sessionId: string): string {
-    return LEVELS[this.#bySession.get(sessionId) ?? USUAL] as string;
+    return LEVELS[this.#bySession.get(sessionId)?.least ?? USUAL] as string;
+  }
+
+  /** The level to ask a server for that was not asked yet; `undefined` where nobody chose one. */
+  get most(): string | undefined {
+    let most: string | undefined;
+    for (const { least } of this.#bySession.values()) most = mostOf(most, LEVELS[least] as string);
+    return most;
   }
 
   end(sessionId: string): void {
-    this.#bySession.delete(sessionId);
+    if (this.#bySession.delete(sessionId)) this.#onChange();
   }
 }
 

@@ -19,12 +19,29 @@ export class Subscriptions {
   /** By session. */
   readonly #keys = new Map<string, Set<string>>();
   readonly #onUnused: (server: string, uri: string) => void;
+  readonly #onChange: () => void;
   readonly #timer = setInterval(() => this.#sweep(), SWEEP).unref();
   #total = 0;
 
-  /** @param onUnused called when nobody wants to hear of a resource any more */
-  constructor(onUnused: (server: string, uri: string) => void) {
+  /**
+   * @param onUnused called when nobody wants to hear of a resource any more
+   * @param onChange called when there is something else to be kept
+   */
+  constructor(onUnused: (server: string, uri: string) => void, onChange: () => void = () => {}) {
     this.#onUnused = onUnused;
+    this.#onChange = onChange;
+  }
+
+  /** Session, server, URI, and until when. */
+  get all(): [string, string, string, number][] {
+    return [...this.#sessions].flatMap(([key, sessions]) => {
+      const [server, uri] = JSON.parse(key) as [string, string];
+      return [...sessions].map(([session, until]): [string, string, string, number] => [session, server, uri, until]);
+    });
+  }
+
+  get size(): number {
+    return this.#total;
   }
 
   /** @throws SlipwayError `bad-request` beyond the limits */
@@ -38,6 +55,7 @@ export class Subscriptions {
     this.#sessions.set(key, sessions.set(sessionId, until));
     this.#keys.set(sessionId, keys.add(key));
     this.#total++;
+    if (until !== Infinity) this.#onChange();
   }
 
   remove(sessionId: string, server: string, uri: string): void {
@@ -89,6 +107,7 @@ export class Subscriptions {
     const sessions = this.#sessions.get(key);
     if (!sessions?.delete(sessionId)) return;
     this.#total--;
+    this.#onChange();
     const keys = this.#keys.get(sessionId);
     keys?.delete(key);
     if (keys?.size === 0) this.#keys.delete(sessionId);

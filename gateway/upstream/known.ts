@@ -40,11 +40,21 @@ export class Known {
   }
 }
 
+export interface WishesOf {
+  readonly uris: Iterable<string>;
+  readonly level?: string | undefined;
+}
+
 /** What clients want of a server, whatever serves it: told to each new connection. */
 export class Wishes {
   /** The least severe level that somebody wants to hear of. */
   level: string | undefined;
-  readonly uris = new Set<string>();
+  readonly uris: Set<string>;
   /** Which of them the server is being told that nobody wants any more: a new wish must come after that. */
   readonly ending = new Map<string, Promise<unknown>>();
+
+  constructor({ uris, level }: WishesOf = { uris: [] }) {
+    this.uris = new Set(uris);
+    this.level = level;
+  }
 }

@@ -9,7 +9,7 @@ import { isGone, namedIn } from '../auth/identity.ts';
 import { isPersonal, type Door } from './auth/authorizer.ts';
 import type { TaskRef } from '../sessions/tasks.ts';
 import { Connections } from './connections.ts';
-import { Known, Wishes, type Heard } from './known.ts';
+import { Known, Wishes, type Heard, type WishesOf } from './known.ts';
 import type { Audience, Open } from './link.ts';
 import { LIST_NAMES, LISTS } from './lists.ts';
 import { IsolatedUpstreams, type Holder } from './isolated.ts';
@@ -18,23 +18,28 @@ import { Server } from './server.ts';
 import { settled } from './settled.ts';
 import { Upstream } from './upstream.ts';
 
+export interface Hearers {
+  /** Who has an instance for itself, as it can be asked between its calls. @param client the name of its session */
+  listener(server: string, client: string): Client | undefined;
+  /** A server's list became another one. @param method what MCP's notice of it is called @param principal whose list it is, where everybody has their own */
+  changed(server: string, method: string, principal: string | undefined): void;
+  /** A server said something else. */
+  said(server: string, notification: RpcNotification, audience: Audience): void;
+}
+
 export interface PoolOptions {
   readonly open: Open;
   readonly version: string;
   /** How to get into a server that wants to know who comes. */
   authorize(door: Door): Authorization;
-  /** Who has an instance for itself, as it can be asked between its calls. @param client the name of its session */
-  listener(server: string, client: string): Client | undefined;
-  /** Whether a client waits for news of a resource. */
-  isWanted(server: string, uri: string): boolean;
+  /** What clients want of a server that came before this connection, or this gateway. */
+  wishesOf(server: string): WishesOf;
   /** Which client began a task. */
   taskOwner(task: TaskRef): string | undefined;
-  /** A server's list became another one. @param method what MCP's notice of it is called @param principal whose list it is, where everybody has their own */
-  onChanged(server: string, method: string, principal: string | undefined): void;
   /** A server's tools are others than before, or known for the first time. */
   onListed(): void;
-  /** A server said something else. */
-  onNotification(server: string, notification: RpcNotification, audience: Audience): void;
+  /** Who hears what servers say and ask unasked. */
+  hearers(): Hearers;
 }
 
 export class Pool {
@@ -68,13 +73,7 @@ export class Pool {
   /** From now on, what upstreams say of themselves is told to these. */
   adopt(servers: ReadonlyMap<string, Server>): void {
     this.#servers = servers;
-    for (const [key, { uris, level }] of this.#wishes) {
-      const name = nameIn(key);
-      if (servers.has(name)) continue;
-      // It may come back, and clients that live on wait for what it told them of.
-      for (const uri of uris) if (!this.#options.isWanted(name, uri)) uris.delete(uri);
-      if (uris.size === 0 && level === undefined) this.#wishes.delete(key);
-    }
+    for (const key of this.#wishes.keys()) if (!servers.has(nameIn(key))) this.#wishes.delete(key);
     // A new instance must know at once what clients wait for: no call may ever come to connect it.
     for (const server of servers.values()) {
       const { upstreams, wishes, isolated, known, entry } = server;
@@ -169,7 +168,9 @@ export class Pool {
     const known = principal === undefined ? this.#known(name, entry) : this.#knownOf(name, entry, principal);
     const key = principal === undefined ? name : JSON.stringify([name, principal]);
     let wishes = this.#wishes.get(key);
-    if (!wishes) this.#wishes.set(key, (wishes = new Wishes()));
+    // What one of many principals wants is no matter of the others' connections, nor of an instance that is one client's.
+    const areShared = principal === undefined && !entry.isolated;
+    if (!wishes) this.#wishes.set(key, (wishes = new Wishes(areShared ? this.#options.wishesOf(name) : undefined)));
     const latest = (): Server | undefined => {
       const server = this.#servers.get(name);
       return server && principal !== undefined ? partOf(server, principal) : server;
@@ -191,9 +192,9 @@ export class Pool {
   }
 
   #heardOf(name: string, principal?: string): Heard {
-    const { onChanged, onListed } = this.#options;
+    const { hearers, onListed } = this.#options;
     return {
-      changed: (list) => onChanged(name, LISTS[list].changed, principal),
+      changed: (list) => hearers().changed(name, LISTS[list].changed, principal),
       listed: (list) => list === 'tools' && onListed(),
     };
   }
@@ -238,13 +239,14 @@ export class Pool {
         version: this.#options.version,
         principal,
         taskOwner: (id) => this.#options.taskOwner({ server, instance: upstream.instance, id }),
-        owner: () => (holder.client === undefined ? undefined : this.#options.listener(server, holder.client)),
+        owner: () =>
+          holder.client === undefined ? undefined : this.#options.hearers().listener(server, holder.client),
         onOpen: (welcome) => this.#part(server, principal)?.openedIsolated(upstream, holder.client, welcome),
         // What it says before it has a client is for nobody.
         onNotification: (notification, audience) => {
           this.#part(server, principal)?.heard(notification, upstream, false);
           if (holder.client === undefined) return;
-          this.#options.onNotification(server, notification, { ...audience, holder: holder.client, principal });
+          this.#options.hearers().said(server, notification, { ...audience, holder: holder.client, principal });
         },
       });
       return upstream;
@@ -274,7 +276,7 @@ export class Pool {
         onOpen: (welcome) => this.#part(server, principal)?.opened(upstream, welcome),
         onNotification: (notification, audience) => {
           this.#part(server, principal)?.heard(notification, upstream);
-          this.#options.onNotification(server, notification, { ...audience, principal });
+          this.#options.hearers().said(server, notification, { ...audience, principal });
         },
       });
       return upstream;

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { spanOf } from '../../gateway/limits/calendar.ts';
 import { TokenCounter } from '../../gateway/limits/tokens.ts';
-import { budgetFile } from '../../reconciler/index.ts';
+import { storeFile } from '../../reconciler/index.ts';
 import type { BudgetEntry } from '../../schemas/budgets.ts';
 import { ask } from '../gateway/helpers/modern.ts';
 import { principal, raw, session, snapshot, start, type Raw } from '../gateway/helpers/gateway.ts';
@@ -169,7 +169,7 @@ describe('what was used', () => {
     const file = dir.at('budgets.json');
     const given = (more: Partial<BudgetEntry>) =>
       snapshot({ servers: { up: up.endpoint }, budgets: [budget({ calls: 3, ...more })] });
-    const restarted = () => start(given({}), { budgets: budgetFile(file) });
+    const restarted = () => start(given({}), { budgets: storeFile(file) });
     {
       await using gateway = await restarted();
       await ask(gateway.url, 'tools/call', echo());
@@ -204,7 +204,7 @@ describe('what was used', () => {
     const told: string[] = [];
     const given = { servers: { up: up.endpoint }, budgets: [budget({ calls: 1 })] };
     const log = (level: string, message: string) => void (level === 'warn' && told.push(message));
-    await using _ = await start(given, { budgets: budgetFile(dir.at('budgets.json')), log });
+    await using _ = await start(given, { budgets: storeFile(dir.at('budgets.json')), log });
     expect(told).toEqual([expect.stringContaining('all begin anew')]);
     expect(readFileSync(dir.at('budgets.json.unreadable'), 'utf8')).toContain('"al');
   });

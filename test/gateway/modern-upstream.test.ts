@@ -223,7 +223,10 @@ test('tasks, an extension now, pass through where both sides have them and one s
   const by = { path: '/servers/up/mcp', capabilities: { extensions: { [TASKS]: {} } } };
   expect((await ask(gateway.url, 'server/discover', {}, by)).json.result).toMatchObject({ capabilities });
   const created = await ask(gateway.url, 'tools/call', { name: 'echo', arguments: {} }, by);
-  expect(created.json.result).toMatchObject({ resultType: 'task', taskId: expect.stringMatching(/\.up\.t1$/) });
+  expect(created.json.result).toMatchObject({
+    resultType: 'task',
+    taskId: expect.stringMatching(/\.up\.[\w-]{8}\.t1$/),
+  });
   const taskId = created.json.result?.['taskId'];
   const got = await ask(gateway.url, 'tasks/get', { taskId }, by);
   expect(got.json.result).toMatchObject({ resultType: 'complete', taskId, status: 'completed' });

@@ -1,11 +1,11 @@
-/** What was used of budgets, in the state directory. */
+/** What a gateway keeps in the state directory: what was used of budgets, what sessions want. */
 import { existsSync, renameSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
-import type { BudgetStore } from '../schemas/budgets.ts';
+import type { Store } from '../schemas/store.ts';
 import { readJson, unwritable } from './state.ts';
 
 /** Not in one go with the event loop, as the rest of the state is: calls run while this is written, again and again. */
-export function budgetFile(path: string): BudgetStore {
+export function storeFile(path: string): Store {
   return {
     read() {
       const known = readJson(path);
