@@ -76,9 +76,20 @@ export function asMessage(value: unknown): RpcMessage | undefined {
   return 'result' in message || isError(message['error']) ? (value as RpcMessage) : undefined;
 }
 
-/** One message, or several at once, as MCP 2025-03-26 alone has them; what is none is left out. */
+/** What a server said: one message, or several at once, as MCP 2025-03-26 alone has them; what is none is left out. */
 export function messagesIn(value: unknown): RpcMessage[] {
-  return (Array.isArray(value) ? value : [value]).flatMap((each) => asMessage(each) ?? []);
+  return (Array.isArray(value) ? value : [value]).flatMap((each) => asMessage(each) ?? mended(each) ?? []);
+}
+
+/** An answer that is not quite one: whoever waits for it is better off with what can be read of it than with nothing. */
+function mended(value: unknown): RpcMessage | undefined {
+  const { jsonrpc, id, method, result, error } = (value ?? {}) as Record<string, unknown>;
+  if (jsonrpc !== '2.0' || method !== undefined || (typeof id !== 'string' && typeof id !== 'number')) return undefined;
+  if (error === undefined || error === null) return result === undefined ? undefined : { jsonrpc, id, result };
+  const { code, message, data } = error as Record<string, unknown>;
+  const said = typeof message === 'string' ? message : 'It failed, and the server does not say why.';
+  const known = typeof code === 'number' ? code : RPC.internalError;
+  return { jsonrpc, id, error: { code: known, message: said, ...(data === undefined ? {} : { data }) } };
 }
 
 function isError(value: unknown): value is RpcError {

@@ -1,7 +1,7 @@
 /** What a peer says to what the other side starts, how a conversation ends, and what counts as a message at all. */
 import { describe, expect, test } from 'vitest';
 import { SlipwayError } from '../../schemas/errors.ts';
-import { asMessage, RPC, RpcFailure, type RpcMessage } from '../../schemas/jsonrpc.ts';
+import { asMessage, messagesIn, RPC, RpcFailure, type RpcMessage } from '../../schemas/jsonrpc.ts';
 import { toRpcError } from '../../schemas/jsonrpc.ts';
 import { Peer } from '../../schemas/peer.ts';
 import { failure, open, settled } from './one-end.ts';
@@ -170,5 +170,43 @@ describe('asMessage', () => {
     { jsonrpc: '2.0', id: 1, error: { message: 'no code' } },
   ])('%j is none', (value) => {
     expect(asMessage(value)).toBeUndefined();
+  });
+});
+
+describe('messagesIn', () => {
+  const answer = { jsonrpc: '2.0', id: 1 };
+  const why = 'It failed, and the server does not say why.';
+
+  test.each<[object, object]>([
+    [
+      { ...answer, result: 1, error: null },
+      { ...answer, result: 1 },
+    ],
+    [
+      { ...answer, result: 1, error: { code: 1, message: 'no' } },
+      { ...answer, error: { code: 1, message: 'no' } },
+    ],
+    [
+      { ...answer, error: { message: 'no', data: 2 } },
+      { ...answer, error: { code: -32_603, message: 'no', data: 2 } },
+    ],
+    [
+      { ...answer, error: 'no' },
+      { ...answer, error: { code: -32_603, message: why } },
+    ],
+  ])('reads %j as the answer that it was meant to be', (said, meant) => {
+    expect(messagesIn(said)).toEqual([meant]);
+  });
+
+  test.each([
+    null,
+    1,
+    {},
+    answer,
+    { ...answer, error: null },
+    { ...answer, id: null, error: 'no' },
+    { ...answer, method: 1 },
+  ])('finds none in %j', (said) => {
+    expect(messagesIn(said)).toEqual([]);
   });
 });
