@@ -6,6 +6,7 @@
 import { SlipwayError } from './errors.ts';
 import { FleetingMap } from './fleeting-map.ts';
 import { META } from './modern.ts';
+import { Afterwards, withProgressToken } from './progress.ts';
 import {
   isNotification,
   isRequest,
@@ -136,6 +137,7 @@ export class Peer implements Channel {
   readonly #pending = new FleetingMap<Id, Pending>();
   /** What the other side asked and still waits for. */
   readonly #asked = new Map<Id, AbortController>();
+  readonly #afterwards = new Afterwards();
   #nextId = 1;
   #closed: SlipwayError | undefined;
 
@@ -217,8 +219,9 @@ export class Peer implements Channel {
 
   #settle(id: Id | null, message: { result?: unknown; error?: RpcError }): void {
     const pending = this.#take(id);
-    if (message.error) pending?.reject(new RpcFailure(message.error));
-    else pending?.resolve(message.result);
+    if (message.error) return pending?.reject(new RpcFailure(message.error));
+    if (pending) this.#afterwards.answered(id, pending.options, message.result);
+    pending?.resolve(message.result);
   }
 
   #notified(notification: RpcNotification, client: Client | undefined): void {
@@ -231,9 +234,7 @@ export class Peer implements Channel {
     const token = params?.['progressToken'];
     if (method !== 'notifications/progress') return this.#handlers.onNotification?.(notification, client);
     // Progress on what nobody waits for any more is for nobody: passed on, it would reach another client's call.
-    const pending = this.#pending.get(token);
-    if (!pending) return;
-    const { onProgress, progressToken } = pending.options;
+    const { onProgress, progressToken } = this.#pending.get(token)?.options ?? this.#afterwards.of(token);
     onProgress?.({ ...params, ...(progressToken === undefined ? {} : { progressToken }) });
   }
 
@@ -276,20 +277,4 @@ export class Peer implements Channel {
 function cancelled(signal: AbortSignal | undefined): SlipwayError {
   const { reason } = signal ?? {};
   return reason instanceof SlipwayError ? reason : new SlipwayError('cancelled');
-}
-
-/**
- * Progress tokens must be unique on this wire, so ours replaces the client's. Where nobody listens none is asked for: the
- * client's own could be the id of somebody else's request.
- */
-function withProgressToken(
-  params: Record<string, unknown> | undefined,
-  options: RequestOptions,
-  id: Id,
-): Record<string, unknown> | undefined {
-  const meta = params?.['_meta'] as Record<string, unknown> | undefined;
-  if (options.onProgress !== undefined) return { ...params, _meta: { ...meta, progressToken: id } };
-  if (meta?.['progressToken'] === undefined) return params;
-  const { progressToken: _, ...rest } = meta;
-  return { ...params, _meta: rest };
 }

@@ -29,6 +29,8 @@ export interface Call {
   open(server: Server, onWaiting: (waiting: boolean) => void): CallEnd;
   /** Tells the client something ahead of the answer, in order. */
   notify(method: string, params: Record<string, unknown> | undefined): void;
+  /** Tells the client of a task that goes on, after the answer to this request, which began it. */
+  afterwards(method: string, params: Record<string, unknown>, server: Server): void;
   /** @param listener called when the client goes away before the answer. @returns stops listening */
   onGone(listener: () => void): () => void;
   /** A result as the JSON text that the client gets. @param server whose it is; absent: the gateway's own */

@@ -1,5 +1,6 @@
 /** A call within a session (MCP ≤ 2025-11-25): what the server asks meanwhile is a request on the call's own stream. */
 import { RPC, RpcFailure, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import { related } from '../../schemas/tasks.ts';
 import type { Trace } from '../audit/trace.ts';
 import type { Caller } from '../exchange.ts';
 import type { Json } from '../rpc/json.ts';
@@ -51,6 +52,13 @@ export class LegacyCall implements Call {
 
   notify(method: string, params: Record<string, unknown> | undefined): void {
     this.reply.notify(method, params);
+  }
+
+  afterwards(method: string, params: Record<string, unknown>, server: Server): void {
+    const { state, identity } = this.caller;
+    const at = { server: server.name, instance: this.instance };
+    const told = related(params, (id) => state.tasks.nameFor(identity, { ...at, id }));
+    state.streams.of(this.session.id)?.writer.event(JSON.stringify({ jsonrpc: '2.0', method, params: told }));
   }
 
   onGone(listener: () => void): () => void {

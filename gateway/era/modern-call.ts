@@ -62,6 +62,9 @@ export class ModernCall implements Call {
     this.round.notify(method, params);
   }
 
+  /** Since 2026-07-28, who began a task asks how it stands. */
+  afterwards(): void {}
+
   onGone(listener: () => void): () => void {
     return this.round.onGone(listener);
   }

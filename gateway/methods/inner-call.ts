@@ -46,6 +46,8 @@ export class InnerCall implements Call {
   /** Nobody asked for progress of it. */
   notify(): void {}
 
+  afterwards(): void {}
+
   onGone(listener: () => void): () => void {
     return this.outer.onGone(listener);
   }

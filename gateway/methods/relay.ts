@@ -51,6 +51,7 @@ interface AboutTask {
 
 const AS_USUAL: How = {};
 
+const PROGRESS = 'notifications/progress';
 /** What a timer can wait for (ms): the task's own time to live is shorter, and so is the patience of clients. */
 const LONGEST = 2 ** 31 - 1;
 
@@ -157,7 +158,8 @@ async function pass(
     const progressToken = progressTokenOf(params);
     if (progressToken !== undefined) {
       options.progressToken = progressToken;
-      options.onProgress = (progress) => call.notify('notifications/progress', progress);
+      options.onProgress = (progress) =>
+        ended ? call.afterwards(PROGRESS, progress, server) : call.notify(PROGRESS, progress);
     }
     const { method } = request;
     span = caller.state.tracing.spans?.upstream(caller.trace, server.name, method);

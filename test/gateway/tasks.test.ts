@@ -104,6 +104,24 @@ test('what a server says of a task is heard by who began it, under the id that i
   }
 });
 
+test('progress of a task is told under the token of the call that began it, also after its answer', async () => {
+  const { one, wish } = await two();
+  await using gateway = await start(wish);
+  const mine = await session(gateway.url, { token: 'sesame' });
+  const call = { name: 'one__work', arguments: {}, task: {}, _meta: { progressToken: 'mine' } };
+  const { json } = await mine.rpc('tools/call', call);
+  const { taskId = '' } = (json.result?.['task'] ?? {}) as { taskId?: string };
+  const stream = await listen(gateway.url, mine.id, '/mcp', undefined, 'sesame');
+  await expect.poll(() => one.listening()).toBe(true);
+  const said = (progressToken: unknown, id: string) => ({
+    method: 'notifications/progress',
+    params: { progressToken, progress: 0.5, _meta: { [RELATED]: { taskId: id } } },
+  });
+  for (const token of [99, one.tokens[0]]) one.say(said(token, 't1'));
+  expect(await stream.next()).toEqual({ jsonrpc: '2.0', ...said('mine', taskId) });
+  stream.close();
+});
+
 test('a question that belongs to a task names it as its client knows it, and the answer as the server does', async () => {
   const { one, wish } = await two();
   await using gateway = await start(wish);

@@ -20,6 +20,7 @@ export async function taskServer(name: string, { takes = 0, pollInterval }: Task
   const seen: { method: string; taskId: unknown }[] = [];
   const tasks = new Map<string, { taskId: string; status: string }>();
   const answers: RpcMessage[] = [];
+  const tokens: unknown[] = [];
   let stream: ServerResponse | undefined;
   let held: { response: ServerResponse; id: unknown; taskId: string } | undefined;
   const event = (to: ServerResponse | undefined, message: object): void =>
@@ -51,6 +52,7 @@ export async function taskServer(name: string, { takes = 0, pollInterval }: Task
     }
     const { method, params = {} } = message;
     if (!('id' in message)) return void response.writeHead(202).end();
+    if (method === 'tools/call') tokens.push((params['_meta'] as { progressToken?: unknown })?.progressToken);
     if (method.startsWith('tasks/')) seen.push({ method, taskId: params['taskId'] });
     if (method === 'tasks/result' && tasks.get(String(params['taskId']))?.status === 'input_required') {
       held = { response, id: message.id, taskId: String(params['taskId']) };
@@ -72,6 +74,8 @@ export async function taskServer(name: string, { takes = 0, pollInterval }: Task
     seen,
     tasks,
     answers,
+    /** Under which progress of each call is to be told. */
+    tokens,
     listening: () => stream !== undefined,
     say: (message: object) => event(stream, message),
   };
