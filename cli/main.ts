@@ -24,8 +24,12 @@ const stopAtFault = (error: unknown): void => {
 };
 process.on('unhandledRejection', stopAtFault);
 process.on('uncaughtException', stopAtFault);
-// `slipway get … | head` closes the pipe early; that is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // `slipway get … | head` closes the pipe early; that is no error.
+  if (error.code === 'EPIPE') process.exit(0);
+  process.stderr.write(`slipway: the output cannot be written: ${error.message}\n`);
+  process.exit(1);
+});
 
 // Whoever read the log has gone, or the disk is full: what serves goes on, and must not stumble over its own complaint.
 process.stderr.on('error', () => {});

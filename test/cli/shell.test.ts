@@ -1,6 +1,6 @@
 /** What every command has in common: how it talks, what it says of mistakes, and how it ends. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -200,6 +200,16 @@ describe('talk', () => {
     expect(coloured).toContain('\u001B[');
     expect(bare).toContain('Server/github');
     expect(bare).not.toContain('\u001B[');
+  });
+
+  test('output that goes nowhere is an error, and says why', () => {
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [MAIN, 'schema'], {
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    });
+    closeSync(full);
+    expect([status, stderr]).toEqual([1, expect.stringContaining('the output cannot be written: ENOSPC')]);
   });
 });
 
