@@ -92,7 +92,7 @@ export class RunningGateway implements Gateway {
     this.#memory = new SessionMemory({
       store: options.sessions,
       log,
-      onUnused: (server, uri) => this.#pool.server(server)?.interest.forget(uri),
+      onUnused: (server, uri) => this.#pool.server(server)?.interest.nobodyWants(uri),
     });
     this.#pool = new Pool({
       open: opener(options.connect, version),

@@ -80,12 +80,12 @@ export class Unasked {
   }
 
   /** A client that has an instance for itself, as it can be asked between its calls; `undefined` where it does not listen, or may not use the server. */
-  listener(server: string, sessionId: string): Client | undefined {
+  listener(at: Omit<TaskRef, 'id'>, sessionId: string): Client | undefined {
     const { current, streams } = this.#state;
     const stream = streams.of(sessionId);
     if (!stream?.writer.attached) return undefined;
-    const isOpen = viewOf(current, stream)?.servers.some(({ name }) => name === server);
-    return isOpen ? streamClient(this.#state, stream) : undefined;
+    const isOpen = viewOf(current, stream)?.servers.some(({ name }) => name === at.server);
+    return isOpen ? streamClient(this.#state, stream, at) : undefined;
   }
 
   /** To whom the elicitation was for, whoever is calling now. */

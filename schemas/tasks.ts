@@ -80,7 +80,7 @@ export type Ask = (
  */
 export class OpenTasks {
   readonly #open = new Map<string, OpenTask>();
-  #waiters: (() => void)[] = [];
+  readonly #onNone = new Set<() => void>();
 
   /** Whether a client can still expect something of one. */
   get any(): boolean {
@@ -90,9 +90,11 @@ export class OpenTasks {
     return this.#open.size > 0;
   }
 
-  /** Resolves when {@link any} is false because of something that was said. */
-  none(): Promise<void> {
-    return this.#open.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#waiters.push(resolve));
+  /** @param listener called when {@link any} becomes false because of something that was said @returns stops that */
+  whenNone(listener: () => void): () => void {
+    if (this.#open.size === 0) listener();
+    this.#onNone.add(listener);
+    return () => void this.#onNone.delete(listener);
   }
 
   /** How long to wait before they are asked after again (ms). */
@@ -166,7 +168,7 @@ export class OpenTasks {
   }
 
   #delete(id: string): void {
-    if (this.#open.delete(id) && this.#open.size === 0) for (const resolve of this.#waiters.splice(0)) resolve();
+    if (this.#open.delete(id) && this.#open.size === 0) for (const listener of this.#onNone) listener();
   }
 }
 

@@ -91,8 +91,6 @@ type Block = { text?: unknown; resource?: { text?: unknown } } | null;
  */
 export function textsOf(result: unknown): string[] {
   const { content, contents, messages, structuredContent, taskId, result: brought } = (result ?? {}) as Values;
-  // Since 2026-07-28, what a task came to stands in its status.
-  if (taskId !== undefined) return brought === undefined ? [] : textsOf(brought);
   const blocks = [
     ...list(content),
     ...list(contents),
@@ -101,8 +99,9 @@ export function textsOf(result: unknown): string[] {
   const texts = blocks
     .flatMap((block) => [block?.text, block?.resource?.text])
     .filter((text) => typeof text === 'string');
-  if (texts.length === 0 && structuredContent !== undefined) return [JSON.stringify(structuredContent)];
-  return texts;
+  if (texts.length === 0 && structuredContent !== undefined) texts.push(JSON.stringify(structuredContent));
+  // Since 2026-07-28, what a task came to stands in its status.
+  return taskId === undefined || brought === undefined ? texts : [...texts, ...textsOf(brought)];
 }
 
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);

@@ -25,13 +25,16 @@ export function subscribe(call: Call): Promise<Json> {
     traceServer(call.trace, server);
     subscriptions.add(call.id, server.name, uri, call.until);
     try {
-      await server.interest.settled(uri);
       // Shared: the server hears of the first who wants to know, and of nobody after that.
-      if (server.interest.of(call.id).has(uri)) return '{}';
-      const result = await relay(call, server, params, { send: (...sent) => server.requestAll(...sent) });
-      server.interest.begun(call.id, uri, call.until);
+      if (server.interest.urisOf(call.id).has(uri)) return '{}';
+      const send: Server['requestAll'] = async (method, asked, options) => {
+        await server.interest.whenUnsubscribed(call.id, uri, options.signal);
+        return server.requestAll(method, asked, options);
+      };
+      const result = await relay(call, server, params, { send });
+      server.interest.subscribed(call.id, uri, call.until);
       // The session may have ended meanwhile, and with it the last who wanted to know.
-      if (subscriptions.of(server.name, uri).length === 0) server.interest.forget(uri);
+      if (subscriptions.of(server.name, uri).length === 0) server.interest.nobodyWants(uri);
       return result;
     } catch (error) {
       subscriptions.remove(call.id, server.name, uri);
@@ -48,7 +51,7 @@ export function unsubscribe({ caller: { route, state }, id, request, trace }: Ca
   const server = route.servers.find(({ name }) => heard.includes(name)) ?? ownersOf(route, uri)[0];
   if (server) traceServer(trace, server);
   for (const name of heard) state.subscriptions.remove(id, name, uri);
-  for (const each of route.servers) each.interest.ended(id, uri);
+  for (const each of route.servers) each.interest.unsubscribed(id, uri);
   return '{}';
 }
 
@@ -57,9 +60,9 @@ export async function candidatesFor({ caller: { route } }: Call, uri: unknown): 
   if (typeof uri !== 'string') throw new RpcFailure({ code: RPC.invalidParams, message: 'The URI is missing' });
   if (route.single) return [route.single];
   await introduceAll(route);
-  const known = ownersOf(route, uri);
-  if (known.length > 0) return known;
   const { resources, templates } = route.catalogs;
+  const listed = resources.known(uri) ?? templates.known(uri);
+  if (listed) return [listed.server];
   await Promise.all([resources.load(), templates.load()]);
   const found = ownersOf(route, uri);
   return found.length > 0 ? found : route.servers.filter((server) => server.capabilities?.['resources'] !== undefined);

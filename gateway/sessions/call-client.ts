@@ -1,17 +1,11 @@
 /** The client's end of a call that is in flight: what the server asks or says meanwhile goes out on the call's stream. */
-import { progressTokenOf, RPC, RpcFailure, type RpcNotification, type RpcRequest } from '../../schemas/jsonrpc.ts';
+import type { RpcNotification, RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Asked, Peer } from '../../schemas/peer.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
-import { related } from '../../schemas/tasks.ts';
 import type { CallEnd } from '../era/era.ts';
 import type { LegacyCall } from '../era/legacy-call.ts';
-import { capabilitiesFrom, checkCapabilities } from './capabilities.ts';
-
-/** How long a person may think before a question counts as unanswered (ms). */
-export const ANSWER_TIMEOUT = 15 * 60_000;
-
-/** Questions that one call may have open: a server must not fill the memory, or a person's screen. */
-export const MAX_WAITING = 100;
+import { askClient } from './asking.ts';
+import { capabilitiesFrom } from './capabilities.ts';
 
 export class CallClient implements CallEnd {
   readonly id: string;
@@ -46,32 +40,18 @@ export class CallClient implements CallEnd {
     return caller.state.levels.of(session.id);
   }
 
-  async request({ method, params = {} }: RpcRequest, { signal, progress, until }: Asked): Promise<unknown> {
-    const { caller, session, reply } = this.#call;
-    checkCapabilities(session.capabilities, method, params);
+  async request(request: RpcRequest, { signal, progress, until }: Asked): Promise<unknown> {
+    const { caller, session, reply, instance } = this.#call;
+    const { state, identity } = caller;
     if (this.#ended) throw new SlipwayError('cancelled', 'The call has ended.');
-    this.#peer ??= caller.state.asks.open(session.id, (message) => reply.send(message));
-    if (this.#peer.inFlight >= MAX_WAITING)
-      throw new RpcFailure({ code: RPC.invalidRequest, message: 'Too many questions of one call wait for an answer' });
-    caller.state.elicitations.add(this.#server, params['elicitationId'], session.id);
-    const wanted = progressTokenOf(params) !== undefined;
-    const { tasks } = caller.state;
-    const at = { server: this.#server, instance: this.#call.instance };
+    const peer = (this.#peer ??= state.asks.open(session.id, (message) => reply.send(message)));
     const over = until ?? (this.#over ??= new AbortController()).signal;
-    const asked = related(params, (id) => tasks.nameFor(caller.identity, { ...at, id }));
+    const asking = { state, identity, session, peer, at: { server: this.#server, instance } };
     this.#onWaiting(true);
     try {
-      const answer = await this.#peer.request(
-        method,
-        { ...asked },
-        {
-          signal: AbortSignal.any([signal, over, AbortSignal.timeout(ANSWER_TIMEOUT)]),
-          ...(wanted ? { onProgress: progress } : {}),
-        },
-      );
-      return related((answer ?? {}) as Record<string, unknown>, (id) => tasks.find(caller.identity, id).id);
+      return await askClient(asking, request, { signal: AbortSignal.any([signal, over]), progress });
     } finally {
-      this.#onWaiting(this.#peer.inFlight > 0);
+      this.#onWaiting(peer.inFlight > 0);
     }
   }
 

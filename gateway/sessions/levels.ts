@@ -58,7 +58,8 @@ export class Levels {
   /** The level to ask a server for that was not asked yet; `undefined` where nobody chose one. */
   get most(): string | undefined {
     let most: string | undefined;
-    for (const { least } of this.#bySession.values()) most = mostOf(most, LEVELS[least] as string);
+    for (const { least, until } of this.#bySession.values())
+      if (until > Date.now()) most = mostOf(most, LEVELS[least] as string);
     return most;
   }
 

@@ -27,7 +27,9 @@ export class SessionMemory {
   readonly #store: Store | undefined;
   readonly #log: Log;
   #timer: NodeJS.Timeout | undefined;
-  #saving: Promise<void> = Promise.resolve();
+  #saving: Promise<void> | undefined;
+  /** Whether something changed while it was written. */
+  #isStale = false;
 
   constructor({ store, log, onUnused }: MemoryOptions) {
     this.#store = store;
@@ -47,8 +49,8 @@ export class SessionMemory {
   /** Writes what was not written yet. */
   async close(): Promise<void> {
     this.subscriptions.close();
-    if (this.#timer) this.#save();
     await this.#saving;
+    if (this.#timer) await this.#save();
   }
 
   #restore(file: unknown): void {
@@ -65,25 +67,38 @@ export class SessionMemory {
 
   readonly #changed = (): void => {
     if (!this.#store || this.#timer) return;
-    this.#timer = setTimeout(() => this.#save(), PAUSE + this.subscriptions.size * PAUSE_FOR_EACH).unref();
+    if (this.#saving) return void (this.#isStale = true);
+    this.#timer = setTimeout(() => void this.#save(), PAUSE + this.subscriptions.size * PAUSE_FOR_EACH).unref();
   };
 
   /** One after the other. What cannot be written is written with what comes next. */
-  #save(): void {
+  #save(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#isStale = false;
+    this.#saving = this.#write().finally(() => {
+      this.#saving = undefined;
+      if (this.#isStale) this.#changed();
+    });
+    return this.#saving;
+  }
+
+  async #write(): Promise<void> {
+    const now = Date.now();
     // What ends with its stream ends with the gateway.
-    const lasting = <T extends readonly unknown[]>(all: T[]): T[] => all.filter((each) => each.at(-1) !== Infinity);
+    const lasting = <T extends readonly unknown[]>(all: T[]): T[] =>
+      all.filter((each) => each.at(-1) !== Infinity && Number(each.at(-1)) > now);
     const json = JSON.stringify({
       formatVersion: 1,
-      ended: this.ended.all,
+      ended: lasting(this.ended.all),
       levels: lasting(this.levels.all),
       subscriptions: lasting(this.subscriptions.all),
     });
-    this.#saving = this.#saving
-      .then(() => this.#store?.write(json))
-      .catch((error: unknown) =>
-        this.#log('error', 'what sessions want to hear of cannot be written', { error: String(error) }),
-      );
+    try {
+      await this.#store?.write(json);
+    } catch (error) {
+      this.#isStale = true;
+      this.#log('error', 'what sessions want to hear of cannot be written', { error: String(error) });
+    }
   }
 }

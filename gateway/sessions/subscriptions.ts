@@ -105,9 +105,10 @@ export class Subscriptions {
 
   #remove(sessionId: string, key: string): void {
     const sessions = this.#sessions.get(key);
+    const until = sessions?.get(sessionId);
     if (!sessions?.delete(sessionId)) return;
     this.#total--;
-    this.#onChange();
+    if (until !== Infinity) this.#onChange();
     const keys = this.#keys.get(sessionId);
     keys?.delete(key);
     if (keys?.size === 0) this.#keys.delete(sessionId);

@@ -49,7 +49,7 @@ export class Callers {
     return owner === undefined ? this.#only(performance.now()) : this.latest(owner);
   }
 
-  /** Of those that can only be one. */
+  /** The latest call here, of this client if one is given: for instances that only one client has. */
   latest(owner?: string): Client | undefined {
     return this.#inFlight.findLast(({ id }) => owner === undefined || id === owner);
   }

@@ -69,17 +69,20 @@ export class Connections {
   }
 
   #leave<T extends Upstream | IsolatedUpstreams>(all: Map<string, T>, key: string, one: T): void {
-    const upstreams: Upstream[] = one instanceof IsolatedUpstreams ? one.all : [one as Upstream];
-    const inUse = upstreams.filter(({ tasks }) => tasks.any);
-    if (inUse.length === 0) return close(all, key, one);
+    if (!hasTasks(one)) return close(all, key, one);
     if (this.#leaving.has(one)) return;
     this.#leaving.add(one);
-    const closed = async (): Promise<void> => {
-      await Promise.all(inUse.map(settled));
-      // A later snapshot may have come back to it.
-      if (this.#leaving.delete(one)) close(all, key, one);
-    };
-    void closed();
+    void this.#closeWhenSettled(all, key, one);
+  }
+
+  async #closeWhenSettled<T extends Upstream | IsolatedUpstreams>(
+    all: Map<string, T>,
+    key: string,
+    one: T,
+  ): Promise<void> {
+    // One that a later snapshot came back to has left no more.
+    while (this.#leaving.has(one) && hasTasks(one)) await Promise.all(upstreamsIn(one).map(settled));
+    if (this.#leaving.delete(one)) close(all, key, one);
   }
 
   #found<T extends Upstream | IsolatedUpstreams>(all: Map<string, T>, key: string, make: () => T): T {
@@ -95,6 +98,11 @@ export class Connections {
 }
 
 function close<T extends Upstream | IsolatedUpstreams>(all: Map<string, T>, key: string, one: T): void {
-  all.delete(key);
+  if (all.get(key) === one) all.delete(key);
   one.close();
 }
+
+const upstreamsIn = (one: Upstream | IsolatedUpstreams): Upstream[] =>
+  one instanceof IsolatedUpstreams ? one.all : [one];
+
+const hasTasks = (one: Upstream | IsolatedUpstreams): boolean => upstreamsIn(one).some(({ tasks }) => tasks.any);

@@ -203,8 +203,9 @@ export class HttpConnection implements Connection {
         .catch(() => broken);
       if (status >= 300) return;
       // A stream that ends in order without the answer may be asked again for as long as the call may take.
-      isPolled = status === 200 && reader.resume.lastEventId === lastEventId;
-      vain = status === 200 || performance.now() - began > HELD ? 0 : vain + 1;
+      const hasEnded = status === 200 && reader.isStream;
+      isPolled = hasEnded && reader.resume.lastEventId === lastEventId;
+      vain = hasEnded || performance.now() - began > HELD ? 0 : vain + 1;
     }
   }
 

@@ -5,6 +5,7 @@ import type { Known, Wishes } from './known.ts';
 import { LIST_NAMES, LISTS, type ListName } from './lists.ts';
 import { partsOf, type Personal } from './personal.ts';
 import type { Upstream } from './upstream.ts';
+import { within } from './within.ts';
 
 /** What of a server it is about. */
 interface Of {
@@ -16,6 +17,9 @@ interface Of {
   readonly known: Known;
 }
 
+/** How long the end of a wish may hold up the next (ms). */
+const PATIENCE = 3_000;
+
 export class Interest {
   readonly #server: Of;
 
@@ -24,7 +28,7 @@ export class Interest {
   }
 
   /** What the instance, or the instances, that a client uses were asked to tell of. */
-  of(client: string): ReadonlySet<string> {
+  urisOf(client: string): ReadonlySet<string> {
     return this.#server.isolated?.urisOf(holderOf(client)) ?? this.#server.wishes.uris;
   }
 
@@ -39,41 +43,49 @@ export class Interest {
   }
 
   /** The instances of a client tell of a resource from now on. @param until Unix time in ms */
-  begun(client: string, uri: string, until: number): void {
+  subscribed(client: string, uri: string, until: number): void {
     const { isolated, wishes } = this.#server;
     if (isolated) isolated.subscribed(holderOf(client), uri, until);
     else wishes.uris.add(uri);
   }
 
   /** A client with an instance of its own does not want to hear of a resource any more. */
-  ended(client: string, uri: string): void {
+  unsubscribed(client: string, uri: string): void {
     const { isolated } = this.#server;
     const holder = holderOf(client);
     const upstream = isolated?.known(holder);
-    if (upstream && isolated?.unsubscribed(holder, uri)) this.#end(uri, [upstream]);
+    if (upstream && isolated?.unsubscribed(holder, uri)) this.#end(this.#place(client, uri), uri, [upstream]);
   }
 
   /** Nobody wants to hear of a resource any more. */
-  forget(uri: string): void {
+  nobodyWants(uri: string): void {
     const { upstreams, wishes } = this.#server;
-    for (const { interest } of partsOf(this.#server)) interest.forget(uri);
+    for (const { interest } of partsOf(this.#server)) interest.nobodyWants(uri);
     if (wishes.uris.delete(uri))
       this.#end(
+        uri,
         uri,
         upstreams.filter(({ connected }) => connected),
       );
   }
 
-  /** Resolves when the server knows of what ended before: a wish that is new must not be undone by it. */
-  async settled(uri: string): Promise<void> {
-    await this.#server.wishes.ending.get(uri);
+  /** Resolves when the server knows of what ended before, or does not answer: a wish that is new must not be undone by it. */
+  async whenUnsubscribed(client: string, uri: string, signal: AbortSignal | undefined): Promise<void> {
+    const ending = this.#server.wishes.ending.get(this.#place(client, uri));
+    if (ending) await within(ending, signal);
   }
 
-  #end(uri: string, upstreams: readonly Upstream[]): void {
+  #end(place: string, uri: string, upstreams: readonly Upstream[]): void {
     const { entry, wishes } = this.#server;
-    const told = Promise.all(upstreams.map((upstream) => tell(upstream, entry, 'resources/unsubscribe', { uri })));
-    wishes.ending.set(uri, told);
-    void told.finally(() => wishes.ending.get(uri) === told && wishes.ending.delete(uri));
+    const wait = { timeoutMs: Math.min(entry.timeoutMs, PATIENCE) };
+    const told = Promise.all(upstreams.map((upstream) => tell(upstream, wait, 'resources/unsubscribe', { uri })));
+    wishes.ending.set(place, told);
+    void told.finally(() => wishes.ending.get(place) === told && wishes.ending.delete(place));
+  }
+
+  /** Where clients share no instance, the end of one's wish is no matter of another's. */
+  #place(client: string, uri: string): string {
+    return this.#server.isolated ? JSON.stringify([holderOf(client), uri]) : uri;
   }
 }
 

@@ -24,6 +24,8 @@ export interface Place {
 export class MessageReader implements Reader {
   readonly #onMessage: (message: RpcMessage) => void;
   #events: SseParser | undefined;
+  /** Whether what came last was an event stream. */
+  isStream = false;
   #place: Place | undefined;
   #json = false;
   readonly #body = new Body(MAX_MESSAGE_BYTES);
@@ -46,8 +48,8 @@ export class MessageReader implements Reader {
     const type = head.headers['content-type']?.toLowerCase() ?? '';
     this.#json = type.startsWith('application/json');
     if (this.#json) this.#body.onHead(head);
-    if (type.startsWith('text/event-stream'))
-      this.#events = new SseParser((event) => this.#onEvent(event), MAX_MESSAGE_BYTES);
+    this.isStream = type.startsWith('text/event-stream');
+    if (this.isStream) this.#events = new SseParser((event) => this.#onEvent(event), MAX_MESSAGE_BYTES);
   }
 
   onData(chunk: Buffer): void {

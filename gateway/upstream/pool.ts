@@ -1,46 +1,20 @@
 /** Keeps connections and what is known over snapshot swaps: what did not change is not opened or asked for again. */
 import type { Era } from '../../schemas/modern.ts';
-import type { RpcNotification } from '../../schemas/jsonrpc.ts';
-import type { Client } from '../../schemas/peer.ts';
 import type { Endpoint, ServerEntry, Snapshot, Tally, Tool } from '../../schemas/snapshot.ts';
+import { TASK_STATUS } from '../../schemas/tasks.ts';
 import type { UpstreamStatus } from '../../schemas/status.ts';
-import type { Authorization } from './auth/authorization.ts';
 import { isGone, namedIn } from '../auth/identity.ts';
 import { isPersonal, type Door } from './auth/authorizer.ts';
-import type { TaskRef } from '../sessions/tasks.ts';
 import { Connections } from './connections.ts';
-import { Known, Wishes, type Heard, type WishesOf } from './known.ts';
-import type { Audience, Open } from './link.ts';
+import { Known, Wishes, type Heard } from './known.ts';
+import type { Open } from './link.ts';
 import { LIST_NAMES, LISTS } from './lists.ts';
 import { IsolatedUpstreams, type Holder } from './isolated.ts';
 import { partOf, partsOf, Personal, reopen } from './personal.ts';
+import type { PoolOptions } from './pool-options.ts';
 import { Server } from './server.ts';
 import { settled } from './settled.ts';
 import { Upstream } from './upstream.ts';
-
-export interface Hearers {
-  /** Who has an instance for itself, as it can be asked between its calls. @param client the name of its session */
-  listener(server: string, client: string): Client | undefined;
-  /** A server's list became another one. @param method what MCP's notice of it is called @param principal whose list it is, where everybody has their own */
-  changed(server: string, method: string, principal: string | undefined): void;
-  /** A server said something else. */
-  said(server: string, notification: RpcNotification, audience: Audience): void;
-}
-
-export interface PoolOptions {
-  readonly open: Open;
-  readonly version: string;
-  /** How to get into a server that wants to know who comes. */
-  authorize(door: Door): Authorization;
-  /** What clients want of a server that came before this connection, or this gateway. */
-  wishesOf(server: string): WishesOf;
-  /** Which client began a task. */
-  taskOwner(task: TaskRef): string | undefined;
-  /** A server's tools are others than before, or known for the first time. */
-  onListed(): void;
-  /** Who hears what servers say and ask unasked. */
-  hearers(): Hearers;
-}
 
 export class Pool {
   readonly #options: PoolOptions;
@@ -222,6 +196,12 @@ export class Pool {
     return principal === undefined ? whole : (whole?.personal?.known(principal) ?? whole?.personal?.of(principal));
   }
 
+  /** The server that an upstream serves now; `undefined` for one that is of an older snapshot. */
+  #serving(server: string, upstream: Upstream): Server | undefined {
+    const part = this.#part(server, upstream.principal);
+    return part?.upstreams.includes(upstream) ? part : undefined;
+  }
+
   #apart(
     server: string,
     { endpoints, isolated, auth }: ServerEntry,
@@ -239,9 +219,14 @@ export class Pool {
         version: this.#options.version,
         principal,
         taskOwner: (id) => this.#options.taskOwner({ server, instance: upstream.instance, id }),
-        owner: () =>
-          holder.client === undefined ? undefined : this.#options.hearers().listener(server, holder.client),
-        onOpen: (welcome) => this.#part(server, principal)?.openedIsolated(upstream, holder.client, welcome),
+        owner: (instance) =>
+          holder.client === undefined
+            ? undefined
+            : this.#options.hearers().listener({ server, instance }, holder.client),
+        onOpen: (welcome) => {
+          const part = this.#part(server, principal);
+          if (part?.isolated?.all.includes(upstream)) part.openedIsolated(upstream, holder.client, welcome);
+        },
         // What it says before it has a client is for nobody.
         onNotification: (notification, audience) => {
           this.#part(server, principal)?.heard(notification, upstream, false);
@@ -273,10 +258,13 @@ export class Pool {
         principal,
         taskOwner: (id) => this.#options.taskOwner({ server, instance: upstream.instance, id }),
         isAwaited: () => this.#part(server, principal)?.interest.isAwaited === true,
-        onOpen: (welcome) => this.#part(server, principal)?.opened(upstream, welcome),
+        // What stays for a task is no part of what is served any more.
+        onOpen: (welcome) => this.#serving(server, upstream)?.opened(upstream, welcome),
         onNotification: (notification, audience) => {
-          this.#part(server, principal)?.heard(notification, upstream);
-          this.#options.hearers().said(server, notification, { ...audience, principal });
+          const part = this.#serving(server, upstream);
+          part?.heard(notification, upstream);
+          if (part || audience.client || notification.method === TASK_STATUS)
+            this.#options.hearers().said(server, notification, { ...audience, principal });
         },
       });
       return upstream;

@@ -153,7 +153,7 @@ export class Server {
    */
   async request(method: string, params: Record<string, unknown>, options: RequestOptions): Promise<unknown> {
     const { at, client, instance } = options;
-    // An instance that has a task keeps it, whatever is served now; without it, another may know of it.
+    // An instance that has a task keeps it, whatever is served now; where it is gone for good, another may know of it.
     const own = instance === undefined ? undefined : this.at(instance, client && holderOf(client.id));
     let tried = NONE;
     for (;;) {
@@ -165,7 +165,8 @@ export class Server {
         return await upstream.request(method, params, options);
       } catch (error) {
         const last = tried.size >= Math.max(this.upstreams.length - 1, 1);
-        if (!(error instanceof NotDelivered) || error instanceof NeedsAuthorization || last) throw named(this, error);
+        const isFinal = last || upstream === own || error instanceof NeedsAuthorization;
+        if (!(error instanceof NotDelivered) || isFinal) throw named(this, error);
         tried = new Set([...tried, upstream]);
         if (error.resume) options.resume = error.resume;
       }

@@ -9,11 +9,14 @@ const MAX_SILENT = 3;
 export async function settled(upstream: Upstream): Promise<void> {
   const { tasks } = upstream;
   await upstream.idle();
-  for (let silent = 0; tasks.any && silent < MAX_SILENT;) {
-    const late = new AbortController();
-    await Promise.race([tasks.none(), sleep(tasks.pollMs, undefined, { signal: late.signal, ref: false })]);
-    late.abort();
+  let silent = 0;
+  while (tasks.any) {
+    const none = new AbortController();
+    const stop = tasks.whenNone(() => none.abort());
+    await sleep(tasks.pollMs, undefined, { signal: none.signal, ref: false }).catch(() => {});
+    stop();
     silent = (await checked(upstream)) ? 0 : silent + 1;
+    if (silent >= MAX_SILENT) tasks.clear();
     await upstream.idle();
   }
 }

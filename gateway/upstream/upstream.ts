@@ -1,9 +1,9 @@
 /** The gateway's connection to one instance or remote server: opened when first needed, opened again when it ends. */
-import { hash } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RpcFailure, type RpcNotification, type RpcRequest } from '../../schemas/jsonrpc.ts';
 import type { Asked, Client, Connection, RequestOptions } from '../../schemas/peer.ts';
-import type { Endpoint, Tally } from '../../schemas/snapshot.ts';
+import type { Endpoint } from '../../schemas/snapshot.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
 import type { UpstreamStatus } from '../../schemas/status.ts';
 import { OpenTasks, relatedTask } from '../../schemas/tasks.ts';
@@ -32,7 +32,7 @@ export interface UpstreamOptions {
   /** Which client began a task, by the server's own id for it. */
   taskOwner(id: string): string | undefined;
   /** The one client that has the instance, where it can be asked between its calls; without it, clients share the instance. */
-  owner?(): Client | undefined;
+  owner?(instance: string): Client | undefined;
   /** Whether somebody waits for what it tells unasked. */
   isAwaited?(): boolean;
   onOpen(welcome: Welcome): void;
@@ -56,7 +56,8 @@ export class Upstream {
   readonly #breaker = new Breaker();
   #busy = 0;
   #idle: (() => void)[] = [];
-  readonly #tally = { calls: 0, errors: 0 };
+  /** What became of the calls of clients so far. */
+  readonly tally = { calls: 0, errors: 0 };
   readonly #pace = new Pace();
   #closed = false;
   /** Why nobody was let in when it was asked last. */
@@ -65,7 +66,9 @@ export class Upstream {
   constructor(options: UpstreamOptions) {
     this.endpoint = options.endpoint;
     this.principal = options.principal;
-    this.instance = hash('sha256', `${options.server} ${options.endpoint.id}`, 'base64url').slice(0, 8);
+    // One that a client has for itself is new each time, and so are the ids that it gives to tasks.
+    const own = options.owner ? randomUUID() : (options.principal ?? '');
+    this.instance = hash('sha256', `${options.server} ${options.endpoint.id} ${own}`, 'base64url').slice(0, 8);
     this.#options = options;
   }
 
@@ -92,7 +95,7 @@ export class Upstream {
       this.tasks.answered(method, params, result);
       this.#locked = undefined;
       this.#breaker.succeeded();
-      if (client) count(this.#tally, failed(result));
+      if (client) count(this.tally, failed(result));
       return result;
     } catch (error) {
       if (asked) this.#judge(error);
@@ -100,7 +103,7 @@ export class Upstream {
       // Cancelled, or too late: the server may not know that, or not care.
       over = !asked || error instanceof RpcFailure || error instanceof NotDelivered || error instanceof Refused;
       this.#locked = error instanceof NeedsAuthorization ? error.message : undefined;
-      if (client && !this.#closed && isVerdict(error)) count(this.#tally, isFault(error));
+      if (client && !this.#closed && isVerdict(error)) count(this.tally, isFault(error));
       throw error;
     } finally {
       if (client) this.#ended(client, began, over);
@@ -136,11 +139,6 @@ export class Upstream {
     return this.#busy === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** What became of the calls of clients so far. */
-  get tally(): Tally {
-    return this.#tally;
-  }
-
   /** Whether it could not be opened a moment ago, so that a request had better go elsewhere. */
   get failing(): boolean {
     return this.#breaker.pause > 0 && (this.#connection === undefined || this.#breaker.state === 'open');
@@ -166,8 +164,8 @@ export class Upstream {
       connected: this.connected,
       ...(this.keepsSessions === undefined ? {} : { session: this.keepsSessions }),
       inFlight: this.#busy,
-      calls: this.#tally.calls,
-      errors: this.#tally.errors,
+      calls: this.tally.calls,
+      errors: this.tally.errors,
       perSecond: rounded(this.#pace.perSecond(performance.now())),
       ...(p95 === undefined ? {} : { p95Ms: rounded(p95) }),
       breaker: state,
@@ -290,7 +288,7 @@ export class Upstream {
     if (asked.client) return asked.client.request(request, asked);
     const client = this.#options.owner ? this.#callers.latest(owner) : this.#callers.asked(owner);
     if (client) return client.request(request, { ...asked, until: this.#callers.whileBusy(client.id) });
-    const listener = this.#options.owner?.();
+    const listener = this.#options.owner?.(this.instance);
     if (listener) return listener.request(request, asked);
     throw this.#callers.refusal(request, task);
   }

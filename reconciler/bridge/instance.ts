@@ -249,18 +249,17 @@ export class StdioInstance implements AsyncDisposable {
   #sleepWhenIdle(): void {
     clearTimeout(this.#idleTimer);
     if (this.#options.lifecycle === 'always' || this.#closing.signal.aborted) return;
-    this.#idleTimer = setTimeout(
-      () => this.#sleep().catch((error: unknown) => this.#stillThere(error)),
-      this.#options.idleTimeoutMs,
-    ).unref();
+    const sleep = () => this.#sleep().catch((error: unknown) => this.#stillThere(error));
+    this.#idleTimer = setTimeout(sleep, this.#options.idleTimeoutMs).unref();
   }
 
   async #sleep(): Promise<void> {
     const session = this.#open;
     // Asleep, it could not tell of the changes that somebody wants to hear of.
-    if (this.#inFlight > 0 || !session || this.#wanted.subscribed) return;
+    const isBusy = () => this.#inFlight > 0 || this.#options.lifecycle === 'always' || this.#wanted.subscribed;
+    if (!session || isBusy()) return;
     if (await worksOn(session)) return this.#sleepWhenIdle();
-    if (this.#inFlight > 0 || session !== this.#open) return;
+    if (session !== this.#open || isBusy()) return;
     this.#options.log.write('slipway', 'stopped after being idle');
     await this.#stop();
     this.#become('sleeping');
