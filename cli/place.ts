@@ -37,6 +37,7 @@ export function floorOf(options: Options, io: Io): string | undefined {
 export function stateDirOf(options: Options, place: Place, io: Io): string {
   return resolve(
     io.cwd,
-    text(options, 'stateDir') ?? io.env['SLIPWAY_STATE_DIR'] ?? defaultStateDir(place.repo, io.env),
+    // Empty is what scripts and unit files give for a variable that nobody set.
+    text(options, 'stateDir') || io.env['SLIPWAY_STATE_DIR'] || defaultStateDir(place.repo, io.env),
   );
 }

@@ -57,7 +57,7 @@ export async function findTarget(options: Options, io: Io, scope: Scope = 'any')
 
 /** Named directory, then the one of the config repo we stand in, then the only one that runs. */
 async function findSocket(options: Options, io: Io, scope: Scope): Promise<Address> {
-  const named = text(options, 'stateDir') ?? io.env['SLIPWAY_STATE_DIR'];
+  const named = text(options, 'stateDir') || io.env['SLIPWAY_STATE_DIR'] || undefined;
   const dirs =
     named === undefined
       ? [stateDirOf(options, placeOf(text(options, 'repo') ?? '.', io.cwd), io)]

@@ -46,10 +46,15 @@ export function openState(root: string): StateDir {
     }
     checkOwn(paths.sockets);
     const held = lock(join(root, 'lock'));
-    const owner = once(join(root, 'owner'), 16);
-    const sessionKey = Buffer.from(once(join(root, 'session.key'), 32), 'hex');
-    const vaultKey = Buffer.from(once(join(root, 'vault.key'), 32), 'hex');
-    return { root, owner, sessionKey, vaultKey, paths, [Symbol.dispose]: () => held[Symbol.dispose]() };
+    try {
+      const owner = once(join(root, 'owner'), 16);
+      const sessionKey = Buffer.from(once(join(root, 'session.key'), 32), 'hex');
+      const vaultKey = Buffer.from(once(join(root, 'vault.key'), 32), 'hex');
+      return { root, owner, sessionKey, vaultKey, paths, [Symbol.dispose]: () => held[Symbol.dispose]() };
+    } catch (error) {
+      held[Symbol.dispose]();
+      throw error;
+    }
   } catch (error) {
     if (error instanceof SlipwayError) throw error;
     throw unwritable(root, error);
@@ -127,14 +132,20 @@ export function readJson(path: string): unknown {
   }
 }
 
+/** A value that is made once. One that cannot be read, or is damaged, is nobody's to replace but a person's: what it opens would be lost. */
 function once(path: string, bytes: number): string {
+  let value: string;
   try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    const value = randomBytes(bytes).toString('hex');
+    value = readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unwritable(path, error);
+    value = randomBytes(bytes).toString('hex');
     writeAtomically(path, value);
-    return value;
   }
+  if (new RegExp(`^[0-9a-f]{${bytes * 2}}$`).test(value)) return value;
+  throw new SlipwayError('state-unwritable', `${path} is damaged: it should hold ${bytes * 2} hex digits.`, {
+    hint: 'Put it back from a backup, or remove it: another one is made, and what the old one was for begins anew.',
+  });
 }
 
 /**

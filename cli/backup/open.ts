@@ -1,7 +1,7 @@
 /** Backups as they lie on their branch: read from there, with or without a Slipway that runs. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { simpleGit } from 'simple-git';
 import { backupsOn, CONFIG, gitSource, type BackupCommit, type Source } from '../../reconciler/index.ts';
 import { SlipwayError } from '../../schemas/errors.ts';
@@ -58,7 +58,9 @@ async function remoteWith(branch: string, options: Options, io: Io): Promise<str
   const git = simpleGit(repo);
   const isHere = await git.raw(['rev-parse', '--verify', '--quiet', `refs/heads/${branch}`]).catch(() => '');
   const origin = (await git.getConfig('remote.origin.url')).value;
-  return isHere === '' && origin ? origin : repo;
+  if (isHere !== '' || !origin) return repo;
+  // A path is meant from where the working tree is, and git is run elsewhere.
+  return /^\.{1,2}(\/|$)/.test(origin) ? resolve(repo, origin) : origin;
 }
 
 function found(all: readonly BackupCommit[], wanted: string, branch: string, url: string): BackupCommit {

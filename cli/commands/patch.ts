@@ -1,6 +1,7 @@
 import { SlipwayError } from '../../schemas/errors.ts';
+import type { Kind } from '../../schemas/kinds/kind.ts';
 import { text, WRITE_OPTIONS, type Command } from '../command.ts';
-import type { Json } from '../document/json.ts';
+import { isMap, type Json } from '../document/json.ts';
 import { meaningOf } from '../document/meaning.ts';
 import { oneNamedBy } from '../select.ts';
 import { change } from '../write/change.ts';
@@ -42,11 +43,20 @@ export const command: Command = {
     };
     return change(invocation, async (draft) => {
       const { document } = await found(draft, kind, name);
-      // With its defaults, as `get` shows it; as it is written where it is not valid and the patch may mend it.
-      const value = apply(meaningOf(document.value) ?? (document.value as Json));
+      const value = apply(shownOf(kind, document.value));
       sameIdentity(value, kind, name);
       const outcome = await say(draft, { kind: kind.kind, name, value });
       return [outcome.verb === 'unchanged' ? outcome : { ...outcome, verb: 'patched' }];
     });
   },
 };
+
+/**
+ * With its defaults, as `get` shows it. As it is written where it is not valid and the patch may mend it, or is made of a Template: what it
+ * does not say, that says.
+ */
+function shownOf(kind: Kind, written: Json | undefined): Json {
+  const shown = meaningOf(written);
+  const isTemplated = shown && isMap(shown) && kind.templateOf?.(shown['spec'] as never) !== undefined;
+  return isTemplated || shown === undefined ? (written as Json) : shown;
+}

@@ -15,8 +15,7 @@ export async function lastLines(driver: Driver, address: string, instance: strin
   const signal = AbortSignal.timeout(PATIENCE_MS);
   try {
     const lines = driver.logs?.(address, { instance, tail: 50, signal });
-    const said = (lines ? await Array.fromAsync(lines) : []).flatMap(textOf);
-    return said.slice(-LINES);
+    return withoutPlaces((lines ? await Array.fromAsync(lines) : []).flatMap(textOf)).slice(-LINES);
   } catch {
     return [];
   }
@@ -76,5 +75,15 @@ export class LastLines {
 /** A line of a log is a time, a stream, and what was written; what Slipway itself notes there is known already. */
 function textOf(line: string): string[] {
   const [, stream, text = ''] = /^\S+ (stdout|stderr|slipway) (.*)$/.exec(line) ?? [undefined, undefined, line];
-  return stream === 'slipway' || text.trim() === '' || WHERE.test(text) ? [] : [text.slice(0, MAX_CHARACTERS)];
+  return stream === 'slipway' || text.trim() === '' ? [] : [text.slice(0, MAX_CHARACTERS)];
+}
+
+/** Without places in programs, and the fields of an error that Node writes in braces behind them. */
+function withoutPlaces(lines: readonly string[]): string[] {
+  let isInBraces = false;
+  return lines.filter((line) => {
+    const isPlace = isInBraces || WHERE.test(line);
+    isInBraces = isInBraces ? line !== '}' : isPlace && line.endsWith(' {');
+    return !isPlace;
+  });
 }

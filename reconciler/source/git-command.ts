@@ -124,12 +124,15 @@ const CAUSES: readonly (readonly [RegExp, ErrorCode])[] = [
   [/No space left on device|Disk quota exceeded/, 'state-unwritable'],
 ];
 
+const SAID = /^(fatal|error|remote): ?/;
+
 function refusal(args: readonly string[], stderr: string): SlipwayError {
-  const said = stderr
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => /^(fatal|error|remote): ?/.test(line) && !/^remote: *$/.test(line));
-  const words = withoutCredentials(said.slice(0, 2).join(' ')) || 'git failed.';
+  const lines = stderr.split('\n').map((line) => line.trim());
+  const said = lines.filter((line) => SAID.test(line) && !/^remote: *$/.test(line));
+  // Why ssh came to nothing is in words of its own, before git's: "Permission denied (publickey)."
+  const unread = lines.findIndex((line) => line.includes('Could not read from remote repository'));
+  const why = lines.slice(0, Math.max(unread, 0)).findLast((line) => line !== '' && !SAID.test(line)) ?? '';
+  const words = withoutCredentials([why, ...said.slice(0, 2)].join(' ').trim()) || 'git failed.';
   const [, code = 'source-unreachable'] = CAUSES.find(([says]) => says.test(stderr)) ?? [];
   return new SlipwayError(code, `git ${args[0]}: ${words}`);
 }

@@ -47,7 +47,18 @@ export function gitSource(options: GitSourceOptions): Source {
     }
     // `+`: a force-push is followed. Only this ref, no tags: other branches are nobody's business here.
     await git(
-      ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-gc', '--', url, `+${ref}:${HEAD_REF}`],
+      // A clone that CI made is shallow, as a rule: without the option its refs do not come, and git says nothing of it.
+      [
+        'fetch',
+        '--quiet',
+        '--no-tags',
+        '--no-write-fetch-head',
+        '--no-auto-gc',
+        '--update-shallow',
+        '--',
+        url,
+        `+${ref}:${HEAD_REF}`,
+      ],
       { cwd: mirror, signal, timeoutMs: FETCH_TIMEOUT_MS },
     );
     return describe(mirror, signal);

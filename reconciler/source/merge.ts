@@ -49,7 +49,7 @@ async function merge(options: MergeOptions, repository: string, signal: AbortSig
   const { url, ref, path } = options;
   await prepare(repository, options, signal);
   const base = await resolveRef(url, ref, signal);
-  const args = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-gc'];
+  const args = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-gc', '--update-shallow'];
   await git(['fetch', ...args, '--', url, `+${base.ref}:${BASE}`, `+${options.head}:${HEAD}`], {
     cwd: repository,
     signal,

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { gitSource } from '../../reconciler/source/git.ts';
 import { gitHttp } from '../helpers/git-http.ts';
-import { TestRepo } from '../helpers/repo.ts';
+import { git, TestRepo } from '../helpers/repo.ts';
 import { tempDir } from '../helpers/temp.ts';
 import { gitPromises, type Served } from './git-promises.ts';
 import { contents, never, sourceContract, type SourceHarness } from './source.ts';
@@ -67,6 +67,37 @@ test.for([
     expect(`${(error as Error).message} ${source.description}`).not.toContain('s3cret');
   }
 });
+
+test('a clone that is shallow, as those of CI are, is read as any other', async () => {
+  using repo = new TestRepo();
+  using dir = tempDir();
+  for (const at of [1, 2, 3]) repo.push({ 'a.yaml': `a: ${at}\n` });
+  git(dir.path, 'clone', '--quiet', '--depth', '2', repo.url, 'shallow');
+  const source = gitSource({ url: dir.at('shallow'), mirror: dir.at('mirror.git') });
+  const { id } = await source.fetch(never());
+  const [file] = await source.files(id, never());
+  expect(file?.path).toBe('a.yaml');
+  repo.push({ 'a.yaml': 'a: 4\n' });
+  git(dir.at('shallow'), 'pull', '--quiet');
+  expect((await source.fetch(never())).id).not.toBe(id);
+});
+
+test.for(['Host key verification failed.', 'git@example.com: Permission denied (publickey).'])(
+  'over ssh, the reason is told: %s',
+  async (why) => {
+    using dir = tempDir();
+    const ssh = dir.at('ssh');
+    writeFileSync(
+      ssh,
+      `#!/bin/sh\necho 'Warning: added to the list of known hosts.' >&2\necho '${why}' >&2\nexit 255\n`,
+    );
+    chmodSync(ssh, 0o755);
+    vi.stubEnv('GIT_SSH_COMMAND', ssh);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const source = gitSource({ url: 'git@example.com:x/y.git', mirror: dir.at('mirror.git') });
+    await expect(source.probe(never())).rejects.toThrow(`${why} fatal: Could not read from remote repository.`);
+  },
+);
 
 test('a remote that comes back is read again', async () => {
   using repo = new TestRepo();

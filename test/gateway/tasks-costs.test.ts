@@ -1,5 +1,6 @@
 /** What tasks bring is paid for, and bounded, as what calls bring at once: a task is no way round a budget or a limit. */
 import { expect, onTestFinished, test } from 'vitest';
+import { textsOf } from '../../gateway/limits/tokens.ts';
 import { budget } from '../access/helpers/budget.ts';
 import { session, start } from './helpers/gateway.ts';
 import { ask } from './helpers/modern.ts';
@@ -63,4 +64,10 @@ test('since 2026-07-28 a status may bring it: that is counted, and one that does
   expect((await get()).result).toMatchObject({ status });
   await expect.poll(used).toBeGreaterThan(400);
   expect((await get()).error?.data).toMatchObject({ error_code: 'budget-exhausted' });
+});
+
+test('a result that has an id of a task beside its text is counted as any other', () => {
+  const content = [{ type: 'text', text: 'here' }];
+  expect(textsOf({ taskId: 'T-1', content })).toEqual(['here']);
+  expect(textsOf({ taskId: 't1', status: 'completed', result: { content } })).toEqual(['here']);
 });

@@ -122,3 +122,46 @@ test('an instance of one client is its own as long as a task of it works there',
   up.tasks.clear();
   await expect.poll(call).toMatchObject({ result: { content: [{ text: 'up' }] } });
 });
+
+test('instances that clients do not share give the same ids, and none is taken for another', async () => {
+  const up = await taskServer('up', POLLED);
+  const isolated = { maxInstances: 5, idleMs: 60_000 };
+  await using gateway = await start({ servers: { up: { endpoints: [up.endpoint], isolated } }, principals });
+  const begun: string[] = [];
+  for (const token of ['sesame', 'sesame', 'thief']) {
+    up.tasks.clear();
+    begun.push(await begin(await session(gateway.url, { token }), 'up__work'));
+  }
+  expect(new Set(begun).size).toBe(3);
+});
+
+test('where the instance of a task is away for a moment, no other is asked in its place', async () => {
+  const { one, two, gateway, ofOne } = await each();
+  await using _ = gateway;
+  const mine = await ada(gateway.url);
+  one.away(true);
+  expect((await mine.rpc('tasks/get', { taskId: ofOne })).json.error?.data).toMatchObject({
+    error_code: 'upstream-unavailable',
+  });
+  one.away(false);
+  await expect
+    .poll(async () => (await mine.rpc('tasks/get', { taskId: ofOne })).json.result)
+    .toMatchObject({ taskId: ofOne });
+  expect(two.seen).toEqual([]);
+});
+
+test('a version that stays for a task speaks for the server no more', async () => {
+  const [old, next] = [await taskServer('old', POLLED), await taskServer('next')];
+  await using gateway = await start(served(old.endpoint));
+  const mine = await ada(gateway.url);
+  await begin(mine, 'up__work');
+  await gateway.swap(served(next.endpoint));
+  await mine.rpc('tools/call', { name: 'up__work' });
+  await expect.poll(() => old.listening()).toBe(true);
+  const opened = old.opened();
+  old.cut();
+  await expect.poll(() => old.opened()).toBeGreaterThan(opened);
+  await expect.poll(() => old.listening()).toBe(true);
+  const { welcome } = await session(gateway.url, { token: 'sesame', path: '/servers/up/mcp' });
+  expect(welcome).toMatchObject({ instructions: expect.stringContaining('I am next') as string });
+});

@@ -28,6 +28,31 @@ describe('patch', () => {
     expect(folder.read('servers/github.yaml')).toBe(from === '' ? merged : GITHUB.replace(from, to));
   });
 
+  test('of what a Template is made into, nothing is written but the change', async () => {
+    const document = (kind: string, name: string, spec: string): string =>
+      `apiVersion: slipway/v1\nkind: ${kind}\nmetadata: { name: ${name} }\nspec:\n${spec}`;
+    const template = document(
+      'Template',
+      'hello',
+      `  params: { greet: { default: Hi }, copies: { type: integer, default: 1 } }
+  server:
+    command: [node, hello.mjs, "\${greet}"]
+    files: [hello.mjs]
+    replicas: "\${copies}"
+`,
+    );
+    const made = document('Server', 'tps', '  template: { name: hello, params: { greet: Yo } }\n');
+    using folder = new Folder({ 'hello.mjs': '', 'template.yaml': template, 'tps.yaml': made });
+    const patch = async (...args: string[]): Promise<string> => {
+      expect(await folder.run(['patch', 'server', 'tps', ...args])).toMatchObject({ code: 0, err: '' });
+      return folder.read('tps.yaml');
+    };
+    expect(await patch('metadata.labels.team=core')).not.toMatch(/files|replicas|timeout/);
+    expect(await patch('template.params.copies=3')).toContain('params: { greet: Yo, copies: 3 }');
+    expect(await patch('-p', '{"spec":{"template":{"params":{"greet":"Ho"}}}}')).toContain('{ greet: Ho, copies: 3 }');
+    expect(folder.read('tps.yaml')).not.toMatch(/files|timeout/);
+  });
+
   test('what means the same changes nothing', async () => {
     using folder = new Folder();
     expect((await folder.run(['patch', 'server', 'github', 'timeout=60s', 'replicas=2'])).out).toContain('unchanged');

@@ -167,6 +167,8 @@ export const MCP_HEADERS = { 'Content-Type': 'application/json', Accept: 'applic
 
 export interface Session {
   id: string;
+  /** What `initialize` was answered with. */
+  welcome: Record<string, unknown> | undefined;
   rpc(method: string, params?: object, id?: string | number): Promise<Raw>;
   /** Sends a message as it is: an answer, or a notice. */
   send(message: object): Promise<Raw>;
@@ -185,6 +187,7 @@ export async function session(
   const id = String(hello.headers['mcp-session-id']);
   return {
     id,
+    welcome: hello.json.result,
     send: (message) => post({ jsonrpc: '2.0', ...message }, { 'Mcp-Session-Id': id }),
     rpc: (method, more = {}, rpcId = 1) =>
       post({ jsonrpc: '2.0', id: rpcId, method, params: more }, { 'Mcp-Session-Id': id }),

@@ -32,7 +32,12 @@ export async function taskServer(name: string, { takes = 0, pollInterval }: Task
   };
   const capabilities = { tools: {}, tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } } };
   const methods: Record<string, (params: Record<string, unknown>) => object | undefined> = {
-    initialize: ({ protocolVersion }) => ({ protocolVersion, capabilities, serverInfo: { name, version: '1' } }),
+    initialize: ({ protocolVersion }) => ({
+      protocolVersion,
+      capabilities,
+      serverInfo: { name, version: '1' },
+      instructions: `I am ${name}`,
+    }),
     'tools/list': () => ({ tools: [{ name: 'work', inputSchema: { type: 'object' } }] }),
     'tools/call': ({ task }) => (task ? create() : { content: [{ type: 'text', text: name }] }),
     'tasks/get': ({ taskId }) => tasks.get(String(taskId)),
@@ -40,9 +45,14 @@ export async function taskServer(name: string, { takes = 0, pollInterval }: Task
     'tasks/result': ({ taskId }) => ({ content: [{ type: 'text', text: name }], _meta: { [RELATED]: { taskId } } }),
     'tasks/cancel': ({ taskId }) => ({ taskId, status: 'cancelled' }),
   };
+  let [isAway, opened_] = [false, 0];
   const listener = createServer(async (request, response) => {
-    if (request.method === 'GET')
-      return void (stream = response.writeHead(200, { 'Content-Type': 'text/event-stream' })).write(': open\n\n');
+    if (isAway) return void request.destroy();
+    if (request.method === 'GET') {
+      opened_++;
+      stream = response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      return void stream.write(': open\n\n');
+    }
     const message = JSON.parse(await text(request)) as RpcMessage;
     if (!('method' in message)) {
       answers.push(message);
@@ -76,7 +86,13 @@ export async function taskServer(name: string, { takes = 0, pollInterval }: Task
     answers,
     /** Under which progress of each call is to be told. */
     tokens,
-    listening: () => stream !== undefined,
+    listening: () => stream !== undefined && !stream.destroyed,
+    /** How often it was listened to. */
+    opened: () => opened_,
+    /** Breaks the stream on which it is listened to. */
+    cut: () => stream?.destroy(),
+    /** Takes nothing any more, or again. */
+    away: (value: boolean) => void (isAway = value),
     say: (message: object) => event(stream, message),
   };
 }
