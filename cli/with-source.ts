@@ -21,7 +21,10 @@ export async function withSource<T>(
   const stateDir = stateDirOf(options, place, io);
   const asFolder = !isUrl(place.repo) && text(options, 'ref') === undefined && !isBare(place.repo);
   if (asFolder) {
-    await using source = inEnvironment(directorySource(join(place.repo, text(options, 'path') ?? '')), options);
+    await using source = inEnvironment(
+      directorySource(join(place.repo, text(options, 'path') ?? ''), { asCommitted: true }),
+      options,
+    );
     return use(source, stateDir);
   }
   // The mirror of a running Slipway is its own; beside it, another one is kept for this.

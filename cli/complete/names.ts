@@ -45,7 +45,7 @@ async function fromConfig(kind: Kind, { options, io }: Place): Promise<string[]>
   if (!isWorkingTree) return [];
   const signal = AbortSignal.timeout(PATIENCE_MS);
   try {
-    await using source = directorySource(join(repo, text(options, 'path') ?? ''));
+    await using source = directorySource(join(repo, text(options, 'path') ?? ''), { asCommitted: true });
     const { id } = await source.fetch(signal);
     const files = (await source.files(id, signal)).filter(
       ({ path, type, bytes }) => /\.ya?ml$/.test(path) && type !== 'symlink' && bytes < MAX_BYTES,

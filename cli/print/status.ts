@@ -99,10 +99,10 @@ function loadText(servers: readonly ServerStatus[]): string {
   const sum = (of: (upstream: (typeof all)[number]) => number): number =>
     all.reduce((total, one) => total + of(one), 0);
   const calls = sum((one) => one.calls);
-  if (calls === 0) return 'no calls yet';
+  if (calls === 0) return 'no calls of what runs now';
   const slowest = Math.max(...all.map(({ p95Ms = 0 }) => p95Ms));
   const rate = `${Number(sum((one) => one.perSecond).toPrecision(2))} calls/s`;
-  return `${rate}, ${sum((one) => one.inFlight)} in flight, p95 up to ${slowest} ms; ${calls} in all, ${sum((one) => one.errors)} failed`;
+  return `${rate}, ${sum((one) => one.inFlight)} in flight, p95 up to ${slowest} ms; ${calls} of what runs now, ${sum((one) => one.errors)} failed`;
 }
 
 /** What came of pull requests, those heard of last first, and whether the forge gets through. */

@@ -35,7 +35,7 @@ export interface FolderOptions {
 export async function openFolder({ root, lock, commit, history, signal }: FolderOptions): Promise<ConfigRepo> {
   const held = await takeLock(lock, signal);
   return {
-    source: directorySource(root),
+    source: directorySource(root, { asCommitted: true }),
     ...(history ? { history } : {}),
     async write(draft, message) {
       const { before, after } = draft.changes();

@@ -5,6 +5,7 @@ import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { SlipwayError } from '../../schemas/errors.ts';
 import { compareText } from '../compile.ts';
+import { git } from './git-command.ts';
 import { isVisible, type Revision, type Source, type SourceFile } from './source.ts';
 
 /** Editors write a file in several steps; changes within this time are one. */
@@ -15,13 +16,15 @@ interface Entry extends SourceFile {
   readonly stamp: string;
 }
 
-export function directorySource(folder: string): Source {
+/** @param asCommitted as a commit of this working tree would be: without what git ignores, and what submodules hold */
+export function directorySource(folder: string, { asCommitted = false } = {}): Source {
   const root = resolve(folder);
   let known = new Map<string, Entry>();
 
   /** Hashes only files whose size or time changed since the last look. */
   const scan = async (signal: AbortSignal): Promise<Entry[]> => {
-    const entries = await walk(root, '', known, signal);
+    const leftOut = asCommitted ? await leftOutBy(root, signal) : () => false;
+    const entries = await walk({ root, known, asCommitted, leftOut, signal }, '');
     known = new Map(entries.map((entry) => [entry.path, entry]));
     return entries;
   };
@@ -61,16 +64,30 @@ export function directorySource(folder: string): Source {
   };
 }
 
-async function walk(
-  root: string,
-  below: string,
-  known: ReadonlyMap<string, Entry>,
-  signal: AbortSignal,
-): Promise<Entry[]> {
+/** What git would leave out of a commit; nothing where there is no git. */
+async function leftOutBy(root: string, signal: AbortSignal): Promise<(path: string) => boolean> {
+  const args = ['-C', root, 'ls-files', '--others', '--ignored', '--exclude-standard', '--directory', '-z'];
+  const listed = await git(args, { signal }).catch(() => '');
+  const ignored = new Set(listed.split('\0').map((path) => path.replace(/\/$/, '')));
+  return (path) => ignored.has(path);
+}
+
+interface Walk {
+  readonly root: string;
+  readonly known: ReadonlyMap<string, Entry>;
+  readonly asCommitted: boolean;
+  readonly leftOut: (path: string) => boolean;
+  readonly signal: AbortSignal;
+}
+
+async function walk(look: Walk, below: string): Promise<Entry[]> {
+  const { root, known, leftOut, signal } = look;
   signal.throwIfAborted();
   let names: string[];
   try {
     names = (await readdir(join(root, below))).sort(compareText);
+    // A repository in another one: a submodule, of which a commit has the name alone.
+    if (look.asCommitted && below !== '' && names.includes('.git')) return [];
   } catch (error) {
     if (below !== '' && isGone(error)) return [];
     throw unreadable(root, below, error);
@@ -78,10 +95,10 @@ async function walk(
   const entries: Entry[] = [];
   for (const name of names) {
     const path = below === '' ? name : `${below}/${name}`;
-    if (!isVisible(path)) continue;
+    if (!isVisible(path) || leftOut(path)) continue;
     const info = await lstat(join(root, path)).catch((error: unknown) => whenGone(root, path, error));
     if (info?.isDirectory()) {
-      const inside = await walk(root, path, known, signal);
+      const inside = await walk(look, path);
       // Git knows no empty folders: what should be in it may not be mounted.
       entries.push(...(inside.length > 0 ? inside : [emptyFolder(path)]));
     } else if (info) entries.push(...(await entryOf(root, path, info, known.get(path))));

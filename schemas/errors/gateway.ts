@@ -2,7 +2,11 @@
 import { row, type ErrorRow } from './row.ts';
 
 export const GATEWAY_ERRORS = {
-  unauthorized: row('No valid token was given.', 'Send Authorization: Bearer <token>.', { http: 401 }),
+  unauthorized: row(
+    'No valid token was given.',
+    'Send Authorization: Bearer <token>; for the CLI, --token, $SLIPWAY_TOKEN or `slipway login` has it.',
+    { http: 401 },
+  ),
   forbidden: row(
     'The caller may not do this.',
     'Ask whoever keeps the config for a Role or RoleBinding; `slipway auth can-i --list` shows what you have.',

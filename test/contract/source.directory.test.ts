@@ -1,6 +1,7 @@
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { directorySource } from '../../reconciler/source/directory.ts';
-import { writeFiles } from '../helpers/repo.ts';
+import { git, TestRepo, writeFiles } from '../helpers/repo.ts';
 import { tempDir } from '../helpers/temp.ts';
 import { contents, never, sourceContract } from './source.ts';
 
@@ -43,4 +44,27 @@ test('a folder names contents as git does', async () => {
   const { id } = await source.fetch(never());
   // `echo hello | git hash-object --stdin`
   expect((await source.files(id, never()))[0]?.id).toBe('ce013625030ba8dba906f756967f9e9ca394464a');
+});
+
+test('as it would be committed, a working tree has nothing that git ignores, and of a submodule its name alone', async () => {
+  using repo = new TestRepo();
+  const files = {
+    '.gitignore': 'build/\n*.local.yaml\n',
+    'config/a.yaml': 'a: 1\n',
+    'config/new.yaml': 'not: added yet\n',
+    'config/b.local.yaml': 'b: 1\n',
+    'config/build/out.yaml': 'out: 1\n',
+    'config/kept.local.yaml': 'kept: 1\n',
+  };
+  writeFiles(repo.work, files);
+  git(repo.work, 'add', '--force', 'config/kept.local.yaml');
+  git(repo.work, 'init', '--quiet', 'config/module');
+  writeFiles(repo.work, { 'config/module/c.yaml': 'c: 1\n' });
+  const paths = async (asCommitted: boolean): Promise<string[]> => {
+    const source = directorySource(join(repo.work, 'config'), { asCommitted });
+    const { id } = await source.fetch(never());
+    return (await source.files(id, never())).map(({ path }) => path);
+  };
+  expect(await paths(true)).toEqual(['a.yaml', 'kept.local.yaml', 'module/', 'new.yaml']);
+  expect(await paths(false)).toContain('build/out.yaml');
 });
