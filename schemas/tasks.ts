@@ -152,19 +152,14 @@ export class OpenTasks {
     const id = idIn(task);
     if (id === undefined) return;
     const before = this.#open.get(id);
-    const { status, ttl, ttlMs = ttl, pollInterval, pollIntervalMs = pollInterval } = task as Values;
-    const isOver = typeof status === 'string' && OVER.has(status);
+    const { isOver, ttlMs = LONGEST, pollMs = before?.pollMs ?? POLL.usual } = standingOf(task as Values);
     const now = performance.now();
-    const last = before?.until ?? now + (isDuration(ttlMs) ? ttlMs : LONGEST);
-    const fetched = isOver && !before?.isOver ? now + TO_BE_FETCHED : Infinity;
-    const pollMs = isDuration(pollIntervalMs) ? pollIntervalMs : (before?.pollMs ?? POLL.usual);
+    // What it brought is kept for its client for a while, and never longer than the server keeps it.
+    const fetchedBy = isOver && !before?.isOver ? now + TO_BE_FETCHED : Infinity;
+    const until = Math.min(before?.until ?? now + ttlMs, fetchedBy);
     const [oldest] = this.#open.keys();
     if (!before && this.#open.size >= MAX_OPEN && oldest !== undefined) this.#open.delete(oldest);
-    this.#open.set(id, {
-      until: Math.min(last, fetched),
-      pollMs: Math.min(Math.max(pollMs, POLL.least), POLL.most),
-      isOver,
-    });
+    this.#open.set(id, { until, pollMs: Math.min(Math.max(pollMs, POLL.least), POLL.most), isOver });
   }
 
   #delete(id: string): void {
@@ -174,4 +169,11 @@ export class OpenTasks {
 
 const OVER: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled']);
 
-const isDuration = (value: unknown): value is number => typeof value === 'number' && value >= 0;
+/** How one stands, in the words of either era. */
+function standingOf({ status, ttl, ttlMs = ttl, pollInterval, pollIntervalMs = pollInterval }: Values) {
+  const isOver = typeof status === 'string' && OVER.has(status);
+  return { isOver, ttlMs: durationIn(ttlMs), pollMs: durationIn(pollIntervalMs) };
+}
+
+const durationIn = (value: unknown): number | undefined =>
+  typeof value === 'number' && value >= 0 ? value : undefined;

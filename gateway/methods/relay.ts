@@ -39,14 +39,15 @@ interface How {
   readonly keeping?: Keeping;
   /** Another server was asked before for the same request, which was charged then. */
   readonly charged?: boolean;
-  /** It is about a task that a call of this tool has begun, if that is known. */
+  /** It is about a task. */
   readonly task?: AboutTask;
 }
 
 interface AboutTask {
-  readonly tool: string | undefined;
   /** Whether the answer can hold what the task came to. */
   readonly brings: boolean;
+  /** What began it, where the answer counts as what that brings. */
+  readonly tool: string | undefined;
 }
 
 const AS_USUAL: How = {};
@@ -62,7 +63,7 @@ const LONGEST = 2 ** 31 - 1;
 export function relay(call: Call, server: Server, params: Record<string, unknown>, how = AS_USUAL): Promise<Json> {
   const { request } = call;
   traceServer(call.trace, server);
-  const tool = request.method === 'tools/call' ? String(params['name']) : how.task?.brings ? how.task.tool : undefined;
+  const tool = request.method === 'tools/call' ? String(params['name']) : how.task?.tool;
   const spend = how.task?.brings === false ? undefined : spendOf(call, server, tool);
   if (spend?.refusal) return refused(call, server, spend.refusal);
   const allowance = (how.task ? allowanceForTask : allowanceFor)(call, server, tool);

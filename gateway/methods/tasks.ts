@@ -28,9 +28,9 @@ export function aboutTask(kind: Kind): (call: Call) => Promise<Json> {
     const server = able.find(({ name }) => name === task.server);
     if (!server) throw unknownTask();
     call.instance = task.instance;
-    const { tool } = caller.state.tasks.of(task) ?? {};
     const brings = request.method === (kind === 'legacy' ? 'tasks/result' : 'tasks/get');
-    const answer = await relay(call, server, { ...request.params, taskId: task.id }, { task: { tool, brings } });
+    const tool = brings ? caller.state.tasks.of(task)?.tool : undefined;
+    const answer = await relay(call, server, { ...request.params, taskId: task.id }, { task: { brings, tool } });
     // What it has done by now may have changed what was read before.
     if (server.entry.cache) caller.state.results.void(server.name);
     return answer;

@@ -20,7 +20,7 @@ const RESUME_PAUSE_MAX = 30_000;
 const POLL_PAUSE = 250;
 /** A stream that was open for so long did not fail at once: proxies cut those on which nothing is said (ms). */
 const HELD = 5_000;
-/** Attempts that fail, one after another, before it is given up. */
+/** Attempts that fail, one after another, before it is given up: not those whose stream ended in order, or held for long. */
 const MAX_VAIN_RESUMES = 5;
 /** How long an upstream may take to take us up again (ms). */
 const REOPEN_TIMEOUT = 30_000;

@@ -15,8 +15,7 @@ export function defaultKeyFile(env: NodeJS.ProcessEnv = process.env): string {
  * @returns at least one, `AGE-SECRET-KEY-…` @throws Unavailable, with nothing of what was read in it
  */
 export async function readIdentities(env: NodeJS.ProcessEnv = process.env): Promise<string[]> {
-  // Empty is what scripts and unit files give for a variable that nobody set.
-  const [given, named] = [env['SLIPWAY_AGE_KEY'] || undefined, env['SLIPWAY_AGE_KEY_FILE']];
+  const [given, named] = [env['SLIPWAY_AGE_KEY'], env['SLIPWAY_AGE_KEY_FILE']];
   const file = named || defaultKeyFile(env);
   const text = named || given === undefined ? await readKeyFile(file, Boolean(named)) : undefined;
   const found = [...identitiesIn(given ?? '', 'SLIPWAY_AGE_KEY'), ...identitiesIn(text ?? '', file)];

@@ -1,7 +1,9 @@
 /** A gateway that starts again: sessions outlive it, and with them what they said that is to last. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { SessionMemory } from '../../gateway/sessions/memory.ts';
 import { storeFile } from '../../reconciler/index.ts';
+import { silent } from '../../schemas/log.ts';
 import { listen, raw, session, start, type Wish } from './helpers/gateway.ts';
 import { ask, follow } from './helpers/modern.ts';
 import { socketUpstream, type Upstream } from './helpers/upstreams.ts';
@@ -79,4 +81,25 @@ test('what cannot be read is forgotten, and nothing else suffers', async () => {
     expect((await ask(gateway.url, 'tools/list')).status).toBe(200);
     expect(warned).toEqual(['what sessions want to hear of cannot be read: they have to say it again']);
   }
+});
+
+test('however slow the disk is, one document is written at a time, and the last says all', async () => {
+  const written: string[] = [];
+  let finish = (): void => {};
+  const store = {
+    read: () => undefined,
+    write: (json: string) => new Promise<void>((resolve) => void (written.push(json), (finish = resolve))),
+  };
+  const memory = new SessionMemory({ store, log: silent, onUnused: () => {} });
+  const later = Date.now() + 60_000;
+  memory.subscriptions.add('s1', 'up', 'mem://0', later);
+  await expect.poll(() => written.length, { timeout: 5_000 }).toBe(1);
+  for (let at = 1; at <= 50; at++) memory.subscriptions.add('s1', 'up', `mem://${at}`, later);
+  const closed = memory.close();
+  expect(written).toHaveLength(1);
+  finish();
+  await expect.poll(() => written.length).toBe(2);
+  finish();
+  await closed;
+  expect(JSON.parse(String(written[1]))).toMatchObject({ subscriptions: { length: 51 } });
 });

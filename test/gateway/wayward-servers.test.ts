@@ -238,3 +238,24 @@ test('who subscribed goes on hearing of a server that hung up and is back, altho
   await mine.rpc('resources/unsubscribe', { uri: 'mem://up/a' });
   await vi.waitFor(() => expect(up.listeners).toBe(1), PATIENT);
 });
+
+test('a page in the place of the rest of a stream is no stream: the call is given up, and not asked for until its time is over', async () => {
+  let pages = 0;
+  const up = await wayward(({ method }, response, request) => {
+    if (method === 'tools/call') {
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' }).end('id: e1\nretry: 1\ndata: \n\n');
+      return true;
+    }
+    if (method !== 'GET' || request.headers['last-event-id'] === undefined) return false;
+    pages++;
+    response.writeHead(200, { 'Content-Type': 'text/html' }).end('<p>Under maintenance</p>');
+    return true;
+  });
+  await using gateway = await start({
+    servers: { up: { endpoints: [{ id: 'up', transport: 'http', address: up.url }], timeoutMs: 30_000 } },
+  });
+  const mine = await session(gateway.url);
+  const { error } = (await mine.rpc('tools/call', { name: 'up__who' })).json;
+  expect(error?.data).toMatchObject({ error_code: 'upstream-unavailable' });
+  expect(pages).toBeLessThan(10);
+});
