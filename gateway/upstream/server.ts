@@ -157,16 +157,16 @@ export class Server {
     const own = instance === undefined ? undefined : this.at(instance, client && holderOf(client.id));
     let tried = NONE;
     for (;;) {
-      const upstream = tried === NONE && own ? own : this.#pick(options, tried);
+      const upstream = own ?? this.#pick(options, tried);
       if (!upstream) throw unavailable(this);
       if (at) at.instance = upstream.instance;
       options.admit = admission(this.#latest() ?? this, upstream, method, params, this.#now);
       try {
         return await upstream.request(method, params, options);
       } catch (error) {
-        const last = tried.size >= Math.max(this.upstreams.length - 1, 1);
-        const isFinal = last || upstream === own || error instanceof NeedsAuthorization;
-        if (!(error instanceof NotDelivered) || isFinal) throw named(this, error);
+        const others = own ? 0 : this.upstreams.length - 1;
+        const last = tried.size >= Math.max(others, 1);
+        if (!(error instanceof NotDelivered) || error instanceof NeedsAuthorization || last) throw named(this, error);
         tried = new Set([...tried, upstream]);
         if (error.resume) options.resume = error.resume;
       }
