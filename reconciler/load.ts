@@ -129,6 +129,11 @@ function missingFiles(resource: Resource, tree: ReadonlyMap<string, SourceFile>)
     if (found?.type === 'symlink')
       return [{ ...at, code: 'symlink', message: `${file} is a symbolic link.`, hint: ERRORS.symlink.hint }];
     if (found) return [];
+    const inside = [...tree.keys()].filter((name) => name.startsWith(`${file.replace(/\/$/, '')}/`));
+    if (inside.length > 0) {
+      const hint = `Name the files that are needed of it: ${inside.slice(0, 3).join(', ')}${inside.length > 3 ? ' …' : ''}.`;
+      return [{ ...at, code: 'dangling-reference', message: `${file} is a folder.`, hint }];
+    }
     const nearest = suggest(file, tree.keys());
     const hint =
       nearest === undefined

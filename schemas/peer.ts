@@ -41,6 +41,8 @@ export interface Client {
   /** @throws RpcFailure as the client answered, or because it cannot */
   request(request: RpcRequest, asked: Asked): Promise<unknown>;
   notify(notification: RpcNotification): void;
+  /** It may be what another of its client's calls was asked about, and whoever waits for it must wait for the client first; or no longer. */
+  waits(waiting: boolean): void;
 }
 
 /** How a request of the other side came. */

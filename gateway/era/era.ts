@@ -24,7 +24,7 @@ export interface Call {
   readonly until: number;
   /**
    * Opens the client's end of a request to a server: whom the server may ask, and tell.
-   * @param onWaiting called when the server begins to wait for the client, and when it no longer does
+   * @param onWaiting called when the server begins to wait for the client, and when it no longer does: once each for every question
    */
   open(server: Server, onWaiting: (waiting: boolean) => void): CallEnd;
   /** Tells the client something ahead of the answer, in order. */

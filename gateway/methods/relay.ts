@@ -134,6 +134,7 @@ async function pass(
   let span: UpstreamSpan | undefined;
   let good: unknown;
   let hasAsked = false;
+  let questions = 0;
   // It waits for the end of a task, as it must (MCP 2025-11-25, "Result Retrieval"), which is no call that is slow.
   const timeoutMs = request.method === 'tasks/result' ? LONGEST : server.entry.timeoutMs;
   const narrow = bound && bound.value < timeoutMs ? bound : undefined;
@@ -143,7 +144,8 @@ async function pass(
   const client = call.open(server, (waiting) => {
     clearTimeout(timer);
     hasAsked = true;
-    if (!waiting && !ended) timer = setTimeout(timeOut, narrow?.value ?? timeoutMs);
+    questions += waiting ? 1 : -1;
+    if (questions === 0 && !ended) timer = setTimeout(timeOut, narrow?.value ?? timeoutMs);
   });
   timer = setTimeout(timeOut, narrow?.value ?? timeoutMs);
   const running = calls.add(call.id, request.id, controller);

@@ -48,14 +48,15 @@ export class ScriptCall extends InnerCall {
       this.#around.onAsking(waiting);
       onWaiting(waiting);
     };
-    return askedOnly(client, async (request, asked) => {
+    const request: CallEnd['request'] = async (question, asked) => {
       if (open++ === 0) isWaiting(true);
       try {
-        return await client.request(request, asked);
+        return await client.request(question, asked);
       } finally {
         if (--open === 0) isWaiting(false);
       }
-    });
+    };
+    return askedOnly(client, { request, waits: isWaiting });
   }
 
   /** Gone is whoever waits for it: with the script, too. */
@@ -68,7 +69,7 @@ export class ScriptCall extends InnerCall {
 }
 
 /** It is not handed a question as a result, but asked. */
-function askedOnly(client: CallEnd, request: CallEnd['request']): CallEnd {
+function askedOnly(client: CallEnd, { request, waits }: Pick<CallEnd, 'request' | 'waits'>): CallEnd {
   return {
     id: client.id,
     principal: client.principal,
@@ -78,6 +79,7 @@ function askedOnly(client: CallEnd, request: CallEnd['request']): CallEnd {
     takesInput: false,
     request,
     notify: (notification) => client.notify(notification),
+    waits,
     end: () => client.end(),
   };
 }

@@ -51,8 +51,12 @@ export class CallClient implements CallEnd {
     try {
       return await askClient(asking, request, { signal: AbortSignal.any([signal, over]), progress });
     } finally {
-      this.#onWaiting(peer.inFlight > 0);
+      this.#onWaiting(false);
     }
+  }
+
+  waits(waiting: boolean): void {
+    this.#onWaiting(waiting);
   }
 
   notify(notification: RpcNotification): void {

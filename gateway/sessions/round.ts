@@ -179,6 +179,7 @@ export class Round {
         const wanted = logLevel !== undefined && reaches(logLevel, params?.['level']);
         if (!ended && (method !== 'notifications/message' || wanted)) this.notify(method, params);
       },
+      waits: onWaiting,
       end: () => {
         ended = true;
         over?.abort(new SlipwayError('cancelled', 'The call has ended.'));
@@ -209,7 +210,7 @@ export class Round {
     } finally {
       signal.removeEventListener('abort', onAbort);
       this.#questions.delete(key);
-      onWaiting(this.#questions.size > 0);
+      onWaiting(false);
     }
   }
 }

@@ -30,5 +30,6 @@ export function streamClient(state: State, stream: Stream, at: Omit<TaskRef, 'id
     takesInput: false,
     request: (request, asked) => askClient({ state, identity, session, peer, at }, request, asked),
     notify: (notification) => void say(notification),
+    waits: () => {},
   };
 }

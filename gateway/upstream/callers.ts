@@ -4,7 +4,7 @@
  */
 import { SlipwayError } from '../../schemas/errors.ts';
 import { RPC, RpcFailure, type RpcRequest } from '../../schemas/jsonrpc.ts';
-import type { Client } from '../../schemas/peer.ts';
+import type { Asked, Client } from '../../schemas/peer.ts';
 import { holderOf } from './isolated.ts';
 import type { Audience } from './link.ts';
 
@@ -54,8 +54,23 @@ export class Callers {
     return this.#inFlight.findLast(({ id }) => owner === undefined || id === owner);
   }
 
-  /** Aborts when none of a client's calls runs here any more: which of them a question was about, only the server knows. */
-  whileBusy(id: string): AbortSignal {
+  /**
+   * Asks a client for as long as any of its calls runs here. Which of them it is about, only the server knows: so none of them is slow
+   * while a person thinks.
+   */
+  async ask(client: Client, request: RpcRequest, asked: Asked): Promise<unknown> {
+    const own = holderOf(client.id);
+    const others = this.#inFlight.filter((other) => other !== client && holderOf(other.id) === own);
+    for (const other of others) other.waits(true);
+    try {
+      return await client.request(request, { ...asked, until: this.#whileBusy(client.id) });
+    } finally {
+      for (const other of others) other.waits(false);
+    }
+  }
+
+  /** Aborts when none of a client's calls runs here any more. */
+  #whileBusy(id: string): AbortSignal {
     const idle = this.#idle.get(id) ?? new AbortController();
     this.#idle.set(id, idle);
     return idle.signal;

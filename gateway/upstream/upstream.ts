@@ -287,7 +287,7 @@ export class Upstream {
     const owner = task === undefined ? undefined : (this.#options.taskOwner(task) ?? '');
     if (asked.client) return asked.client.request(request, asked);
     const client = this.#options.owner ? this.#callers.latest(owner) : this.#callers.asked(owner);
-    if (client) return client.request(request, { ...asked, until: this.#callers.whileBusy(client.id) });
+    if (client) return this.#callers.ask(client, request, asked);
     const listener = this.#options.owner?.(this.instance);
     if (listener) return listener.request(request, asked);
     throw this.#callers.refusal(request, task);

@@ -1,6 +1,7 @@
 /** Whom a question is for: known from the order of what a server says, and certain where an instance has but one client. */
 import { createServer, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { RpcMessage } from '../../schemas/jsonrpc.ts';
 import { converse, listen, session, start } from './helpers/gateway.ts';
@@ -113,4 +114,38 @@ test('where each client has its own instance, one that calls twice at once and k
   const { result } = (await ask(gateway.url, 'tools/call', { name: 'up__ask' }, by)).json;
   expect(result).toMatchObject({ resultType: 'input_required' });
   hanging.destroy();
+});
+
+test('while a person thinks, none of the calls is slow that the question may be about', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  await using gateway = await start({ servers: { up: { endpoints: [up.endpoint], timeoutMs: 300 } } });
+  const mine = await session(gateway.url, { capabilities: { elicitation: {} } });
+  const calls = () => up.seen.filter((message) => 'method' in message && message.method === 'tools/call');
+  const first = mine.rpc('tools/call', { name: 'up__hang' }, 1);
+  await expect.poll(() => calls().length).toBe(1);
+  const begun = converse(gateway.url, mine.id, { id: 2, method: 'tools/call', params: { name: 'up__hang' } });
+  await expect.poll(() => calls().length).toBe(2);
+  up.say({ jsonrpc: '2.0', id: 'q', method: 'elicitation/create', params: form });
+  const second = await begun;
+  const question = (await second.next()) as { id: string };
+  await sleep(900);
+  await mine.send({ id: question.id, result: { action: 'decline' } });
+  await up.answered('q');
+  for (const call of calls() as { id: number }[]) up.say({ jsonrpc: '2.0', id: call.id, result: { content: [] } });
+  expect((await first).json.result).toEqual({ content: [] });
+  expect(await second.next()).toMatchObject({ id: 2, result: { content: [] } });
+});
+
+test('a call that the question is not about is as slow as ever when it was answered', async () => {
+  await using up = await socketUpstream('up', { all: true });
+  await using gateway = await start({ servers: { up: { endpoints: [up.endpoint], timeoutMs: 300 } } });
+  const mine = await session(gateway.url, { capabilities: { elicitation: {} } });
+  const first = mine.rpc('tools/call', { name: 'up__hang' }, 1);
+  await up.saw('tools/call');
+  const params = { name: 'up__ask', arguments: { method: 'elicitation/create', params: form } };
+  const asking = await converse(gateway.url, mine.id, { id: 2, method: 'tools/call', params });
+  const question = (await asking.next()) as { id: string };
+  await mine.send({ id: question.id, result: { action: 'decline' } });
+  expect(await asking.next()).toMatchObject({ id: 2, result: {} });
+  expect((await first).json.error?.data).toMatchObject({ error_code: 'upstream-timeout' });
 });

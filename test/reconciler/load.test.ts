@@ -55,6 +55,18 @@ test('all issues of all files come at once, in the order in which people read th
   for (const { line, column } of issues) expect(line * column).toBeGreaterThan(0);
 });
 
+test('a folder in the place of a file is told apart from what is not there', async () => {
+  const { issues } = await loadFiles({
+    'a.yaml': memoryServer('a', 'v1', { files: ['lib', 'lib/b.mjs', 'lib/c.mjs'] }),
+    'lib/a.mjs': '',
+    'lib/b.mjs': '',
+  });
+  expect(issues.map(({ message, hint }) => [message, hint])).toEqual([
+    ['lib is a folder.', 'Name the files that are needed of it: lib/a.mjs, lib/b.mjs.'],
+    ['There is no file lib/c.mjs.', expect.stringContaining('Did you mean lib/')],
+  ]);
+});
+
 test('cases that git cannot hold are refused, with the right code', async () => {
   using dir = tempDir();
   const cases = await writeGeneratedCases(dir.path);
