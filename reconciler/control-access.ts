@@ -1,7 +1,7 @@
 /** What a caller of the control API may see and do: every answer goes through here. Pure. */
 import { RESOURCES, type Annotations, type Grant, type Operation, type ResourceWord } from '../schemas/access.ts';
 import type { ControlCaller } from '../schemas/control.ts';
-import { SlipwayError } from '../schemas/errors.ts';
+import { SlipwayError, toSlipwayError } from '../schemas/errors.ts';
 import { kindOf } from '../schemas/kinds/index.ts';
 import { ALL, type EventRow, type Usage } from '../schemas/operate.ts';
 import type { Resource } from '../schemas/resource.ts';
@@ -140,6 +140,12 @@ export function passedFor(grant: Grant, passed: PassResult): PassResult {
   const { commit, changed, outcomes } = passed;
   const own = outcomes.filter(({ address }) => grant.may('view', 'servers', nameIn(address)));
   return { commit: bare(commit), changed, outcomes: own.map(withoutTools) };
+}
+
+/** Why a pass came to nothing: what guards and git say of it names what the caller may not see. */
+export function refusalFor(grant: Grant, error: unknown): SlipwayError {
+  const known = toSlipwayError(error);
+  return seesEverything(grant) ? known : new SlipwayError(known.code);
 }
 
 /** As with the status: what is about all is for who may see all, and instances are for who may view those. */

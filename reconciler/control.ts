@@ -10,6 +10,7 @@ import {
   checkEditor,
   checkOperation,
   passedFor,
+  refusalFor,
   seesEverything,
   statusFor,
   usageFor,
@@ -100,7 +101,12 @@ const ROUTES: Readonly<Record<string, Handler>> = {
       passing.catch(() => {}); // Its outcome is in the status.
       return { status: 202, body: { accepted: true } };
     }
-    const { outcomes, ...passed } = passedFor(grant, await passing);
+    const { outcomes, ...passed } = passedFor(
+      grant,
+      await passing.catch((error: unknown) => {
+        throw refusalFor(grant, error);
+      }),
+    );
     return ok({
       ...passed,
       outcomes: outcomes.map(({ error, ...outcome }) => ({ ...outcome, ...(error ? { error: error.toJSON() } : {}) })),

@@ -1,7 +1,8 @@
 /** What the control API tells those who may see a part of it: that part, and nothing that gives away the rest. */
 import { expect, test } from 'vitest';
-import { changeFor, maySeeEvent, statusFor, type Offer } from '../../reconciler/control-access.ts';
+import { changeFor, maySeeEvent, refusalFor, statusFor, type Offer } from '../../reconciler/control-access.ts';
 import { grantOf, NO_ACCESS, type Access, type Grant } from '../../schemas/access.ts';
+import { SlipwayError } from '../../schemas/errors.ts';
 import { ALL, type EventRow } from '../../schemas/operate.ts';
 import type { Status } from '../../schemas/status.ts';
 
@@ -113,4 +114,11 @@ test('events of what one may not view are not told, nor those about all', () => 
 test('what the last change of a resource is called is for who may view everything', () => {
   expect(changeFor(grant('viewer'), commit)).toEqual(commit);
   expect(changeFor(grant('viewer', ['wiki']), commit)).toEqual({ id: 'c0ffee', at: now });
+});
+
+test('why a commit came to nothing is told in general to who may not see everything: guards name what would be deleted', () => {
+  const error = new SlipwayError('blocked', 'The commit deletes 5 of 6 resources: Server/vault.');
+  expect(JSON.stringify(refusalFor(grant('viewer', ['wiki']), error).toJSON())).not.toContain('vault');
+  expect(refusalFor(grant('viewer', ['wiki']), error).code).toBe('blocked');
+  expect(refusalFor(grant('admin'), error)).toBe(error);
 });

@@ -39,4 +39,8 @@ test('a sync tells each caller its share: of commits, of servers that failed, an
   expect(refused.status).toBe(400);
   expect(refused.text).not.toMatch(/acme/i);
   expect((await sync('ops')).text).toMatch(/acme\.yaml/);
+  desk.git(desk.remote, 'update-ref', '-d', 'refs/heads/main');
+  const unread = await sync('bell');
+  expect(unread.status).toBeGreaterThanOrEqual(400);
+  expect(unread.text).not.toContain(desk.remote);
 });
