@@ -7,6 +7,7 @@ import { Peer } from '../../schemas/peer.ts';
 export class Asks {
   /** By session and id: an answer settles only what its own session was asked. */
   readonly #waiting = new Map<string, Peer>();
+  readonly #onStreams = new WeakMap<object, Peer>();
 
   /**
    * Opens a conversation with the client of a session. Many run side by side, so ids are drawn, not counted.
@@ -21,6 +22,13 @@ export class Asks {
         if (isRequest(message)) this.#waiting.set(keyOf(sessionId, message.id), peer);
       },
     });
+    return peer;
+  }
+
+  /** The one conversation on a stream that belongs to no call: one, so that what waits on it is counted. */
+  onStream(stream: object, sessionId: string, send: (message: RpcMessage) => boolean): Peer {
+    const peer = this.#onStreams.get(stream) ?? this.open(sessionId, send);
+    this.#onStreams.set(stream, peer);
     return peer;
   }
 

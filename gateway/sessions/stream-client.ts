@@ -1,13 +1,10 @@
 /** A client between its calls: what can be meant for nobody else, it is asked and told on the stream that it listens to. */
-import type { Client, Peer } from '../../schemas/peer.ts';
+import type { Client } from '../../schemas/peer.ts';
 import type { State } from '../exchange.ts';
 import { askClient } from './asking.ts';
 import { capabilitiesFrom } from './capabilities.ts';
 import type { Stream } from './streams.ts';
 import type { TaskRef } from './tasks.ts';
-
-/** The conversation on a stream: one, so that what waits on it is counted. */
-const peers = new WeakMap<Stream, Peer>();
 
 /** @param at who wants to ask @returns `undefined` for a stream of no session */
 export function streamClient(state: State, stream: Stream, at: Omit<TaskRef, 'id'>): Client | undefined {
@@ -19,8 +16,7 @@ export function streamClient(state: State, stream: Stream, at: Omit<TaskRef, 'id
     if (isThere) writer.event(JSON.stringify(message));
     return isThere;
   };
-  const peer = peers.get(stream) ?? state.asks.open(session.id, say);
-  peers.set(stream, peer);
+  const peer = state.asks.onStream(stream, session.id, say);
   return {
     id: session.id,
     principal: session.principal,
