@@ -1,5 +1,6 @@
 /** Who is refused has used up nothing, and stands in the log as refused. */
 import { expect, test } from 'vitest';
+import { CODE_MODE } from '../agents/helpers/code-mode.ts';
 import { budget } from './helpers/budget.ts';
 import { Kept } from './helpers/kept.ts';
 import { ask, follow } from '../gateway/helpers/modern.ts';
@@ -104,21 +105,11 @@ test('each resource that one request wants to hear of counts as one that asks fo
 
 test('what a script may not call uses up nothing of what its caller may do elsewhere', async () => {
   await using up = await socketUpstream('up');
-  const codeMode = {
-    timeoutMs: 60_000,
-    cpuMs: 30_000,
-    memoryBytes: 32 * 2 ** 20,
-    maxCalls: 20,
-    maxConcurrentCalls: 4,
-    scriptBytes: 10_000,
-    resultBytes: 5_000,
-    consoleBytes: 1_000,
-  };
   const path = '/projects/p/mcp';
   await using gateway = await start({
     servers: { up: up.endpoint },
     principals: people,
-    routes: { [path]: { project: 'p', servers: ['up'], separator: '__', codeMode } },
+    routes: { [path]: { project: 'p', servers: ['up'], separator: '__', codeMode: CODE_MODE } },
     limits: { perPrincipal: rate(5), servers: { up: rate(1) } },
   });
   const by = { token: 'tok-ada', path };

@@ -7,17 +7,8 @@ import { ask, begin, modernClient } from '../gateway/helpers/modern.ts';
 import { client, principal, raw, snapshot, start, type Wish } from '../gateway/helpers/gateway.ts';
 import { httpUpstream, socketUpstream, type Upstream } from '../gateway/helpers/upstreams.ts';
 import { eventually } from '../helpers/until.ts';
+import { CODE_MODE } from './helpers/code-mode.ts';
 
-const CODE_MODE: NonNullable<Route['codeMode']> = {
-  timeoutMs: 60_000,
-  cpuMs: 30_000,
-  memoryBytes: 32 * 2 ** 20,
-  maxCalls: 20,
-  maxConcurrentCalls: 4,
-  scriptBytes: 10_000,
-  resultBytes: 5_000,
-  consoleBytes: 1_000,
-};
 const ROUTE = '/projects/p/mcp';
 
 const wish = (up: Upstream, more: Partial<Wish> = {}, codeMode: Partial<typeof CODE_MODE> = {}): Snapshot =>

@@ -7,17 +7,9 @@ import { modernClient } from '../gateway/helpers/modern.ts';
 import { client, principal, snapshot, start, type Wish } from '../gateway/helpers/gateway.ts';
 import { socketUpstream, type Upstream } from '../gateway/helpers/upstreams.ts';
 import { eventually } from '../helpers/until.ts';
+import { CODE_MODE as ROOMY } from './helpers/code-mode.ts';
 
-const CODE_MODE: NonNullable<Route['codeMode']> = {
-  timeoutMs: 60_000,
-  cpuMs: 20_000,
-  memoryBytes: 32 * 2 ** 20,
-  maxCalls: 20,
-  maxConcurrentCalls: 4,
-  scriptBytes: 10_000,
-  resultBytes: 5_000,
-  consoleBytes: 100,
-};
+const CODE_MODE = { ...ROOMY, cpuMs: 20_000, consoleBytes: 100 };
 
 type Answer = { content: { type: string; text: string }[]; isError?: boolean };
 

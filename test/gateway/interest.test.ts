@@ -109,3 +109,26 @@ test('HTTP+SSE: a server that tells of its lists is come back to by itself, and 
   expect(up.connects()).toBe(2);
   stream.close();
 });
+
+test('on instances that clients do not share, the end of one wish holds up no other', async () => {
+  const up = await scripted(
+    'up',
+    { resources: { subscribe: true } },
+    {
+      'resources/list': () => ({ resources: [{ uri, name: 'a' }] }),
+      'resources/templates/list': () => ({ resourceTemplates: [] }),
+      'resources/subscribe': () => ({}),
+      // Far longer than a subscription may take here.
+      'resources/unsubscribe': () => pause(60_000, {}, { ref: false }),
+    },
+  );
+  const isolated = { maxInstances: 5, idleMs: 60_000 };
+  const entry = { endpoints: [up.endpoint], isolated, timeoutMs: 2_000 };
+  await using gateway = await start({ servers: { up: entry } });
+  const [one, other] = [await session(gateway.url), await session(gateway.url)];
+  for (const method of ['resources/subscribe', 'resources/unsubscribe'])
+    expect((await one.rpc(method, { uri })).json.result).toEqual({});
+  expect((await other.rpc('resources/subscribe', { uri })).json.result).toEqual({});
+  expect(up.done.filter(({ method }) => method === 'resources/unsubscribe')).toEqual([]);
+  expect(up.done.filter(({ method }) => method === 'resources/subscribe')).toHaveLength(2);
+});

@@ -1,6 +1,6 @@
 /** Backups are commits, and what is lost comes back from them, on whichever machine, as a commit, too. */
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Backups, type BackupResult } from '../../reconciler/backup/backups.ts';
 import { memoryParseCache } from '../../reconciler/parse-cache.ts';
@@ -327,7 +327,11 @@ test('a real Slipway is asked for one', async () => {
     code: 0,
     out: expect.stringMatching(/^backed up as \d{8}T\d{9}Z: 2 resources$/),
   });
-  expect((await desk.slipway(['backup', 'list'])).out).toMatch(/^NAME +AGE +OF +COMMIT +ABOUT\n\d{8}T/);
+  const listed = /^NAME +AGE +OF +COMMIT +ABOUT\n\d{8}T/;
+  expect((await desk.slipway(['backup', 'list'])).out).toMatch(listed);
+  // A path is meant from where the working tree is.
+  desk.git(desk.config, 'remote', 'set-url', 'origin', relative(desk.config, desk.remote));
+  expect((await desk.slipway(['backup', 'list'])).out).toMatch(listed);
   expect((await desk.slipway(['status', ...at])).out).toMatch(/^Backup +\d{8}T/m);
   const { audit } = JSON.parse(desk.git(desk.remote, 'show', 'slipway/backup:backup.json')) as { audit: object };
   expect(audit).toEqual({ events: expect.any(Number), head: expect.stringMatching(/^[0-9a-f]{64}$/) });

@@ -1,4 +1,5 @@
 /** The bridge: many clients, one process that starts when it is needed, comes back when it falls, and sleeps when it may. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { callTool, initialize } from '../helpers/mcp.ts';
 import { connected, logOf, logged, processRig, untilState } from '../helpers/process-driver.ts';
@@ -72,6 +73,18 @@ test('a server that works on a task is not idle either, and sleeps when its clie
   const pid = await callTool(connection, 'finish');
   expect(await connection.request('tasks/result', { taskId })).toMatchObject({ content: [{ text: `done by ${pid}` }] });
   await untilState(it.driver, it.id, 'sleeping');
+});
+
+test('a server that is subscribed to while it is asked about its tasks stays awake when they are over', async () => {
+  await using it = await bridge('tasks', { idleTimeoutMs: 40 });
+  const connection = await it.connect();
+  await connection.request('tools/call', { name: 'work', task: {} });
+  await callTool(connection, 'forget');
+  // By now it is asked, and takes its time.
+  await sleep(150);
+  await connection.request('resources/subscribe', { uri: 'mem://a' });
+  await sleep(500);
+  expect(await it.observe()).toMatchObject({ state: 'running' });
 });
 
 test('after a crash the next call works soon: after the pause of a second and its own start', async () => {
